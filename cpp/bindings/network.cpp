@@ -1,0 +1,271 @@
+// Networks and what can be done with them: forward, gradients, traces, training.
+#include <mutex>
+
+#include "bindings.h"
+#include "core/trainer.h"
+
+namespace fastmlp {
+
+namespace {
+
+// Rows of X with what they should give; exactly one of labels and values is an array.
+template <class T>
+struct Rows {
+    Array<T> X;
+    std::optional<Array<std::int32_t>> labels;
+    std::optional<Array<T>> values, weights;
+
+    Data<T> data() const {
+        Targets<T> targets;
+        if (labels) targets.labels = labels->data();
+        if (values) targets.values = values->data();
+        if (weights) targets.weights = weights->data();
+        return {X.data(), X.shape(1), X.shape(0), targets};
+    }
+};
+
+// Runs Python from inside a computation that has released the GIL; an exception is kept and stops the
+// computation.
+class PythonCalls {
+public:
+    // Calls work(); true if it says so or raises.
+    template <class Work>
+    bool stops(Work work) {
+        py::gil_scoped_acquire gil;
+        try {
+            return work();
+        } catch (py::error_already_set& error) {
+            exception_ = error.value();
+            return true;
+        }
+    }
+
+    std::function<bool()> interrupted() {
+        return [this] {
+            return stops([] {
+                if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+                return false;
+            });
+        };
+    }
+
+    py::object exception() const { return exception_; }
+    void rethrow() const {
+        if (exception_.is_none()) return;
+        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception_.ptr())), exception_.ptr());
+        throw py::error_already_set();
+    }
+
+private:
+    py::object exception_ = py::none();
+};
+
+template <class T>
+Network<T> make_network(const std::vector<Index>& sizes, const std::vector<std::string>& activations,
+                        const std::string& loss, double loss_parameter, double l2) {
+    Architecture architecture{sizes, {}, named(kLosses, loss), loss_parameter, l2};
+    for (const std::string& name : activations) architecture.activations.push_back(named(kActivations, name));
+    return Network<T>(std::move(architecture));
+}
+
+template <class T>
+Array<T> forward(const Network<T>& network, const Array<T>& X, int threads) {
+    Array<T> out({X.shape(0), network.outputs()});
+    PythonCalls python;
+    Monitor monitor(python.interrupted());
+    {
+        T* result = out.mutable_data();
+        const T* rows = X.data();
+        const Index ldx = X.shape(1), n = X.shape(0);
+        py::gil_scoped_release release;
+        predict(network, rows, ldx, n, result, threads, monitor);
+    }
+    python.rethrow();
+    return out;
+}
+
+// Loss and gradient of all rows as one batch; Python may look at `backprop` afterwards.
+template <class T>
+double whole_batch(const Network<T>& network, Backprop<T>& backprop, const Batch<T>& batch, T* gradient,
+                   int threads, PythonCalls& python) {
+    Update<T> into(network.parameters(), gradient, nullptr);
+    into.l2 = T(network.architecture().l2);
+    Monitor monitor(python.interrupted());
+    double loss = 0;
+    py::gil_scoped_release release;
+    run_team(worth_threads(network.training_flops(batch.rows), threads), &monitor, [&](const Team& team) {
+        backprop.forward(team, batch, 0);
+        const double value = backprop.loss(team, batch);
+        if (team.rank == 0) loss = value;
+        backprop.backward(team, batch, into, GradientWork<T>::of(rules::StoreGradient{}));
+    });
+    return loss;
+}
+
+template <class T>
+py::tuple loss_and_gradient(const Network<T>& network, const Rows<T>& rows, int threads) {
+    const Data<T> data = rows.data();
+    const Batch<T> batch{data.X, data.ldx, data.targets, nullptr, 0, data.rows};
+    Backprop<T> backprop(network, data.rows, {});
+    Array<T> gradient(network.parameter_count());
+    PythonCalls python;
+    const double loss = whole_batch(network, backprop, batch, gradient.mutable_data(), threads, python);
+    python.rethrow();
+    return py::make_tuple(loss, gradient);
+}
+
+template <class T>
+Array<T> copied(typename Backprop<T>::Rows rows, Index n, Index width) {
+    Array<T> out({n, width});
+    for (Index i = 0; i < n; ++i) std::copy_n(rows.data + i * rows.ld, width, out.mutable_data(i, 0));
+    return out;
+}
+
+// (loss, gradient, z of each layer, a of each hidden layer, delta of each layer)
+template <class T>
+py::tuple trace(const Network<T>& network, const Rows<T>& rows) {
+    const Data<T> data = rows.data();
+    const Batch<T> batch{data.X, data.ldx, data.targets, nullptr, 0, data.rows};
+    BackpropOptions options;
+    options.keep_deltas = true;
+    Backprop<T> backprop(network, data.rows, options);
+    Array<T> gradient(network.parameter_count());
+    PythonCalls python;
+    const double loss = whole_batch(network, backprop, batch, gradient.mutable_data(), 1, python);
+    python.rethrow();
+    py::list z, a, delta;
+    for (Index l = 1; l <= network.architecture().layers(); ++l) {
+        const Layer& layer = network.layers()[std::size_t(l - 1)];
+        const auto below = backprop.activations(l - 1, batch);
+        const Index ld = round_up(layer.outputs, kLanes<T>),
+                    tiles = TileGrid<T>(data.rows, layer.outputs).tiles;
+        const AlignedBuffer<T> sums(data.rows * ld);
+        const Product<T> product{
+            below.data, below.ld,      1,           network.parameters() + layer.weights, layer.outputs,
+            data.rows,  layer.outputs, layer.inputs};
+        const ForwardOutput<T> out{network.parameters() + layer.biases, sums.data(), nullptr, ld};
+        forward_work<T>(Activation::identity)(product, out, 0, tiles);
+        z.append(copied<T>({sums.data(), ld}, data.rows, layer.outputs));
+        a.append(copied<T>(backprop.activations(l, batch), data.rows, layer.outputs));
+        delta.append(copied<T>(backprop.delta(l), data.rows, layer.outputs));
+    }
+    return py::make_tuple(loss, gradient, z, a, delta);
+}
+
+py::tuple record_row(const EpochRecord& r) {
+    return py::make_tuple(r.epoch, r.loss, r.learning_rate, r.seconds, r.validation_loss, r.validation_score);
+}
+
+// (records, stop reason, exception raised by a callback or a signal, or None)
+template <class T>
+py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Rows<T>>& validation,
+                const TrainOptions& options, const py::object& on_epoch) {
+    PythonCalls python;
+    std::optional<Data<T>> held_out;
+    if (validation) held_out = validation->data();
+    typename Trainer<T>::EpochCallback callback;
+    if (!on_epoch.is_none())
+        callback = [&](const EpochRecord& record) {
+            return python.stops([&] { return on_epoch(record_row(record)).template cast<bool>(); });
+        };
+    const Data<T> data = rows.data();
+    std::optional<Trainer<T>> trainer;
+    StopReason reason;
+    {
+        py::gil_scoped_release release;
+        Monitor monitor(python.interrupted(), options.max_time);
+        trainer.emplace(network, data, held_out, options);
+        reason = trainer->run(monitor, callback);
+    }
+    py::list records;
+    for (const EpochRecord& record : trainer->records()) records.append(record_row(record));
+    return py::make_tuple(records, std::string(kStopReasons[std::size_t(reason)]), python.exception());
+}
+
+// Outputs for one row or a small block, with buffers made once.
+template <class T>
+class Predictor {
+public:
+    explicit Predictor(const Network<T>& network) : network_(network), pass_(network) {}
+
+    Array<T> operator()(const Array<T>& x) {
+        const bool one_row = x.ndim() == 1;
+        const Index inputs = network_.inputs(), rows = one_row ? 1 : x.shape(0);
+        if (x.ndim() < 1 || x.ndim() > 2 || x.shape(x.ndim() - 1) != inputs)
+            throw py::value_error("x must have shape (" + std::to_string(inputs) + ",) or (rows, " +
+                                  std::to_string(inputs) + ")");
+        Array<T> out = one_row ? Array<T>(network_.outputs()) : Array<T>({rows, network_.outputs()});
+        const std::lock_guard lock(mutex_);
+        for (Index first = 0; first < rows; first += ForwardPass<T>::kRows)
+            pass_.run(x.data() + first * inputs, inputs, std::min(ForwardPass<T>::kRows, rows - first),
+                      out.mutable_data() + first * network_.outputs());
+        return out;
+    }
+
+private:
+    const Network<T>& network_;
+    ForwardPass<T> pass_;
+    std::mutex mutex_;
+};
+
+}  // namespace
+
+template <class T>
+void bind_network(py::module_& m, const char* name) {
+    using Labels = std::optional<Array<std::int32_t>>;
+    using Values = std::optional<Array<T>>;
+    const auto X = py::arg("X").noconvert(), labels = py::arg("labels").noconvert(),
+               values = py::arg("values").noconvert(), weights = py::arg("weights").noconvert();
+    py::class_<Network<T>>(m, name, py::module_local())
+        .def(py::init(&make_network<T>), py::arg("sizes"), py::arg("activations"), py::arg("loss"),
+             py::arg("loss_parameter"), py::arg("l2"))
+        .def_property_readonly("parameters",
+                               [](py::object self) {
+                                   auto& network = self.cast<Network<T>&>();
+                                   return Array<T>({network.parameter_count()}, {sizeof(T)},
+                                                   network.parameters(), self);
+                               })
+        .def(
+            "initialize",
+            [](Network<T>& self, Index layer, const std::string& kind, double scale, std::uint64_t seed) {
+                self.initialize(layer, named(kInitKinds, kind), scale, seed);
+            },
+            py::arg("layer"), py::arg("kind"), py::arg("scale"), py::arg("seed"))
+        .def("forward", &forward<T>, X, py::arg("threads"))
+        .def(
+            "loss_and_gradient",
+            [](const Network<T>& self, Array<T> x, Labels y, Values v, Values w, int threads) {
+                return loss_and_gradient(self, Rows<T>{x, y, v, w}, threads);
+            },
+            X, labels, values, weights, py::arg("threads"))
+        .def(
+            "trace",
+            [](const Network<T>& self, Array<T> x, Labels y, Values v, Values w) {
+                return trace(self, Rows<T>{x, y, v, w});
+            },
+            X, labels, values, weights)
+        .def(
+            "train",
+            [](Network<T>& self, Array<T> x, Labels y, Values v, Values w,
+               const std::optional<std::tuple<Array<T>, Labels, Values, Values>>& validation,
+               const TrainOptions& options, const py::object& on_epoch) {
+                std::optional<Rows<T>> held_out;
+                if (validation) held_out = std::make_from_tuple<Rows<T>>(*validation);
+                return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch);
+            },
+            X, labels, values, weights, py::arg("validation"), py::arg("options"), py::arg("on_epoch"));
+}
+
+template <class T>
+void bind_predictor(py::module_& m, const char* name) {
+    py::class_<Predictor<T>>(m, name, py::module_local())
+        .def(py::init<const Network<T>&>(), py::arg("network"), py::keep_alive<1, 2>())
+        .def("__call__", &Predictor<T>::operator(), py::arg("x").noconvert());
+}
+
+template void bind_network<float>(py::module_&, const char*);
+template void bind_network<double>(py::module_&, const char*);
+template void bind_predictor<float>(py::module_&, const char*);
+template void bind_predictor<double>(py::module_&, const char*);
+
+}  // namespace fastmlp

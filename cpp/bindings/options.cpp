@@ -1,0 +1,51 @@
+// The training options as plain attributes; enumerations appear as their names.
+#include "bindings.h"
+#include "core/trainer.h"
+
+namespace fastmlp {
+
+void bind_options(py::module_& m) {
+    py::class_<OptimizerOptions>(m, "OptimizerOptions", py::module_local())
+        .def_property("kind", nullptr,
+                      [](OptimizerOptions& o, const std::string& name) { o.kind = named(kOptimizers, name); })
+        .def_readwrite("momentum", &OptimizerOptions::momentum)
+        .def_readwrite("normalized", &OptimizerOptions::normalized)
+        .def_readwrite("decay1", &OptimizerOptions::decay1)
+        .def_readwrite("decay2", &OptimizerOptions::decay2)
+        .def_readwrite("epsilon", &OptimizerOptions::epsilon)
+        .def_readwrite("weight_decay", &OptimizerOptions::weight_decay);
+
+    py::class_<ScheduleOptions>(m, "ScheduleOptions", py::module_local())
+        .def_property("kind", nullptr,
+                      [](ScheduleOptions& o, const std::string& name) { o.kind = named(kSchedules, name); })
+        .def_readwrite("rate", &ScheduleOptions::rate)
+        .def_readwrite("warmup", &ScheduleOptions::warmup)
+        .def_readwrite("power", &ScheduleOptions::power)
+        .def_readwrite("every", &ScheduleOptions::every)
+        .def_readwrite("factor", &ScheduleOptions::factor)
+        .def_readwrite("final_rate", &ScheduleOptions::final_rate)
+        .def_readwrite("start_rate", &ScheduleOptions::start_rate)
+        .def_readwrite("rise", &ScheduleOptions::rise)
+        .def_readwrite("patience", &ScheduleOptions::patience)
+        .def_readwrite("threshold", &ScheduleOptions::threshold)
+        .def_readwrite("min_rate", &ScheduleOptions::min_rate);
+
+    py::class_<TrainOptions>(m, "TrainOptions", py::module_local())
+        .def(py::init<>())
+        .def_readonly("optimizer", &TrainOptions::optimizer)
+        .def_readonly("schedule", &TrainOptions::schedule)
+        .def_readwrite("epochs", &TrainOptions::epochs)
+        .def_readwrite("batch_size", &TrainOptions::batch_size)
+        .def_readwrite("shuffle", &TrainOptions::shuffle)
+        .def_readwrite("seed", &TrainOptions::seed)
+        .def_readwrite("dropout", &TrainOptions::dropout)
+        .def_readwrite("clip_norm", &TrainOptions::clip_norm)
+        .def_readwrite("patience", &TrainOptions::patience)
+        .def_readwrite("min_delta", &TrainOptions::min_delta)
+        .def_readwrite("restore_best", &TrainOptions::restore_best)
+        .def_readwrite("loss_target", &TrainOptions::loss_target)
+        .def_readwrite("max_time", &TrainOptions::max_time)
+        .def_readwrite("threads", &TrainOptions::threads);
+}
+
+}  // namespace fastmlp

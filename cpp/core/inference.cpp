@@ -1,0 +1,211 @@
+#include "inference.h"
+
+#include "backprop.h"
+
+namespace fastmlp {
+
+namespace {
+
+// Output activations that belong to a loss act on z in place: softmax over the row, sigmoid and exp on each
+// element.
+template <class T>
+void apply_link(Loss loss, T* z, Index n) {
+    const auto each = [&](auto f) {
+        for (Index j = 0; j < n; j += kLanes<T>) simd::store(z + j, f(simd::load(z + j)));
+    };
+    if (loss == Loss::softmax_cross_entropy) {
+        const losses::SoftmaxRow<T> row(z, n);
+        each([&](Packet<T> v) { return row.probability(v); });
+    }
+    if (loss == Loss::binary_cross_entropy) each([](Packet<T> v) { return vmath::sigmoid(v); });
+    if (loss == Loss::poisson) each([](Packet<T> v) { return vmath::exp(v); });
+}
+
+bool scores_classes(Loss loss) {
+    return loss == Loss::softmax_cross_entropy || loss == Loss::binary_cross_entropy || loss == Loss::hinge;
+}
+
+}  // namespace
+
+template <class T>
+ForwardPass<T>::ForwardPass(const Network<T>& network, Index max_rows)
+    : network_(network), ld_(round_up(network.outputs(), kLanes<T>)) {
+    const Index size = max_rows * round_up(network.widest(), kLanes<T>);
+    for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(size);
+    for (const Layer& layer : network.layers()) forward_.push_back(forward_work<T>(layer.activation));
+}
+
+template <class T>
+const T* ForwardPass<T>::raw(const T* X, Index ldx, Index rows) {
+    for (std::size_t l = 0; l < forward_.size(); ++l) {
+        const Layer& layer = network_.layers()[l];
+        T* a = buffers_[l % 2].data();
+        const Index ld = round_up(layer.outputs, kLanes<T>);
+        const Product<T> product{
+            X,    ldx,           1,           network_.parameters() + layer.weights, layer.outputs,
+            rows, layer.outputs, layer.inputs};
+        const ForwardOutput<T> out{network_.parameters() + layer.biases, a, nullptr, ld};
+        forward_[l](product, out, 0, TileGrid<T>(rows, layer.outputs).tiles);
+        X = a;
+        ldx = ld;
+    }
+    return X;
+}
+
+template <class T>
+void ForwardPass<T>::run(const T* X, Index ldx, Index rows, T* out) {
+    T* z = const_cast<T*>(raw(X, ldx, rows));  // lies in this pass's own buffer
+    for (Index i = 0; i < rows; ++i, z += ld_, out += network_.outputs()) {
+        apply_link(network_.architecture().loss, z, network_.outputs());
+        std::copy(z, z + network_.outputs(), out);
+    }
+}
+
+template <class T>
+bool predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
+             Monitor& monitor) {
+    const Index rows = ForwardPass<T>::kRows, blocks = ceil_div(n, rows);
+    threads =
+        int(std::min<Index>(worth_threads(network.forward_flops(n), threads), std::max<Index>(blocks, 1)));
+    std::vector<ForwardPass<T>> passes;
+    for (int t = 0; t < threads; ++t) passes.emplace_back(network, std::min(rows, n));
+    run_team(threads, &monitor, [&](const Team& team) {
+        team.deal(blocks, [&](Index first, Index last) {
+            for (Index block = first; block < last; ++block) {
+                const Index begin = block * rows;
+                passes[std::size_t(team.rank)].run(X + begin * ldx, ldx, std::min(rows, n - begin),
+                                                   out + begin * network.outputs());
+            }
+        });
+    });
+    return !monitor.interrupted();
+}
+
+template <class T>
+Evaluation<T>::Evaluation(const Network<T>& network, const T* X, Index ldx, Index n,
+                          const Targets<T>& targets, int threads)
+    : network_(network),
+      X_(X),
+      ldx_(ldx),
+      n_(n),
+      blocks_(ceil_div(n, ForwardPass<T>::kRows)),
+      sums_(scores_classes(network.architecture().loss) ? 1 : network.outputs()),
+      targets_(targets),
+      weight_sum_(double(n)),
+      loss_(loss_function<T>(network.architecture().loss)),
+      block_losses_(std::size_t(blocks_)),
+      block_scores_(std::size_t(blocks_ * sums_)),
+      total_squares_(std::size_t(network.outputs())) {
+    for (int t = 0; t < threads; ++t) passes_.emplace_back(network);
+    if (targets.weights) {
+        weight_sum_ = 0;
+        for (Index i = 0; i < n; ++i) weight_sum_ += double(targets.weights[i]);
+    }
+    const Index O = network.outputs();
+    for (Index j = 0; j < O && !scores_classes(network.architecture().loss); ++j) {
+        double sum = 0, squares = 0;
+        for (Index i = 0; i < n; ++i) sum += double(targets.values[i * O + j]);
+        for (Index i = 0; i < n; ++i) {
+            const double r = double(targets.values[i * O + j]) - sum / double(n);
+            squares += r * r;
+        }
+        total_squares_[std::size_t(j)] = squares;
+    }
+}
+
+template <class T>
+void Evaluation<T>::run(const Team& team) {
+    team.deal(blocks_, [&](Index first, Index last) {
+        for (Index block = first; block < last; ++block) run_block(passes_[std::size_t(team.rank)], block);
+    });
+    team.barrier();
+}
+
+template <class T>
+void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
+    const Architecture& architecture = network_.architecture();
+    const Index first = block * ForwardPass<T>::kRows, last = std::min(first + ForwardPass<T>::kRows, n_);
+    const T* output = pass.raw(X_ + first * ldx_, ldx_, last - first);
+    const LossBatch<T> rows{targets_,
+                            nullptr,
+                            first,
+                            output,
+                            nullptr,
+                            pass.ld(),
+                            network_.outputs(),
+                            T(architecture.loss_parameter),
+                            1.0};
+    block_losses_[std::size_t(block)] = loss_(rows, 0, last - first);
+    double* sums = block_scores_.data() + block * sums_;
+    std::fill(sums, sums + sums_, 0.0);
+    if (scores_classes(architecture.loss))
+        count_correct(output, pass.ld(), first, last, sums);
+    else
+        add_squares(output, pass.ld(), first, last, sums);
+}
+
+template <class T>
+void Evaluation<T>::count_correct(const T* output, Index ld, Index first, Index last, double* correct) const {
+    const Index O = network_.outputs();
+    for (Index i = first; i < last; ++i, output += ld) {
+        const T* y = targets_.values ? targets_.values + i * O : nullptr;
+        bool right = true;
+        if (network_.architecture().loss == Loss::binary_cross_entropy) {
+            for (Index j = 0; j < O; ++j) right = right && (output[j] > 0) == (y[j] > T(0.5));
+        } else {
+            const Index label = y ? std::max_element(y, y + O) - y : targets_.labels[i];
+            right = std::max_element(output, output + O) - output == label;
+        }
+        *correct += right;
+    }
+}
+
+template <class T>
+void Evaluation<T>::add_squares(const T* output, Index ld, Index first, Index last, double* squares) const {
+    const bool log_link = network_.architecture().loss == Loss::poisson;
+    const Index O = network_.outputs();
+    for (Index i = first; i < last; ++i, output += ld) {
+        for (Index j = 0; j < O; ++j) {
+            const double value = log_link ? std::exp(double(output[j])) : double(output[j]);
+            const double r = value - double(targets_.values[i * O + j]);
+            squares[j] += r * r;
+        }
+    }
+}
+
+template <class T>
+double Evaluation<T>::loss() const {
+    double total = 0, squares = 0;
+    for (const double loss : block_losses_) total += loss;
+    const double l2 = network_.architecture().l2;
+    for (const Layer& layer : network_.layers()) {
+        if (l2 == 0) break;
+        squares += sum_of_squares(network_.parameters() + layer.weights, layer.inputs * layer.outputs);
+    }
+    return (weight_sum_ > 0 ? total / weight_sum_ : 0) + l2 / 2 * squares;
+}
+
+template <class T>
+double Evaluation<T>::score() const {
+    std::vector<double> sums(std::size_t(sums_), 0.0);
+    for (Index block = 0; block < blocks_; ++block)
+        for (Index j = 0; j < sums_; ++j)
+            sums[std::size_t(j)] += block_scores_[std::size_t(block * sums_ + j)];
+    if (scores_classes(network_.architecture().loss)) return sums[0] / double(n_);
+    double r2 = 0;
+    for (std::size_t j = 0; j < sums.size(); ++j) {
+        // A constant target has no variance to explain: 1 when it is met, else 0.
+        const bool constant = total_squares_[j] == 0;
+        r2 += constant ? (sums[j] == 0 ? 1.0 : 0.0) : 1 - sums[j] / total_squares_[j];
+    }
+    return r2 / double(sums.size());
+}
+
+template class ForwardPass<float>;
+template class ForwardPass<double>;
+template class Evaluation<float>;
+template class Evaluation<double>;
+template bool predict(const Network<float>&, const float*, Index, Index, float*, int, Monitor&);
+template bool predict(const Network<double>&, const double*, Index, Index, double*, int, Monitor&);
+
+}  // namespace fastmlp

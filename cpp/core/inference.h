@@ -1,0 +1,71 @@
+// Outputs for any number of rows, block by block: a row's outputs do not depend on the rows around it.
+#pragma once
+
+#include "network.h"
+#include "parallel.h"
+
+namespace fastmlp {
+
+// The buffers one thread needs to take a block of rows through the network.
+template <class T>
+class ForwardPass {
+public:
+    static constexpr Index kRows = 48;  // a multiple of every tile height
+
+    explicit ForwardPass(const Network<T>& network, Index max_rows = kRows);
+
+    // Writes the outputs of `rows` rows, at most max_rows, to `out` [rows, outputs].
+    void run(const T* X, Index ldx, Index rows, T* out);
+
+    // The last layer's values in place, [rows, ld]: z where the loss takes logits, else a.
+    const T* raw(const T* X, Index ldx, Index rows);
+    Index ld() const { return ld_; }
+
+private:
+    const Network<T>& network_;
+    AlignedBuffer<T> buffers_[2];
+    Index ld_;
+    std::vector<ForwardTiles<T>> forward_;
+};
+
+// The outputs of n rows, [n, outputs]; false if the monitor stopped it.
+template <class T>
+bool predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
+             Monitor& monitor);
+
+// Loss and score on a set of rows, measured again and again: buffers and constants are made once.
+template <class T>
+class Evaluation {
+public:
+    Evaluation(const Network<T>& network, const T* X, Index ldx, Index n, const Targets<T>& targets,
+               int threads);
+
+    // Called by every thread of a team; the results are there after the barrier that ends it.
+    void run(const Team& team);
+
+    double loss() const;   // with the l2 term
+    double score() const;  // accuracy for classes (all outputs right), else R2 averaged over outputs
+
+private:
+    void run_block(ForwardPass<T>& pass, Index block);
+    void count_correct(const T* output, Index ld, Index first, Index last, double* correct) const;
+    void add_squares(const T* output, Index ld, Index first, Index last, double* squares) const;
+
+    const Network<T>& network_;
+    const T* X_;
+    Index ldx_, n_, blocks_, sums_;
+    Targets<T> targets_;
+    double weight_sum_;
+    LossFunction<T> loss_;
+    std::vector<ForwardPass<T>> passes_;  // one a thread
+    std::vector<double> block_losses_;
+    std::vector<double> block_scores_;   // [blocks, sums]: right answers, or squared errors of each output
+    std::vector<double> total_squares_;  // [outputs], about the mean
+};
+
+extern template class ForwardPass<float>;
+extern template class ForwardPass<double>;
+extern template class Evaluation<float>;
+extern template class Evaluation<double>;
+
+}  // namespace fastmlp

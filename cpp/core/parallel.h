@@ -1,0 +1,68 @@
+// Threads: the only place that knows OpenMP. Work is dealt by task number alone, so results never depend on
+// the team.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+
+#include "types.h"
+
+namespace fastmlp {
+
+// Watches the clock and the user during a long computation. Rank 0 polls; anyone may ask stopped().
+class Monitor {
+public:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::milliseconds kInterval{25};
+
+    // `interrupted` is asked at most once per interval, on the thread that started the computation; may be
+    // empty.
+    explicit Monitor(std::function<bool()> interrupted = {}, double max_seconds = 1e18);
+
+    void poll();
+    bool stopped() const { return interrupted() || timed_out_.load(std::memory_order_relaxed); }
+    bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
+    double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+private:
+    std::function<bool()> ask_;
+    Clock::time_point start_, next_;
+    double max_seconds_;
+    std::atomic<bool> interrupted_{false}, timed_out_{false};
+};
+
+// One thread's view of the team that works together inside a parallel region.
+struct Team {
+    int rank = 0, size = 1;
+    Monitor* monitor =
+        nullptr;  // when set, deal() polls between tasks and drops the rest once an interrupt came
+
+    void barrier() const;
+
+    // Calls work(first, last) for this thread's contiguous share of `tasks` tasks.
+    template <class Work>
+    void deal(Index tasks, Work work) const {
+        const Index first = tasks * rank / size, last = tasks * (rank + 1) / size;
+        if (!monitor) {
+            if (first < last) work(first, last);
+            return;
+        }
+        for (Index task = first; task < last && !monitor->interrupted(); ++task) {
+            work(task, task + 1);
+            if (rank == 0) monitor->poll();
+        }
+    }
+};
+
+// Calls body(team) on `threads` threads, on the calling thread alone if threads is 1.
+void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body);
+
+// How many threads `flops` floating-point operations between two barriers' worth of work are worth, at most
+// `limit`; 1 in a forked child whose parent had a team, since its threads did not survive the fork.
+int worth_threads(double flops, int limit);
+
+// Tests of reproducibility switch the judgement off, to run exactly as many threads as they ask for.
+void set_exact_threads(bool exact);
+
+}  // namespace fastmlp

@@ -1,0 +1,94 @@
+// One vector register of T, for whatever instruction set this module is compiled for (through Eigen's
+// packets).
+#pragma once
+
+#include <Eigen/Core>
+#include <cmath>
+
+#include "types.h"
+
+namespace fastmlp {
+
+template <class T>
+using Packet = typename Eigen::internal::packet_traits<T>::type;
+
+template <class T>
+inline constexpr Index kLanes = Eigen::internal::unpacket_traits<Packet<T>>::size;
+
+// Rows and vectors of the register tile: what the instruction set's registers hold without a spill.
+#if defined(EIGEN_VECTORIZE_AVX512) || defined(EIGEN_VECTORIZE_NEON)
+inline constexpr int kTileRows = 6, kTileVectors = 4;
+#elif defined(EIGEN_VECTORIZE_AVX)
+inline constexpr int kTileRows = 4, kTileVectors = 3;
+#else
+inline constexpr int kTileRows = 4, kTileVectors = 2;
+#endif
+
+namespace simd {
+
+template <class T>
+FASTMLP_INLINE Packet<T> set1(T x) {
+    return Eigen::internal::pset1<Packet<T>>(x);
+}
+template <class T>
+FASTMLP_INLINE Packet<T> load(const T* p) {
+    return Eigen::internal::ploadu<Packet<T>>(p);
+}
+template <class T>
+FASTMLP_INLINE void store(T* p, Packet<T> x) {
+    Eigen::internal::pstoreu(p, x);
+}
+
+// The first `lanes` elements only; memory behind them is neither read nor written.
+template <class T>
+FASTMLP_INLINE Packet<T> load(const T* p, Index lanes) {
+    if (lanes >= kLanes<T>) return load(p);
+    T padded[kLanes<T>] = {};
+    for (Index i = 0; i < lanes; ++i) padded[i] = p[i];
+    return load(padded);
+}
+template <class T>
+FASTMLP_INLINE void store(T* p, Packet<T> x, Index lanes) {
+    if (lanes >= kLanes<T>) return store(p, x);
+    T padded[kLanes<T>];
+    store(padded, x);
+    for (Index i = 0; i < lanes; ++i) p[i] = padded[i];
+}
+
+#if defined(EIGEN_VECTORIZE_AVX512)
+FASTMLP_INLINE __mmask16 first_lanes(Index lanes) {
+    return lanes >= 16 ? __mmask16(0xffff) : __mmask16((1u << lanes) - 1);
+}
+template <>
+FASTMLP_INLINE Packet<float> load(const float* p, Index lanes) {
+    return _mm512_maskz_loadu_ps(first_lanes(lanes), p);
+}
+template <>
+FASTMLP_INLINE Packet<double> load(const double* p, Index lanes) {
+    return _mm512_maskz_loadu_pd(__mmask8(first_lanes(lanes)), p);
+}
+template <>
+FASTMLP_INLINE void store(float* p, Packet<float> x, Index lanes) {
+    _mm512_mask_storeu_ps(p, first_lanes(lanes), x);
+}
+template <>
+FASTMLP_INLINE void store(double* p, Packet<double> x, Index lanes) {
+    _mm512_mask_storeu_pd(p, __mmask8(first_lanes(lanes)), x);
+}
+#endif
+
+// x in the first `lanes` lanes, `fill` in the others.
+template <class T>
+FASTMLP_INLINE Packet<T> keep_lanes(Packet<T> x, Index lanes, T fill) {
+    using namespace Eigen::internal;
+    if (lanes >= kLanes<T>) return x;
+    return pselect(pcmp_lt(plset<Packet<T>>(T(0)), set1<T>(T(lanes))), x, set1<T>(fill));
+}
+
+template <class P>
+FASTMLP_INLINE P select(P mask, P yes, P no) {
+    return Eigen::internal::pselect(mask, yes, no);
+}
+
+}  // namespace simd
+}  // namespace fastmlp

@@ -1,0 +1,197 @@
+#include "trainer.h"
+
+namespace fastmlp {
+
+namespace {
+
+// Steps of more than this many operations (about 0.1 s on one core) make the whole gradient before they
+// change a weight, so that an interrupt in their middle leaves the network as it was.
+template <class T>
+constexpr double kLongStep = 4e8 * double(kLanes<T>);
+
+// Elements of one task over flat arrays.
+constexpr Index kFlatTask = 4096;
+
+template <class T>
+bool all_finite(const T* x, Index n) {
+    T sum = 0;
+    for (Index i = 0; i < n; ++i) sum += x[i] * T(0);  // NaN if any is NaN or infinite
+    return sum == 0;
+}
+
+}  // namespace
+
+template <class T>
+Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
+                    const TrainOptions& options)
+    : network_(network),
+      data_(data),
+      options_(options),
+      batch_size_(std::min(options.batch_size, data.rows)),
+      steps_per_epoch_(ceil_div(data.rows, batch_size_)),
+      learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
+      whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized ||
+                      network.training_flops(batch_size_) > kLongStep<T>),
+      restores_(options.restore_best && (validation || options.patience >= 0)),
+      backprop_(network, batch_size_,
+                {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, false}),
+      work_(with_rule(options.optimizer.kind, [](auto rule) { return GradientWork<T>::of(rule); })) {
+    options_.threads = worth_threads(network.training_flops(batch_size_), options.threads);
+    if (validation)
+        evaluation_.emplace(network, validation->X, validation->ldx, validation->rows, validation->targets,
+                            options_.threads);
+    const Index size = network.parameter_count(), states = state_count(options.optimizer.kind);
+    if (states >= 1) state1_ = AlignedBuffer<T>(size);
+    if (states >= 2) state2_ = AlignedBuffer<T>(size);
+    if (whole_gradient_) gradient_ = AlignedBuffer<T>(size);
+    norm_sums_.resize(std::size_t(ceil_div(size, kFlatTask)));
+    kept_ = AlignedBuffer<T>(size);
+    std::copy(network.parameters(), network.parameters() + size, kept_.data());
+    if (options.shuffle && batch_size_ < data.rows) order_.resize(std::size_t(data.rows));
+}
+
+template <class T>
+StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
+    std::optional<StopReason> stop;
+    for (Index epoch = 0; epoch < options_.epochs && !stop; ++epoch) {
+        if (!order_.empty())
+            permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch), order_.data(), data_.rows);
+        loss_sum_ = 0;
+        rows_seen_ = 0;
+        run_team(options_.threads, &monitor, [&](const Team& team) { train_epoch(team, epoch); });
+        stop = finish_epoch(epoch, monitor);
+        const bool recorded = Index(records_.size()) == epoch + 1;
+        if (recorded && on_epoch && on_epoch(records_.back()) && !stop) stop = StopReason::callback;
+    }
+    const bool unusable = stop == StopReason::diverged;
+    const bool wants_best = restores_ || (stop == StopReason::interrupted && options_.restore_best);
+    if (unusable || wants_best)
+        std::copy(kept_.data(), kept_.data() + network_.parameter_count(), network_.parameters());
+    return stop.value_or(StopReason::epochs);
+}
+
+// One epoch, on every thread of the team: one step a batch, then the validation.
+template <class T>
+void Trainer<T>::train_epoch(const Team& watched, Index epoch) {
+    Team team = watched;
+    if (!whole_gradient_) team.monitor = nullptr;  // updates under way are not to be left half done
+    for (Index first = 0; first < data_.rows; first += batch_size_) {
+        const std::uint32_t* order = order_.empty() ? nullptr : order_.data() + first;
+        const Batch<T> batch{data_.X, data_.ldx, data_.targets,
+                             order,   first,     std::min(batch_size_, data_.rows - first)};
+        train_step(team, batch, epoch * steps_per_epoch_ + first / batch_size_);
+        if (team.rank == 0) {
+            watched.monitor->poll();
+            stop_ = diverged_ || watched.monitor->stopped();
+        }
+        team.barrier();
+        if (stop_) break;
+    }
+    if (evaluation_ && !diverged_) evaluation_->run(watched);
+}
+
+// Forward, loss, backward, update. Every thread holds the same loss, so all of them leave at the same place.
+template <class T>
+void Trainer<T>::train_step(const Team& team, const Batch<T>& batch, Index step) {
+    backprop_.forward(team, batch, std::uint64_t(step));
+    const double loss = backprop_.loss(team, batch);
+    if (team.rank == 0) {
+        diverged_ = !std::isfinite(loss);
+        loss_sum_ += loss * double(batch.rows);
+        rows_seen_ += batch.rows;
+        rate_ = learning_rate_.at(step);
+    }
+    if (!std::isfinite(loss)) return;
+    Update<T> update(network_.parameters(), state1_.data(), state2_.data(), options_.optimizer,
+                     learning_rate_.at(step), double(step + 1));
+    update.l2 = T(network_.architecture().l2);
+    if (whole_gradient_)
+        update_from_whole_gradient(team, batch, update);
+    else
+        backprop_.backward(team, batch, update, work_);
+}
+
+template <class T>
+void Trainer<T>::update_from_whole_gradient(const Team& team, const Batch<T>& batch,
+                                            const Update<T>& update) {
+    const GradientWork<T> store = GradientWork<T>::of(rules::StoreGradient{});
+    Update<T> into(network_.parameters(), gradient_.data(), nullptr);
+    into.l2 = update.l2;
+    backprop_.backward(team, batch, into, store);
+
+    const Index size = network_.parameter_count();
+    team.deal(ceil_div(size, kFlatTask), [&](Index first, Index last) {
+        for (Index task = first; task < last; ++task) {
+            const Index begin = task * kFlatTask;
+            norm_sums_[std::size_t(task)] =
+                sum_of_squares(gradient_.data() + begin, std::min(kFlatTask, size - begin));
+        }
+    });
+    if (team.rank == 0) apply_ = !(team.monitor && team.monitor->interrupted());
+    team.barrier();
+    if (!apply_) return;
+
+    Update<T> penalised = update;
+    penalised.l2 = 0;  // the stored gradient holds it already
+    const T scale = T(gradient_scale());
+    Team unwatched = team;  // from here to the end nothing may be left out
+    unwatched.monitor = nullptr;
+    const auto apply = [&](Index begin, Index count, const Update<T>& u) {
+        unwatched.deal(ceil_div(count, kFlatTask), [&](Index first, Index last) {
+            const Index end = std::min(last * kFlatTask, count);
+            work_.sum(gradient_.data() + begin, 1, 0, scale, u, begin, first * kFlatTask, end);
+        });
+    };
+    for (const Layer& layer : network_.layers()) {
+        apply(layer.weights, layer.inputs * layer.outputs, penalised);
+        apply(layer.biases, layer.outputs, penalised.for_biases());
+    }
+    team.barrier();
+}
+
+// The factor that clips the gradient to clip_norm, or makes its norm 1.
+template <class T>
+double Trainer<T>::gradient_scale() const {
+    double squares = 0;
+    for (const double sum : norm_sums_) squares += sum;
+    const double norm = std::sqrt(squares);
+    if (options_.optimizer.normalized) return norm > 0 ? 1 / norm : 1;
+    return options_.clip_norm > 0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1;
+}
+
+// Records the epoch, keeps the weights worth keeping, and says whether and why training stops.
+template <class T>
+std::optional<StopReason> Trainer<T>::finish_epoch(Index epoch, const Monitor& monitor) {
+    if (monitor.interrupted()) return StopReason::interrupted;
+    const Index size = network_.parameter_count();
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    const double loss = loss_sum_ / double(rows_seen_);
+    const double validation_loss = evaluation_ && !diverged_ ? evaluation_->loss() : nan;
+    const double monitored = evaluation_ ? validation_loss : loss;
+    if (diverged_ || !std::isfinite(monitored) || !all_finite(network_.parameters(), size))
+        return StopReason::diverged;
+
+    records_.push_back({epoch + 1, loss, rate_, monitor.seconds(), validation_loss,
+                        evaluation_ ? evaluation_->score() : nan});
+    if (!options_.restore_best || monitored < best_)
+        std::copy(network_.parameters(), network_.parameters() + size, kept_.data());
+    best_ = std::min(best_, monitored);
+    learning_rate_.epoch_ended(monitored);
+    if (monitored < target_ - options_.min_delta) {
+        target_ = monitored;
+        epochs_without_improvement_ = 0;
+    } else {
+        ++epochs_without_improvement_;
+    }
+
+    if (loss <= options_.loss_target) return StopReason::loss_target;
+    if (options_.patience >= 0 && epochs_without_improvement_ >= std::max<Index>(options_.patience, 1))
+        return StopReason::patience;
+    if (monitor.stopped()) return StopReason::max_time;
+    return std::nullopt;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace fastmlp

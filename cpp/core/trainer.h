@@ -1,0 +1,97 @@
+// The main path: epochs of mini-batch gradient descent.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "backprop.h"
+#include "inference.h"
+#include "schedules.h"
+
+namespace fastmlp {
+
+enum class StopReason { epochs, patience, loss_target, max_time, callback, diverged, interrupted };
+
+inline constexpr std::array<std::string_view, 7> kStopReasons{
+    "epochs", "patience", "loss_target", "max_time", "callback", "diverged", "interrupted"};
+
+struct TrainOptions {
+    Index epochs = 200;
+    Index batch_size = 200;
+    bool shuffle = true;
+    std::uint64_t seed = 0;
+    double dropout = 0;
+    double clip_norm = 0;  // 0: no clipping
+    OptimizerOptions optimizer;
+    ScheduleOptions schedule;
+    Index patience = -1;  // -1: never stop early
+    double min_delta = 0;
+    bool restore_best = true;
+    double loss_target = -std::numeric_limits<double>::infinity();
+    double max_time = std::numeric_limits<double>::infinity();  // seconds
+    int threads = 1;
+};
+
+struct EpochRecord {
+    Index epoch;  // from 1
+    double loss, learning_rate, seconds, validation_loss, validation_score;
+};
+
+template <class T>
+struct Data {
+    const T* X;
+    Index ldx, rows;
+    Targets<T> targets;
+};
+
+template <class T>
+class Trainer {
+public:
+    // Returns true to stop. Called between epochs, on the thread that called run().
+    using EpochCallback = std::function<bool(const EpochRecord&)>;
+
+    Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
+            const TrainOptions& options);
+
+    StopReason run(Monitor& monitor, const EpochCallback& on_epoch);
+
+    const std::vector<EpochRecord>& records() const { return records_; }
+
+private:
+    void train_epoch(const Team& watched, Index epoch);
+    void train_step(const Team& team, const Batch<T>& batch, Index step);
+    void update_from_whole_gradient(const Team& team, const Batch<T>& batch, const Update<T>& update);
+    double gradient_scale() const;
+    std::optional<StopReason> finish_epoch(Index epoch, const Monitor& monitor);
+
+    Network<T>& network_;
+    Data<T> data_;
+    TrainOptions options_;
+    Index batch_size_, steps_per_epoch_;
+    LearningRate learning_rate_;
+    bool whole_gradient_;  // clipping, normalised steps, and steps so long that an interrupt must get in
+                           // between
+    bool restores_;
+    Backprop<T> backprop_;
+    std::optional<Evaluation<T>> evaluation_;
+    GradientWork<T> work_;
+    AlignedBuffer<T> state1_, state2_, gradient_, kept_;
+    std::vector<std::uint32_t> order_;
+    std::vector<double> norm_sums_;
+
+    // Of the epoch under way; written by rank 0, read by others behind a barrier.
+    Index rows_seen_ = 0;
+    double loss_sum_ = 0, rate_ = 0;
+    bool stop_ = false, diverged_ = false, apply_ = true;
+
+    double best_ = std::numeric_limits<double>::infinity();  // for keeping weights
+    double target_ =
+        std::numeric_limits<double>::infinity();  // for patience: the last that improved by min_delta
+    Index epochs_without_improvement_ = 0;
+    std::vector<EpochRecord> records_;
+};
+
+extern template class Trainer<float>;
+extern template class Trainer<double>;
+
+}  // namespace fastmlp

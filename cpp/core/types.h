@@ -1,0 +1,99 @@
+// Plain types shared by the whole core: indices, names of the choices, aligned memory.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <utility>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define FASTMLP_INLINE __forceinline
+#define FASTMLP_NOINLINE __declspec(noinline)
+#else
+#define FASTMLP_INLINE inline __attribute__((always_inline))
+#define FASTMLP_NOINLINE __attribute__((noinline))
+#endif
+
+namespace fastmlp {
+
+using Index = std::ptrdiff_t;
+
+constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
+constexpr Index round_up(Index a, Index b) { return ceil_div(a, b) * b; }
+
+enum class Activation { identity, relu, leaky_relu, elu, gelu, silu, softplus, tanh, sigmoid, softmax, exp };
+// The first nine act on one element and may follow any layer; softmax and exp belong to a loss.
+inline constexpr std::array<std::pair<std::string_view, Activation>, 11> kActivations{{
+    {"identity", Activation::identity},
+    {"relu", Activation::relu},
+    {"leaky_relu", Activation::leaky_relu},
+    {"elu", Activation::elu},
+    {"gelu", Activation::gelu},
+    {"silu", Activation::silu},
+    {"softplus", Activation::softplus},
+    {"tanh", Activation::tanh},
+    {"sigmoid", Activation::sigmoid},
+    {"softmax", Activation::softmax},
+    {"exp", Activation::exp},
+}};
+
+enum class Loss {
+    softmax_cross_entropy,
+    binary_cross_entropy,
+    squared_error,
+    absolute_error,
+    huber,
+    quantile,
+    poisson,
+    hinge
+};
+inline constexpr std::array<std::pair<std::string_view, Loss>, 8> kLosses{{
+    {"softmax_cross_entropy", Loss::softmax_cross_entropy},
+    {"binary_cross_entropy", Loss::binary_cross_entropy},
+    {"squared_error", Loss::squared_error},
+    {"absolute_error", Loss::absolute_error},
+    {"huber", Loss::huber},
+    {"quantile", Loss::quantile},
+    {"poisson", Loss::poisson},
+    {"hinge", Loss::hinge},
+}};
+
+// The value that `name` stands for in a table of names, or the end of the table.
+template <class Table>
+constexpr auto find_name(const Table& table, std::string_view name) {
+    return std::find_if(table.begin(), table.end(),
+                        [name](const auto& entry) { return entry.first == name; });
+}
+
+// An array on a cache line, zeroed, with slack behind it: vector loads may read past the last element, never
+// past the allocation.
+template <class T>
+class AlignedBuffer {
+public:
+    static constexpr std::size_t kAlignment = 64;
+    static constexpr Index kSlack = 64 / sizeof(T);
+
+    AlignedBuffer() = default;
+    explicit AlignedBuffer(Index size) : size_(size) {
+        const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(size + kSlack);
+        data_.reset(static_cast<T*>(::operator new(bytes, std::align_val_t{kAlignment})));
+        for (Index i = 0; i < size + kSlack; ++i) data_.get()[i] = T(0);
+    }
+
+    T* data() const { return data_.get(); }
+    Index size() const { return size_; }
+
+private:
+    struct Free {
+        void operator()(T* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+    };
+    std::unique_ptr<T, Free> data_;
+    Index size_ = 0;
+};
+
+}  // namespace fastmlp

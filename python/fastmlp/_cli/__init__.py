@@ -1,0 +1,1 @@
+"""The parts of the command line; `fastmlp.cli` is its door."""

@@ -1,0 +1,73 @@
+"""The compiled core: the extension module for the best instruction set that this processor supports.
+
+Other modules use it as ``_core.name``, looked up at each call, so that `use` takes effect everywhere.
+The environment variable ``FASTMLP_ISA`` chooses an instruction set by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from importlib.util import find_spec
+from types import ModuleType
+
+from . import _cpu
+
+_KNOWN = ("native", "v4", "v3", "v2", "generic")
+
+ISA: str
+"""Name of the instruction set in use."""
+
+
+def _built() -> list[str]:
+    return [isa for isa in _KNOWN if find_spec(f"{__package__}._core_{isa}") is not None]
+
+
+def _runnable() -> list[str]:
+    # A native build is for the machine it was made on; a generic one has no flags that could be missing.
+    return list(dict.fromkeys(["native", *_cpu.supported_isas(), "generic"]))
+
+
+def available_isas() -> list[str]:
+    """Names of the instruction sets that are built and that this processor supports, the best one first."""
+    built = _built()
+    return [isa for isa in _runnable() if isa in built]
+
+
+def load(isa: str) -> ModuleType:
+    """Return the extension module built for `isa`; ImportError where there is none that can run."""
+    built, supported = _built(), _cpu.supported_isas()
+    if isa in available_isas():
+        return importlib.import_module(f"{__package__}._core_{isa}")
+    if isa not in _KNOWN:
+        reason = "is not an instruction set fastmlp knows"
+    elif isa not in built:
+        reason = "is not built in this installation"
+    else:
+        reason = "is not supported by this processor"
+    raise ImportError(
+        f"FASTMLP_ISA: {isa!r} {reason}. Built: {', '.join(built) or 'none'}. "
+        f"Supported by the processor: {', '.join(supported) or 'none'}."
+    )
+
+
+def use(isa: str) -> None:
+    """Make this module's public names those of the extension module for `isa`."""
+    names = vars(load(isa)).items()
+    globals().update({name: value for name, value in names if not name.startswith("_")}, ISA=isa)
+
+
+def _default() -> str:
+    chosen = os.environ.get("FASTMLP_ISA")
+    if chosen:
+        return chosen
+    available = available_isas()
+    if not available:
+        raise ImportError(
+            f"fastmlp has no core that this processor can run. Built: {', '.join(_built()) or 'none'}. "
+            f"Supported by the processor: {', '.join(_cpu.supported_isas()) or 'none'}."
+        )
+    return available[0]
+
+
+use(_default())

@@ -1,0 +1,104 @@
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ISA: str
+ACTIVATIONS: tuple[str, ...]
+LOSSES: tuple[str, ...]
+
+def available_isas() -> list[str]: ...
+def load(isa: str) -> ModuleType: ...
+def use(isa: str) -> None: ...
+def build_config() -> dict[str, Any]: ...
+def set_exact_threads(exact: bool) -> None: ...
+def first_nonfinite(x: NDArray[Any]) -> int: ...
+def permutation(seed: int, stream: int, substream: int, n: int) -> NDArray[np.int64]: ...
+
+_Array = NDArray[Any]
+_Labels = NDArray[np.int32] | None
+_Record = tuple[int, float, float, float, float, float]
+
+class OptimizerOptions:
+    @property
+    def kind(self) -> str: ...
+    @kind.setter
+    def kind(self, name: str) -> None: ...
+    momentum: float
+    normalized: bool
+    decay1: float
+    decay2: float
+    epsilon: float
+    weight_decay: float
+
+class ScheduleOptions:
+    @property
+    def kind(self) -> str: ...
+    @kind.setter
+    def kind(self, name: str) -> None: ...
+    rate: float
+    warmup: float
+    power: float
+    every: float
+    factor: float
+    final_rate: float
+    start_rate: float
+    rise: float
+    patience: float
+    threshold: float
+    min_rate: float
+
+class TrainOptions:
+    @property
+    def optimizer(self) -> OptimizerOptions: ...
+    @property
+    def schedule(self) -> ScheduleOptions: ...
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+    dropout: float
+    clip_norm: float
+    patience: int
+    min_delta: float
+    restore_best: bool
+    loss_target: float
+    max_time: float
+    threads: int
+
+class Network32:
+    def __init__(
+        self, sizes: Sequence[int], activations: Sequence[str], loss: str, loss_parameter: float, l2: float
+    ) -> None: ...
+    @property
+    def parameters(self) -> _Array: ...
+    def initialize(self, layer: int, kind: str, scale: float, seed: int) -> None: ...
+    def forward(self, X: _Array, threads: int) -> _Array: ...
+    def loss_and_gradient(
+        self, X: _Array, labels: _Labels, values: _Array | None, weights: _Array | None, threads: int
+    ) -> tuple[float, _Array]: ...
+    def trace(
+        self, X: _Array, labels: _Labels, values: _Array | None, weights: _Array | None
+    ) -> tuple[float, _Array, list[_Array], list[_Array], list[_Array]]: ...
+    def train(
+        self,
+        X: _Array,
+        labels: _Labels,
+        values: _Array | None,
+        weights: _Array | None,
+        validation: tuple[_Array, _Labels, _Array | None, _Array | None] | None,
+        options: TrainOptions,
+        on_epoch: Callable[[_Record], bool] | None,
+    ) -> tuple[list[_Record], str, BaseException | None]: ...
+
+class Network64(Network32): ...
+
+class Predictor32:
+    def __init__(self, network: Network32) -> None: ...
+    def __call__(self, x: _Array) -> _Array: ...
+
+class Predictor64:
+    def __init__(self, network: Network64) -> None: ...
+    def __call__(self, x: _Array) -> _Array: ...

@@ -1,0 +1,104 @@
+"""What training measured, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
+
+class History:
+    """A table with one row an epoch.
+
+    Columns: epoch (from 1), loss (row-weighted mean of the batch losses before each update), learning_rate (of the
+    epoch's last step), seconds (since training began) and, with validation, validation_loss and
+    validation_accuracy or validation_r2, measured after the epoch.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The names.
+    rows : sequence of tuples, optional
+        The values, in the order of the names.
+
+    Examples
+    --------
+    ``history["loss"]`` is a 1-D array; ``len(history)`` is the number of epochs.
+    """
+
+    def __init__(self, columns: Sequence[str] = ("epoch", "loss", "learning_rate", "seconds"), rows: Any = ()) -> None:
+        self.columns = tuple(columns)
+        self._rows = [tuple(row) for row in rows]
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        if column not in self.columns:
+            raise KeyError(f"history has no column {column!r}; it has {', '.join(self.columns)}")
+        at = self.columns.index(column)
+        return np.array([row[at] for row in self._rows], dtype=np.int64 if column == "epoch" else np.float64)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __repr__(self) -> str:
+        return f"History({len(self)} epochs: {', '.join(self.columns)})"
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return self.columns
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the epochs as tuples, in the order of `columns`."""
+        return list(self._rows)
+
+    def last(self) -> tuple[Any, ...]:
+        """Return the last epoch."""
+        return self._rows[-1]
+
+    def append(self, row: tuple[Any, ...]) -> None:
+        """Add an epoch; values beyond the columns are left out."""
+        self._rows.append(row[: len(self.columns)])
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the table as a pandas DataFrame; needs ``fastmlp[data]``."""
+        import pandas
+
+        return pandas.DataFrame({name: self[name] for name in self.columns})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the losses over the epochs, and mark the lowest validation loss; needs ``fastmlp[plot]``.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots()
+        ax.plot(self["epoch"], self["loss"], label="loss")
+        if "validation_loss" in self and len(self):
+            losses = self["validation_loss"]
+            ax.plot(self["epoch"], losses, label="validation loss")
+            best = int(np.nanargmin(losses))
+            ax.plot(self["epoch"][best], losses[best], "o", label=f"best epoch {self['epoch'][best]}")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("loss")
+        ax.legend()
+        return ax

@@ -1,0 +1,374 @@
+"""A network: its parameters, what it predicts, and its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core, _threads
+from fastmlp._history import History
+from fastmlp._init import initialize
+from fastmlp._targets import LINKS, LOSSES, Targets, as_targets, encode, parse_loss, row_weights
+from fastmlp._validation import as_matrix, choice, dtype_name, integer, layer_sizes, real
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from fastmlp.data import TableEncoder
+
+#: Activations that act on one element, so that any layer may have them.
+ELEMENTWISE = tuple(name for name in _core.ACTIVATIONS if name not in ("softmax", "exp"))
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every number of one forward and backward pass; n rows, layers 0 .. L-1 of the network.
+
+    Attributes
+    ----------
+    z : list of arrays, (n, O)
+        Pre-activations ``a_prev @ W + b``, one a layer.
+    a : list of arrays
+        Activations ``f(z)``; ``a[0]`` is X, so there is one more than layers; the last are the outputs.
+    delta : list of arrays, (n, O)
+        ``dLoss/dz``, with each row's weight and the division by their sum.
+    dW, db : list of arrays, (I, O) and (O,)
+        Gradients of the loss, with the l2 term in dW.
+    loss : float
+        The loss of all rows, with the l2 term.
+    """
+
+    z: list[Array]
+    a: list[Array]
+    delta: list[Array]
+    dW: list[Array]
+    db: list[Array]
+    loss: float
+
+
+class Network:
+    """A multilayer perceptron: ``a = f(a_prev @ W + b)``, layer by layer.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, widths of the hidden layers, outputs.
+    activation : str or sequence of str, default "relu"
+        One for all hidden layers or one for each: identity, relu, leaky_relu (slope 0.01), elu (alpha 1), gelu (with
+        erf), silu, softplus, tanh, sigmoid.
+    loss : str, default "softmax_cross_entropy"
+        softmax_cross_entropy, binary_cross_entropy, squared_error, absolute_error, huber, quantile, poisson, hinge.
+        "huber(1.5)" sets delta (default 1), "quantile(0.9)" sets q (default 0.5).
+    output_activation : str, default "auto"
+        "auto": softmax, sigmoid and exp for the cross-entropies and poisson, which take no other; identity for the
+        others, which take any activation of hidden layers.
+    l2 : float, default 0
+        Penalty ``l2/2`` times the sum of squared weights (not biases).
+    init : str, list of (W, b), or Network, default "auto"
+        "auto" (He for the relu family, Glorot otherwise), zeros, normal(std), uniform(a), glorot_normal,
+        glorot_uniform, he_normal, he_uniform, lecun_normal; or the values themselves.
+    seed : int, default 0
+        Chooses the initial weights.
+    dtype : "float32" or "float64", default "float32"
+
+    Attributes
+    ----------
+    parameters : array, (n_parameters,)
+        W0, b0, W1, b1, .. end to end: a writable view of the core's memory.
+    weights, biases : list of arrays, (I, O) and (O,)
+        Views of the same memory.
+    classes : array or None
+        The labels that the outputs stand for, sorted.
+    history : History
+        What training measured; empty for an untrained network.
+    stop_reason : str or None
+        Why training ended: epochs, patience, loss_target, max_time, callback, diverged, interrupted.
+    encoder : fastmlp.data.TableEncoder or None
+        How a table becomes X, if the network was trained on one; saved with it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, what was given and what is accepted.
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        activation: str | Sequence[str] = "relu",
+        loss: str = "softmax_cross_entropy",
+        output_activation: str = "auto",
+        l2: float = 0.0,
+        init: Any = "auto",
+        seed: int = 0,
+        dtype: Any = "float32",
+    ) -> None:
+        self.layer_sizes = _checked_sizes(layer_sizes)
+        self.activations = _hidden_activations(activation, len(self.layer_sizes) - 2)
+        self._loss, self._loss_number = parse_loss(loss)
+        if self._loss in ("softmax_cross_entropy", "hinge") and self.layer_sizes[-1] < 2:
+            raise ValueError(f"layer_sizes must end with at least 2 outputs for loss {loss!r}, got 1")
+        self.output_activation = _output_activation(output_activation, self._loss)
+        self.l2 = real("l2", l2, low=0)
+        self._dtype = dtype_name(dtype)
+        self.classes: Array | None = _default_classes(self._loss, self.layer_sizes[-1])
+        self.history = History()
+        self.stop_reason: str | None = None
+        self.encoder: TableEncoder | None = None
+        make = _core.Network32 if self._dtype == "float32" else _core.Network64
+        self._core = make(
+            self.layer_sizes, [*self.activations, self.output_activation], self._loss, self._loss_number, self.l2
+        )
+        self._set_views()
+        initialize(self, init, integer("seed", seed, low=0, high=2**64 - 1))
+
+    def _set_views(self) -> None:
+        self.parameters: Array = self._core.parameters
+        self.weights: list[Array] = []
+        self.biases: list[Array] = []
+        at = 0
+        for inputs, outputs in zip(self.layer_sizes, self.layer_sizes[1:], strict=False):
+            self.weights.append(self.parameters[at : at + inputs * outputs].reshape(inputs, outputs))
+            at += inputs * outputs
+            self.biases.append(self.parameters[at : at + outputs])
+            at += outputs
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights and biases."""
+        return len(self.parameters)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the parameters and of all computation: float32 or float64."""
+        return np.dtype(self._dtype)
+
+    @property
+    def activation(self) -> str | tuple[str, ...]:
+        """The activation of the hidden layers: one name if they share it."""
+        return self.activations[0] if len(set(self.activations)) == 1 else self.activations
+
+    @property
+    def loss(self) -> str:
+        """The loss, with its number if it takes one, such as ``huber(1.5)``."""
+        return self._loss if LOSSES[self._loss] is None else f"{self._loss}({self._loss_number!r})"
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.layer_sizes))
+        hidden = ", ".join(dict.fromkeys(self.activations)) or "linear"
+        return f"Network({sizes}, {hidden}, {self.loss}, {self.output_activation}, {self._dtype})"
+
+    def forward(self, X: Any) -> Array:
+        """Return the output activations.
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs)
+            Rows of finite numbers; n may be 0.
+
+        Returns
+        -------
+        array, (n, outputs)
+            A row's outputs have the same bits whatever rows are around it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not a finite numeric matrix with the network's number of columns.
+        """
+        X = as_matrix("X", X, self._dtype, self.layer_sizes[0])
+        return self._core.forward(X, _threads.resolve(None))
+
+    def predict(self, X: Any) -> Array:
+        """Return labels, or values.
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs)
+
+        Returns
+        -------
+        array
+            (n,) labels of the type that training saw: the class with the largest output, or for
+            binary_cross_entropy the second class where its probability is above 1/2. Without classes, the 0/1 matrix
+            (n, outputs) of multi-label problems, or the outputs, (n,) if there is one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `forward`.
+        """
+        outputs = self.forward(X)
+        if self._loss == "binary_cross_entropy":
+            above: NDArray[np.int64] = (outputs > 0.5).astype(np.int64)
+            return above if self.classes is None else self.classes[above[:, 0]]
+        if self.classes is not None:
+            return self.classes[outputs.argmax(axis=1)]
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities.
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs)
+
+        Returns
+        -------
+        array, (n, classes) or (n, outputs)
+            Rows over `classes`; for multi-label problems, the probability of each label.
+
+        Raises
+        ------
+        ValueError
+            If the loss gives no probabilities, or X is wrong as in `forward`.
+        """
+        if self._loss not in ("softmax_cross_entropy", "binary_cross_entropy"):
+            raise ValueError(
+                f"predict_proba needs loss softmax_cross_entropy or binary_cross_entropy, got {self.loss!r}"
+            )
+        outputs = self.forward(X)
+        if self._loss == "binary_cross_entropy" and self.classes is not None:
+            return np.hstack([1 - outputs, outputs])
+        return outputs
+
+    def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, Array]:
+        """Return the loss of all rows and its gradient.
+
+        ``sum(w_i loss_i) / sum(w_i) + l2/2 sum(W^2)``
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs)
+        y : array_like, (n,) or (n, outputs)
+            Labels or values, as in training.
+        sample_weight : array_like, (n,), optional
+            Weights w, at least 0; all 1 by default.
+
+        Returns
+        -------
+        float, array (n_parameters,)
+            The gradient is laid out as `parameters`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument.
+        """
+        X, targets, weights = self._checked_rows(X, y, sample_weight)
+        return self._core.loss_and_gradient(X, targets.labels, targets.values, weights, _threads.resolve(None))
+
+    def trace(self, X: Any, y: Any, sample_weight: Any = None) -> Trace:
+        """Return every z, a, delta, dW and db of one forward and backward pass.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `loss_and_gradient`.
+
+        Returns
+        -------
+        Trace
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument.
+        """
+        X, targets, weights = self._checked_rows(X, y, sample_weight)
+        loss, gradient, z, a, delta = self._core.trace(X, targets.labels, targets.values, weights)
+        dW: list[Array] = []
+        db: list[Array] = []
+        at = 0
+        for W, b in zip(self.weights, self.biases, strict=True):
+            dW.append(gradient[at : at + W.size].reshape(W.shape))
+            db.append(gradient[at + W.size : at + W.size + b.size])
+            at += W.size + b.size
+        outputs = self._core.forward(X, 1)  # with the output activation that belongs to the loss
+        return Trace(z, [X, *a[:-1], outputs], delta, dW, db, loss)
+
+    def predictor(self) -> Callable[[Array], Array]:
+        """Return a callable for one row or a small block, without checks beyond the shape.
+
+        It takes a C-contiguous array of the network's dtype, (inputs,) or (n, inputs), and returns what `forward`
+        does, (outputs,) or (n, outputs). It reads the parameters as they are at each call.
+
+        Examples
+        --------
+        >>> predict_row = net.predictor()  # doctest: +SKIP
+        >>> predict_row(X[0])  # doctest: +SKIP
+        """
+        make: Any = _core.Predictor32 if self._dtype == "float32" else _core.Predictor64
+        predictor: Callable[[Array], Array] = make(self._core)
+        return predictor
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to a safetensors file, whole or not at all; `fastmlp.load` reads it.
+
+        Parameters
+        ----------
+        path : path
+            A file that exists is replaced once the new one is complete.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        from fastmlp._serialization import save
+
+        save(self, path)
+
+    def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Targets, Array | None]:
+        X = as_matrix("X", X, self._dtype, self.layer_sizes[0])
+        if len(X) == 0:
+            raise ValueError("X must have at least one row, got 0")
+        y = as_targets(y)
+        targets = encode(y, self._loss, self.classes, self.layer_sizes[-1], self._dtype, len(X))
+        return X, targets, row_weights(sample_weight, None, y, self.classes, self._dtype)
+
+    def __reduce__(self) -> Any:
+        from fastmlp._serialization import from_metadata, metadata
+
+        state = {"stop_reason": self.stop_reason, "classes": self.classes, "encoder": self.encoder}
+        return from_metadata, (metadata(self), self.parameters.copy()), state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+def _checked_sizes(sizes: Any) -> tuple[int, ...]:
+    checked = layer_sizes("layer_sizes", sizes)
+    if len(checked) < 2:
+        raise ValueError(f"layer_sizes must have at least 2 entries, inputs and outputs, got {checked}")
+    count = sum((i + 1) * o for i, o in zip(checked, checked[1:], strict=False))
+    if count > 2**40:
+        raise ValueError(f"layer_sizes must have at most 2**40 parameters in all, got {count}")
+    return checked
+
+
+def _hidden_activations(activation: Any, layers: int) -> tuple[str, ...]:
+    if isinstance(activation, str) or not isinstance(activation, Sequence):
+        return (choice("activation", activation, ELEMENTWISE),) * layers
+    if len(activation) != layers:
+        raise ValueError(f"activation must be one name, or one a hidden layer, {layers}; got {len(activation)}")
+    return tuple(choice(f"activation[{i}]", name, ELEMENTWISE) for i, name in enumerate(activation))
+
+
+def _output_activation(name: Any, loss: str) -> str:
+    link = LINKS.get(loss)
+    if isinstance(name, str) and name == "auto":
+        return link or "identity"
+    return choice(f"output_activation for loss {loss!r}", name, [link] if link else ELEMENTWISE)
+
+
+def _default_classes(loss: str, outputs: int) -> Array | None:
+    if loss in ("softmax_cross_entropy", "hinge"):
+        return np.arange(outputs)
+    return np.arange(2) if loss == "binary_cross_entropy" and outputs == 1 else None

@@ -1,0 +1,64 @@
+"""A bar on the terminal while a network trains."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastmlp import Network
+
+_SECONDS_BETWEEN_UPDATES = 0.1
+
+
+class EpochBar:
+    """A callback that shows epoch, loss and validation loss; the bar goes away at the end."""
+
+    def __init__(self, epochs: int) -> None:
+        try:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        except ImportError:
+            raise ImportError("progress=True needs rich: pip install 'fastmlp[cli]'") from None
+        self._progress = Progress(
+            TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(),
+            TextColumn("{task.fields[losses]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=epochs, losses="")
+        self._next = 0.0
+
+    def __enter__(self) -> EpochBar:  # noqa: PYI034 (Self is not in Python 3.10)
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, network: Network) -> None:
+        """Show the last epoch, if the last update is long enough ago."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _SECONDS_BETWEEN_UPDATES
+        row = dict(zip(network.history.columns, network.history.last(), strict=True))
+        losses = f"loss {row['loss']:.4g}"
+        if "validation_loss" in row:
+            losses += f"  validation loss {row['validation_loss']:.4g}"
+        self._progress.update(self._task, completed=row["epoch"], losses=losses)
+
+
+def epoch_bar(show: bool, epochs: int) -> AbstractContextManager[EpochBar | None]:
+    """Return a bar, or nothing if none is wanted or standard error is not a terminal."""
+    if not show or sys.stderr is None or not sys.stderr.isatty():
+        return nullcontext()
+    return EpochBar(epochs)

@@ -1,0 +1,169 @@
+"""Checks of arguments: each error names the argument, what was given and what is accepted."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastmlp import _core
+
+Matrix = NDArray[Any]
+
+DTYPES = ("float32", "float64")
+
+
+def real(
+    argument: str,
+    value: Any,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """Return a finite number within bounds."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.number)):
+        raise TypeError(f"{argument} must be a number, got {value!r}")
+    number = float(value)
+    inside = (number > low if open_low else number >= low) and (number < high if open_high else number <= high)
+    if not inside or not math.isfinite(number):
+        bounds = []
+        if low != -math.inf:
+            bounds.append(f"{'greater than' if open_low else 'at least'} {low:g}")
+        if high != math.inf:
+            bounds.append(f"{'less than' if open_high else 'at most'} {high:g}")
+        raise ValueError(f"{argument} must be {' and '.join(bounds) or 'finite'}, got {value!r}")
+    return number
+
+
+def integer(argument: str, value: Any, *, low: int, high: int = 2**63 - 1) -> int:
+    """Return an integer within bounds."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Integral, np.integer)):
+        raise TypeError(f"{argument} must be an integer, got {value!r}")
+    if not low <= int(value) <= high:
+        upper = "" if high == 2**63 - 1 else f" and at most {high}"
+        raise ValueError(f"{argument} must be at least {low}{upper}, got {value!r}")
+    return int(value)
+
+
+def flag(argument: str, value: Any) -> bool:
+    """Return a boolean."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{argument} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def choice(argument: str, value: Any, accepted: Iterable[str]) -> str:
+    """Return a name that is among the accepted ones."""
+    accepted = list(accepted)
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {value!r}")
+    if value not in accepted:
+        raise ValueError(f"{argument} must be one of {', '.join(accepted)}; got {value!r}")
+    return value
+
+
+def name_and_number(argument: str, text: Any, accepted: dict[str, float | None]) -> tuple[str, float | None]:
+    """Read a name that may carry a number, such as ``huber(1.5)``; `accepted` holds the default numbers."""
+    if not isinstance(text, str):
+        raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {text!r}")
+    match = re.fullmatch(r"(\w+)(?:\((?:\w+=)?([^()=]*)\))?", text.strip())
+    name = choice(argument, match[1] if match else text, accepted)
+    default, number = accepted[name], match[2] if match else None
+    if number is None:
+        return name, default
+    if default is None:
+        raise ValueError(f"{argument}: {name} takes no number, got {text!r}")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise ValueError(f"{argument} must be like '{name}({default:g})', got {text!r}") from None
+
+
+def dtype_name(value: Any) -> str:
+    """Return float32 or float64 for a name, type or dtype."""
+    try:
+        name = np.dtype(value).name if value is not None else "None"
+    except TypeError:
+        name = ""
+    if name not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}; got {value!r}")
+    return name
+
+
+def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
+    """Return layer widths, each at least 1."""
+    if isinstance(sizes, (numbers.Integral, np.integer)):
+        sizes = (sizes,)
+    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
+        raise TypeError(f"{argument} must be a sequence of integers, got {sizes!r}")
+    return tuple(integer(f"{argument}[{i}]", size, low=1, high=2**31 - 1) for i, size in enumerate(sizes))
+
+
+def as_array(argument: str, data: Any) -> NDArray[Any]:
+    """Return an array of any kind of values, without a copy where there is one already."""
+    if hasattr(data, "toarray"):  # scipy.sparse
+        data = data.toarray()
+    elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table
+        data = np.column_stack([data.column(name).to_numpy() for name in data.column_names])
+    elif hasattr(data, "to_numpy"):
+        data = data.to_numpy()
+    try:
+        return np.asarray(data)
+    except ValueError:
+        raise ValueError(f"{argument} must be a rectangular array, got rows of different lengths") from None
+
+
+def as_numbers(argument: str, data: Any, dtype: DTypeLike) -> NDArray[Any]:
+    """Return finite numbers in C order; arrays that are so already come back as they are."""
+    array = as_array(argument, data)
+    if array.dtype.kind not in "biuf":
+        try:
+            if array.dtype.kind != "O":
+                raise TypeError
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{argument} must hold real numbers, got {_kind(array)}; encode other columns first, "
+                "for example with fastmlp.data.TableEncoder"
+            ) from None
+    with np.errstate(over="ignore"):  # what does not fit the dtype is found as infinite below
+        array = np.require(array, dtype, ["C", "A"])
+    at = _core.first_nonfinite(array)
+    if at >= 0:
+        place = np.unravel_index(at, array.shape)
+        where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place, strict=False))
+        raise ValueError(f"{argument} has {array.flat[at]} at {where}; only finite numbers are accepted")
+    return array
+
+
+def _kind(array: NDArray[Any]) -> str:
+    if array.dtype.kind == "O":
+        odd = next((x for x in array.flat if not isinstance(x, numbers.Real)), None)
+        return f"{odd!r} of type {type(odd).__name__}"
+    return f"dtype {array.dtype}"
+
+
+def as_matrix(argument: str, data: Any, dtype: DTypeLike, columns: int | None = None) -> Matrix:
+    """Return rows of finite numbers, (n, columns)."""
+    shape = getattr(data, "shape", None)
+    array = data if isinstance(shape, tuple) and len(shape) == 2 else as_array(argument, data)
+    if len(array.shape) != 2:
+        raise ValueError(f"{argument} must have 2 dimensions (rows, columns), got shape {array.shape}")
+    if array.shape[1] == 0:
+        raise ValueError(f"{argument} must have at least one column, got shape {array.shape}")
+    if columns is not None and array.shape[1] != columns:
+        raise ValueError(f"{argument} must have {columns} columns, got {array.shape[1]}")
+    return as_numbers(argument, array, dtype)
+
+
+def same_length(argument: str, given: int, rows: int) -> None:
+    """Check that an argument has as many rows as X."""
+    if given != rows:
+        raise ValueError(f"{argument} must have as many rows as X, {rows}, got {given}")

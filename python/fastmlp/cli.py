@@ -1,0 +1,124 @@
+"""The command `fastmlp`: its entry point, and what becomes of errors.
+
+Exit codes: 0 done; 1 the training diverged or memory ran out; 2 bad input, with one line on standard error;
+130 interrupted (Ctrl-C); 141 the reader of standard output went away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+_NEEDS = "fastmlp's command line needs typer and rich: pip install 'fastmlp[cli]'"
+
+OK, FAILED, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the command's name; by default that of this process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ImportError:
+        _say(_NEEDS)
+        return BAD_INPUT
+    from fastmlp._cli.app import app
+
+    def command() -> int:
+        job: Callable[[], int] | int | None = app(
+            args=None if arguments is None else list(arguments), prog_name="fastmlp", standalone_mode=False
+        )
+        return job() if callable(job) else job or OK
+
+    return _guard(command)
+
+
+def _guard(command: Callable[[], int]) -> int:
+    """Run a command and turn what it raises into one line and an exit code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            status = command()
+            sys.stdout.flush()
+            return status
+        except BrokenPipeError:
+            _abandon_stdout()
+            return BROKEN_PIPE
+        except KeyboardInterrupt as error:
+            _say(f"fastmlp: {one_line(error) or 'interrupted'}")
+            return INTERRUPTED
+        except (FloatingPointError, MemoryError) as error:
+            _say(f"fastmlp: error: {one_line(error) or 'out of memory'}")
+            return FAILED
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            _say(f"fastmlp: error: {one_line(error)}")
+            if isinstance(error, OSError):
+                _abandon_stdout()  # it may be what could not be written
+            return BAD_INPUT
+        except Exception as error:
+            # The classes of usage errors moved between versions of typer; what they share is this method.
+            if not hasattr(error, "format_message"):
+                raise
+            _say(f"fastmlp: error: {one_line(error.format_message())}")
+            return BAD_INPUT
+
+
+def one_line(error: object) -> str:
+    """Write an error as one line without control characters."""
+    if isinstance(error, OSError) and error.strerror:
+        given = (error.filename, error.filename2)
+        names = [os.fsdecode(name) for name in given if isinstance(name, (str, bytes))]
+        text = ": ".join([*names[-1:], error.strerror])
+    else:
+        text = str(error)
+    text = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _say(f"fastmlp: warning: {one_line(message)}")
+
+
+def _say(line: str) -> None:
+    if sys.stderr is None:
+        return
+    encoding = sys.stderr.encoding or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+
+
+def _abandon_stdout() -> None:
+    """Drop what standard output still holds, so that closing it at exit does not fail again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (OSError, ValueError):  # it is no real file
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

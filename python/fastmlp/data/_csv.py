@@ -1,0 +1,273 @@
+"""Read CSV files: what RFC 4180 describes, and the departures from it that real files make."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import os
+import re
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from fastmlp.data._table import Column, Table, quoted
+
+#: Cells that stand for a missing value unless the caller says otherwise.
+MISSING = ("", "NA", "NaN", "nan", "null", "NULL", "?")
+
+DELIMITERS = (",", ";", "\t")
+
+# A whole number with a leading zero, such as a postcode, is text: as a number it could not be written back.
+_DIGITS = r"(?:0|[1-9][0-9]*)"
+_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})")
+_NUMBER = re.compile(rf"[+-]?(?:(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))")
+_DECIMAL_COMMA = re.compile(rf"([+-]?{_DIGITS}?),([0-9]+)")
+
+_GZIP = b"\x1f\x8b"
+_NOT_TEXT = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ\x00": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"\x93NUMPY": "a NumPy array",
+}
+
+
+class _Record(NamedTuple):
+    line: int
+    cells: list[str]
+
+
+def read_csv(
+    path_or_file: str | os.PathLike[str] | IO[Any],
+    *,
+    delimiter: str | None = None,
+    header: bool = True,
+    missing: Collection[str] = MISSING,
+    text: Collection[str] = (),
+    strip: bool = True,
+) -> Table:
+    r"""Read a CSV file, plain or gzipped, into a table.
+
+    Quoted cells may hold delimiters, doubled quotes and line breaks (RFC 4180). A UTF-8 byte-order mark
+    and blank lines are passed over. A column is int64 if every cell is a whole number, float64 if every
+    cell is a number or missing, and strings otherwise. Whole numbers with leading zeros (007) are strings.
+    In a semicolon-separated file, the form used where the decimal mark is a comma, 1,5 is read as 1.5.
+
+    Parameters
+    ----------
+    path_or_file : path or open file
+        Gzip is told by the content, whatever the suffix.
+    delimiter : {None, ",", ";", "\\t"} or another character, default None
+        None takes whichever of comma, semicolon and tab splits the first line into most columns.
+    header : bool, default True
+        Whether the first line names the columns. Otherwise they are called column1, column2 and so on.
+    missing : collection of str, default ("", "NA", "NaN", "nan", "null", "NULL", "?")
+        The cells that stand for a missing value.
+    text : collection of str, default ()
+        The columns to keep as strings even if they look like numbers.
+    strip : bool, default True
+        Remove blanks around names and cells. RFC 4180 counts them as part of the cell.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If the file is empty, not text, not UTF-8 or not CSV, a row has more or fewer cells than there are
+        columns, or a name is absent or double. The message names the file, the line and the column.
+
+    References
+    ----------
+    Y. Shafranovich, Common Format and MIME Type for Comma-Separated Values (CSV) Files, RFC 4180, 2005.
+    """
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise ValueError(f"delimiter must be None or one character, such as ',' or ';', got {delimiter!r}")
+    for name, value in (("missing", missing), ("text", text)):
+        if isinstance(value, str):
+            raise TypeError(f"{name} must be a collection of strings, got the string {value!r}")
+    content, source = _read_text(path_or_file)
+    if delimiter is None:
+        delimiter = _detect_delimiter(content, source)
+    records = _records(content, source, delimiter, strip)
+    first = next(records, None)
+    if first is None:
+        raise ValueError(f"{source}: the file is empty")
+    names = _names(first, source) if header else [f"column{i + 1}" for i in range(len(first.cells))]
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    for record in records if header else _chain(first, records):
+        if record.cells == [""] and len(names) > 1:
+            continue  # a line of blanks
+        if len(record.cells) != len(names):
+            raise ValueError(f"{source}: {_ragged(record, names, header)}")
+        lines.append(record.line)
+        rows.append(record.cells)
+    if not rows:
+        raise ValueError(f"{source}: line {first.line} names the columns, but no rows follow")
+    absent = frozenset(missing)
+    columns = {
+        name: _as_text(cells, absent) if name in text else _convert(cells, absent, delimiter == ";")
+        for name, cells in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    return Table(columns, source=source, lines=lines)
+
+
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a number as `read_csv` understands it."""
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def _read_text(path_or_file: str | os.PathLike[str] | IO[Any]) -> tuple[str, str]:
+    """Return the decoded content of a file and its name."""
+    if isinstance(path_or_file, (str, os.PathLike)):
+        source = os.fspath(path_or_file)
+        content: str | bytes = Path(path_or_file).read_bytes()
+    else:
+        source = str(getattr(path_or_file, "name", "<file>"))
+        content = path_or_file.read()
+    if isinstance(content, bytes):
+        content = _decode(_decompress(content, source), source)
+    nul = content.find("\0")
+    if nul >= 0:
+        raise ValueError(f"{source}: line {_line_of(content, nul)}: a NUL character; this is not UTF-8 text")
+    return content.removeprefix("\ufeff"), source
+
+
+def _decompress(content: bytes, source: str) -> bytes:
+    if content.startswith(_GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"{source}: damaged gzip data: {error}") from None
+    for magic, what in _NOT_TEXT.items():
+        if content.startswith(magic):
+            raise ValueError(f"{source}: this is {what}, not CSV text")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError(f"{source}: the text is UTF-16; save it as UTF-8")
+    return content
+
+
+def _decode(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        place = error.start - content.rfind(b"\n", 0, error.start)
+        raise ValueError(
+            f"{source}: line {line}, byte {place} (0x{content[error.start]:02x}) is not UTF-8 text; "
+            "save the file as UTF-8"
+        ) from None
+
+
+def _detect_delimiter(content: str, source: str) -> str:
+    def width(delimiter: str) -> int:
+        try:
+            record = next(_records(content, source, delimiter, strip=True), None)
+        except ValueError:
+            return 0
+        return len(record.cells) if record else 0
+
+    return max(DELIMITERS, key=width)
+
+
+def _records(content: str, source: str, delimiter: str, strip: bool) -> Iterator[_Record]:
+    """Yield the records that are not blank lines, each with the line it begins in."""
+    reader = csv.reader(
+        io.StringIO(content, newline=""), delimiter=delimiter, strict=True, skipinitialspace=strip
+    )
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise ValueError(f"{source}: line {line}: {_csv_problem(str(error))}") from None
+        if strip:
+            cells = [cell.strip() for cell in cells]
+        if cells:
+            yield _Record(line, cells)
+
+
+def _csv_problem(message: str) -> str:
+    if "unexpected end of data" in message:
+        return "a quote opened in this row is never closed"
+    if "field larger than field limit" in message:
+        return f"a cell has over {csv.field_size_limit()} characters; is a quote in this row never closed?"
+    return f"not CSV: {message}"
+
+
+def _names(first: _Record, source: str) -> list[str]:
+    """Check the line of column names."""
+    names = first.cells
+    where = f"{source}: line {first.line}"
+    if all(is_number(name) for name in names) and not _counts_up(names):
+        raise ValueError(
+            f"{where}: every cell is a number ({quoted(names, 3)}); the first line must name the columns"
+        )
+    for i, name in enumerate(names):
+        if not name:
+            raise ValueError(f"{where}: column {i + 1} of {len(names)} has no name")
+        if name in names[:i]:
+            both = f"columns {names.index(name) + 1} and {i + 1}"
+            raise ValueError(f"{where}: {both} have the same name, {name!r}")
+    return names
+
+
+def _counts_up(names: Sequence[str]) -> bool:
+    """Tell whether the names are 0, 1, 2, ... or 1, 2, 3, ..., as array tools write them."""
+    n = len(names)
+    return n > 1 and any(list(names) == [str(i) for i in range(start, start + n)] for start in (0, 1))
+
+
+def _ragged(record: _Record, names: list[str], header: bool) -> str:
+    want, have = len(names), len(record.cells)
+    expected = f"{want} columns are named" if header else f"the first row has {want}"
+    missing = have < want
+    detail = (
+        f"column {names[have]!r} is not there" if missing else f"cell {want + 1} is {record.cells[want]!r}"
+    )
+    return f"line {record.line}: {have} {'cell' if have == 1 else 'cells'} where {expected}; {detail}"
+
+
+def _convert(cells: Sequence[str], missing: frozenset[str], decimal_comma: bool) -> Column:
+    """Make a column of the narrowest kind that holds every cell."""
+    if decimal_comma:
+        points = [_DECIMAL_COMMA.sub(r"\1.\2", c) if _DECIMAL_COMMA.fullmatch(c) else c for c in cells]
+        column = _convert(points, missing, decimal_comma=False)
+        return _as_text(cells, missing) if column.dtype == object else column
+    present = [cell for cell in cells if cell not in missing]
+    if len(present) == len(cells) and all(_INTEGER.fullmatch(cell) for cell in cells):
+        integers = [int(cell) for cell in cells]
+        if min(integers) >= -(2**63) and max(integers) < 2**63:
+            return np.array(integers, dtype=np.int64)
+    if all(_NUMBER.fullmatch(cell) for cell in present):
+        return np.array([np.nan if cell in missing else float(cell) for cell in cells], dtype=np.float64)
+    return _as_text(cells, missing)
+
+
+def _as_text(cells: Sequence[str], missing: frozenset[str]) -> Column:
+    column = np.empty(len(cells), dtype=object)
+    column[:] = [None if cell in missing else cell for cell in cells]
+    return column
+
+
+def _chain(first: _Record, rest: Iterable[_Record]) -> Iterator[_Record]:
+    yield first
+    yield from rest
+
+
+def _line_of(content: str, position: int) -> int:
+    return content.count("\n", 0, position) + 1

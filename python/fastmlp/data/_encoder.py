@@ -1,0 +1,283 @@
+"""The encoder between a table and a network: fitted on training rows, kept in the model's file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.data._checks import array, fields, strings
+from fastmlp.data._columns import CategoryColumn, EncodedColumn, NumberColumn
+from fastmlp.data._table import Table, quoted
+from fastmlp.data._target import LabelTarget, Task, ValueTarget, check_present, choose_task
+
+FORMAT = "fastmlp.TableEncoder"
+VERSION = 1
+
+
+class TableEncoder:
+    """Turn the columns of a table into inputs of a network, and a target column into what it learns.
+
+    ``fit`` looks at the training rows alone. Then, column by column and matched by name,
+
+    - numbers become (x - mean) / standard deviation (population; a constant column becomes 0). A missing
+      value is replaced by the training median. If training rows had missing values, one more input tells
+      with 1 or 0 whether the value is missing;
+    - strings become one input per category, in sorted order: 1 where the row has it. A missing value, and
+      a category that training rows did not have, is 0 in all of them;
+    - the target's labels are kept as they are; its quantities become (y - mean) / standard deviation, and
+      ``inverse_target`` gives them back in their units.
+
+    Parameters
+    ----------
+    target : str, optional
+        The column to predict. Tables given to ``transform`` need not have it.
+    task : {"auto", "classification", "regression"}, default "auto"
+        Whether the target holds labels or quantities; "auto" leaves it to `choose_task`.
+    scale_target : bool, default True
+        Whether quantities are standardised. False suits counts and outputs that have bounds.
+    ignore : collection of str, default ()
+        Columns that are neither inputs nor the target. Tables may or may not have them.
+    max_categories : int, default 1000
+        A column with more different strings than this is an error.
+
+    Attributes
+    ----------
+    columns : tuple
+        The encoded columns, in the order of the fitted table; empty before ``fit``.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        task: Task | Literal["auto"] = "auto",
+        scale_target: bool = True,
+        ignore: Collection[str] = (),
+        max_categories: int = 1000,
+    ) -> None:
+        if task not in ("auto", "classification", "regression"):
+            raise ValueError(f"task must be 'auto', 'classification' or 'regression', got {task!r}")
+        if isinstance(ignore, str):
+            raise TypeError(f"ignore must be a collection of column names, got the string {ignore!r}")
+        if target in ignore:
+            raise ValueError(f"the target column {target!r} cannot be ignored")
+        self.target = target
+        self._wanted_task = task
+        self.scale_target = scale_target
+        self.ignore = tuple(ignore)
+        self.max_categories = max_categories
+        self.columns: tuple[EncodedColumn, ...] = ()
+        self._target: LabelTarget | ValueTarget | None = None
+
+    def fit(self, table: Table) -> TableEncoder:
+        """Learn means, medians and categories from a table of training rows.
+
+        Parameters
+        ----------
+        table : Table
+            Its columns other than the target and the ignored ones are the inputs.
+
+        Returns
+        -------
+        TableEncoder
+            This one.
+
+        Raises
+        ------
+        ValueError
+            If the target or an ignored column is not there, no inputs are left, there are no rows, the target
+            has missing values, a value is infinite, or a column has too many categories.
+        """
+        for name in (*self.ignore, *([] if self.target is None else [self.target])):
+            _check_has(table, name, table.names)
+        names = [name for name in table.names if name != self.target and name not in self.ignore]
+        if not names or not table.n_rows:
+            what = "rows" if names else "input columns are left"
+            raise ValueError(f"{table.source}: no {what} to learn from")
+        target = None if self.target is None else self._fit_target(table, self.target)
+        columns: list[EncodedColumn] = []
+        for name in names:
+            if table[name].dtype == object:
+                columns.append(CategoryColumn.fit(table, name, self.max_categories))
+            else:
+                columns.append(NumberColumn.fit(table, name))
+        self.columns, self._target = tuple(columns), target
+        return self
+
+    def transform(self, table: Table, dtype: Any = "float32") -> NDArray[Any]:
+        """Return the inputs of a table's rows.
+
+        Parameters
+        ----------
+        table : Table
+            It must have every input column, in any order, and may have the target and ignored columns.
+        dtype : {"float32", "float64"}, default "float32"
+
+        Returns
+        -------
+        array, shape (n_rows, len(feature_names)), C-contiguous
+
+        Raises
+        ------
+        ValueError
+            If the encoder is not fitted, a column is missing or unknown, a numeric column holds text or
+            infinity. The message names the column, and the line where there is one.
+        """
+        if not self.columns:
+            raise ValueError("the encoder is not fitted; call fit(table) first")
+        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+        self._check_columns(table)
+        out = np.zeros((table.n_rows, len(self.feature_names)), dtype=dtype)
+        start = 0
+        for column in self.columns:
+            stop = start + len(column.feature_names)
+            column.encode(table, out[:, start:stop])
+            start = stop
+        return out
+
+    def transform_target(self, table: Table) -> NDArray[Any]:
+        """Return what the network is to learn: labels as they are, quantities standardised as float64.
+
+        Raises
+        ------
+        ValueError
+            If there is no fitted target, or the table has no such column or values missing in it.
+        """
+        target = self._fitted_target()
+        _check_has(table, target.name, table.names)
+        return target.encode(table)
+
+    def inverse_target(self, y: ArrayLike) -> NDArray[Any]:
+        """Return a network's predictions as labels or in the target's own units.
+
+        Parameters
+        ----------
+        y : array_like
+            Labels, or standardised values of any shape.
+
+        Returns
+        -------
+        array of the same shape
+        """
+        return self._fitted_target().decode(y)
+
+    @property
+    def task(self) -> Task | None:
+        """What the fitted target is for, "classification" or "regression"; None without one."""
+        return None if self._target is None else self._target.task
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the columns that are inputs."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The input columns that hold strings; `read_csv(text=...)` keeps them so."""
+        return tuple(column.name for column in self.columns if isinstance(column, CategoryColumn))
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The names of the inputs: "age", "age is missing", "city=Paris" and the like."""
+        return [name for column in self.columns for name in column.feature_names]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fitted encoder as plain values that JSON can hold.
+
+        Raises
+        ------
+        ValueError
+            If the encoder is not fitted.
+        """
+        if not self.columns:
+            raise ValueError("the encoder is not fitted; call fit(table) first")
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "columns": [column.to_dict() for column in self.columns],
+            "target": None if self._target is None else self._target.to_dict(),
+            "ignore": list(self.ignore),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> TableEncoder:
+        """Rebuild the encoder that `to_dict` described.
+
+        Raises
+        ------
+        ValueError
+            If data is anything that `to_dict` does not write.
+        """
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise ValueError(f"encoder: expected an object whose 'format' is {FORMAT!r}")
+        if data.get("version") != VERSION or isinstance(data.get("version"), bool):
+            raise ValueError(f"encoder: this fastmlp reads version {VERSION}, the data has another")
+        given = fields(data, ("format", "version", "columns", "target", "ignore"), "encoder")
+        columns = tuple(
+            _column_from_dict(column, f"encoder: column {i}")
+            for i, column in enumerate(array(given, "columns", "encoder"))
+        )
+        target = None if given["target"] is None else _target_from_dict(given["target"], "encoder: target")
+        ignore = strings(given, "ignore", "encoder")
+        names = [column.name for column in columns] + ([] if target is None else [target.name]) + list(ignore)
+        if not columns or len(set(names)) < len(names):
+            raise ValueError("encoder: there must be columns, and no two names the same")
+        encoder = cls(None if target is None else target.name, ignore=ignore)
+        encoder.columns, encoder._target = columns, target
+        return encoder
+
+    def __repr__(self) -> str:
+        if not self.columns:
+            return f"<TableEncoder target={self.target!r}, not fitted>"
+        size = f"{len(self.columns)} columns, {len(self.feature_names)} inputs"
+        return f"<TableEncoder target={self.target!r}: {size}>"
+
+    def _fit_target(self, table: Table, name: str) -> LabelTarget | ValueTarget:
+        check_present(table, name)
+        task = choose_task(table[name]) if self._wanted_task == "auto" else self._wanted_task
+        if task == "classification":
+            return LabelTarget.fit(table, name)
+        return ValueTarget.fit(table, name, self.scale_target)
+
+    def _fitted_target(self) -> LabelTarget | ValueTarget:
+        if self._target is None:
+            reason = "has no target" if self.target is None else "is not fitted; call fit(table) first"
+            raise ValueError(f"the encoder {reason}")
+        return self._target
+
+    def _check_columns(self, table: Table) -> None:
+        for name in self.input_names:
+            _check_has(table, name, table.names)
+        known = {*self.input_names, self.target, *self.ignore}
+        for name in table.names:
+            if name not in known:
+                raise ValueError(
+                    f"{table.source}: unknown column {name!r}; the inputs are {quoted(self.input_names)}"
+                )
+
+
+def _check_has(table: Table, name: str, names: tuple[str, ...]) -> None:
+    if name not in table:
+        raise ValueError(f"{table.source}: no column {name!r}; its columns are {quoted(names)}")
+
+
+def _column_from_dict(data: Any, where: str) -> EncodedColumn:
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if kind == NumberColumn.kind:
+        return NumberColumn.from_dict(data, where)
+    if kind == CategoryColumn.kind:
+        return CategoryColumn.from_dict(data, where)
+    raise ValueError(f"{where}: 'kind' must be {NumberColumn.kind!r} or {CategoryColumn.kind!r}")
+
+
+def _target_from_dict(data: Any, where: str) -> LabelTarget | ValueTarget:
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if kind == LabelTarget.kind:
+        return LabelTarget.from_dict(data, where)
+    if kind == ValueTarget.kind:
+        return ValueTarget.from_dict(data, where)
+    raise ValueError(f"{where}: 'kind' must be {LabelTarget.kind!r} or {ValueTarget.kind!r}")

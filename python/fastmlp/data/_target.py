@@ -1,0 +1,143 @@
+"""The target of a table: labels kept as they are, or standardised values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.data._checks import fields, finite, string
+from fastmlp.data._columns import Floats, as_numbers, mean_and_scale, standardize
+from fastmlp.data._table import Column, Table, missing_values
+
+Task = Literal["classification", "regression"]
+
+#: Whole numbers with more distinct values than this are taken for quantities.
+MAX_NUMBERED_CLASSES = 20
+
+
+def choose_task(column: Column) -> Task:
+    """Tell labels from quantities.
+
+    Strings and booleans are labels and fractions are quantities. Whole numbers are labels if there are at
+    most 20 different ones and each occurs twice or more on average.
+
+    Parameters
+    ----------
+    column : array, shape (n,)
+        A target column, such as one of a Table.
+
+    Returns
+    -------
+    "classification" or "regression"
+    """
+    kind = column.dtype.kind
+    if kind in "iu":
+        n_values = len(np.unique(column))
+        labels = n_values <= MAX_NUMBERED_CLASSES and 2 * n_values <= len(column)
+    else:
+        labels = kind != "f"
+    return "classification" if labels else "regression"
+
+
+def check_present(table: Table, name: str) -> None:
+    """Raise ValueError, saying where, if the target has missing values."""
+    rows = np.flatnonzero(missing_values(table[name]))
+    if len(rows):
+        count = "1 row has" if len(rows) == 1 else f"{len(rows)} rows have"
+        first = "" if len(rows) == 1 else "first at "
+        raise ValueError(
+            f"{table.source}: {count} no value in the target column {name!r} ({first}{table.place(rows[0])})"
+        )
+
+
+@dataclass(frozen=True)
+class LabelTarget:
+    """Labels: strings or whole numbers, given to the network as they are."""
+
+    kind: ClassVar[str] = "labels"
+    task: ClassVar[Task] = "classification"
+
+    name: str
+
+    @classmethod
+    def fit(cls, table: Table, name: str) -> LabelTarget:
+        """Check that the column can hold labels."""
+        check_present(table, name)
+        target = cls(name)
+        target.encode(table)
+        return target
+
+    def encode(self, table: Table) -> NDArray[Any]:
+        """Return the labels as an array of str or int64."""
+        check_present(table, self.name)
+        column = table[self.name]
+        if column.dtype == object:
+            return column.astype(str)
+        if column.dtype == np.float64:
+            fractions = np.flatnonzero((column != np.floor(column)) | (np.abs(column) >= 2.0**63))
+            if len(fractions):
+                raise ValueError(
+                    f"{table.source}: {table.place(fractions[0])}, target column {self.name!r}: "
+                    f"{column[fractions[0]]:g} is no label; labels are texts or whole numbers"
+                )
+        return column.astype(np.int64)
+
+    def decode(self, y: ArrayLike) -> NDArray[Any]:
+        """Return the labels."""
+        return np.asarray(y)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"kind": self.kind, "name": self.name}
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> LabelTarget:
+        """Rebuild the target `to_dict` described."""
+        return cls(string(fields(data, ("kind", "name"), where), "name", where))
+
+
+@dataclass(frozen=True)
+class ValueTarget:
+    """Values: given to the network as (y - mean) / scale, with the training rows' mean and deviation.
+
+    A constant target has scale 0: the network learns 0 and `decode` gives the mean.
+    """
+
+    kind: ClassVar[str] = "values"
+    task: ClassVar[Task] = "regression"
+
+    name: str
+    mean: float
+    scale: float
+
+    @classmethod
+    def fit(cls, table: Table, name: str, scaled: bool) -> ValueTarget:
+        """Take mean and scale from a table, or 0 and 1 if the values are not to be scaled."""
+        check_present(table, name)
+        mean, scale = mean_and_scale(as_numbers(table, name))
+        return cls(name, mean, scale) if scaled else cls(name, 0.0, 1.0)
+
+    def encode(self, table: Table) -> Floats:
+        """Return the standardised values."""
+        check_present(table, self.name)
+        return standardize(as_numbers(table, self.name), self.mean, self.scale)
+
+    def decode(self, y: ArrayLike) -> Floats:
+        """Return values in the target's own units."""
+        return np.asarray(y, dtype=np.float64) * self.scale + self.mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"kind": self.kind, "name": self.name, "mean": self.mean, "scale": self.scale}
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> ValueTarget:
+        """Rebuild the target `to_dict` described."""
+        given = fields(data, ("kind", "name", "mean", "scale"), where)
+        scale = finite(given, "scale", where)
+        if scale < 0:
+            raise ValueError(f"{where}: 'scale' must not be negative, got {scale!r}")
+        return cls(string(given, "name", where), finite(given, "mean", where), scale)

@@ -1,0 +1,33 @@
+"""Fixtures that choose what the core runs on: the instruction set and the number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import fastmlp
+from fastmlp import _core
+
+
+@pytest.fixture(params=fastmlp.available_isas())
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test on each instruction set that is built and that this machine can run."""
+    before = _core.ISA
+    _core.use(request.param)
+    yield request.param
+    _core.use(before)
+
+
+@pytest.fixture
+def exact_threads(isa: str) -> Iterator[None]:
+    """Make the core run exactly as many threads as it is asked for.
+
+    Left alone it takes fewer where a step is small or the machine has fewer cores, and a test of many threads
+    would quietly test one.
+    """
+    before = fastmlp.get_num_threads()
+    _core.set_exact_threads(True)
+    yield
+    _core.set_exact_threads(False)
+    fastmlp.set_num_threads(before)

@@ -1,0 +1,240 @@
+"""Signals, forks and threads: training can be interrupted, forked after, and run side by side.
+
+Each runs in an interpreter of its own, so that a hang ends with the time limit and nothing else is disturbed.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastmlp
+from problems import Case, make_problem, train
+
+HANG = 120  # seconds; everything here takes a few
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
+
+
+def run(script: str) -> str:
+    """What the script printed; it must end by itself and well."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run_and_interrupt(script: str, after: float) -> str:
+    """The same with SIGINT, `after` seconds after the script has printed its first line."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", textwrap.dedent(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=HANG)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    return output
+
+
+@posix
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_between_epochs_raises_and_hands_over_the_network(threads: int) -> None:
+    output = run_and_interrupt(
+        f"""
+        import numpy as np, fastmlp
+        rng = np.random.default_rng(1)
+        X, y = rng.normal(size=(2000, 20)), rng.integers(3, size=2000)
+        def started(net, said=[]):
+            if not said:
+                said.append(1)
+                print("started")
+        try:
+            fastmlp.train(X, y, hidden=(50, 50), epochs=10**9, threads={threads}, callbacks=[started])
+        except KeyboardInterrupt as error:
+            net = error.network
+            assert net.stop_reason == "interrupted", net.stop_reason
+            assert np.isfinite(net.parameters).all()
+            assert len(net.history["loss"]) > 1
+            assert net.predict(X).shape == (2000,)
+            again = fastmlp.train(X, y, hidden=(50, 50), epochs=2, threads={threads}, init=net)
+            assert again.stop_reason == "epochs"
+            print("well")
+        """,
+        after=0.3,
+    )
+    assert output == "well\n"
+
+
+@posix
+def test_ctrl_c_during_one_long_step_does_not_wait_for_it() -> None:
+    """One step of many seconds on one thread: its epoch never ends, so no history, and nothing changed."""
+    output = run_and_interrupt(
+        """
+        import numpy as np, fastmlp
+        rng = np.random.default_rng(1)
+        X, y = rng.random((6000, 8), np.float32), rng.random(6000, np.float32)
+        sizes = (8, 3000, 3000, 3000, 1)
+        start = [(np.zeros((i, o), np.float32), np.zeros(o, np.float32)) for i, o in zip(sizes, sizes[1:])]
+        for W, b in start:
+            W += rng.random(W.shape[1], np.float32) / 100
+        print("started")
+        try:
+            fastmlp.train(X, y, hidden=sizes[1:-1], optimizer="sgd", learning_rate=1e-9, batch_size=None,
+                          epochs=3, threads=1, init=start)
+        except KeyboardInterrupt as error:
+            net = error.network
+            assert net.stop_reason == "interrupted", net.stop_reason
+            print("rows of history:", len(net.history["loss"]))
+            print("unchanged:", all((V == W).all() for V, (W, _) in zip(net.weights, start)))
+        """,
+        after=1.0,
+    )
+    assert output == "rows of history: 0\nunchanged: True\n"
+
+
+@posix
+def test_ctrl_c_with_validation_hands_over_the_best_weights() -> None:
+    output = run_and_interrupt(
+        """
+        import numpy as np, fastmlp
+        rng = np.random.default_rng(1)
+        X, y = rng.normal(size=(60, 8)), rng.normal(size=60)
+        best = [np.inf, None]
+        def watch(net):
+            loss = net.history["validation_loss"][-1]
+            if loss < best[0]:
+                best[:] = loss, net.parameters.copy()
+            if len(net.history["loss"]) == 200:
+                print("started")
+        try:
+            fastmlp.train(X[:30], y[:30], hidden=(40,), epochs=10**9, validation=(X[30:], y[30:]),
+                          callbacks=[watch])
+        except KeyboardInterrupt as error:
+            print(bool((error.network.parameters == best[1]).all()))
+        """,
+        after=0.1,
+    )
+    assert output == "True\n"
+
+
+@posix
+def test_a_forked_child_trains_after_a_parent_with_threads() -> None:
+    output = run(
+        """
+        import os, signal, warnings
+        import numpy as np, fastmlp
+        from fastmlp import _core
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python's own warning about fork and threads
+        _core.set_exact_threads(True)
+        rng = np.random.default_rng(1)
+        X, y = rng.normal(size=(500, 20)), rng.normal(size=500)
+        options = dict(hidden=(64, 64), epochs=3, threads=4)
+        want = fastmlp.train(X, y, **options)
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            net = fastmlp.train(X, y, **options)
+            os.write(write, b"same" if (net.parameters == want.parameters).all() else b"different")
+            same = (net.predict(X) == want.predict(X)).all()
+            os.write(write, b" same" if same else b" different")
+            os._exit(0)
+        os.close(write)
+        _, status = os.waitpid(child, 0)
+        print(status, b"".join(iter(lambda: os.read(read, 100), b"")).decode())
+        after = fastmlp.train(X, y, **options)
+        print((after.parameters == want.parameters).all())
+        """
+    )
+    assert output == "0 same same\nTrue\n"
+
+
+@posix
+def test_a_pool_of_forked_workers_trains() -> None:
+    output = run(
+        """
+        import multiprocessing, warnings
+        import numpy as np, fastmlp
+        warnings.simplefilter("ignore", DeprecationWarning)
+        X, y = np.random.default_rng(1).normal(size=(300, 20)), np.arange(300.0)
+        def work(seed):
+            return fastmlp.train(X, y, hidden=(32,), epochs=2, seed=seed).parameters.tobytes()
+        here = [work(seed) for seed in range(4)]
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            print(pool.map(work, range(4)) == here)
+        """
+    )
+    assert output == "True\n"
+
+
+@pytest.mark.usefixtures("exact_threads")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_python_threads_training_at_once_get_the_same_bits_as_alone(threads: int) -> None:
+    cases = [
+        Case(
+            sizes=(9, 40 + index, 3),
+            rows=200,
+            batch_size=32,
+            epochs=6,
+            seed=index,
+            dropout=0.2,
+            dtype="float32",
+        )
+        for index in range(4)
+    ]
+    problems = [make_problem(case) for case in cases]
+    alone = [
+        train(case, problem, threads=threads).parameters
+        for case, problem in zip(cases, problems, strict=True)
+    ]
+    together: list[fastmlp.Network | None] = [None] * len(cases)
+    barrier = threading.Barrier(len(cases))
+
+    def work(index: int) -> None:
+        barrier.wait()
+        together[index] = train(cases[index], problems[index], threads=threads)
+
+    workers = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(len(cases))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(HANG)
+        assert not worker.is_alive()
+    for net, parameters in zip(together, alone, strict=True):
+        assert net is not None
+        np.testing.assert_array_equal(net.parameters, parameters)
+
+
+def test_training_lets_other_python_threads_run() -> None:
+    """The global lock is free while the core trains: of about 100 naps of 10 ms at least 20 are had."""
+    case = Case(
+        sizes=(20, 60, 3), rows=3000, batch_size=32, epochs=10**9, dtype="float32", learning_rate=1e-6
+    )
+    problem = make_problem(case)
+    worker = threading.Thread(target=train, args=(case, problem), kwargs={"max_time": 1.0}, daemon=True)
+    worker.start()
+    naps = 0
+    while worker.is_alive():
+        time.sleep(0.01)
+        naps += 1
+    assert naps >= 20
