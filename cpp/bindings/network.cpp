@@ -36,7 +36,7 @@ public:
             return work();
         } catch (py::error_already_set& error) {
             exception_ = error.value();
-            return true;
+            return raised_ = true;
         }
     }
 
@@ -49,15 +49,17 @@ public:
         };
     }
 
+    bool raised() const { return raised_; }
     py::object exception() const { return exception_; }
     void rethrow() const {
-        if (exception_.is_none()) return;
+        if (!raised_) return;
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception_.ptr())), exception_.ptr());
         throw py::error_already_set();
     }
 
 private:
     py::object exception_ = py::none();
+    bool raised_ = false;
 };
 
 template <class T>
@@ -165,8 +167,10 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
     if (validation) held_out = validation->data();
     typename Trainer<T>::EpochCallback callback;
     if (!on_epoch.is_none())
-        callback = [&](const EpochRecord& record) {
-            return python.stops([&] { return on_epoch(record_row(record)).template cast<bool>(); });
+        callback = [&](const EpochRecord& record) -> std::optional<StopReason> {
+            if (!python.stops([&] { return on_epoch(record_row(record)).template cast<bool>(); }))
+                return std::nullopt;
+            return python.raised() ? StopReason::interrupted : StopReason::callback;
         };
     const Data<T> data = rows.data();
     std::optional<Trainer<T>> trainer;

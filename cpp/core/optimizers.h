@@ -36,7 +36,8 @@ struct Update {
     T *w, *s1, *s2;
     T l2 = 0;      // added to the gradient of weights: l2 * w
     T shrink = 1;  // weights are multiplied by this first (decoupled weight decay)
-    T rate = 0, momentum = 0, decay1 = 0, decay2 = 0, epsilon = 0, correction = 1;
+    T rate = 0, momentum = 0, epsilon = 0, correction = 1;
+    T decay1 = 0, decay2 = 0, rest1 = 0, rest2 = 0;  // rest: 1 - decay, rounded once
 
     Update(T* weights, T* state1, T* state2) : w(weights), s1(state1), s2(state2) {}
     Update(T* weights, T* state1, T* state2, const OptimizerOptions& o, double learning_rate, double step)
@@ -45,6 +46,8 @@ struct Update {
         momentum = T(o.momentum);
         decay1 = T(o.decay1);
         decay2 = T(o.decay2);
+        rest1 = T(1 - o.decay1);
+        rest2 = T(1 - o.decay2);
         epsilon = T(o.epsilon);
         if (o.kind != Optimizer::adam) return;
         shrink = T(1 - learning_rate * o.weight_decay);
@@ -111,7 +114,7 @@ struct RmsProp {  // s = decay2 s + (1 - decay2) g^2; w -= rate g / (sqrt(s) + e
     static constexpr bool kWritesWeights = true;
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>& u, P& w, P g, P& s, P&) {
-        s = padd(pmul(pset1<P>(u.decay2), s), pmul(pset1<P>(T(1) - u.decay2), pmul(g, g)));
+        s = padd(pmul(pset1<P>(u.decay2), s), pmul(pset1<P>(u.rest2), pmul(g, g)));
         w = psub(w, pdiv(pmul(pset1<P>(u.rate), g), padd(psqrt(s), pset1<P>(u.epsilon))));
     }
 };
@@ -134,8 +137,8 @@ struct Adam {
     static constexpr bool kWritesWeights = true;
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>& u, P& w, P g, P& m, P& v) {
-        m = padd(pmul(pset1<P>(u.decay1), m), pmul(pset1<P>(T(1) - u.decay1), g));
-        v = padd(pmul(pset1<P>(u.decay2), v), pmul(pset1<P>(T(1) - u.decay2), pmul(g, g)));
+        m = padd(pmul(pset1<P>(u.decay1), m), pmul(pset1<P>(u.rest1), g));
+        v = padd(pmul(pset1<P>(u.decay2), v), pmul(pset1<P>(u.rest2), pmul(g, g)));
         const P denominator = padd(pmul(psqrt(v), pset1<P>(u.correction)), pset1<P>(u.epsilon));
         w = psub(pmul(pset1<P>(u.shrink), w), pdiv(pmul(pset1<P>(u.rate), m), denominator));
     }

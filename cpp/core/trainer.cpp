@@ -61,7 +61,9 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
         run_team(options_.threads, &monitor, [&](const Team& team) { train_epoch(team, epoch); });
         stop = finish_epoch(epoch, monitor);
         const bool recorded = Index(records_.size()) == epoch + 1;
-        if (recorded && on_epoch && on_epoch(records_.back()) && !stop) stop = StopReason::callback;
+        if (!recorded || !on_epoch) continue;
+        const std::optional<StopReason> wish = on_epoch(records_.back());
+        if (!stop) stop = wish;
     }
     const bool unusable = stop == StopReason::diverged;
     const bool wants_best = restores_ || (stop == StopReason::interrupted && options_.restore_best);
@@ -175,17 +177,13 @@ std::optional<StopReason> Trainer<T>::finish_epoch(Index epoch, const Monitor& m
                         evaluation_ ? evaluation_->score() : nan});
     if (!options_.restore_best || monitored < best_)
         std::copy(network_.parameters(), network_.parameters() + size, kept_.data());
+    epochs_without_improvement_ =
+        monitored < best_ - options_.min_delta ? 0 : epochs_without_improvement_ + 1;
     best_ = std::min(best_, monitored);
     learning_rate_.epoch_ended(monitored);
-    if (monitored < target_ - options_.min_delta) {
-        target_ = monitored;
-        epochs_without_improvement_ = 0;
-    } else {
-        ++epochs_without_improvement_;
-    }
 
     if (loss <= options_.loss_target) return StopReason::loss_target;
-    if (options_.patience >= 0 && epochs_without_improvement_ >= std::max<Index>(options_.patience, 1))
+    if (options_.patience >= 0 && epochs_without_improvement_ >= options_.patience)
         return StopReason::patience;
     if (monitor.stopped()) return StopReason::max_time;
     return std::nullopt;

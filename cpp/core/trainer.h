@@ -47,8 +47,8 @@ struct Data {
 template <class T>
 class Trainer {
 public:
-    // Returns true to stop. Called between epochs, on the thread that called run().
-    using EpochCallback = std::function<bool(const EpochRecord&)>;
+    // Says whether and why to stop. Called between epochs, on the thread that called run().
+    using EpochCallback = std::function<std::optional<StopReason>(const EpochRecord&)>;
 
     Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
             const TrainOptions& options);
@@ -84,9 +84,7 @@ private:
     double loss_sum_ = 0, rate_ = 0;
     bool stop_ = false, diverged_ = false, apply_ = true;
 
-    double best_ = std::numeric_limits<double>::infinity();  // for keeping weights
-    double target_ =
-        std::numeric_limits<double>::infinity();  // for patience: the last that improved by min_delta
+    double best_ = std::numeric_limits<double>::infinity();  // the lowest monitored loss
     Index epochs_without_improvement_ = 0;
     std::vector<EpochRecord> records_;
 };

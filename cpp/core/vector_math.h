@@ -64,13 +64,20 @@ FASTMLP_INLINE P tanh(P x) {
     return simd::select(pcmp_lt(s, constant<P>(0.625)), near_zero, signed_far);
 }
 
-// Phi(x), the normal distribution function; erfc keeps the digits of the lower tail.
+// Phi(x), the normal distribution function, by erfc for the digits of the lower tail. There erfc is so steep
+// that the rounding of -x / sqrt(2) must be made good: d log erfc(t) / dt is about -2t.
+inline double normal_cdf(double x) {
+    constexpr double high = 0.70710678118654752440, low = -4.8336466567264567e-17;
+    const double t = -x * high, rounding = std::fma(-x, high, -t) - x * low;
+    return 0.5 * std::erfc(t) * (t > 1 ? 1 - 2 * t * rounding : 1);
+}
+
 template <class P>
 FASTMLP_NOINLINE P normal_cdf(P x) {
     using T = Scalar<P>;
     T lane[unpacket_traits<P>::size];
     pstoreu(lane, x);
-    for (T& v : lane) v = T(0.5) * std::erfc(v * T(-0.70710678118654752440));
+    for (T& v : lane) v = T(normal_cdf(double(v)));
     return ploadu<P>(lane);
 }
 

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,9 @@ def set_exact_threads(exact: bool) -> None: ...
 def first_nonfinite(x: NDArray[Any]) -> int: ...
 def permutation(seed: int, stream: int, substream: int, n: int) -> NDArray[np.int64]: ...
 
-_Array = NDArray[Any]
-_Labels = NDArray[np.int32] | None
-_Record = tuple[int, float, float, float, float, float]
+_Array: TypeAlias = NDArray[Any]
+_Labels: TypeAlias = NDArray[np.int32] | None
+_Record: TypeAlias = tuple[int, float, float, float, float, float]
 
 class OptimizerOptions:
     @property

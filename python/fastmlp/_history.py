@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
     from matplotlib.axes import Axes
 
 
 class History:
     """A table with one row an epoch.
 
-    Columns: epoch (from 1), loss (row-weighted mean of the batch losses before each update), learning_rate (of the
-    epoch's last step), seconds (since training began) and, with validation, validation_loss and
+    Columns: epoch (from 1), loss (row-weighted mean of the batch losses before each update), learning_rate
+    (of the epoch's last step), seconds (since training began) and, with validation, validation_loss and
     validation_accuracy or validation_r2, measured after the epoch.
 
     Parameters
@@ -32,7 +32,9 @@ class History:
     ``history["loss"]`` is a 1-D array; ``len(history)`` is the number of epochs.
     """
 
-    def __init__(self, columns: Sequence[str] = ("epoch", "loss", "learning_rate", "seconds"), rows: Any = ()) -> None:
+    def __init__(
+        self, columns: Sequence[str] = ("epoch", "loss", "learning_rate", "seconds"), rows: Any = ()
+    ) -> None:
         self.columns = tuple(columns)
         self._rows = [tuple(row) for row in rows]
 
@@ -70,11 +72,11 @@ class History:
         """Add an epoch; values beyond the columns are left out."""
         self._rows.append(row[: len(self.columns)])
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return the table as a pandas DataFrame; needs ``fastmlp[data]``."""
-        import pandas
+        import pandas as pd
 
-        return pandas.DataFrame({name: self[name] for name in self.columns})
+        return pd.DataFrame({name: self[name] for name in self.columns})
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the losses over the epochs, and mark the lowest validation loss; needs ``fastmlp[plot]``.

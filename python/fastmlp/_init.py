@@ -31,8 +31,8 @@ _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 def initialize(network: Network, init: Any, seed: int) -> None:
     """Set the parameters of a network by a scheme, a list of (W, b), or another network.
 
-    "auto" is He's scheme for layers of the relu family and Glorot's otherwise, both uniform: uniform numbers need
-    no logarithm, so they are the same on every platform.
+    "auto" is He's scheme for layers of the relu family and Glorot's otherwise, both uniform: uniform numbers
+    need no logarithm, so they are the same on every platform.
     """
     if isinstance(init, str):
         _by_scheme(network, init, seed)
@@ -69,7 +69,9 @@ def _by_arrays(network: Network, arrays: Sequence[Any]) -> None:
     for layer, pair in enumerate(arrays):
         if not isinstance(pair, Sequence) or len(pair) != 2:
             raise TypeError(f"init[{layer}] must be a pair (W, b)")
-        for letter, given, into in zip("Wb", pair, (network.weights[layer], network.biases[layer]), strict=True):
+        for letter, given, into in zip(
+            "Wb", pair, (network.weights[layer], network.biases[layer]), strict=True
+        ):
             values = as_numbers(f"init[{layer}] {letter}", given, network.dtype)
             if values.shape != into.shape:
                 raise ValueError(f"init[{layer}] {letter} must have shape {into.shape}, got {values.shape}")

@@ -17,7 +17,7 @@ from fastmlp._targets import Targets
 Rows = tuple[NDArray[Any], Targets, NDArray[Any] | None]
 
 
-class _Stop(Exception):
+class _Stop(Exception):  # noqa: N818 (it is no error)
     """Ends SciPy's loop."""
 
 
@@ -65,7 +65,12 @@ def minimize(
                 reason = why
                 raise _Stop
 
-    bounds = {"maxiter": options.epochs, "maxcor": optimizer.history, "gtol": optimizer.tol, "maxfun": 2**31 - 1}
+    bounds = {
+        "maxiter": options.epochs,
+        "maxcor": optimizer.history,
+        "gtol": optimizer.tol,
+        "maxfun": 2**31 - 1,
+    }
     try:
         result = scipy_minimize(
             objective,

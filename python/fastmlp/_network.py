@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Trace:
     z: list[Array]
     a: list[Array]
     delta: list[Array]
-    dW: list[Array]
+    dW: list[Array]  # noqa: N815 (the formula's name)
     db: list[Array]
     loss: float
 
@@ -60,14 +61,14 @@ class Network:
     layer_sizes : sequence of int
         Inputs, widths of the hidden layers, outputs.
     activation : str or sequence of str, default "relu"
-        One for all hidden layers or one for each: identity, relu, leaky_relu (slope 0.01), elu (alpha 1), gelu (with
-        erf), silu, softplus, tanh, sigmoid.
+        One for all hidden layers or one for each: identity, relu, leaky_relu (slope 0.01), elu (alpha 1),
+        gelu (with erf), silu, softplus, tanh, sigmoid.
     loss : str, default "softmax_cross_entropy"
-        softmax_cross_entropy, binary_cross_entropy, squared_error, absolute_error, huber, quantile, poisson, hinge.
-        "huber(1.5)" sets delta (default 1), "quantile(0.9)" sets q (default 0.5).
+        softmax_cross_entropy, binary_cross_entropy, squared_error, absolute_error, huber, quantile, poisson,
+        hinge. "huber(1.5)" sets delta (default 1), "quantile(0.9)" sets q (default 0.5).
     output_activation : str, default "auto"
-        "auto": softmax, sigmoid and exp for the cross-entropies and poisson, which take no other; identity for the
-        others, which take any activation of hidden layers.
+        "auto": softmax, sigmoid and exp for the cross-entropies and poisson, which take no other; identity
+        for the others, which take any activation of hidden layers.
     l2 : float, default 0
         Penalty ``l2/2`` times the sum of squared weights (not biases).
     init : str, list of (W, b), or Network, default "auto"
@@ -123,7 +124,11 @@ class Network:
         self.encoder: TableEncoder | None = None
         make = _core.Network32 if self._dtype == "float32" else _core.Network64
         self._core = make(
-            self.layer_sizes, [*self.activations, self.output_activation], self._loss, self._loss_number, self.l2
+            self.layer_sizes,
+            [*self.activations, self.output_activation],
+            self._loss,
+            self._loss_number,
+            self.l2,
         )
         self._set_views()
         initialize(self, init, integer("seed", seed, low=0, high=2**64 - 1))
@@ -133,7 +138,7 @@ class Network:
         self.weights: list[Array] = []
         self.biases: list[Array] = []
         at = 0
-        for inputs, outputs in zip(self.layer_sizes, self.layer_sizes[1:], strict=False):
+        for inputs, outputs in pairwise(self.layer_sizes):
             self.weights.append(self.parameters[at : at + inputs * outputs].reshape(inputs, outputs))
             at += inputs * outputs
             self.biases.append(self.parameters[at : at + outputs])
@@ -196,8 +201,8 @@ class Network:
         -------
         array
             (n,) labels of the type that training saw: the class with the largest output, or for
-            binary_cross_entropy the second class where its probability is above 1/2. Without classes, the 0/1 matrix
-            (n, outputs) of multi-label problems, or the outputs, (n,) if there is one.
+            binary_cross_entropy the second class where its probability is above 1/2. Without classes, the
+            0/1 matrix (n, outputs) of multi-label problems, or the outputs, (n,) if there is one.
 
         Raises
         ------
@@ -207,10 +212,12 @@ class Network:
         outputs = self.forward(X)
         if self._loss == "binary_cross_entropy":
             above: NDArray[np.int64] = (outputs > 0.5).astype(np.int64)
-            return above if self.classes is None else self.classes[above[:, 0]]
-        if self.classes is not None:
-            return self.classes[outputs.argmax(axis=1)]
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+            labels: Array = above if self.classes is None else self.classes[above[:, 0]]
+        elif self.classes is not None:
+            labels = self.classes[outputs.argmax(axis=1)]
+        else:
+            labels = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        return labels
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities.
@@ -262,7 +269,9 @@ class Network:
             Naming the argument.
         """
         X, targets, weights = self._checked_rows(X, y, sample_weight)
-        return self._core.loss_and_gradient(X, targets.labels, targets.values, weights, _threads.resolve(None))
+        return self._core.loss_and_gradient(
+            X, targets.labels, targets.values, weights, _threads.resolve(None)
+        )
 
     def trace(self, X: Any, y: Any, sample_weight: Any = None) -> Trace:
         """Return every z, a, delta, dW and db of one forward and backward pass.
@@ -296,8 +305,8 @@ class Network:
     def predictor(self) -> Callable[[Array], Array]:
         """Return a callable for one row or a small block, without checks beyond the shape.
 
-        It takes a C-contiguous array of the network's dtype, (inputs,) or (n, inputs), and returns what `forward`
-        does, (outputs,) or (n, outputs). It reads the parameters as they are at each call.
+        It takes a C-contiguous array of the network's dtype, (inputs,) or (n, inputs), and returns what
+        `forward` does, (outputs,) or (n, outputs). It reads the parameters as they are at each call.
 
         Examples
         --------
@@ -347,7 +356,7 @@ def _checked_sizes(sizes: Any) -> tuple[int, ...]:
     checked = layer_sizes("layer_sizes", sizes)
     if len(checked) < 2:
         raise ValueError(f"layer_sizes must have at least 2 entries, inputs and outputs, got {checked}")
-    count = sum((i + 1) * o for i, o in zip(checked, checked[1:], strict=False))
+    count = sum((i + 1) * o for i, o in pairwise(checked))
     if count > 2**40:
         raise ValueError(f"layer_sizes must have at most 2**40 parameters in all, got {count}")
     return checked
@@ -357,7 +366,9 @@ def _hidden_activations(activation: Any, layers: int) -> tuple[str, ...]:
     if isinstance(activation, str) or not isinstance(activation, Sequence):
         return (choice("activation", activation, ELEMENTWISE),) * layers
     if len(activation) != layers:
-        raise ValueError(f"activation must be one name, or one a hidden layer, {layers}; got {len(activation)}")
+        raise ValueError(
+            f"activation must be one name, or one a hidden layer, {layers}; got {len(activation)}"
+        )
     return tuple(choice(f"activation[{i}]", name, ELEMENTWISE) for i, name in enumerate(activation))
 
 

@@ -33,7 +33,8 @@ class SGD:
     References
     ----------
     Polyak (1964), Some methods of speeding up the convergence of iteration methods.
-    Sutskever, Martens, Dahl, Hinton (2013), On the importance of initialization and momentum in deep learning.
+    Sutskever, Martens, Dahl, Hinton (2013), On the importance of initialization and momentum in deep
+    learning.
     """
 
     momentum: float = 0.0

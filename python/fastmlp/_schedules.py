@@ -1,8 +1,8 @@
 """Learning-rate schedules, each with linear warm-up.
 
-Time is counted in epochs: step s = 0, 1, .. of S steps an epoch lies at e = s / S of E epochs. Warm-up of w epochs
-multiplies the rate by min(1, (s + 1) / (w S)); the schedule's own clock c = max(0, e - w) of C = E - w starts
-behind it. ``rate=None`` is the optimizer's default.
+Time is counted in epochs: step s = 0, 1, .. of S steps an epoch lies at e = s / S of E epochs. Warm-up of w
+epochs multiplies the rate by min(1, (s + 1) / (w S)); the schedule's own clock c = max(0, e - w) of C = E -
+w starts behind it. ``rate=None`` is the optimizer's default.
 """
 
 from __future__ import annotations
@@ -173,7 +173,8 @@ class ReduceOnPlateau(_Schedule):
     """A rate that is cut when the loss stops falling.
 
     After each epoch the monitored loss (validation loss if there is one) counts as better if it is below
-    ``best (1 - threshold)``; after more than `patience` epochs in a row that are not, ``r = max(r factor, min_rate)``.
+    ``best (1 - threshold)``; after more than `patience` epochs in a row that are not, ``r = max(r factor,
+    min_rate)``.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +74,8 @@ def save(network: Network, path: str | PathLike[str]) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -106,15 +107,23 @@ def load(path: str | PathLike[str]) -> Network:
     ValueError
         If it is damaged, or not a model of this library, or of a newer format.
     """
-    with open(path, "rb"):  # a missing file, a directory or a lack of rights: the system's own error
+    with Path(path).open("rb"):  # a missing file, a directory or a lack of rights: the system's own error
         pass
     try:
         with safe_open(path, framework="np") as file:
             described = _checked(json.loads((file.metadata() or {})["fastmlp"]))
             return _read(described, file)
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) and error.args else str(error)
-        raise ValueError(f"{os.fspath(path)!r} is not a fastmlp model: {reason}") from None
+        raise ValueError(f"{os.fspath(path)}: not a fastmlp model: {reason}") from None
 
 
 def _checked(described: Any) -> dict[str, Any]:
@@ -131,7 +140,7 @@ def _read(described: dict[str, Any], file: Any) -> Network:
     """Check every shape before memory is taken for it."""
     sizes = layer_sizes("layer_sizes", described["layer_sizes"])
     shapes: dict[str, list[int]] = {}
-    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         shapes[f"W{i}"], shapes[f"b{i}"] = [inputs, outputs], [outputs]
     if set(file.keys()) != set(shapes):
         raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(shapes)}")
@@ -139,7 +148,9 @@ def _read(described: dict[str, Any], file: Any) -> Network:
     for name, shape in shapes.items():
         entry = file.get_slice(name)
         if list(entry.get_shape()) != shape or entry.get_dtype() != _DTYPES[described["dtype"]]:
-            raise ValueError(f"{name} has shape {entry.get_shape()}, type {entry.get_dtype()}; expected {shape}")
+            raise ValueError(
+                f"{name} has shape {entry.get_shape()}, type {entry.get_dtype()}; expected {shape}"
+            )
         parts.append(file.get_tensor(name).ravel())
         if not np.isfinite(parts[-1]).all():
             raise ValueError(f"{name} holds NaN or infinity")
@@ -156,7 +167,9 @@ def _read(described: dict[str, Any], file: Any) -> Network:
 
 def _history(described: dict[str, Any]) -> History:
     columns, rows = described["columns"], described["rows"]
-    if not all(isinstance(name, str) for name in columns) or not all(len(row) == len(columns) for row in rows):
+    if not all(isinstance(name, str) for name in columns) or not all(
+        len(row) == len(columns) for row in rows
+    ):
         raise ValueError("its history is not a table")
     return History(columns, np.asarray(rows, dtype=np.float64).reshape(-1, len(columns)).tolist())
 

@@ -68,8 +68,10 @@ def as_targets(y: Any) -> NDArray[Any]:
     return array
 
 
-def choose_loss(y: NDArray[Any]) -> str:
-    """Return the loss that "auto" stands for."""
+def choose_loss(loss: Any, y: NDArray[Any]) -> Any:
+    """Return the loss, the one for y where it is "auto"."""
+    if not isinstance(loss, str) or loss != "auto":
+        return loss
     if y.dtype.kind == "f":
         return "squared_error"
     return "softmax_cross_entropy" if y.ndim == 1 else "binary_cross_entropy"
@@ -194,7 +196,11 @@ def _class_weights(
     for label, factor in class_weight.items():
         if label not in known:
             raise ValueError(f"class_weight has the label {_shown(label)}, which y does not have")
-        if isinstance(factor, bool) or not isinstance(factor, (int, float, np.number)) or not 0 <= factor < np.inf:
+        if (
+            isinstance(factor, bool)
+            or not isinstance(factor, (int, float, np.number))
+            or not 0 <= factor < np.inf
+        ):
             raise ValueError(f"class_weight[{_shown(label)}] must be a number of at least 0, got {factor!r}")
         factors[known[label]] = factor
     return factors

@@ -25,7 +25,9 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
         if (root / "cpu.max").exists():
             quota, period = (root / "cpu.max").read_text().split()
         else:
-            quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            quota, period = (
+                (root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+            )
         return float(quota) / float(period) if quota != "max" and float(quota) > 0 else math.inf
     except (OSError, ValueError):
         return math.inf

@@ -64,14 +64,14 @@ def train(
 ) -> Network:
     """Train a multilayer perceptron.
 
-    Minimises ``sum(w_i loss_i) / sum(w_i) + l2/2 sum(W^2)`` by mini-batch gradient descent. The result depends on
-    the arguments alone: it has the same bits at any number of threads.
+    Minimises ``sum(w_i loss_i) / sum(w_i) + l2/2 sum(W^2)`` by mini-batch gradient descent. The result
+    depends on the arguments alone: it has the same bits at any number of threads.
 
     Parameters
     ----------
     X : array_like, (n, inputs)
-        Finite numbers: NumPy array, pandas, polars or Arrow table, or sparse matrix (made dense). C-contiguous data
-        of the right dtype is not copied.
+        Finite numbers: NumPy array, pandas, polars or Arrow table, or sparse matrix (made dense).
+        C-contiguous data of the right dtype is not copied.
     y : array_like, (n,) or (n, outputs), or str
         Labels of any sortable type, or numbers; or the name of the target column of a table X.
     hidden : int or sequence of int, default (100,)
@@ -79,12 +79,13 @@ def train(
     activation : str or sequence of str, default "relu"
         Of all hidden layers, or of each; see `Network`.
     loss : str, default "auto"
-        See `Network`. "auto": softmax_cross_entropy for labels, binary_cross_entropy for a 0/1 matrix of integers,
-        squared_error for floats.
+        See `Network`. "auto": softmax_cross_entropy for labels, binary_cross_entropy for a 0/1 matrix of
+        integers, squared_error for floats.
     output_activation : str, default "auto"
         See `Network`.
     optimizer : str or object, default "adam"
-        "sgd", "rmsprop", "adagrad", "adam", "adamw", "lbfgs", or `SGD`, `RMSprop`, `Adagrad`, `Adam`, `LBFGS`.
+        "sgd", "rmsprop", "adagrad", "adam", "adamw", "lbfgs", or an object: `SGD`, `RMSprop`, `Adagrad`,
+        `Adam`, `LBFGS`.
     learning_rate : float or schedule, optional
         By default the optimizer's: 0.01 for sgd and adagrad, 0.001 for the others. Schedules: `Constant`,
         `InverseScaling`, `StepDecay`, `Cosine`, `OneCycle`, `ReduceOnPlateau`.
@@ -99,15 +100,16 @@ def train(
     clip_norm : float, optional
         The gradient is scaled down to this norm where it is longer.
     validation : (X, y) or float, optional
-        Rows to measure after each epoch, or the fraction of the rows to hold back for it (stratified for labels).
+        Rows to measure after each epoch, or the fraction of the rows to hold back for it (stratified for
+        labels).
     patience : int, optional
-        Stop after this many epochs in a row without a monitored loss (that of validation, if any) below the last
-        best minus min_delta.
+        Stop after this many epochs in a row without a monitored loss (that of validation, if any) below the
+        last best minus min_delta.
     min_delta : float, default 0
         What counts as better.
     restore_best : bool, default True
-        With validation or patience, end with the weights after the epoch of the lowest monitored loss. Where the loss
-        diverges, warn and return the best weights so far, instead of raising.
+        With validation or patience, end with the weights after the epoch of the lowest monitored loss. Where
+        the loss diverges, warn and return the best weights so far, instead of raising.
     loss_target : float, optional
         Stop when the epoch loss is at or below it.
     max_time : float, optional
@@ -139,8 +141,8 @@ def train(
     TypeError, ValueError
         Naming the argument, what was given and what is accepted.
     FloatingPointError
-        If the loss or the weights are no longer finite and restore_best is False; its attribute ``network`` holds
-        the weights of the last finite epoch.
+        If the loss or the weights are no longer finite and restore_best is False; its attribute ``network``
+        holds the weights of the last finite epoch.
     KeyboardInterrupt
         At Ctrl-C; its attribute ``network`` holds the network (with restore_best, the best weights so far).
 
@@ -164,11 +166,11 @@ def train(
 
     X, y = _features_and_target(X, y)
     X = as_matrix("X", X, dtype)
-    if not 0 < len(X) < 2**32:
+    if not 0 < X.shape[0] < 2**32:
         raise ValueError(f"X must have at least one row and fewer than 2**32, got {len(X)}")
     y = as_targets(y)
     same_length("y", len(y), len(X))
-    loss = choose_loss(y) if isinstance(loss, str) and loss == "auto" else loss
+    loss = choose_loss(loss, y)
     loss_name, _ = parse_loss(loss)
     classes = find_classes(y, loss_name)
     outputs = _outputs(y, loss_name, classes)
@@ -180,9 +182,13 @@ def train(
 
     rows, held_back = _split(network, (X, targets, weights), y, validation, options.seed)
     options.batch_size = _batch_size(batch_size, len(rows[0]))
-    scored = "accuracy" if network._loss in ("softmax_cross_entropy", "binary_cross_entropy", "hinge") else "r2"
+    scored = (
+        "accuracy" if network._loss in ("softmax_cross_entropy", "binary_cross_entropy", "hinge") else "r2"
+    )
     columns = network.history.columns
-    network.history = History(columns if held_back is None else (*columns, "validation_loss", f"validation_{scored}"))
+    network.history = History(
+        columns if held_back is None else (*columns, "validation_loss", f"validation_{scored}")
+    )
 
     with epoch_bar(progress, options.epochs) as bar:
         on_epoch = _epoch_callback(network, callbacks if bar is None else [*callbacks, bar])
@@ -295,7 +301,8 @@ def _epoch_callback(
 
     def on_epoch(record: tuple[Any, ...]) -> bool:
         network.history.append(record)
-        return any([bool(callback(network)) for callback in callbacks])  # every callback sees every epoch
+        wishes = [bool(callback(network)) for callback in callbacks]  # every callback sees every epoch
+        return any(wishes)
 
     return on_epoch
 

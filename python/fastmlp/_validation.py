@@ -31,7 +31,9 @@ def real(
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.number)):
         raise TypeError(f"{argument} must be a number, got {value!r}")
     number = float(value)
-    inside = (number > low if open_low else number >= low) and (number < high if open_high else number <= high)
+    inside = (number > low if open_low else number >= low) and (
+        number < high if open_high else number <= high
+    )
     if not inside or not math.isfinite(number):
         bounds = []
         if low != -math.inf:
