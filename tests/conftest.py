@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import fastmlp
-from fastmlp import _core
+from fastmlp import _core, _threads
 
 
 @pytest.fixture(params=fastmlp.available_isas())
@@ -20,14 +20,14 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def exact_threads(isa: str) -> Iterator[None]:
+def exact_threads(isa: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make the core run exactly as many threads as it is asked for.
 
     Left alone it takes fewer where a step is small or the machine has fewer cores, and a test of many threads
     would quietly test one.
     """
-    before = fastmlp.get_num_threads()
+    monkeypatch.setattr(_threads, "available_cpus", lambda: 64)
+    monkeypatch.setattr(_threads, "_limit", None)  # and back to what it was, whatever the test sets
     _core.set_exact_threads(True)
     yield
     _core.set_exact_threads(False)
-    fastmlp.set_num_threads(before)

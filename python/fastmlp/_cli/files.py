@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Collection
 from contextlib import suppress
@@ -90,6 +91,21 @@ def write_text(name: str, content: str) -> None:
         with suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def write_stdout(content: str) -> None:
+    """Write to standard output as UTF-8, with a buffer of our own.
+
+    Where Python runs unbuffered, its own standard output takes a write that was cut short for a whole one.
+    """
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:  # it stands for no real file
+        sys.stdout.write(content)
+        return
+    sys.stdout.flush()
+    with open(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
+        file.write(content)
 
 
 def _umask() -> int:

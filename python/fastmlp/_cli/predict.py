@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp._cli.files import load_table, write_text
+from fastmlp._cli.files import load_table, write_stdout, write_text
 from fastmlp.data import Table
 from fastmlp.data._columns import as_numbers
 
@@ -42,12 +41,10 @@ def run_predict(model: str, file: str, output: str | None, proba: bool) -> int:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-    if output is not None:
+    if output is None:
+        write_stdout(text.getvalue())
+    else:
         write_text(output, text.getvalue())
-        return 0
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8", newline="")
-    sys.stdout.write(text.getvalue())
     return 0
 
 
