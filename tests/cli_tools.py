@@ -1,12 +1,9 @@
-"""The command line in tests: fixtures `run` and `model`, and processes of its own."""
+"""Fixtures for tests of the command line: `run` it, and a `model` it has saved."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,12 +24,6 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         return status, captured.out, captured.err
 
     return run
-
-
-def spawn(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "fastmlp.cli", *arguments]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen(command, text=True, encoding="utf-8", **streams)  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.fixture

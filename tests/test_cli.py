@@ -7,13 +7,16 @@ import gzip
 import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import fastmlp
-from cli_tools import Run
 from fastmlp.data import TableEncoder, read_csv
+
+if TYPE_CHECKING:
+    from cli_tools import Run
 
 pytest_plugins = ["cli_tools"]
 

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import fastmlp
-from cli_tools import Run, spawn
 from fastmlp.data import TableEncoder
+
+if TYPE_CHECKING:
+    from cli_tools import Run
 
 pytest_plugins = ["cli_tools"]
 
@@ -22,6 +25,12 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and p
 
 
 # -------------------------------------------------------------------------------------------------- bad input
+
+
+def spawn(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "fastmlp.cli", *arguments]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(command, text=True, encoding="utf-8", **streams)  # type: ignore[call-overload,no-any-return]
 
 
 def write_bad_files() -> None:

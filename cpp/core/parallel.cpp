@@ -1,9 +1,14 @@
 #include "parallel.h"
 
 #include <algorithm>
+#include <optional>
+#include <thread>
 
 #ifdef _OPENMP
 #include <omp.h>
+#endif
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
 #endif
 #ifndef _WIN32
 #include <pthread.h>
@@ -18,6 +23,14 @@ constexpr double kFlopsPerThread = 2e6;
 
 std::atomic<bool> exact_threads{false};
 std::atomic<bool> had_team{false}, orphaned{false};
+
+void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 void after_fork_in_child() { orphaned = had_team.load(); }
 
@@ -44,12 +57,20 @@ void Monitor::poll() {
     next_ = Clock::now() + kInterval;
 }
 
-void Team::barrier() const {
-#ifdef _OPENMP
-    if (size > 1) {
-#pragma omp barrier
+void Barrier::wait() {
+    constexpr int kSpins = 4000;
+    const unsigned generation = generation_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+        arrived_.store(0, std::memory_order_relaxed);
+        generation_.store(generation + 1, std::memory_order_release);
+        return;
     }
-#endif
+    for (int spin = 0; generation_.load(std::memory_order_acquire) == generation; ++spin) {
+        if (spin < kSpins)
+            pause();
+        else
+            std::this_thread::yield();
+    }
 }
 
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body) {
@@ -57,8 +78,14 @@ void run_team(int threads, Monitor* monitor, const std::function<void(const Team
     if (threads > 1) {
         watch_forks();
         had_team = true;
+        std::optional<Barrier> barrier;
 #pragma omp parallel num_threads(threads)
-        body(Team{omp_get_thread_num(), omp_get_num_threads(), monitor});
+        {
+            // The runtime may give fewer threads than asked for.
+#pragma omp single
+            barrier.emplace(omp_get_num_threads());
+            body(Team{omp_get_thread_num(), omp_get_num_threads(), monitor, &*barrier});
+        }
         return;
     }
 #endif

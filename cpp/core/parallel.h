@@ -32,13 +32,30 @@ private:
     std::atomic<bool> interrupted_{false}, timed_out_{false};
 };
 
+// Where the threads of a team wait for each other. Nobody sleeps: after a short spin the waiters yield, so
+// that a teammate whose core is shared with another process gets its turn and finds the others ready.
+class Barrier {
+public:
+    explicit Barrier(int size) : size_(size) {}
+    void wait();
+
+private:
+    const int size_;
+    alignas(64) std::atomic<int> arrived_{0};
+    alignas(64) std::atomic<unsigned> generation_{0};
+};
+
 // One thread's view of the team that works together inside a parallel region.
 struct Team {
     int rank = 0, size = 1;
     Monitor* monitor =
         nullptr;  // when set, deal() polls between tasks and drops the rest once an interrupt came
 
-    void barrier() const;
+    Barrier* shared = nullptr;
+
+    void barrier() const {
+        if (size > 1) shared->wait();
+    }
 
     // Calls work(first, last) for this thread's contiguous share of `tasks` tasks.
     template <class Work>

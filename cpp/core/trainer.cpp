@@ -30,8 +30,8 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       batch_size_(std::min(options.batch_size, data.rows)),
       steps_per_epoch_(ceil_div(data.rows, batch_size_)),
       learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
-      whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized ||
-                      network.training_flops(batch_size_) > kLongStep<T>),
+      long_step_(network.training_flops(batch_size_) > kLongStep<T>),
+      whole_gradient_(long_step_ || options.clip_norm > 0 || options.optimizer.normalized),
       restores_(options.restore_best && (validation || options.patience >= 0)),
       backprop_(network, batch_size_,
                 {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, false}),
@@ -76,7 +76,7 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
 template <class T>
 void Trainer<T>::train_epoch(const Team& watched, Index epoch) {
     Team team = watched;
-    if (!whole_gradient_) team.monitor = nullptr;  // updates under way are not to be left half done
+    if (!long_step_) team.monitor = nullptr;  // a short step is not worth leaving in its middle
     for (Index first = 0; first < data_.rows; first += batch_size_) {
         const std::uint32_t* order = order_.empty() ? nullptr : order_.data() + first;
         const Batch<T> batch{data_.X, data_.ldx, data_.targets,

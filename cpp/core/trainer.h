@@ -69,8 +69,8 @@ private:
     TrainOptions options_;
     Index batch_size_, steps_per_epoch_;
     LearningRate learning_rate_;
-    bool whole_gradient_;  // clipping, normalised steps, and steps so long that an interrupt must get in
-                           // between
+    bool long_step_;       // an interrupt must get in between
+    bool whole_gradient_;  // made before any weight changes: for clipping, normalised and long steps
     bool restores_;
     Backprop<T> backprop_;
     std::optional<Evaluation<T>> evaluation_;
