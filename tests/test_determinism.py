@@ -208,6 +208,9 @@ def test_a_row_is_predicted_alike_alone_and_in_any_company(
         np.testing.assert_array_equal(net.forward(X[first:last]), together[first:last])
     order = np.random.default_rng(1).permutation(203)
     np.testing.assert_array_equal(net.forward(X[order]), together[order])
+    predict = net.predictor()
+    np.testing.assert_array_equal(predict(X[5]), together[5])
+    np.testing.assert_array_equal(predict(X[10:17]), together[10:17])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

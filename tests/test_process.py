@@ -142,9 +142,10 @@ def test_a_forked_child_trains_after_a_parent_with_threads() -> None:
         """
         import os, signal, warnings
         import numpy as np, fastmlp
-        from fastmlp import _core
+        from fastmlp import _core, _threads
         warnings.simplefilter("ignore", DeprecationWarning)  # Python's own warning about fork and threads
         _core.set_exact_threads(True)
+        _threads.available_cpus = lambda: 64  # four threads, whatever the machine
         rng = np.random.default_rng(1)
         X, y = rng.normal(size=(500, 20)), rng.normal(size=500)
         options = dict(hidden=(64, 64), epochs=3, threads=4)

@@ -66,7 +66,7 @@ public:
         return static_cast<std::uint32_t>(product >> 32);
     }
 
-    // Uniform in (0, 1).
+    // Uniform in (0, 1].
     double uniform() { return (static_cast<double>(next64() >> 11) + 0.5) * 0x1p-53; }
 
     // Standard normal (Box and Muller, 1958).

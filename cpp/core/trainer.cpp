@@ -52,24 +52,41 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
 
 template <class T>
 StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
-    std::optional<StopReason> stop;
-    for (Index epoch = 0; epoch < options_.epochs && !stop; ++epoch) {
-        if (!order_.empty())
-            permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch), order_.data(), data_.rows);
-        loss_sum_ = 0;
-        rows_seen_ = 0;
-        run_team(options_.threads, &monitor, [&](const Team& team) { train_epoch(team, epoch); });
-        stop = finish_epoch(epoch, monitor);
-        const bool recorded = Index(records_.size()) == epoch + 1;
+    begin_epoch();
+    while (!ended()) {
+        run_team(options_.threads, &monitor, [&](const Team& team) { train_epochs(team, bool(on_epoch)); });
+        const bool recorded = Index(records_.size()) == epoch_;
         if (!recorded || !on_epoch) continue;
         const std::optional<StopReason> wish = on_epoch(records_.back());
-        if (!stop) stop = wish;
+        if (!stop_reason_) stop_reason_ = wish;
     }
-    const bool unusable = stop == StopReason::diverged;
-    const bool wants_best = restores_ || (stop == StopReason::interrupted && options_.restore_best);
+    const bool unusable = stop_reason_ == StopReason::diverged;
+    const bool wants_best = restores_ || (stop_reason_ == StopReason::interrupted && options_.restore_best);
     if (unusable || wants_best)
         std::copy(kept_.data(), kept_.data() + network_.parameter_count(), network_.parameters());
-    return stop.value_or(StopReason::epochs);
+    return stop_reason_.value_or(StopReason::epochs);
+}
+
+template <class T>
+void Trainer<T>::begin_epoch() {
+    loss_sum_ = 0;
+    rows_seen_ = 0;
+    if (!order_.empty())
+        permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_), order_.data(), data_.rows);
+}
+
+// Epochs in one parallel region: all of them, or a single one when somebody is to be called in between.
+template <class T>
+void Trainer<T>::train_epochs(const Team& team, bool single) {
+    do {
+        train_epoch(team, epoch_);
+        if (team.rank == 0) {
+            stop_reason_ = finish_epoch(epoch_, *team.monitor);
+            ++epoch_;
+            if (!ended()) begin_epoch();
+        }
+        team.barrier();
+    } while (!single && !ended());
 }
 
 // One epoch, on every thread of the team: one step a batch, then the validation.

@@ -58,11 +58,14 @@ public:
     const std::vector<EpochRecord>& records() const { return records_; }
 
 private:
+    void begin_epoch();
+    void train_epochs(const Team& team, bool single);
     void train_epoch(const Team& watched, Index epoch);
     void train_step(const Team& team, const Batch<T>& batch, Index step);
     void update_from_whole_gradient(const Team& team, const Batch<T>& batch, const Update<T>& update);
     double gradient_scale() const;
     std::optional<StopReason> finish_epoch(Index epoch, const Monitor& monitor);
+    bool ended() const { return stop_reason_ || epoch_ == options_.epochs; }
 
     Network<T>& network_;
     Data<T> data_;
@@ -79,8 +82,9 @@ private:
     std::vector<std::uint32_t> order_;
     std::vector<double> norm_sums_;
 
-    // Of the epoch under way; written by rank 0, read by others behind a barrier.
-    Index rows_seen_ = 0;
+    // Written by rank 0, read by others behind a barrier.
+    std::optional<StopReason> stop_reason_;
+    Index epoch_ = 0, rows_seen_ = 0;  // the epoch under way
     double loss_sum_ = 0, rate_ = 0;
     bool stop_ = false, diverged_ = false, apply_ = true;
 
