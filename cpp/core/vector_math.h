@@ -21,7 +21,7 @@ FASTMLP_INLINE P constant(double x) {
 // Below the smallest normal number the result is 0: subnormals would slow every product behind it.
 template <class P>
 FASTMLP_INLINE P exp(P x) {
-    constexpr double lowest = std::numeric_limits<Scalar<P>>::min_exponent * 0.6931471805599453;
+    constexpr double lowest = (std::numeric_limits<Scalar<P>>::min_exponent - 1) * 0.6931471805599453;
     return simd::select(pcmp_lt(x, constant<P>(lowest)), pzero(x), pexp(x));
 }
 

@@ -1,0 +1,205 @@
+// Gradients, threads, interrupts and divergence in the core itself; the sanitizers watch.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "core/trainer.h"
+
+using namespace fastmlp;
+
+namespace {
+
+struct Problem {
+    Index rows;
+    std::vector<Index> sizes;
+    Activation hidden = Activation::tanh;
+    Loss loss = Loss::softmax_cross_entropy;
+    double l2 = 0.01;
+};
+
+template <class T>
+struct Made {
+    Network<T> network;
+    std::vector<T> X;
+    std::vector<std::int32_t> labels;
+    std::vector<T> values;
+
+    explicit Made(const Problem& p) : network(architecture(p)) {
+        RandomSequence random(11, Stream::init, 99);
+        for (Index l = 0; l < network.architecture().layers(); ++l)
+            network.initialize(l, InitKind::normal, 0.4, 1);
+        for (Index i = 0; i < p.rows * p.sizes.front(); ++i) X.push_back(T(random.normal()));
+        const auto O = static_cast<std::uint32_t>(p.sizes.back());
+        for (Index i = 0; i < p.rows; ++i) labels.push_back(static_cast<std::int32_t>(random.below(O)));
+        for (Index i = 0; i < p.rows * p.sizes.back(); ++i) values.push_back(T(random.uniform()));
+    }
+
+    static Architecture architecture(const Problem& p) {
+        Architecture a{p.sizes, std::vector<Activation>(p.sizes.size() - 1, p.hidden), p.loss, 0.5, p.l2};
+        a.activations.back() = Activation::identity;
+        return a;
+    }
+    Data<T> data() const {
+        const bool classes = network.architecture().loss == Loss::softmax_cross_entropy ||
+                             network.architecture().loss == Loss::hinge;
+        const Targets<T> targets{classes ? labels.data() : nullptr, classes ? nullptr : values.data(),
+                                 nullptr};
+        return {X.data(), network.inputs(), Index(X.size()) / network.inputs(), targets};
+    }
+    std::vector<T> parameters() const {
+        return {network.parameters(), network.parameters() + network.parameter_count()};
+    }
+};
+
+template <class T>
+std::pair<double, std::vector<T>> loss_and_gradient(const Made<T>& made, int threads) {
+    const Data<T> data = made.data();
+    const Batch<T> batch{data.X, data.ldx, data.targets, nullptr, 0, data.rows};
+    Backprop<T> backprop(made.network, data.rows, {});
+    std::vector<T> gradient(static_cast<std::size_t>(made.network.parameter_count()));
+    Update<T> into(made.network.parameters(), gradient.data(), nullptr);
+    into.l2 = T(made.network.architecture().l2);
+    double loss = 0;
+    run_team(threads, nullptr, [&](const Team& team) {
+        backprop.forward(team, batch, 0);
+        const double value = backprop.loss(team, batch);
+        if (team.rank == 0) loss = value;
+        backprop.backward(team, batch, into, GradientWork<T>::of(rules::StoreGradient{}));
+    });
+    return {loss, gradient};
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+template <class T>
+std::vector<T> trained(const Problem& problem, const TrainOptions& options) {
+    Made<T> made(problem), held_out(problem);
+    Monitor monitor;
+    Trainer<T> trainer(made.network, made.data(), held_out.data(), options);
+    CHECK(trainer.run(monitor, {}) == StopReason::epochs);
+    CHECK(Index(trainer.records().size()) == options.epochs);
+    return made.parameters();
+}
+
+}  // namespace
+
+TEST_CASE(
+    "the gradient is the slope of the loss, for every loss, also where a tall batch is cut into parts") {
+    for (const auto& [name, loss] : kLosses)
+        for (const Index rows : {Index(7), Index(2500)}) {
+            CAPTURE(name);
+            CAPTURE(rows);
+            Made<double> made(Problem{rows, {3, 5, 4}, Activation::gelu, loss});
+            const auto [value, gradient] = loss_and_gradient(made, 1);
+            double* w = made.network.parameters();
+            for (std::size_t i = 0; i < gradient.size(); ++i) {
+                const double h = 1e-6, before = w[i];
+                w[i] = before + h;
+                const double up = loss_and_gradient(made, 1).first;
+                w[i] = before - h;
+                const double down = loss_and_gradient(made, 1).first;
+                w[i] = before;
+                CHECK(gradient[i] == doctest::Approx((up - down) / (2 * h)).epsilon(2e-3).scale(0.01));
+            }
+        }
+}
+
+TEST_CASE_TEMPLATE("loss and gradient have the same bits on any team", T, float, double) {
+    for (const Index rows : {Index(33), Index(5000)}) {
+        const Made<T> made(Problem{rows, {4, 33, 17, 3}});
+        const auto [loss, gradient] = loss_and_gradient(made, 1);
+        for (const int threads : {2, 3, 4, 8}) {
+            const auto [other_loss, other_gradient] = loss_and_gradient(made, threads);
+            CHECK(loss == other_loss);
+            CHECK(same_bits(gradient, other_gradient));
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("training has the same bits on any team, with every optimizer", T, float, double) {
+    set_exact_threads(true);
+    for (const auto& [name, kind] : kOptimizers)
+        for (const bool clipped : {false, true}) {
+            CAPTURE(name);
+            TrainOptions options;
+            options.epochs = 3;
+            options.batch_size = 50;
+            options.dropout = 0.2;
+            options.clip_norm = clipped ? 0.1 : 0;
+            options.optimizer.kind = kind;
+            options.optimizer.momentum = 0.9;
+            options.schedule.rate = 0.01;
+            const Problem problem{170, {5, 40, 9, 3}};
+            const std::vector<T> one = trained<T>(problem, options);
+            for (const int threads : {2, 3, 4, 8}) {
+                options.threads = threads;
+                CHECK(same_bits(one, trained<T>(problem, options)));
+            }
+        }
+    set_exact_threads(false);
+}
+
+TEST_CASE("an interrupt inside a long step leaves the weights as they were") {
+    set_exact_threads(true);
+    for (const int threads : {1, 2}) {
+        Made<double> made(Problem{40000, {64, 300, 300, 3}});
+        const std::vector<double> before = made.parameters();
+        TrainOptions options;
+        options.batch_size = 40000;
+        options.threads = threads;
+        options.restore_best = false;
+        Monitor monitor([] { return true; });
+        Trainer<double> trainer(made.network, made.data(), std::nullopt, options);
+        CHECK(trainer.run(monitor, {}) == StopReason::interrupted);
+        CHECK(trainer.records().empty());
+        CHECK(same_bits(before, made.parameters()));
+    }
+    set_exact_threads(false);
+}
+
+TEST_CASE("a run that diverges ends with finite weights") {
+    for (const bool restore_best : {false, true}) {
+        Made<float> made(Problem{60, {4, 20, 2}, Activation::relu, Loss::squared_error});
+        TrainOptions options;
+        options.batch_size = 20;
+        options.optimizer.kind = Optimizer::sgd;
+        options.schedule.rate = 1e6;
+        options.restore_best = restore_best;
+        Monitor monitor;
+        Trainer<float> trainer(made.network, made.data(), std::nullopt, options);
+        CHECK(trainer.run(monitor, {}) == StopReason::diverged);
+        for (const float w : made.parameters()) CHECK(std::isfinite(w));
+    }
+}
+
+TEST_CASE("every task is dealt once, and small work gets one thread") {
+    for (const int size : {1, 2, 3, 8})
+        for (const Index tasks : {Index(0), Index(1), Index(5), Index(64)}) {
+            std::vector<int> done(static_cast<std::size_t>(tasks));
+            for (int rank = 0; rank < size; ++rank)
+                Team{rank, size}.deal(tasks, [&](Index first, Index last) {
+                    for (Index task = first; task < last; ++task) ++done[static_cast<std::size_t>(task)];
+                });
+            for (const int times : done) CHECK(times == 1);
+        }
+    CHECK(worth_threads(1e3, 8) == 1);
+    CHECK(worth_threads(1e12, 8) == 8);
+    CHECK(worth_threads(1e12, 1) == 1);
+}
+
+TEST_CASE_TEMPLATE("a row's outputs do not depend on the rows around it", T, float, double) {
+    const Made<T> made(Problem{200, {7, 50, 3}});
+    const Data<T> data = made.data();
+    std::vector<T> all(600), one(3);
+    Monitor monitor;
+    predict(made.network, data.X, data.ldx, 200, all.data(), 2, monitor);
+    for (Index i = 0; i < 200; ++i) {
+        predict(made.network, data.X + i * data.ldx, data.ldx, 1, one.data(), 1, monitor);
+        CHECK(std::memcmp(one.data(), all.data() + i * 3, 3 * sizeof(T)) == 0);
+    }
+}

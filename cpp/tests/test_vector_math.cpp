@@ -1,0 +1,101 @@
+// The elementary functions and activations: digits, limits, NaN, and memory at the edge.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/activations.h"
+
+using namespace fastmlp;
+
+namespace {
+
+template <class T, class F>
+T apply(F f, T x) {
+    T lanes[kLanes<T>];
+    simd::store(lanes, f(simd::set1(x)));
+    for (Index i = 1; i < kLanes<T>; ++i)
+        CHECK((lanes[i] == lanes[0] || (std::isnan(lanes[i]) && std::isnan(lanes[0]))));
+    return lanes[0];
+}
+
+// The largest error of f in units of the last place of the exact value, over [low, high].
+template <class T, class F, class Exact>
+double worst_ulp(F f, Exact exact, double low, double high) {
+    double worst = 0;
+    constexpr int kPoints = 20000;
+    for (int i = 0; i <= kPoints; ++i) {
+        const T x = T(low + (high - low) * i / kPoints);
+        const long double want = exact(static_cast<long double>(x));
+        const long double ulp = std::max<long double>(std::abs(want), std::numeric_limits<T>::min()) *
+                                static_cast<long double>(std::numeric_limits<T>::epsilon());
+        worst = std::max(worst, double(std::abs(static_cast<long double>(apply<T>(f, x)) - want) / ulp));
+    }
+    return worst;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("elementary functions are within a few ulp", T, float, double) {
+    const double bottom = std::is_same_v<T, float> ? -87 : -708;
+    const double top = -bottom;
+    CHECK(worst_ulp<T>([](auto x) { return vmath::exp(x); }, [](auto x) { return std::exp(x); }, bottom,
+                       top) < 3);
+    CHECK(worst_ulp<T>([](auto x) { return vmath::log1p(x); }, [](auto x) { return std::log1p(x); }, 0, 1) <
+          4);
+    CHECK(worst_ulp<T>([](auto x) { return vmath::expm1(x); }, [](auto x) { return std::expm1(x); }, -20, 0) <
+          6);
+    CHECK(worst_ulp<T>([](auto x) { return vmath::expm1(x); }, [](auto x) { return std::expm1(x); }, -1e-3,
+                       0) < 6);
+    CHECK(worst_ulp<T>([](auto x) { return vmath::tanh(x); }, [](auto x) { return std::tanh(x); }, -10, 10) <
+          4);
+    CHECK(worst_ulp<T>([](auto x) { return vmath::tanh(x); }, [](auto x) { return std::tanh(x); }, -1e-3,
+                       1e-3) < 3);
+    const auto logistic = [](long double x) { return 1 / (1 + std::exp(-x)); };
+    CHECK(worst_ulp<T>([](auto x) { return vmath::sigmoid(x); }, logistic, bottom + 1, 40) < 4);
+    const auto phi = [](long double x) { return std::erfc(-x / std::sqrt(2.0L)) / 2; };
+    CHECK(worst_ulp<T>([](auto x) { return vmath::normal_cdf(x); }, phi, -12, 6) < 4);
+}
+
+TEST_CASE_TEMPLATE("far out, functions reach their limits", T, float, double) {
+    constexpr T far = T(1e4);
+    CHECK(apply<T>([](auto x) { return vmath::exp(x); }, -far) == 0);
+    CHECK(apply<T>([](auto x) { return vmath::sigmoid(x); }, far) == 1);
+    CHECK(apply<T>([](auto x) { return vmath::sigmoid(x); }, -far) == 0);
+    CHECK(apply<T>([](auto x) { return vmath::tanh(x); }, far) == 1);
+    CHECK(apply<T>([](auto x) { return vmath::tanh(x); }, -far) == -1);
+    CHECK(apply<T>([](auto z) { return activations::Softplus::value(z); }, far) == far);
+    CHECK(apply<T>([](auto z) { return activations::Softplus::value(z); }, -far) == 0);
+    CHECK(apply<T>([](auto z) { return activations::Gelu::value(z); }, far) == far);
+    CHECK(apply<T>([](auto z) { return activations::Elu::value(z); }, -far) == -1);
+}
+
+TEST_CASE_TEMPLATE("a NaN stays a NaN in every activation", T, float, double) {
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+    for (const auto& [name, activation] : kActivations) {
+        CAPTURE(name);
+        with_activation(activation, [&](auto f) {
+            using F = decltype(f);
+            CHECK(std::isnan(apply<T>([](auto z) { return F::value(z); }, nan)));
+        });
+    }
+}
+
+TEST_CASE_TEMPLATE("partial loads and stores keep to their lanes", T, float, double) {
+    for (Index lanes = 1; lanes <= kLanes<T>; ++lanes) {
+        CAPTURE(lanes);
+        const auto size = static_cast<std::size_t>(lanes);
+        const std::unique_ptr<T[]> in(new T[size]),
+            out(new T[size]);  // exactly so long: sanitizers watch the edge
+        for (std::size_t i = 0; i < size; ++i) in[i] = T(i + 1);
+        const Packet<T> x = simd::load(in.get(), lanes);
+        simd::store(out.get(), x, lanes);
+        T all[kLanes<T>];
+        simd::store(all, x);
+        for (Index i = 0; i < kLanes<T>; ++i) CHECK(all[i] == (i < lanes ? T(i + 1) : T(0)));
+        for (std::size_t i = 0; i < size; ++i) CHECK(out[i] == in[i]);
+        simd::store(all, simd::keep_lanes(simd::set1(T(3)), lanes, T(-1)));
+        for (Index i = 0; i < kLanes<T>; ++i) CHECK(all[i] == (i < lanes ? T(3) : T(-1)));
+    }
+}
