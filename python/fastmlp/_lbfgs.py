@@ -78,7 +78,7 @@ def minimize(
             method="L-BFGS-B",
             jac=True,
             callback=iteration_ended,
-            options=bounds,
+            options=limits,
         )
         network.parameters[:] = result.x
         reason = "epochs" if len(records) >= options.epochs else "patience"

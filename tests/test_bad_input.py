@@ -1,0 +1,315 @@
+"""Bad input: for each argument what is given and the message expected; nothing crashes the interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastmlp
+
+X = np.arange(12.0).reshape(6, 2)
+Y = np.array(["a", "b", "a", "b", "a", "b"])
+V = np.arange(6.0)
+
+#: Arguments of train beside X and Y, the exception and its whole message.
+OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"hidden": 0}, ValueError, "hidden[0] must be at least 1 and at most 2147483647, got 0"),
+    ({"hidden": (4, -1)}, ValueError, "hidden[1] must be at least 1 and at most 2147483647, got -1"),
+    ({"hidden": (1.5,)}, TypeError, "hidden[0] must be an integer, got 1.5"),
+    ({"hidden": "10"}, TypeError, "hidden must be a sequence of integers, got '10'"),
+    ({"hidden": (True,)}, TypeError, "hidden[0] must be an integer, got True"),
+    (
+        {"hidden": (2**30, 2**30)},
+        ValueError,
+        "layer_sizes must have at most 2**40 parameters in all, got 1152921511049297922",
+    ),
+    (
+        {"activation": "rulu"},
+        ValueError,
+        (
+            "activation must be one of identity, relu, leaky_relu, elu, gelu, silu, softplus, tanh, sigmoid; "
+            "got 'rulu'"
+        ),
+    ),
+    (
+        {"activation": ["relu", "tanh"]},
+        ValueError,
+        "activation must be one name, or one a hidden layer, 1; got 2",
+    ),
+    (
+        {"loss": "mse"},
+        ValueError,
+        (
+            "loss must be one of softmax_cross_entropy, binary_cross_entropy, squared_error, absolute_error, "
+            "huber, quantile, poisson, hinge; got 'mse'"
+        ),
+    ),
+    ({"loss": "hinge(2)"}, ValueError, "loss: hinge takes no number, got 'hinge(2)'"),
+    ({"loss": "huber(x)"}, ValueError, "loss must be like 'huber(1)', got 'huber(x)'"),
+    ({"loss": "huber(-1)"}, ValueError, "loss: the delta of huber must be greater than 0, got 'huber(-1)'"),
+    (
+        {"loss": "quantile(1)"},
+        ValueError,
+        "loss: the q of quantile must be between 0 and 1, both excluded, got 'quantile(1)'",
+    ),
+    (
+        {"loss": "squared_error"},
+        ValueError,
+        "y must be numbers for loss 'squared_error', got labels such as 'a'",
+    ),
+    (
+        {"output_activation": "sigmoid"},
+        ValueError,
+        "output_activation for loss 'softmax_cross_entropy' must be one of softmax; got 'sigmoid'",
+    ),
+    (
+        {"optimizer": "adma"},
+        ValueError,
+        "optimizer must be one of sgd, rmsprop, adagrad, adam, adamw, lbfgs; got 'adma'",
+    ),
+    (
+        {"optimizer": 3},
+        TypeError,
+        "optimizer must be one of sgd, rmsprop, adagrad, adam, adamw, lbfgs, or an optimizer object; got 3",
+    ),
+    ({"learning_rate": 0}, ValueError, "learning_rate must be greater than 0, got 0"),
+    ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number, got 'fast'"),
+    ({"learning_rate": np.nan}, ValueError, "learning_rate must be greater than 0, got nan"),
+    ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+    ({"batch_size": "all"}, ValueError, "batch_size must be an integer, None or 'auto', got 'all'"),
+    ({"batch_size": True}, TypeError, "batch_size must be an integer, got True"),
+    ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+    ({"epochs": 1e3}, TypeError, "epochs must be an integer, got 1000.0"),
+    ({"l2": -1}, ValueError, "l2 must be at least 0, got -1"),
+    ({"l2": np.inf}, ValueError, "l2 must be at least 0, got inf"),
+    ({"dropout": 1}, ValueError, "dropout must be at least 0 and less than 1, got 1"),
+    ({"clip_norm": 0}, ValueError, "clip_norm must be greater than 0, got 0"),
+    ({"validation": 1.0}, ValueError, "validation must be greater than 0 and less than 1, got 1.0"),
+    ({"validation": "x"}, TypeError, "validation must be a number, got 'x'"),
+    ({"validation": (X, Y, Y)}, TypeError, "validation must be a fraction or a pair (X, y)"),
+    (
+        {"validation": (X, ["a"] * 5 + ["c"])},
+        ValueError,
+        "validation: y has the label 'c' at row 5, which is not one of the classes 'a', 'b'",
+    ),
+    ({"validation": (X[:, :1], Y)}, ValueError, "validation: X must have 2 columns, got 1"),
+    ({"patience": 0}, ValueError, "patience must be at least 1, got 0"),
+    ({"min_delta": -0.1}, ValueError, "min_delta must be at least 0, got -0.1"),
+    ({"restore_best": 1}, TypeError, "restore_best must be True or False, got 1"),
+    ({"loss_target": "low"}, TypeError, "loss_target must be a number, got 'low'"),
+    ({"max_time": 0}, ValueError, "max_time must be greater than 0, got 0"),
+    ({"sample_weight": [1, 2]}, ValueError, "sample_weight must have as many rows as X, 6, got 2"),
+    (
+        {"sample_weight": [-1] * 6},
+        ValueError,
+        "sample_weight must be at least 0, and greater than 0 somewhere",
+    ),
+    (
+        {"sample_weight": [np.nan] * 6},
+        ValueError,
+        "sample_weight has nan at row 0; only finite numbers are accepted",
+    ),
+    (
+        {"class_weight": "auto"},
+        TypeError,
+        "class_weight must be 'balanced' or a dict of label to weight, got 'auto'",
+    ),
+    ({"class_weight": {"c": 1}}, ValueError, "class_weight has the label 'c', which y does not have"),
+    ({"class_weight": {"a": -1}}, ValueError, "class_weight['a'] must be a number of at least 0, got -1"),
+    ({"shuffle": None}, TypeError, "shuffle must be True or False, got None"),
+    (
+        {"init": "xavier"},
+        ValueError,
+        (
+            "init must be one of auto, zeros, glorot_normal, glorot_uniform, he_normal, he_uniform, "
+            "lecun_normal, normal, uniform; got 'xavier'"
+        ),
+    ),
+    ({"init": "normal(-1)"}, ValueError, "init: the number of normal must be at least 0, got 'normal(-1)'"),
+    ({"init": []}, ValueError, "init must have one (W, b) a layer, 2, got 0"),
+    ({"init": [1, 2]}, TypeError, "init[0] must be a pair (W, b)"),
+    (
+        {"hidden": (), "init": [(np.ones((3, 2)), [0, 0])]},
+        ValueError,
+        "init[0] W must have shape (2, 2), got (3, 2)",
+    ),
+    (
+        {"init": fastmlp.Network((2, 3, 2))},
+        ValueError,
+        "init has layer sizes (2, 3, 2), but (2, 100, 2) are needed",
+    ),
+    ({"seed": -1}, ValueError, "seed must be at least 0 and at most 18446744073709551615, got -1"),
+    ({"dtype": "int8"}, ValueError, "dtype must be one of float32, float64; got 'int8'"),
+    ({"dtype": None}, ValueError, "dtype must be one of float32, float64; got None"),
+    ({"threads": 0}, ValueError, "threads must be at least 1, got 0"),
+    ({"callbacks": [3]}, TypeError, "callbacks[0] must be callable, got 3"),
+    ({"progress": "yes"}, TypeError, "progress must be True or False, got 'yes'"),
+    ({"optimizer": "lbfgs", "dropout": 0.1}, ValueError, "dropout does not go with optimizer 'lbfgs'"),
+]
+
+#: X, y, the exception and its whole message.
+DATA: list[tuple[Any, Any, type[Exception], str]] = [
+    (X[:0], Y[:0], ValueError, "X must have at least one row and fewer than 2**32, got 0"),
+    (X[:, :0], Y, ValueError, "X must have at least one column, got shape (6, 0)"),
+    (X[:, 0], Y, ValueError, "X must have 2 dimensions (rows, columns), got shape (6,)"),
+    (X, Y[:5], ValueError, "y must have as many rows as X, 6, got 5"),
+    (X, None, ValueError, "y must have 1 or 2 dimensions, got shape ()"),
+    ([[1, 2], [3]], [0, 1], ValueError, "X must be a rectangular array, got rows of different lengths"),
+    (
+        [["1", "x"], ["2", "y"]],
+        [0, 1],
+        TypeError,
+        (
+            "X must hold real numbers, got dtype <U1; encode other columns first, for example with "
+            "fastmlp.data.TableEncoder"
+        ),
+    ),
+    (
+        np.where(X == 7, np.nan, X),
+        Y,
+        ValueError,
+        "X has nan at row 3, column 1; only finite numbers are accepted",
+    ),
+    (
+        np.where(X == 7, 1e300, X),
+        Y,
+        ValueError,
+        "X has inf at row 3, column 1; only finite numbers are accepted",
+    ),
+    (X, ["a"] * 6, ValueError, "y has only one class, 'a'; at least two are needed"),
+    (X, ["a", None] * 3, ValueError, "y has a missing value at row 1"),
+    (X, [0.5, np.nan] * 3, ValueError, "y has nan at row 1, column 0; only finite numbers are accepted"),
+    (
+        X,
+        np.array(["a", 1] * 3, dtype=object),
+        TypeError,
+        "y must hold labels of one type, got a mixture that cannot be sorted",
+    ),
+    (X, V + 1j, TypeError, "y must hold labels or real numbers, got dtype complex128"),
+    (X, "target", ValueError, "y may be a column name only when X is a table, got 'target'"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), OPTIONS)
+def test_a_wrong_option_is_named(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as raised:
+        fastmlp.train(X, Y, **{"epochs": 1} | options)
+    assert str(raised.value) == message
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(("X", "y", "error", "message"), DATA)
+def test_wrong_data_is_named(X: Any, y: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as raised:
+        fastmlp.train(X, y, epochs=1)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "message"),
+    [
+        ("poisson", -V, "y must not be negative for loss 'poisson', got -5"),
+        (
+            "binary_cross_entropy",
+            V,
+            (
+                "y has 6 classes, but loss 'binary_cross_entropy' takes two (or a 0/1 matrix); "
+                "use 'softmax_cross_entropy'"
+            ),
+        ),
+        ("binary_cross_entropy", X, "y must be at most 1 for loss 'binary_cross_entropy', got 11"),
+        ("softmax_cross_entropy", X, "y must have rows that sum to 1, row 1 sums to 5"),
+        (
+            "softmax_cross_entropy",
+            V + 0.5,
+            (
+                "y must be labels, or rows of probabilities of shape (n, classes), for loss "
+                "'softmax_cross_entropy'; got numbers with fractions"
+            ),
+        ),
+        ("hinge", X.astype(int), "y must be labels of shape (n,) for loss 'hinge', got shape (6, 2)"),
+    ],
+)
+def test_targets_outside_the_losss_range_are_named(loss: str, y: Any, message: str) -> None:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 (the message is compared whole)
+        fastmlp.train(X, y, loss=loss, epochs=1)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fastmlp.SGD(momentum=1), "momentum must be at least 0 and less than 1, got 1"),
+        (lambda: fastmlp.SGD(nesterov=True), "nesterov=True needs momentum greater than 0, got momentum=0.0"),
+        (lambda: fastmlp.Adam(eps=0), "eps must be greater than 0, got 0"),
+        (lambda: fastmlp.RMSprop(rho=-1), "rho must be at least 0 and less than 1, got -1"),
+        (lambda: fastmlp.LBFGS(history=0), "history must be at least 1, got 0"),
+        (lambda: fastmlp.StepDecay(every=0), "every must be greater than 0, got 0"),
+        (lambda: fastmlp.Cosine(0.1, warmup=-1), "warmup must be at least 0, got -1"),
+        (lambda: fastmlp.OneCycle(0.1, rise=2), "rise must be at least 0 and at most 1, got 2"),
+        (
+            lambda: fastmlp.Network((4,)),
+            "layer_sizes must have at least 2 entries, inputs and outputs, got (4,)",
+        ),
+        (
+            lambda: fastmlp.Network((4, 1)),
+            "layer_sizes must end with at least 2 outputs for loss 'softmax_cross_entropy', got 1",
+        ),
+        (lambda: fastmlp.Network((2, 2)).forward(np.ones((1, 3))), "X must have 2 columns, got 3"),
+        (
+            lambda: fastmlp.Network((2, 2), loss="squared_error").predict_proba(np.ones((1, 2))),
+            "predict_proba needs loss softmax_cross_entropy or binary_cross_entropy, got 'squared_error'",
+        ),
+        (
+            lambda: fastmlp.Network((2, 2)).loss_and_gradient(np.ones((1, 2)), [2]),
+            "y has the label 2 at row 0, which is not one of the classes 0, 1",
+        ),
+        (lambda: fastmlp.set_num_threads(0), "n must be at least 1, got 0"),
+    ],
+)
+def test_a_wrong_argument_of_a_class_or_method_is_named(make: Any, message: str) -> None:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 (the message is compared whole)
+        make()
+    assert str(raised.value) == message
+
+
+def test_nothing_crashes_the_interpreter() -> None:
+    script = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+import fastmlp, test_bad_input as bad
+calls = [(bad.X, bad.Y, options) for options, _, _ in bad.OPTIONS]
+calls += [(X, y, dict()) for X, y, _, _ in bad.DATA]
+for X, y, options in calls:
+    try:
+        fastmlp.train(X, y, **dict(epochs=1) | options)
+    except (TypeError, ValueError):
+        continue
+    raise AssertionError(options)
+print("alive", len(calls))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.stdout == f"alive {len(OPTIONS) + len(DATA)}\n", done.stderr
+    assert done.returncode == 0
+
+
+def test_a_failed_run_changes_neither_the_network_it_begins_with_nor_a_file(tmp_path: Path) -> None:
+    net = fastmlp.train(X, V, hidden=(3,), epochs=1)
+    path = tmp_path / "model.safetensors"
+    net.save(path)
+    before, content = net.parameters.copy(), path.read_bytes()
+    with pytest.raises(ValueError, match="hidden"):
+        fastmlp.train(X, V, hidden=(0,), init=net)
+    with pytest.raises(FloatingPointError) as raised:
+        fastmlp.train(X, V, hidden=(3,), init=net, optimizer="sgd", learning_rate=1e9, restore_best=False)
+    assert np.isfinite(raised.value.network.parameters).all()  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(net.parameters, before)
+    net.classes = np.array([object(), object()])
+    with pytest.raises(ValueError, match="cannot be saved"):
+        net.save(path)
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
