@@ -65,11 +65,12 @@ def minimize(
                 reason = why
                 raise _Stop
 
-    bounds = {
+    limits = {
         "maxiter": options.epochs,
+        "maxfun": 2**31 - 1,
         "maxcor": optimizer.history,
         "gtol": optimizer.tol,
-        "maxfun": 2**31 - 1,
+        "ftol": 0.0,
     }
     try:
         result = scipy_minimize(
