@@ -9,16 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core, _threads
+from fastmlp import _core
 from fastmlp._network import Network
 from fastmlp._optimizers import LBFGS
 from fastmlp._targets import Targets
 
 Rows = tuple[NDArray[Any], Targets, NDArray[Any] | None]
-
-
-class _Stop(Exception):  # noqa: N818 (it is no error)
-    """Ends SciPy's loop."""
 
 
 def minimize(
@@ -30,31 +26,27 @@ def minimize(
 ) -> tuple[list[tuple[Any, ...]], str, BaseException | None]:
     """Train on all rows; returns records, stop reason and exception as the core's trainer does."""
     try:
-        from scipy.optimize import minimize as scipy_minimize
+        from scipy import optimize
     except ImportError:
         raise ImportError("optimizer 'lbfgs' needs SciPy: pip install 'fastmlp[sklearn]'") from None
 
     X, targets, weights = rows
-    threads = _threads.resolve(options.threads)
+    scipy_minimize: Any = optimize.minimize  # its overloads are narrower than what it takes
     start = time.perf_counter()
     records: list[tuple[Any, ...]] = []
-    losses: dict[bytes, float] = {}
     reason = "epochs"
 
     def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         network.parameters[:] = parameters
-        loss, gradient = network._core.loss_and_gradient(X, targets.labels, targets.values, weights, threads)
-        losses.clear()
-        losses[parameters.tobytes()] = loss
+        loss, gradient = network._core.loss_and_gradient(
+            X, targets.labels, targets.values, weights, options.threads
+        )
         return loss, gradient.astype(np.float64)
 
-    def iteration_ended(parameters: NDArray[np.float64]) -> None:
+    def iteration_ended(intermediate_result: Any) -> None:  # SciPy goes by the argument's name
         nonlocal reason
-        loss = losses.get(parameters.tobytes())
-        if loss is None:
-            loss = objective(parameters)[0]
-        network.parameters[:] = parameters
-        seconds = time.perf_counter() - start
+        loss, seconds = float(intermediate_result.fun), time.perf_counter() - start
+        network.parameters[:] = intermediate_result.x
         records.append((len(records) + 1, loss, 1.0, seconds, np.nan, np.nan))
         for stop, why in (
             (on_epoch is not None and on_epoch(records[-1]), "callback"),
@@ -63,15 +55,10 @@ def minimize(
         ):
             if stop:
                 reason = why
-                raise _Stop
+                raise StopIteration
 
-    limits = {
-        "maxiter": options.epochs,
-        "maxfun": 2**31 - 1,
-        "maxcor": optimizer.history,
-        "gtol": optimizer.tol,
-        "ftol": 0.0,
-    }
+    limits = {"maxiter": options.epochs, "maxfun": 2**31 - 1, "ftol": 0.0}
+    limits |= {"maxcor": optimizer.history, "gtol": optimizer.tol}
     try:
         result = scipy_minimize(
             objective,
@@ -81,12 +68,11 @@ def minimize(
             callback=iteration_ended,
             options=limits,
         )
-        network.parameters[:] = result.x
-        reason = "epochs" if len(records) >= options.epochs else "patience"
-        if not np.isfinite(result.fun):
-            reason = "diverged"
-    except _Stop:
-        pass
     except BaseException as error:
         return records, "interrupted", error
+    network.parameters[:] = result.x
+    if not np.isfinite(result.fun):
+        reason = "diverged"
+    elif reason == "epochs" and len(records) < options.epochs:
+        reason = "patience"  # the gradient is small enough, or no step lowers the loss
     return records, reason, None
