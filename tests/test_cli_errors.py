@@ -224,6 +224,19 @@ def test_a_diverging_run_is_one_line_and_exit_code_1(run: Run) -> None:
     assert not Path("m").exists()
 
 
+@pytest.mark.filterwarnings("default::RuntimeWarning")
+def test_a_run_that_diverges_at_once_saves_nothing_and_one_that_does_later_its_best(run: Run) -> None:
+    arguments = ("train", "iris", "--optimizer", "sgd", "--learning-rate", "1e30", "--save", "m")
+    status, _, err = run(*arguments, "--batch-size", "10")
+    assert status == 1
+    assert "nothing was learned or saved" in err
+    assert not Path("m").exists()
+    status, _, err = run(*arguments)
+    assert status == 1
+    assert "the best weights so far were restored" in err
+    assert len(fastmlp.load("m").history) == 1
+
+
 # -------------------------------------------------------------------------------- pipes, signals, environment
 
 

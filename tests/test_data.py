@@ -332,6 +332,10 @@ def test_a_stratified_holdout_takes_the_fraction_of_each_class(
     labels: list[str], fraction: float, seed: int
 ) -> None:
     y = np.array(labels)
+    if len(set(labels)) == len(labels):
+        with pytest.raises(ValueError, match="one row only"):
+            holdout(y, fraction, seed)
+        return
     train, test = holdout(y, fraction, seed)
     assert sorted([*train, *test]) == list(range(len(y)))
     assert len(test) > 0

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,14 @@ def test_weights_and_biases_are_writable_views_of_the_parameters() -> None:
     net.weights[1][...] = 0
     net.biases[1][...] = [0, np.log(3)]
     np.testing.assert_allclose(net.forward([[1, 1]]), [[0.25, 0.75]])
+    net.weights[1] = [[1, 2], [3, 4], [5, 6]]  # copied in
+    net.biases[1] -= 1
+    np.testing.assert_array_equal(net.parameters[9:], [1, 2, 3, 4, 5, 6, -1, np.log(3) - 1])
+    net.parameters = 0
+    assert not net.weights[1].any()
+    for name in ("weights", "biases", "layer_sizes", "l2"):
+        with pytest.raises(AttributeError):
+            setattr(net, name, getattr(net, name))
     view = net.parameters
     del net
     assert view[0] == 0  # the view keeps its memory
@@ -47,6 +56,9 @@ def test_the_predictor_gives_the_bits_of_forward(isa: str, dtype: str) -> None:
     np.testing.assert_array_equal(predictor(X[0]), [0.25] * 4)
     with pytest.raises(ValueError, match=r"\(5,\) or \(rows, 5\)"):
         predictor(X[:, :4].copy())
+    for wrong in (X.astype("float16"), X[:, ::-1], X.tolist(), None):
+        with pytest.raises(TypeError, match=rf"x must be a C-contiguous {dtype} array of shape \(5,\)"):
+            predictor(wrong)
 
 
 TABLES = {
@@ -64,6 +76,26 @@ def test_a_table_with_a_target_column_trains_as_the_arrays_do(kind: str) -> None
     twin = fastmlp.train(IRIS.data, NAMES, hidden=(4,), epochs=2)
     np.testing.assert_array_equal(net.parameters, twin.parameters)
     assert net.predict(IRIS.data).tolist() == twin.predict(IRIS.data).tolist()
+
+
+def test_a_table_must_have_the_columns_of_training() -> None:
+    table = TABLES["pandas"]()
+    net = fastmlp.train(table, "species", hidden=(4,), epochs=2)
+    rows = table.drop(columns="species")
+    assert net.feature_names == tuple(rows.columns)
+    np.testing.assert_array_equal(net.forward(rows), net.forward(rows.to_numpy()))
+    with pytest.raises(ValueError, match="X must have the columns"):
+        net.predict(rows[rows.columns[::-1]])
+    twice = pd.concat([table, table["species"]], axis=1)
+    with pytest.raises(ValueError, match="got 'species', the name of 2"):
+        fastmlp.train(twice, "species")
+
+
+def test_outputs_that_are_not_finite_are_warned_of() -> None:
+    net = fastmlp.Network((2, 3, 2), "identity")
+    net.weights[0] = 3e38
+    with pytest.warns(RuntimeWarning, match="outputs of row 1 are not finite"):
+        net.predict(np.array([[0.0, 1e-38], [1.0, 1.0]]))
 
 
 def test_sparse_rows_train_as_dense_ones_do() -> None:
@@ -121,6 +153,25 @@ def test_probabilities_may_be_targets_of_one_output() -> None:
         IRIS.data, np.full(150, 0.3), loss="binary_cross_entropy", hidden=(), optimizer="lbfgs"
     )
     np.testing.assert_allclose(net.forward(IRIS.data), 0.3, atol=0.05)
+
+
+def test_rows_held_back_of_probabilities_are_a_fraction_of_all() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    y = 1 / (1 + np.exp(-X[:, 0]))
+    net = fastmlp.train(X, y, loss="binary_cross_entropy", validation=0.2, epochs=1)
+    kept, held = fastmlp.data.holdout(200, 0.2)
+    assert len(held) == 40
+    again = fastmlp.train(
+        X[kept], y[kept], loss="binary_cross_entropy", validation=(X[held], y[held]), epochs=1
+    )
+    np.testing.assert_array_equal(net.history["validation_loss"], again.history["validation_loss"])
+
+
+def test_objects_that_are_numbers_with_fractions_are_values() -> None:
+    X = np.arange(8.0).reshape(4, 2)
+    for y in ([1, 2.5, 3, 4], [Decimal("1.5"), 2, 3, 4]):
+        assert fastmlp.train(X, np.array(y, dtype=object), epochs=1).loss == "squared_error"
+    assert fastmlp.train(X, np.array([1, 2, 1, 2], dtype=object), epochs=1).loss == "softmax_cross_entropy"
 
 
 def test_class_weights_are_weights_of_the_rows() -> None:

@@ -169,6 +169,24 @@ def test_a_forked_child_trains_after_a_parent_with_threads() -> None:
     assert output == "0 same same\nTrue\n"
 
 
+@pytest.mark.parametrize("callbacks", ["()", "[lambda net: None]"])
+def test_a_daemon_thread_that_trains_does_not_disturb_the_end_of_the_interpreter(callbacks: str) -> None:
+    output = run(
+        f"""
+        import threading, time
+        import numpy as np, fastmlp
+        X, y = np.random.default_rng(1).normal(size=(300, 20)), np.arange(300.0)
+        def work():
+            while True:
+                fastmlp.train(X, y, hidden=(64, 64), epochs=10**6, threads=2, callbacks={callbacks})
+        threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.3)
+        print("ends")
+        """
+    )
+    assert output == "ends\n"
+
+
 @posix
 def test_a_pool_of_forked_workers_trains() -> None:
     output = run(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import fastmlp
+from fastmlp._history import History
 
 MODEL = Path(__file__).parent / "data" / "model_v1.safetensors"
 IRIS = fastmlp.datasets.load_iris()
@@ -94,6 +96,31 @@ def test_a_round_trip_keeps_the_number_of_a_loss(loss: str, tmp_path: Path) -> N
     assert twin.loss_and_gradient([[1, 2]], [[1, 2, 3]])[0] == net.loss_and_gradient([[1, 2]], [[1, 2, 3]])[0]
 
 
+def test_saving_goes_through_links_keeps_the_mode_and_spares_other_files(tmp_path: Path) -> None:
+    net = fastmlp.Network((2, 3))
+    model, link, other = tmp_path / "m.safetensors", tmp_path / "link", tmp_path / "other.txt"
+    model.touch()
+    model.chmod(0o600)
+    link.symlink_to(model)
+    net.save(link)
+    assert link.is_symlink()
+    assert stat.S_IMODE(model.stat().st_mode) == 0o600
+    np.testing.assert_array_equal(fastmlp.load(model).parameters, net.parameters)
+    other.write_text("precious")
+    with pytest.raises(ValueError, match="is not a fastmlp model; it is left as it is"):
+        net.save(other)
+    assert other.read_text() == "precious"
+    with pytest.raises(ValueError, match="path must name a file"):
+        net.save(tmp_path)
+
+
+def test_a_history_of_very_many_epochs_is_saved(tmp_path: Path) -> None:
+    net = fastmlp.Network((2, 3))
+    net.history = History(net.history.columns, [(i, 0.1, 0.2, 0.3) for i in range(10**6)])
+    net.save(tmp_path / "m.safetensors")
+    assert fastmlp.load(tmp_path / "m.safetensors").history.last() == (10**6 - 1, 0.1, 0.2, 0.3)
+
+
 def test_a_truncated_file_is_a_clear_error(tmp_path: Path) -> None:
     content = MODEL.read_bytes()
     path = tmp_path / "m.safetensors"
@@ -140,6 +167,11 @@ def test_a_mutated_file_loads_or_is_a_clear_error(tmp_path: Path) -> None:
         ("classes", {"dtype": "|O", "values": [{}, [], "b"]}),
         ("classes", {"dtype": "V8", "values": [1, 2, 3]}),
         ("history", {"columns": ["epoch"], "rows": [[1, 2]]}),
+        ("history", {"columns": ["epoch", "x", "y", "z"], "rows": []}),
+        ("history", {"columns": ["epoch", "loss", "learning_rate", "seconds"]}),
+        ("feature_names", ["a"]),
+        ("feature_names", 3),
+        ("stop_reason", [1]),
         ("history", [1]),
         ("encoder", {"format": 9}),
         ("encoder", 3),

@@ -53,7 +53,22 @@ def test_improvements_smaller_than_min_delta_do_not_add_up() -> None:
     )
     assert net.stop_reason == "patience"
     assert len(seen) == 4
-    np.testing.assert_array_equal(net.parameters, seen[3])
+    np.testing.assert_array_equal(
+        net.parameters, seen[2]
+    )  # on which the fourth loss, the lowest, was measured
+
+
+def test_the_full_batch_ends_with_the_weights_its_lowest_loss_was_measured_on() -> None:
+    """Steps a little too long for one input: its error grows while that of the other shrinks."""
+    X = np.array([[1.469, 0], [-1.469, 0], [0, 0.324], [0, -0.324]])
+    y = X[:, 1]
+    net = fastmlp.train(
+        X, y, hidden=(), optimizer="sgd", learning_rate=1.9, batch_size=None, epochs=500, patience=5,
+        init=[([[1e-3], [0]], [0])], dtype="float64",
+    )  # fmt: skip
+    losses = net.history["loss"]
+    assert 0 < losses.argmin() == len(losses) - 6
+    assert net.loss_and_gradient(X, y)[0] == losses.min()
 
 
 def test_patience_without_restore_best_keeps_the_last_weights() -> None:
@@ -125,6 +140,34 @@ def test_a_true_callback_stops() -> None:
     assert net.stop_reason == "callback"
     assert len(net.history["epoch"]) == 5
     np.testing.assert_array_equal(net.parameters, seen[4])
+
+
+def test_weights_that_a_callback_ruins_are_not_the_result() -> None:
+    case = Case(rows=30, epochs=3)
+    problem = make_problem(case)
+    _, seen = recorded(case, problem)
+
+    def ruin(net: fastmlp.Network) -> None:
+        if len(net.history) == 3:
+            net.parameters = np.nan
+
+    with pytest.warns(RuntimeWarning, match="best weights so far were restored"):
+        net = train(case, problem, callbacks=ruin, restore_best=True)
+    assert net.stop_reason == "diverged"
+    np.testing.assert_array_equal(net.parameters, seen[1])
+    with pytest.raises(FloatingPointError):
+        train(case, problem, callbacks=ruin, restore_best=False)
+
+
+def test_a_run_that_diverges_ends_with_weights_whose_loss_is_finite() -> None:
+    X = np.random.default_rng(0).standard_normal((300, 4))
+    options = {"hidden": (5,), "optimizer": "sgd", "learning_rate": 1e12, "batch_size": None}
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        net = fastmlp.train(X, 2 * X[:, 0], **options)
+    assert net.loss_and_gradient(X, 2 * X[:, 0])[0] == pytest.approx(net.history["loss"].min())
+    with pytest.raises(RuntimeWarning, match="diverged") as raised:  # warnings are errors in these tests
+        fastmlp.train(X, 2 * X[:, 0], **options)
+    np.testing.assert_array_equal(raised.value.network.parameters, net.parameters)  # type: ignore[attr-defined]
 
 
 # -------------------------------------------------------------------------------------------------- callbacks

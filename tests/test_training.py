@@ -150,6 +150,22 @@ def test_default_options_and_rates_by_name(name: str) -> None:
     assert net.history["learning_rate"][0] == optimizer.default_rate
 
 
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("scale", [1e20, 1e-25])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_norm_of_a_gradient_whose_squares_fit_no_float32(
+    scale: float, dtype: str, normalized: bool
+) -> None:
+    X = scale * np.array([[1.0, 2], [-1, -2], [3, 1], [-3, -1]])
+    net = fastmlp.train(
+        X, np.array([1.0, -1, 1, -1]), hidden=(), init="zeros", loss="absolute_error", epochs=1, dtype=dtype,
+        optimizer=fastmlp.SGD(normalized=normalized), learning_rate=0.1,
+        clip_norm=None if normalized else scale / 1000,
+    )  # fmt: skip
+    expected = 0.1 if normalized else scale / 10000
+    assert np.linalg.norm(net.parameters.astype(float)) == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_clip_that_is_never_reached_changes_nothing() -> None:
     case = Case(rows=12, epochs=3)
     problem = make_problem(case)
@@ -205,6 +221,7 @@ SCHEDULES = [
     ("StepDecay", {"every": 3, "factor": 0.3, "warmup": 1.0}),
     ("Cosine", {}),
     ("Cosine", {"final": 0.01, "warmup": 2.0}),
+    ("Cosine", {"warmup": 20.0}),
     ("OneCycle", {}),
     ("OneCycle", {"rise": 0.5, "start_factor": 0.1, "final_factor": 0.01, "warmup": 1.0}),
     ("ReduceOnPlateau", {"patience": 1, "factor": 0.5}),

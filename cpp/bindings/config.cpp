@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/simd.h"
+#include "python_calls.h"
 
 #define FASTMLP_TEXT(x) #x
 #define FASTMLP_TEXT_OF(x) FASTMLP_TEXT(x)
@@ -36,33 +37,22 @@ py::dict build_config() {
                     "tile"_a = py::make_tuple(kTileRows, kTileVectors * kLanes<float>));
 }
 
-// Position of the first NaN or infinity in an array, -1 if all is finite.
-template <class T>
-Index first_nonfinite(const Array<T>& x) {
-    const T* p = x.data();
-    const Index n = x.size();
-    constexpr Index kBlock = 1024;
-    for (Index first = 0; first < n; first += kBlock) {
-        const Index last = std::min(first + kBlock, n);
-        T sum = 0;
-        for (Index i = first; i < last; ++i) sum += p[i] * T(0);
-        if (sum == 0) continue;
-        for (Index i = first; i < last; ++i)
-            if (!std::isfinite(p[i])) return i;
-    }
-    return -1;
-}
-
 }  // namespace
 
 void bind_config(py::module_& m) {
     m.def("build_config", build_config);
     m.def("set_exact_threads", set_exact_threads, py::arg("exact"));
-    m.def("first_nonfinite", first_nonfinite<float>, py::arg("x").noconvert());
-    m.def("first_nonfinite", first_nonfinite<double>, py::arg("x").noconvert());
+    py::module_::import("atexit").attr("register")(py::cpp_function(end_computations));
+    m.def(
+        "first_nonfinite", [](const Array<float>& x) { return first_nonfinite(x.data(), x.size()); },
+        py::arg("x").noconvert());
+    m.def(
+        "first_nonfinite", [](const Array<double>& x) { return first_nonfinite(x.data(), x.size()); },
+        py::arg("x").noconvert());
 }
 
 void bind_random(py::module_& m) {
+    m.attr("SPLIT_STREAM") = std::uint32_t(Stream::split);
     m.def(
         "permutation",
         [](std::uint64_t seed, std::uint32_t stream, std::uint32_t substream, Index n) {

@@ -1,11 +1,13 @@
 // The extension module of one instruction set: its table of contents.
 #include "bindings.h"
 #include "core/losses.h"
+#include "core/parallel.h"
 
 namespace py = pybind11;
 
 PYBIND11_MODULE(FASTMLP_MODULE, m, py::mod_gil_not_used()) {
     using namespace fastmlp;
+    watch_forks();
     m.attr("ACTIVATIONS") = names(kActivations);
     m.attr("LOSSES") = names(kLosses);
     bind_config(m);

@@ -1,8 +1,8 @@
 // Networks and what can be done with them: forward, gradients, traces, training.
 #include <mutex>
 
-#include "bindings.h"
 #include "core/trainer.h"
+#include "python_calls.h"
 
 namespace fastmlp {
 
@@ -24,44 +24,6 @@ struct Rows {
     }
 };
 
-// Runs Python from inside a computation that has released the GIL; an exception is kept and stops the
-// computation.
-class PythonCalls {
-public:
-    // Calls work(); true if it says so or raises.
-    template <class Work>
-    bool stops(Work work) {
-        py::gil_scoped_acquire gil;
-        try {
-            return work();
-        } catch (py::error_already_set& error) {
-            exception_ = error.value();
-            return raised_ = true;
-        }
-    }
-
-    std::function<bool()> interrupted() {
-        return [this] {
-            return stops([] {
-                if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-                return false;
-            });
-        };
-    }
-
-    bool raised() const { return raised_; }
-    py::object exception() const { return exception_; }
-    void rethrow() const {
-        if (!raised_) return;
-        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception_.ptr())), exception_.ptr());
-        throw py::error_already_set();
-    }
-
-private:
-    py::object exception_ = py::none();
-    bool raised_ = false;
-};
-
 template <class T>
 Network<T> make_network(const std::vector<Index>& sizes, const std::vector<std::string>& activations,
                         const std::string& loss, double loss_parameter, double l2) {
@@ -79,7 +41,7 @@ Array<T> forward(const Network<T>& network, const Array<T>& X, int threads) {
         T* result = out.mutable_data();
         const T* rows = X.data();
         const Index ldx = X.shape(1), n = X.shape(0);
-        py::gil_scoped_release release;
+        const WithoutGil released;
         predict(network, rows, ldx, n, result, threads, monitor);
     }
     python.rethrow();
@@ -94,7 +56,7 @@ double whole_batch(const Network<T>& network, Backprop<T>& backprop, const Batch
     into.l2 = T(network.architecture().l2);
     Monitor monitor(python.interrupted());
     double loss = 0;
-    py::gil_scoped_release release;
+    const WithoutGil released;
     run_team(worth_threads(network.training_flops(batch.rows), threads), &monitor, [&](const Team& team) {
         backprop.forward(team, batch, 0);
         const double value = backprop.loss(team, batch);
@@ -176,7 +138,7 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
     std::optional<Trainer<T>> trainer;
     StopReason reason;
     {
-        py::gil_scoped_release release;
+        const WithoutGil released;
         Monitor monitor(python.interrupted(), options.max_time);
         trainer.emplace(network, data, held_out, options);
         reason = trainer->run(monitor, callback);
@@ -196,8 +158,9 @@ public:
         const bool one_row = x.ndim() == 1;
         const Index inputs = network_.inputs(), rows = one_row ? 1 : x.shape(0);
         if (x.ndim() < 1 || x.ndim() > 2 || x.shape(x.ndim() - 1) != inputs)
-            throw py::value_error("x must have shape (" + std::to_string(inputs) + ",) or (rows, " +
-                                  std::to_string(inputs) + ")");
+            throw py::value_error("x must be " + accepted() + ", got " + std::to_string(x.ndim()) +
+                                  " dimensions" +
+                                  (x.ndim() ? ", the last of " + std::to_string(x.shape(x.ndim() - 1)) : ""));
         Array<T> out = one_row ? Array<T>(network_.outputs()) : Array<T>({rows, network_.outputs()});
         const std::lock_guard lock(mutex_);
         for (Index first = 0; first < rows; first += ForwardPass<T>::kRows)
@@ -206,7 +169,17 @@ public:
         return out;
     }
 
+    Array<T> refuse(const py::object& x) const {
+        throw py::type_error("x must be " + accepted() + ", got " + py::repr(x).cast<std::string>());
+    }
+
 private:
+    std::string accepted() const {
+        const std::string inputs = std::to_string(network_.inputs());
+        return std::string("a C-contiguous ") + (sizeof(T) == 4 ? "float32" : "float64") +
+               " array of shape (" + inputs + ",) or (rows, " + inputs + ")";
+    }
+
     const Network<T>& network_;
     ForwardPass<T> pass_;
     std::mutex mutex_;
@@ -264,7 +237,8 @@ template <class T>
 void bind_predictor(py::module_& m, const char* name) {
     py::class_<Predictor<T>>(m, name, py::module_local())
         .def(py::init<const Network<T>&>(), py::arg("network"), py::keep_alive<1, 2>())
-        .def("__call__", &Predictor<T>::operator(), py::arg("x").noconvert());
+        .def("__call__", &Predictor<T>::operator(), py::arg("x").noconvert())
+        .def("__call__", &Predictor<T>::refuse, py::arg("x"));
 }
 
 template void bind_network<float>(py::module_&, const char*);

@@ -1,5 +1,6 @@
 #include "backprop.h"
 
+#include <cassert>
 #include <cstring>
 
 namespace fastmlp {
@@ -9,6 +10,9 @@ namespace {
 // Rows of one loss task, and elements of one sum-of-squares task: fixed, so that sums combine in a fixed
 // order.
 constexpr Index kLossRows = 16, kSquares = 8192;
+
+// Tasks between two looks at the monitor, in long steps.
+constexpr Index kTilesPerPoll = 8, kRowsPerPoll = 64;
 
 // A tall batch on few weights is cut into this many rows a part, so that more than one thread has work.
 constexpr Index kPartRows = 1024, kMaxParts = 16, kFewTiles = 32;
@@ -57,17 +61,13 @@ void transpose_block(const T* in, Index ld_in, T* out, Index ld_out, Index rows,
 
 template <class T>
 double sum_of_squares(const T* x, Index n) {
-    double total = 0;
-    for (Index first = 0; first < n; first += 512) {
-        Packet<T> sum = simd::set1(T(0));
-        const Index last = std::min(first + 512, n);
-        for (Index i = first; i < last; i += kLanes<T>) {
-            const Packet<T> v = simd::load(x + i, std::min(kLanes<T>, last - i));
-            sum = Eigen::internal::pmadd(v, v, sum);
-        }
-        total += double(Eigen::internal::predux(sum));
-    }
-    return total;
+    constexpr Index kSums = 16;  // independent sums, so that they can be made side by side
+    double sums[kSums] = {};
+    const Index whole = n / kSums * kSums;
+    for (Index i = 0; i < whole; i += kSums)
+        for (Index j = 0; j < kSums; ++j) sums[j] += double(x[i + j]) * double(x[i + j]);
+    for (Index i = whole; i < n; ++i) sums[i - whole] += double(x[i]) * double(x[i]);
+    return std::accumulate(sums, sums + kSums, 0.0);
 }
 
 template <class T>
@@ -133,16 +133,20 @@ typename Backprop<T>::Rows Backprop<T>::activations(Index layer, const Batch<T>&
 template <class T>
 void Backprop<T>::gather(const Team& team, const Batch<T>& batch) {
     const Index width = network_.inputs();
-    team.deal(batch.rows, [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i)
-            std::memcpy(a_[0] + i * width, batch.X + batch.data_row(i) * batch.ldx,
-                        sizeof(T) * std::size_t(width));
-    });
+    team.deal(
+        batch.rows,
+        [&](Index first, Index last) {
+            for (Index i = first; i < last; ++i)
+                std::memcpy(a_[0] + i * width, batch.X + batch.data_row(i) * batch.ldx,
+                            sizeof(T) * std::size_t(width));
+        },
+        kRowsPerPoll);
     team.barrier();
 }
 
 template <class T>
 void Backprop<T>::forward(const Team& team, const Batch<T>& batch, std::uint64_t step) {
+    assert(batch.rows > 0 && batch.ldx >= network_.inputs() && (!batch.order || a_[0]));
     if (batch.order) gather(team, batch);
     const Index L = network_.architecture().layers();
     for (Index l = 1; l <= L; ++l) {
@@ -153,8 +157,9 @@ void Backprop<T>::forward(const Team& team, const Batch<T>& batch, std::uint64_t
             below.data, below.ld,      1,           network_.parameters() + layer.weights, layer.outputs,
             batch.rows, layer.outputs, layer.inputs};
         const ForwardOutput<T> out{network_.parameters() + layer.biases, a_[at], slope_[at], ld_[at]};
-        team.deal(TileGrid<T>(product.M, product.N).tiles,
-                  [&](Index first, Index last) { forward_[at - 1](product, out, first, last); });
+        team.deal(
+            TileGrid<T>(product.M, product.N).tiles,
+            [&](Index first, Index last) { forward_[at - 1](product, out, first, last); }, kTilesPerPoll);
         team.barrier();
         if (drops_ && l < L) drop(team, l, batch.rows, step);
     }
@@ -164,10 +169,13 @@ template <class T>
 void Backprop<T>::drop(const Team& team, Index layer, Index rows, std::uint64_t step) {
     const auto at = std::size_t(layer);
     const Index width = network_.layers()[at - 1].outputs;
-    team.deal(rows, [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i)
-            dropout_.apply(step, layer - 1, i, a_[at] + i * ld_[at], slope_[at] + i * ld_[at], width);
-    });
+    team.deal(
+        rows,
+        [&](Index first, Index last) {
+            for (Index i = first; i < last; ++i)
+                dropout_.apply(step, layer - 1, i, a_[at] + i * ld_[at], slope_[at] + i * ld_[at], width);
+        },
+        kRowsPerPoll);
     team.barrier();
 }
 
@@ -237,8 +245,10 @@ void Backprop<T>::backward(const Team& team, const Batch<T>& batch, const Update
                                      transposed_[l % 2], ld_[at - 1],  batch.rows,
                                      layer.inputs,       layer.outputs};
             const BackwardOutput<T> out{a_[at - 1], slope_[at - 1], delta_[at - 1], ld_[at - 1]};
-            team.deal(TileGrid<T>(product.M, product.N).tiles,
-                      [&](Index first, Index last) { backward_[at - 2](product, out, first, last); });
+            team.deal(
+                TileGrid<T>(product.M, product.N).tiles,
+                [&](Index first, Index last) { backward_[at - 2](product, out, first, last); },
+                kTilesPerPoll);
         }
         if (l > 2) pack_transposed(team, l - 1);
         gradient(team, l, batch, update, work);
@@ -261,8 +271,10 @@ void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, con
     const Index parts = gradient_parts(layer, rows);
 
     if (parts == 1) {
-        team.deal(weight_tiles,
-                  [&](Index first, Index last) { work.tiles(weights, update, layer.weights, first, last); });
+        team.deal(
+            weight_tiles,
+            [&](Index first, Index last) { work.tiles(weights, update, layer.weights, first, last); },
+            kTilesPerPoll);
         team.deal(bias_tiles, [&](Index first, Index last) {
             work.tiles(biases, bias_update, layer.biases, first, last);
         });

@@ -62,7 +62,7 @@ void ForwardPass<T>::run(const T* X, Index ldx, Index rows, T* out) {
 }
 
 template <class T>
-bool predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
+void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
              Monitor& monitor) {
     const Index rows = ForwardPass<T>::kRows, blocks = ceil_div(n, rows);
     threads =
@@ -78,7 +78,6 @@ bool predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, 
             }
         });
     });
-    return !monitor.interrupted();
 }
 
 template <class T>
@@ -151,7 +150,10 @@ void Evaluation<T>::count_correct(const T* output, Index ld, Index first, Index 
         const T* y = targets_.values ? targets_.values + i * O : nullptr;
         bool right = true;
         if (network_.architecture().loss == Loss::binary_cross_entropy) {
-            for (Index j = 0; j < O; ++j) right = right && (output[j] > 0) == (y[j] > T(0.5));
+            for (Index j = 0; j < O; ++j) {  // as predict() has it: s(z) > 1/2, which rounding makes of z > 0
+                const T p = Eigen::internal::pfirst(vmath::sigmoid(simd::set1(output[j])));
+                right = right && (p > T(0.5)) == (y[j] > T(0.5));
+            }
         } else {
             const Index label = y ? std::max_element(y, y + O) - y : targets_.labels[i];
             right = std::max_element(output, output + O) - output == label;
@@ -205,7 +207,7 @@ template class ForwardPass<float>;
 template class ForwardPass<double>;
 template class Evaluation<float>;
 template class Evaluation<double>;
-template bool predict(const Network<float>&, const float*, Index, Index, float*, int, Monitor&);
-template bool predict(const Network<double>&, const double*, Index, Index, double*, int, Monitor&);
+template void predict(const Network<float>&, const float*, Index, Index, float*, int, Monitor&);
+template void predict(const Network<double>&, const double*, Index, Index, double*, int, Monitor&);
 
 }  // namespace fastmlp

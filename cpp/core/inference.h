@@ -28,9 +28,9 @@ private:
     std::vector<ForwardTiles<T>> forward_;
 };
 
-// The outputs of n rows, [n, outputs]; false if the monitor stopped it.
+// The outputs of n rows, [n, outputs].
 template <class T>
-bool predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
+void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
              Monitor& monitor);
 
 // Loss and score on a set of rows, measured again and again: buffers and constants are made once.

@@ -5,6 +5,7 @@
 // the activations a, and the caller turns dLoss/da into delta with f'.
 #pragma once
 
+#include <cassert>
 #include <numeric>
 
 #include "vector_math.h"
@@ -189,6 +190,7 @@ double softmax_cross_entropy(const LossBatch<T>& batch, Index first, Index last)
         const T w = weight(batch, row), scale = T(double(w) * batch.scale);
         const T* q = batch.targets.values ? batch.targets.values + row * n : nullptr;
         const Index label = q ? -1 : batch.targets.labels[row];
+        assert(q || (label >= 0 && label < n));
         double loss = q ? 0 : log_sum + (max - double(z[label]));
         for (Index j = 0; q && j < n; ++j) loss += double(q[j]) * (log_sum + (max - double(z[j])));
         total += double(w) * loss;
@@ -212,6 +214,7 @@ double hinge(const LossBatch<T>& batch, Index first, Index last) {
     double total = 0;
     for (Index i = first; i < last; ++i) {
         const Index row = batch.data_row(i), label = batch.targets.labels[row];
+        assert(label >= 0 && label < batch.outputs);
         const T* a = batch.output + i * batch.ld;
         const T w = weight(batch, row), scale = T(double(w) * batch.scale);
         double loss = 0;

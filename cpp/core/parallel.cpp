@@ -21,23 +21,13 @@ namespace {
 // Below this much work a second thread costs more in barriers than it saves.
 constexpr double kFlopsPerThread = 2e6;
 
-std::atomic<bool> exact_threads{false};
-std::atomic<bool> had_team{false}, orphaned{false};
+std::atomic<bool> exact_threads{false}, forked{false};
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
     _mm_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
-#endif
-}
-
-void after_fork_in_child() { orphaned = had_team.load(); }
-
-void watch_forks() {
-#ifndef _WIN32
-    static const int once = pthread_atfork(nullptr, nullptr, after_fork_in_child);
-    static_cast<void>(once);
 #endif
 }
 
@@ -76,8 +66,6 @@ void Barrier::wait() {
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body) {
 #ifdef _OPENMP
     if (threads > 1) {
-        watch_forks();
-        had_team = true;
         std::optional<Barrier> barrier;
 #pragma omp parallel num_threads(threads)
         {
@@ -93,9 +81,15 @@ void run_team(int threads, Monitor* monitor, const std::function<void(const Team
 }
 
 int worth_threads(double flops, int limit) {
-    if (orphaned || limit <= 1) return 1;
+    if (forked || limit <= 1) return 1;
     if (exact_threads) return limit;
     return static_cast<int>(std::clamp(flops / kFlopsPerThread, 1.0, static_cast<double>(limit)));
+}
+
+void watch_forks() {
+#ifndef _WIN32
+    pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
 }
 
 void set_exact_threads(bool exact) { exact_threads = exact; }

@@ -57,16 +57,17 @@ struct Team {
         if (size > 1) shared->wait();
     }
 
-    // Calls work(first, last) for this thread's contiguous share of `tasks` tasks.
+    // Calls work(first, last) for this thread's contiguous share of `tasks` tasks; a monitor is polled every
+    // `grain` tasks.
     template <class Work>
-    void deal(Index tasks, Work work) const {
+    void deal(Index tasks, Work work, Index grain = 1) const {
         const Index first = tasks * rank / size, last = tasks * (rank + 1) / size;
         if (!monitor) {
             if (first < last) work(first, last);
             return;
         }
-        for (Index task = first; task < last && !monitor->interrupted(); ++task) {
-            work(task, task + 1);
+        for (Index task = first; task < last && !monitor->interrupted(); task += grain) {
+            work(task, std::min(task + grain, last));
             if (rank == 0) monitor->poll();
         }
     }
@@ -76,8 +77,11 @@ struct Team {
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body);
 
 // How many threads `flops` floating-point operations between two barriers' worth of work are worth, at most
-// `limit`; 1 in a forked child whose parent had a team, since its threads did not survive the fork.
+// `limit`; 1 in a forked child, where the threads of the parent's OpenMP teams are gone.
 int worth_threads(double flops, int limit);
+
+// From now on forked children are known. Called once, when the module is loaded.
+void watch_forks();
 
 // Tests of reproducibility switch the judgement off, to run exactly as many threads as they ask for.
 void set_exact_threads(bool exact);

@@ -91,13 +91,18 @@ private:
     bool has_spare_ = false;
 };
 
-// order[0 .. n) becomes a random permutation of 0 .. n-1 (Fisher and Yates).
-template <class Integer>
-void permutation(std::uint64_t seed, Stream stream, std::uint32_t substream, Integer* order, Index n) {
+// order[0 .. n) becomes a random permutation of 0 .. n-1 (Fisher and Yates); stops() is asked now and then.
+template <class Integer, class Stops = bool (*)()>
+void permutation(
+    std::uint64_t seed, Stream stream, std::uint32_t substream, Integer* order, Index n,
+    Stops stops = [] { return false; }) {
+    constexpr Index kSwapsBetween = 1 << 16;
     RandomSequence random(seed, stream, substream);
     std::iota(order, order + n, Integer(0));
-    for (Index i = n - 1; i > 0; --i)
+    for (Index i = n - 1; i > 0; --i) {
         std::swap(order[i], order[random.below(static_cast<std::uint32_t>(i + 1))]);
+        if (i % kSwapsBetween == 0 && stops()) return;
+    }
 }
 
 // Inverted dropout (Srivastava et al., 2014): an element becomes 0 with probability p, else it is divided by

@@ -62,7 +62,7 @@ private:
 
     double base(double epoch, double epochs) const {
         const ScheduleOptions& o = options_;
-        const double progress = epochs > 0 ? std::min(1.0, epoch / epochs) : 1.0;
+        const double progress = epoch > 0 ? std::min(1.0, epoch / epochs) : 0.0;  // 0 throughout the warm-up
         switch (o.kind) {
             case Schedule::inverse_scaling:
                 return o.rate / std::pow(1 + epoch, o.power);

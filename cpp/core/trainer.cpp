@@ -1,23 +1,24 @@
 #include "trainer.h"
 
+#include <cassert>
+
 namespace fastmlp {
 
 namespace {
 
-// Steps of more than this many operations (about 0.1 s on one core) make the whole gradient before they
-// change a weight, so that an interrupt in their middle leaves the network as it was.
+// Steps that may take longer than this look out for an interrupt in their middle.
+constexpr double kLongStepSeconds = 0.01;
+
+// An upper estimate: narrow layers, slow activations and dropout on one busy core.
 template <class T>
-constexpr double kLongStep = 4e8 * double(kLanes<T>);
+double estimated_seconds(const Network<T>& network, Index rows) {
+    double width = 0;
+    for (const Index size : network.architecture().sizes) width += double(size);
+    return network.training_flops(rows) * 5e-11 + double(rows) * width * 2e-8;
+}
 
 // Elements of one task over flat arrays.
 constexpr Index kFlatTask = 4096;
-
-template <class T>
-bool all_finite(const T* x, Index n) {
-    T sum = 0;
-    for (Index i = 0; i < n; ++i) sum += x[i] * T(0);  // NaN if any is NaN or infinite
-    return sum == 0;
-}
 
 }  // namespace
 
@@ -30,12 +31,14 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       batch_size_(std::min(options.batch_size, data.rows)),
       steps_per_epoch_(ceil_div(data.rows, batch_size_)),
       learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
-      long_step_(network.training_flops(batch_size_) > kLongStep<T>),
-      whole_gradient_(long_step_ || options.clip_norm > 0 || options.optimizer.normalized),
+      long_step_(estimated_seconds(network, batch_size_) > kLongStepSeconds),
+      whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized),
       restores_(options.restore_best && (validation || options.patience >= 0)),
       backprop_(network, batch_size_,
                 {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, false}),
       work_(with_rule(options.optimizer.kind, [](auto rule) { return GradientWork<T>::of(rule); })) {
+    assert(data.rows > 0 && options.batch_size > 0 && options.epochs > 0 && options.threads > 0);
+    assert((data.targets.labels != nullptr) != (data.targets.values != nullptr));
     options_.threads = worth_threads(network.training_flops(batch_size_), options.threads);
     if (validation)
         evaluation_.emplace(network, validation->X, validation->ldx, validation->rows, validation->targets,
@@ -46,33 +49,38 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
     if (whole_gradient_) gradient_ = AlignedBuffer<T>(size);
     norm_sums_.resize(std::size_t(ceil_div(size, kFlatTask)));
     kept_ = AlignedBuffer<T>(size);
-    std::copy(network.parameters(), network.parameters() + size, kept_.data());
+    keep();
     if (options.shuffle && batch_size_ < data.rows) order_.resize(std::size_t(data.rows));
 }
 
 template <class T>
 StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
-    begin_epoch();
+    const Index size = network_.parameter_count();
+    begin_epoch(monitor);
     while (!ended()) {
         run_team(options_.threads, &monitor, [&](const Team& team) { train_epochs(team, bool(on_epoch)); });
         const bool recorded = Index(records_.size()) == epoch_;
         if (!recorded || !on_epoch) continue;
         const std::optional<StopReason> wish = on_epoch(records_.back());
         if (!stop_reason_) stop_reason_ = wish;
+        if (first_nonfinite(network_.parameters(), size) >= 0) stop_reason_ = StopReason::diverged;
     }
-    const bool unusable = stop_reason_ == StopReason::diverged;
-    const bool wants_best = restores_ || (stop_reason_ == StopReason::interrupted && options_.restore_best);
-    if (unusable || wants_best)
-        std::copy(kept_.data(), kept_.data() + network_.parameter_count(), network_.parameters());
+    // An interrupt may have left a step half done.
+    const bool wants_kept = restores_ || stop_reason_ == StopReason::interrupted;
+    if (stop_reason_ == StopReason::diverged || (wants_kept && !candidate_))
+        std::copy(kept_.data(), kept_.data() + size, network_.parameters());
     return stop_reason_.value_or(StopReason::epochs);
 }
 
 template <class T>
-void Trainer<T>::begin_epoch() {
+void Trainer<T>::begin_epoch(Monitor& monitor) {
     loss_sum_ = 0;
     rows_seen_ = 0;
-    if (!order_.empty())
-        permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_), order_.data(), data_.rows);
+    if (order_.empty()) return;
+    permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_), order_.data(), data_.rows, [&monitor] {
+        monitor.poll();
+        return monitor.interrupted();
+    });
 }
 
 // Epochs in one parallel region: all of them, or a single one when somebody is to be called in between.
@@ -83,7 +91,7 @@ void Trainer<T>::train_epochs(const Team& team, bool single) {
         if (team.rank == 0) {
             stop_reason_ = finish_epoch(epoch_, *team.monitor);
             ++epoch_;
-            if (!ended()) begin_epoch();
+            if (!ended()) begin_epoch(*team.monitor);
         }
         team.barrier();
     } while (!single && !ended());
@@ -93,7 +101,7 @@ void Trainer<T>::train_epochs(const Team& team, bool single) {
 template <class T>
 void Trainer<T>::train_epoch(const Team& watched, Index epoch) {
     Team team = watched;
-    if (!long_step_) team.monitor = nullptr;  // a short step is not worth leaving in its middle
+    if (!long_step_) team.monitor = nullptr;
     for (Index first = 0; first < data_.rows; first += batch_size_) {
         const std::uint32_t* order = order_.empty() ? nullptr : order_.data() + first;
         const Batch<T> batch{data_.X, data_.ldx, data_.targets,
@@ -114,6 +122,11 @@ template <class T>
 void Trainer<T>::train_step(const Team& team, const Batch<T>& batch, Index step) {
     backprop_.forward(team, batch, std::uint64_t(step));
     const double loss = backprop_.loss(team, batch);
+    if (team.monitor) {  // after an interrupt the loss is not whole, and no weight may change
+        if (team.rank == 0) halted_ = team.monitor->interrupted();
+        team.barrier();
+        if (halted_) return;
+    }
     if (team.rank == 0) {
         diverged_ = !std::isfinite(loss);
         loss_sum_ += loss * double(batch.rows);
@@ -121,6 +134,7 @@ void Trainer<T>::train_step(const Team& team, const Batch<T>& batch, Index step)
         rate_ = learning_rate_.at(step);
     }
     if (!std::isfinite(loss)) return;
+    if (step % steps_per_epoch_ == 0 && !evaluation_) keep_proven(team, loss);
     Update<T> update(network_.parameters(), state1_.data(), state2_.data(), options_.optimizer,
                      learning_rate_.at(step), double(step + 1));
     update.l2 = T(network_.architecture().l2);
@@ -128,6 +142,22 @@ void Trainer<T>::train_step(const Team& team, const Batch<T>& batch, Index step)
         update_from_whole_gradient(team, batch, update);
     else
         backprop_.backward(team, batch, update, work_);
+}
+
+// Keeps the weights before an epoch's first step, now that their loss is known to be finite: those of the
+// lowest loss so far, which for mini-batches is the mean over the epoch that led to them.
+template <class T>
+void Trainer<T>::keep_proven(const Team& team, double loss) {
+    if (!candidate_ && !(steps_per_epoch_ == 1 && loss < best_)) return;
+    team.barrier();
+    if (team.rank == 0) keep();
+    team.barrier();
+}
+
+template <class T>
+void Trainer<T>::keep() {
+    std::copy(network_.parameters(), network_.parameters() + network_.parameter_count(), kept_.data());
+    candidate_ = false;
 }
 
 template <class T>
@@ -146,17 +176,13 @@ void Trainer<T>::update_from_whole_gradient(const Team& team, const Batch<T>& ba
                 sum_of_squares(gradient_.data() + begin, std::min(kFlatTask, size - begin));
         }
     });
-    if (team.rank == 0) apply_ = !(team.monitor && team.monitor->interrupted());
     team.barrier();
-    if (!apply_) return;
 
     Update<T> penalised = update;
     penalised.l2 = 0;  // the stored gradient holds it already
     const T scale = T(gradient_scale());
-    Team unwatched = team;  // from here to the end nothing may be left out
-    unwatched.monitor = nullptr;
     const auto apply = [&](Index begin, Index count, const Update<T>& u) {
-        unwatched.deal(ceil_div(count, kFlatTask), [&](Index first, Index last) {
+        team.deal(ceil_div(count, kFlatTask), [&](Index first, Index last) {
             const Index end = std::min(last * kFlatTask, count);
             work_.sum(gradient_.data() + begin, 1, 0, scale, u, begin, first * kFlatTask, end);
         });
@@ -187,13 +213,13 @@ std::optional<StopReason> Trainer<T>::finish_epoch(Index epoch, const Monitor& m
     const double loss = loss_sum_ / double(rows_seen_);
     const double validation_loss = evaluation_ && !diverged_ ? evaluation_->loss() : nan;
     const double monitored = evaluation_ ? validation_loss : loss;
-    if (diverged_ || !std::isfinite(monitored) || !all_finite(network_.parameters(), size))
+    if (diverged_ || !std::isfinite(monitored) || first_nonfinite(network_.parameters(), size) >= 0)
         return StopReason::diverged;
 
     records_.push_back({epoch + 1, loss, rate_, monitor.seconds(), validation_loss,
                         evaluation_ ? evaluation_->score() : nan});
-    if (!options_.restore_best || monitored < best_)
-        std::copy(network_.parameters(), network_.parameters() + size, kept_.data());
+    candidate_ = !options_.restore_best || (monitored < best_ && (evaluation_ || steps_per_epoch_ > 1));
+    if (evaluation_ && candidate_) keep();
     epochs_without_improvement_ =
         monitored < best_ - options_.min_delta ? 0 : epochs_without_improvement_ + 1;
     best_ = std::min(best_, monitored);

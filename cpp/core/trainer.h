@@ -58,12 +58,14 @@ public:
     const std::vector<EpochRecord>& records() const { return records_; }
 
 private:
-    void begin_epoch();
+    void begin_epoch(Monitor& monitor);
     void train_epochs(const Team& team, bool single);
     void train_epoch(const Team& watched, Index epoch);
     void train_step(const Team& team, const Batch<T>& batch, Index step);
     void update_from_whole_gradient(const Team& team, const Batch<T>& batch, const Update<T>& update);
     double gradient_scale() const;
+    void keep_proven(const Team& team, double loss);
+    void keep();
     std::optional<StopReason> finish_epoch(Index epoch, const Monitor& monitor);
     bool ended() const { return stop_reason_ || epoch_ == options_.epochs; }
 
@@ -72,8 +74,8 @@ private:
     TrainOptions options_;
     Index batch_size_, steps_per_epoch_;
     LearningRate learning_rate_;
-    bool long_step_;       // an interrupt must get in between
-    bool whole_gradient_;  // made before any weight changes: for clipping, normalised and long steps
+    bool long_step_;       // looks out for an interrupt
+    bool whole_gradient_;  // made before any weight changes: for clipping and normalised steps
     bool restores_;
     Backprop<T> backprop_;
     std::optional<Evaluation<T>> evaluation_;
@@ -86,7 +88,8 @@ private:
     std::optional<StopReason> stop_reason_;
     Index epoch_ = 0, rows_seen_ = 0;  // the epoch under way
     double loss_sum_ = 0, rate_ = 0;
-    bool stop_ = false, diverged_ = false, apply_ = true;
+    bool stop_ = false, diverged_ = false, halted_ = false;
+    bool candidate_ = false;  // the current weights are worth keeping
 
     double best_ = std::numeric_limits<double>::infinity();  // the lowest monitored loss
     Index epochs_without_improvement_ = 0;

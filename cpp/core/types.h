@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -68,6 +69,21 @@ template <class Table>
 constexpr auto find_name(const Table& table, std::string_view name) {
     return std::find_if(table.begin(), table.end(),
                         [name](const auto& entry) { return entry.first == name; });
+}
+
+// Position of the first NaN or infinity, -1 if all is finite.
+template <class T>
+Index first_nonfinite(const T* x, Index n) {
+    constexpr Index kBlock = 1024;
+    for (Index first = 0; first < n; first += kBlock) {
+        const Index last = std::min(first + kBlock, n);
+        T sum = 0;
+        for (Index i = first; i < last; ++i) sum += x[i] * T(0);  // NaN if any is NaN or infinite
+        if (sum == 0) continue;
+        for (Index i = first; i < last; ++i)
+            if (!std::isfinite(x[i])) return i;
+    }
+    return -1;
 }
 
 // An array on a cache line, zeroed, with slack behind it: vector loads may read past the last element, never

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 ISA: str
 ACTIVATIONS: tuple[str, ...]
 LOSSES: tuple[str, ...]
+SPLIT_STREAM: int
 
 def available_isas() -> list[str]: ...
 def load(isa: str) -> ModuleType: ...

@@ -18,7 +18,8 @@ class History:
 
     Columns: epoch (from 1), loss (row-weighted mean of the batch losses before each update), learning_rate
     (of the epoch's last step), seconds (since training began) and, with validation, validation_loss and
-    validation_accuracy or validation_r2, measured after the epoch.
+    validation_accuracy (share of rows with all outputs right) or validation_r2 (mean over the outputs),
+    measured after the epoch.
 
     Parameters
     ----------

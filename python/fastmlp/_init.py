@@ -39,7 +39,7 @@ def initialize(network: Network, init: Any, seed: int) -> None:
     elif hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
         if init.layer_sizes != network.layer_sizes:
             raise ValueError(f"init has layer sizes {init.layer_sizes}, but {network.layer_sizes} are needed")
-        network.parameters[:] = init.parameters
+        network.parameters[:] = as_numbers("init", init.parameters, network.dtype)
     elif isinstance(init, Sequence):
         _by_arrays(network, init)
     else:

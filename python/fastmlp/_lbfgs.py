@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -34,19 +35,24 @@ def minimize(
     scipy_minimize: Any = optimize.minimize  # its overloads are narrower than what it takes
     start = time.perf_counter()
     records: list[tuple[Any, ...]] = []
-    reason = "epochs"
+    reason, accepted = "epochs", network.parameters.astype(np.float64)
+
+    def set_parameters(values: NDArray[np.float64]) -> None:
+        with np.errstate(over="ignore"):  # a step too far gives an infinite loss, and a shorter step
+            network.parameters[:] = values
 
     def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        network.parameters[:] = parameters
+        set_parameters(parameters)
         loss, gradient = network._core.loss_and_gradient(
             X, targets.labels, targets.values, weights, options.threads
         )
         return loss, gradient.astype(np.float64)
 
     def iteration_ended(intermediate_result: Any) -> None:  # SciPy goes by the argument's name
-        nonlocal reason
+        nonlocal reason, accepted
         loss, seconds = float(intermediate_result.fun), time.perf_counter() - start
-        network.parameters[:] = intermediate_result.x
+        accepted = intermediate_result.x.copy()
+        set_parameters(accepted)
         records.append((len(records) + 1, loss, 1.0, seconds, np.nan, np.nan))
         for stop, why in (
             (on_epoch is not None and on_epoch(records[-1]), "callback"),
@@ -58,21 +64,28 @@ def minimize(
                 raise StopIteration
 
     limits = {"maxiter": options.epochs, "maxfun": 2**31 - 1, "ftol": 0.0}
-    limits |= {"maxcor": optimizer.history, "gtol": optimizer.tol}
+    limits |= {"maxcor": min(optimizer.history, options.epochs), "gtol": optimizer.tol}
     try:
         result = scipy_minimize(
             objective,
-            network.parameters.astype(np.float64),
+            accepted,
             method="L-BFGS-B",
             jac=True,
             callback=iteration_ended,
             options=limits,
         )
     except BaseException as error:
+        set_parameters(accepted)  # rather than a trial step's
         return records, "interrupted", error
-    network.parameters[:] = result.x
+    set_parameters(result.x)
     if not np.isfinite(result.fun):
         reason = "diverged"
     elif reason == "epochs" and len(records) < options.epochs:
-        reason = "patience"  # the gradient is small enough, or no step lowers the loss
+        reason = "converged"
+        if not result.success:
+            warnings.warn(
+                f"L-BFGS ended early, since no step lowers the loss any more ({result.message})",
+                RuntimeWarning,
+                stacklevel=3,
+            )
     return records, reason, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +16,7 @@ from fastmlp import _core, _threads
 from fastmlp._history import History
 from fastmlp._init import initialize
 from fastmlp._targets import LINKS, LOSSES, Targets, as_targets, encode, parse_loss, row_weights
-from fastmlp._validation import as_matrix, choice, dtype_name, integer, layer_sizes, real
+from fastmlp._validation import as_matrix, choice, dtype_name, feature_names, integer, layer_sizes, real
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -64,32 +66,42 @@ class Network:
         One for all hidden layers or one for each: identity, relu, leaky_relu (slope 0.01), elu (alpha 1),
         gelu (with erf), silu, softplus, tanh, sigmoid.
     loss : str, default "softmax_cross_entropy"
-        softmax_cross_entropy, binary_cross_entropy, squared_error, absolute_error, huber, quantile, poisson,
-        hinge. "huber(1.5)" sets delta (default 1), "quantile(0.9)" sets q (default 0.5).
+        Of a row with target y (labels, or values of each output), summed over the outputs:
+
+        - softmax_cross_entropy: ``-log softmax(z)[y]``; rows of probabilities q: ``-sum q log softmax(z)``
+        - binary_cross_entropy: ``-y log s(z) - (1 - y) log(1 - s(z))``, s the sigmoid
+        - squared_error: ``(a - y)^2 / 2``
+        - absolute_error: ``|a - y|``
+        - huber(delta), delta 1 by default: ``(a - y)^2 / 2`` where ``|a - y| <= delta``, else
+          ``delta (|a - y| - delta / 2)``
+        - quantile(q), q 0.5 by default: ``q (y - a)`` where y > a, else ``(1 - q) (a - y)``
+        - poisson: ``exp(z) - y z``
+        - hinge: ``sum over j != y of max(0, a_j - a_y + 1)``
     output_activation : str, default "auto"
         "auto": softmax, sigmoid and exp for the cross-entropies and poisson, which take no other; identity
         for the others, which take any activation of hidden layers.
     l2 : float, default 0
         Penalty ``l2/2`` times the sum of squared weights (not biases).
     init : str, list of (W, b), or Network, default "auto"
-        "auto" (He for the relu family, Glorot otherwise), zeros, normal(std), uniform(a), glorot_normal,
-        glorot_uniform, he_normal, he_uniform, lecun_normal; or the values themselves.
+        "auto" (he_uniform for the relu family, glorot_uniform otherwise), zeros, normal(std) with std 0.01 by
+        default, uniform(a) within -a and a, 0.05 by default, glorot_normal, glorot_uniform, he_normal,
+        he_uniform, lecun_normal; or the values themselves.
     seed : int, default 0
         Chooses the initial weights.
     dtype : "float32" or "float64", default "float32"
 
     Attributes
     ----------
-    parameters : array, (n_parameters,)
-        W0, b0, W1, b1, .. end to end: a writable view of the core's memory.
-    weights, biases : list of arrays, (I, O) and (O,)
-        Views of the same memory.
     classes : array or None
         The labels that the outputs stand for, sorted.
+    feature_names : tuple of str
+        The columns of the table that the network was trained on, () if it was none; another table must have
+        the same, in the same order.
     history : History
         What training measured; empty for an untrained network.
     stop_reason : str or None
-        Why training ended: epochs, patience, loss_target, max_time, callback, diverged, interrupted.
+        Why training ended: epochs, patience, loss_target, max_time, callback, converged (lbfgs),
+        diverged, interrupted.
     encoder : fastmlp.data.TableEncoder or None
         How a table becomes X, if the network was trained on one; saved with it.
 
@@ -110,14 +122,15 @@ class Network:
         seed: int = 0,
         dtype: Any = "float32",
     ) -> None:
-        self.layer_sizes = _checked_sizes(layer_sizes)
-        self.activations = _hidden_activations(activation, len(self.layer_sizes) - 2)
+        self._dtype = dtype_name(dtype)
+        self._layer_sizes = _checked_sizes(layer_sizes, self.dtype.itemsize)
+        self._activations = _hidden_activations(activation, len(self.layer_sizes) - 2)
         self._loss, self._loss_number = parse_loss(loss)
         if self._loss in ("softmax_cross_entropy", "hinge") and self.layer_sizes[-1] < 2:
             raise ValueError(f"layer_sizes must end with at least 2 outputs for loss {loss!r}, got 1")
-        self.output_activation = _output_activation(output_activation, self._loss)
-        self.l2 = real("l2", l2, low=0)
-        self._dtype = dtype_name(dtype)
+        self._output_activation = _checked_output_activation(output_activation, self._loss)
+        self._l2 = real("l2", l2, low=0)
+        self.feature_names: tuple[str, ...] = ()
         self.classes: Array | None = _default_classes(self._loss, self.layer_sizes[-1])
         self.history = History()
         self.stop_reason: str | None = None
@@ -130,19 +143,48 @@ class Network:
             self._loss_number,
             self.l2,
         )
-        self._set_views()
+        self._parameters: Array = self._core.parameters
+        self._weights, self._biases = self._views(self._parameters)
         initialize(self, init, integer("seed", seed, low=0, high=2**64 - 1))
 
-    def _set_views(self) -> None:
-        self.parameters: Array = self._core.parameters
-        self.weights: list[Array] = []
-        self.biases: list[Array] = []
-        at = 0
-        for inputs, outputs in pairwise(self.layer_sizes):
-            self.weights.append(self.parameters[at : at + inputs * outputs].reshape(inputs, outputs))
-            at += inputs * outputs
-            self.biases.append(self.parameters[at : at + outputs])
-            at += outputs
+    @property
+    def parameters(self) -> Array:
+        """W0, b0, W1, b1, .. end to end, (n_parameters,): a writable view of the core's memory."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Any) -> None:
+        self._parameters[...] = values
+
+    @property
+    def weights(self) -> Views:
+        """W of each layer, (I, O): writable views of the same memory."""
+        return self._weights
+
+    @property
+    def biases(self) -> Views:
+        """The b of each layer, (O,): writable views of the same memory."""
+        return self._biases
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Inputs, widths of the hidden layers, outputs."""
+        return self._layer_sizes
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activation of each hidden layer."""
+        return self._activations
+
+    @property
+    def output_activation(self) -> str:
+        """The activation of the outputs."""
+        return self._output_activation
+
+    @property
+    def l2(self) -> float:
+        """The penalty of the squared weights."""
+        return self._l2
 
     @property
     def n_parameters(self) -> int:
@@ -186,9 +228,21 @@ class Network:
         ------
         TypeError, ValueError
             If X is not a finite numeric matrix with the network's number of columns.
+
+        Warns
+        -----
+        RuntimeWarning
+            If outputs are not finite.
         """
-        X = as_matrix("X", X, self._dtype, self.layer_sizes[0])
-        return self._core.forward(X, _threads.resolve(None))
+        outputs = self._core.forward(self._matrix(X), _threads.resolve(None))
+        at = _core.first_nonfinite(outputs)
+        if at >= 0:
+            warnings.warn(
+                f"the outputs of row {at // outputs.shape[1]} are not finite: X or the weights are too large",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return outputs
 
     def predict(self, X: Any) -> Array:
         """Return labels, or values.
@@ -292,21 +346,16 @@ class Network:
         """
         X, targets, weights = self._checked_rows(X, y, sample_weight)
         loss, gradient, z, a, delta = self._core.trace(X, targets.labels, targets.values, weights)
-        dW: list[Array] = []
-        db: list[Array] = []
-        at = 0
-        for W, b in zip(self.weights, self.biases, strict=True):
-            dW.append(gradient[at : at + W.size].reshape(W.shape))
-            db.append(gradient[at + W.size : at + W.size + b.size])
-            at += W.size + b.size
+        dW, db = self._views(gradient)
         outputs = self._core.forward(X, 1)  # with the output activation that belongs to the loss
-        return Trace(z, [X, *a[:-1], outputs], delta, dW, db, loss)
+        return Trace(z, [X, *a[:-1], outputs], delta, list(dW), list(db), loss)
 
     def predictor(self) -> Callable[[Array], Array]:
         """Return a callable for one row or a small block, without checks beyond the shape.
 
         It takes a C-contiguous array of the network's dtype, (inputs,) or (n, inputs), and returns what
-        `forward` does, (outputs,) or (n, outputs). It reads the parameters as they are at each call.
+        `forward` does, (outputs,) or (n, outputs). It reads the parameters as they are at each call, and
+        raises TypeError or ValueError for any other argument.
 
         Examples
         --------
@@ -334,8 +383,24 @@ class Network:
 
         save(self, path)
 
+    def _views(self, flat: Array) -> tuple[Views, Views]:
+        """Return the W and the b in an array that is laid out as the parameters."""
+        shapes = list(pairwise(self.layer_sizes))
+        ends = np.cumsum([size for inputs, outputs in shapes for size in (inputs * outputs, outputs)])
+        parts = np.split(flat, ends[:-1])
+        return Views(W.reshape(s) for W, s in zip(parts[::2], shapes, strict=True)), Views(parts[1::2])
+
+    def _matrix(self, X: Any) -> Array:
+        names = feature_names(X)
+        if names and self.feature_names and names != self.feature_names:
+            raise ValueError(
+                f"X must have the columns {', '.join(self.feature_names)}, in this order; "
+                f"got {', '.join(names)}"
+            )
+        return as_matrix("X", X, self._dtype, self.layer_sizes[0])
+
     def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Targets, Array | None]:
-        X = as_matrix("X", X, self._dtype, self.layer_sizes[0])
+        X = self._matrix(X)
         if len(X) == 0:
             raise ValueError("X must have at least one row, got 0")
         y = as_targets(y)
@@ -345,21 +410,41 @@ class Network:
     def __reduce__(self) -> Any:
         from fastmlp._serialization import from_metadata, metadata
 
-        state = {"stop_reason": self.stop_reason, "classes": self.classes, "encoder": self.encoder}
+        state = {name: getattr(self, name) for name in ("stop_reason", "classes", "encoder", "feature_names")}
+        state["history"] = History(self.history.columns, self.history.rows())
         return from_metadata, (metadata(self), self.parameters.copy()), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
 
 
-def _checked_sizes(sizes: Any) -> tuple[int, ...]:
+class Views(tuple[Array, ...]):
+    """Arrays that share a network's memory; assigning to one copies the values into it."""
+
+    __slots__ = ()
+
+    def __setitem__(self, at: int, values: Any) -> None:
+        self[at][...] = values
+
+
+def _checked_sizes(sizes: Any, itemsize: int) -> tuple[int, ...]:
     checked = layer_sizes("layer_sizes", sizes)
     if len(checked) < 2:
         raise ValueError(f"layer_sizes must have at least 2 entries, inputs and outputs, got {checked}")
     count = sum((i + 1) * o for i, o in pairwise(checked))
-    if count > 2**40:
-        raise ValueError(f"layer_sizes must have at most 2**40 parameters in all, got {count}")
+    if count * itemsize > _physical_memory():
+        raise MemoryError(
+            f"layer_sizes {checked} make {count} parameters, {count * itemsize / 2**30:.0f} GiB: "
+            "more than the memory of this machine"
+        )
     return checked
+
+
+def _physical_memory() -> float:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows, where an allocation that is too large fails
+        return 2.0**42
 
 
 def _hidden_activations(activation: Any, layers: int) -> tuple[str, ...]:
@@ -372,11 +457,11 @@ def _hidden_activations(activation: Any, layers: int) -> tuple[str, ...]:
     return tuple(choice(f"activation[{i}]", name, ELEMENTWISE) for i, name in enumerate(activation))
 
 
-def _output_activation(name: Any, loss: str) -> str:
+def _checked_output_activation(name: Any, loss: str) -> str:
     link = LINKS.get(loss)
-    if isinstance(name, str) and name == "auto":
-        return link or "identity"
-    return choice(f"output_activation for loss {loss!r}", name, [link] if link else ELEMENTWISE)
+    accepted = (link,) if link else ELEMENTWISE
+    name = choice(f"output_activation for loss {loss!r}", name, ("auto", *accepted))
+    return name if name != "auto" else link or "identity"
 
 
 def _default_classes(loss: str, outputs: int) -> Array | None:

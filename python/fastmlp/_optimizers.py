@@ -14,7 +14,8 @@ class SGD:
     """Stochastic gradient descent, with momentum if wanted.
 
     ``v = momentum v - eta g; w += v``, and with Nesterov's look-ahead ``w += momentum v - eta g``.
-    ``normalized`` divides g by its norm first, so that every step has length eta: ``dw = -eta g / |g|``.
+    ``normalized`` divides g by its norm first, so that without momentum every step has length eta:
+    ``dw = -eta g / |g|``.
 
     Parameters
     ----------
@@ -23,7 +24,7 @@ class SGD:
     nesterov : bool, default False
         Needs momentum > 0.
     normalized : bool, default False
-        Steps of fixed length along the gradient; a zero gradient makes no step.
+        Steps of fixed length along the gradient, whether it is clipped or not; a zero gradient makes no step.
 
     Raises
     ------

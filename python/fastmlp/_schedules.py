@@ -2,7 +2,7 @@
 
 Time is counted in epochs: step s = 0, 1, .. of S steps an epoch lies at e = s / S of E epochs. Warm-up of w
 epochs multiplies the rate by min(1, (s + 1) / (w S)); the schedule's own clock c = max(0, e - w) of C = E -
-w starts behind it. ``rate=None`` is the optimizer's default.
+w starts behind it; in a run that ends before, it stays at 0. ``rate=None`` is the optimizer's default.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class _Schedule:
     def __post_init__(self) -> None:
         if self.rate is not None:
             real("rate", self.rate, low=0, open_low=True)
-        real("warmup", self.warmup, low=0)
+        real("warmup", self.warmup, low=0, high=1e9)
 
     def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
         """Write the options that the core reads."""
@@ -101,7 +101,7 @@ class StepDecay(_Schedule):
 
 @dataclass(frozen=True)
 class Cosine(_Schedule):
-    """Half a cosine from r down to `final`: ``final + (r - final) (1 + cos(pi c / C)) / 2``.
+    """Half a cosine from r to `final`: ``final + (r - final) (1 + cos(pi c / C)) / 2``.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class ReduceOnPlateau(_Schedule):
     threshold : float, default 1e-4
         In [0, 1).
     min_rate : float, default 0
-        The rate never falls below it.
+        The rate never falls below it; at most r.
     warmup : float, default 0
         Epochs of linear warm-up.
     """
@@ -207,6 +207,8 @@ class ReduceOnPlateau(_Schedule):
     def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
         """Write the options that the core reads."""
         super().fill(options, default_rate)
+        if self.min_rate > options.rate:
+            raise ValueError(f"min_rate must be at most the rate {options.rate!r}, got {self.min_rate!r}")
         options.kind, options.factor, options.patience = "reduce_on_plateau", self.factor, self.patience
         options.threshold, options.min_rate = self.threshold, self.min_rate
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from fastmlp._files import replace_file
 from fastmlp._history import History
 from fastmlp._network import Network
 from fastmlp._validation import layer_sizes
@@ -29,11 +29,11 @@ FORMAT = 1
 _DTYPES = {"float32": "F32", "float64": "F64"}
 
 #: Types that labels may have, as NumPy writes them.
-_LABEL_TYPES = re.compile(r"[<|](b1|[iu][1248]|f[248]|[US]\d{1,5}|M8\[\w{1,2}\])|\|O")
+_LABEL_TYPES = re.compile(r"[<|](b1|[iu][1248]|f[248]|[US]\d{1,5}|[Mm]8\[\w{1,2}\])|\|O")
 
 
 def metadata(network: Network) -> dict[str, Any]:
-    """Return what makes a network beside its parameters, classes and encoder."""
+    """Return what makes an untrained network."""
     return {
         "layer_sizes": list(network.layer_sizes),
         "activation": list(network.activations),
@@ -41,7 +41,6 @@ def metadata(network: Network) -> dict[str, Any]:
         "output_activation": network.output_activation,
         "l2": network.l2,
         "dtype": network.dtype.name,
-        "history": {"columns": list(network.history.columns), "rows": network.history.rows()},
     }
 
 
@@ -50,41 +49,50 @@ def from_metadata(described: dict[str, Any], parameters: NDArray[Any]) -> Networ
     names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
     network = Network(**{name: described[name] for name in names}, init="zeros")
     network.parameters[:] = parameters
-    network.history = History(**described["history"])
     return network
 
 
 def save(network: Network, path: str | PathLike[str]) -> None:
-    """Write a network beside its target, then move it there: a reader sees the old file or the new one."""
+    """Write a network, over no file but another model."""
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"path must name a file, got the directory {os.fspath(path)!r}")
+    if path.is_file() and not may_replace(path):
+        raise ValueError(
+            f"{os.fspath(path)}: is there already and is not a fastmlp model; it is left as it is"
+        )
+    if not np.isfinite(network.parameters).all():
+        raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
     described = metadata(network) | {
         "format": FORMAT,
         "version": version("fastmlp"),
         "classes": None if network.classes is None else _classes_to_json(network.classes),
+        "feature_names": list(network.feature_names),
+        "history": {"columns": list(network.history.columns)},
         "stop_reason": network.stop_reason,
         "encoder": None if network.encoder is None else network.encoder.to_dict(),
     }
-    tensors = {}
+    # The header, where the rest is, has no room for many epochs.
+    tensors = {"history": np.array(network.history.rows(), np.float64)}
     for i, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
         tensors[f"W{i}"], tensors[f"b{i}"] = W, b
-    content = to_bytes(tensors, metadata={"fastmlp": json.dumps(described)})
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    replace_file(path, to_bytes(tensors, metadata={"fastmlp": json.dumps(described)}))
+
+
+def may_replace(path: Path) -> bool:
+    """Tell whether a file is empty, or by its header one that fastmlp wrote."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+        size = path.stat().st_size
+        if size == 0:
+            return True
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > min(size, 2**28):
+                return False
+            header = json.loads(file.read(length))
+        return "fastmlp" in header["__metadata__"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def load(path: str | PathLike[str]) -> Network:
@@ -142,8 +150,12 @@ def _read(described: dict[str, Any], file: Any) -> Network:
     shapes: dict[str, list[int]] = {}
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         shapes[f"W{i}"], shapes[f"b{i}"] = [inputs, outputs], [outputs]
-    if set(file.keys()) != set(shapes):
-        raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(shapes)}")
+    history = described["history"]
+    expected = (
+        {*shapes} if "rows" in history else {*shapes, "history"}
+    )  # the first files have rows in the header
+    if set(file.keys()) != expected:
+        raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(expected)}")
     parts = []
     for name, shape in shapes.items():
         entry = file.get_slice(name)
@@ -154,8 +166,19 @@ def _read(described: dict[str, Any], file: Any) -> Network:
         parts.append(file.get_tensor(name).ravel())
         if not np.isfinite(parts[-1]).all():
             raise ValueError(f"{name} holds NaN or infinity")
+    names = described.get("feature_names", [])
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(n, str) for n in names)
+        or len(names) not in (0, sizes[0])
+    ):
+        raise ValueError(f"its feature_names must be {sizes[0]} strings, or none")
     network = from_metadata(described, np.concatenate(parts))
-    network.history = _history(described["history"])
+    network.feature_names = tuple(names)
+    rows = history["rows"] if "rows" in history else file.get_tensor("history")
+    network.history = _history(history["columns"], rows)
+    if not isinstance(described["stop_reason"], (str, type(None))):
+        raise ValueError(f"its stop_reason is {described['stop_reason']!r}")
     network.stop_reason = described["stop_reason"]
     network.classes = _classes(described["classes"], network)
     if described["encoder"] is not None:
@@ -165,20 +188,26 @@ def _read(described: dict[str, Any], file: Any) -> Network:
     return network
 
 
-def _history(described: dict[str, Any]) -> History:
-    columns, rows = described["columns"], described["rows"]
-    if not all(isinstance(name, str) for name in columns) or not all(
-        len(row) == len(columns) for row in rows
-    ):
-        raise ValueError("its history is not a table")
-    return History(columns, np.asarray(rows, dtype=np.float64).reshape(-1, len(columns)).tolist())
+def _history(columns: list[str], rows: Any) -> History:
+    expected = History().columns
+    if tuple(columns[: len(expected)]) != expected or not all(isinstance(name, str) for name in columns):
+        raise ValueError(f"its history must begin with the columns {', '.join(expected)}")
+    table = np.asarray(rows, dtype=np.float64)
+    if len(table) and table.shape != (len(rows), len(columns)):
+        raise ValueError(f"its history has shape {table.shape}, but {len(columns)} columns")
+    return History(columns, [(int(epoch), *values) for epoch, *values in table.tolist()])
 
 
 def _classes_to_json(classes: NDArray[Any]) -> dict[str, Any]:
     kind = classes.dtype.kind
-    values = classes.astype(str).tolist() if kind == "M" else classes.tolist()
-    if kind == "S":
-        values = [value.decode("latin-1") for value in values]
+    if kind == "M":
+        values = classes.astype(str).tolist()
+    elif kind == "m":
+        values = classes.astype(np.int64).tolist()
+    elif kind == "S":
+        values = [value.decode("latin-1") for value in classes.tolist()]
+    else:
+        values = classes.tolist()
     if not _LABEL_TYPES.fullmatch(classes.dtype.str) or not all(
         isinstance(value, (str, int, float, bool)) for value in values
     ):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -57,15 +59,26 @@ def as_targets(y: Any) -> NDArray[Any]:
         array = array[:, 0]
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] == 0):
         raise ValueError(f"y must have 1 or 2 dimensions, got shape {array.shape}")
-    if array.dtype.kind == "O":
-        for i, value in enumerate(array.flat):
-            if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
-                raise ValueError(f"y has a missing value at row {i // (array.size // len(array))}")
-        if array.size and all(isinstance(value, (float, np.floating)) for value in array.flat):
-            array = array.astype(np.float64)
     if array.dtype.kind not in "biufSUOMm":
         raise TypeError(f"y must hold labels or real numbers, got dtype {array.dtype}")
-    return array
+    if array.dtype.kind in "OMm":
+        missing = np.isnat(array) if array.dtype.kind != "O" else np.frompyfunc(_is_missing, 1, 1)(array)
+        if missing.any():
+            raise ValueError(f"y has a missing value at row {np.argwhere(missing)[0][0]}")
+    if array.dtype.kind == "O" and _are_fractions(array):
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+
+
+def _are_fractions(values: NDArray[Any]) -> bool:
+    """Whether objects are numbers, and not all of them integers."""
+    return all(isinstance(v, (numbers.Real, Decimal)) for v in values.flat) and not all(
+        isinstance(v, numbers.Integral) for v in values.flat
+    )
 
 
 def choose_loss(loss: Any, y: NDArray[Any]) -> Any:
@@ -116,7 +129,7 @@ def encode(
     if loss in _LABELS and y.ndim == 1:
         assert classes is not None
         return Targets(class_numbers(y, classes).astype(np.int32), None)
-    if loss == "binary_cross_entropy" and y.ndim == 1 and classes is not None and _are_labels(y, classes):
+    if loss == "binary_cross_entropy" and y.ndim == 1 and classes is not None and are_labels(y, classes):
         return Targets(None, class_numbers(y, classes).astype(dtype).reshape(-1, 1))
     if y.dtype.kind in "SUOMm":
         raise ValueError(f"y must be numbers for loss {loss!r}, got labels such as {_shown(y.flat[0])}")
@@ -127,7 +140,8 @@ def encode(
     return Targets(None, values)
 
 
-def _are_labels(y: NDArray[Any], classes: NDArray[Any]) -> bool:
+def are_labels(y: NDArray[Any], classes: NDArray[Any]) -> bool:
+    """Whether y holds labels, rather than probabilities."""
     return y.dtype.kind != "f" or bool(np.isin(y, classes).all())
 
 
@@ -173,22 +187,26 @@ def row_weights(
         if weights.ndim != 1:
             raise ValueError(f"sample_weight must have shape (n,), got {weights.shape}")
         same_length("sample_weight", len(weights), len(y))
-        if weights.min() < 0 or weights.max() == 0:
-            raise ValueError("sample_weight must be at least 0, and greater than 0 somewhere")
+        if weights.min() < 0:
+            row = weights.argmin()
+            raise ValueError(f"sample_weight must be at least 0, got {weights[row]:g} at row {row}")
+        if weights.max() == 0:
+            raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
     if class_weight is None:
         return weights
-    if classes is None or y.ndim != 1 or not _are_labels(y, classes):
+    if classes is None or y.ndim != 1 or not are_labels(y, classes):
         raise ValueError("class_weight needs y to be labels of shape (n,)")
-    numbers = class_numbers(y, classes)
-    of_rows = _class_weights(class_weight, classes, numbers)[numbers].astype(dtype)
-    return of_rows if weights is None else of_rows * weights
+    at = class_numbers(y, classes)
+    of_rows = _class_weights(class_weight, classes, at)[at] * (1.0 if weights is None else weights)
+    of_rows = as_numbers("class_weight", of_rows, dtype)
+    if of_rows.max() == 0:
+        raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
+    return of_rows
 
 
-def _class_weights(
-    class_weight: Any, classes: NDArray[Any], numbers: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _class_weights(class_weight: Any, classes: NDArray[Any], at: NDArray[np.int64]) -> NDArray[np.float64]:
     if isinstance(class_weight, str) and class_weight == "balanced":
-        return len(numbers) / (len(classes) * np.bincount(numbers, minlength=len(classes)))
+        return len(at) / (len(classes) * np.bincount(at, minlength=len(classes)))
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight must be 'balanced' or a dict of label to weight, got {class_weight!r}")
     factors = np.ones(len(classes))

@@ -40,12 +40,12 @@ def get_num_threads() -> int:
     -------
     int
         What `set_num_threads` set, else the environment variable ``OMP_NUM_THREADS``, else the number of
-        processors this process may use.
+        processors this process may use, which is never exceeded.
     """
     if _limit is not None:
         return _limit
     wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return min(int(wish), available_cpus()) if wish.isdigit() and int(wish) > 0 else available_cpus()
+    return min(int(wish), available_cpus()) if wish.isdecimal() and int(wish) > 0 else available_cpus()
 
 
 def set_num_threads(n: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import numbers
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from fastmlp._progress import epoch_bar
 from fastmlp._schedules import as_schedule
 from fastmlp._targets import (
     Targets,
+    are_labels,
     as_targets,
     choose_loss,
     encode,
@@ -26,7 +29,17 @@ from fastmlp._targets import (
     parse_loss,
     row_weights,
 )
-from fastmlp._validation import as_matrix, dtype_name, flag, integer, layer_sizes, real, same_length
+from fastmlp._validation import (
+    as_matrix,
+    column_names,
+    dtype_name,
+    feature_names,
+    flag,
+    integer,
+    layer_sizes,
+    real,
+    same_length,
+)
 
 Rows = tuple[NDArray[Any], Targets, NDArray[Any] | None]
 
@@ -106,16 +119,17 @@ def train(
         Stop after this many epochs in a row without a monitored loss (that of validation, if any) below the
         last best minus min_delta.
     min_delta : float, default 0
-        What counts as better.
+        How far below the lowest loss so far a loss must be to count as better for patience, in its units.
     restore_best : bool, default True
-        With validation or patience, end with the weights after the epoch of the lowest monitored loss. Where
-        the loss diverges, warn and return the best weights so far, instead of raising.
+        With validation or patience, end with the weights of the lowest monitored loss: those after its epoch,
+        or, for a full batch without validation, those it was measured on. Where the loss diverges, warn and
+        return the best weights so far, instead of raising.
     loss_target : float, optional
         Stop when the epoch loss is at or below it.
     max_time : float, optional
-        Stop after this many seconds.
+        Stop after this many seconds, at the end of a batch; the last epoch's loss is that of the rows it saw.
     sample_weight : array_like, (n,), optional
-        Weights of the rows, at least 0.
+        Weights of the rows, at least 0; rows held back by a fraction keep theirs.
     class_weight : dict or "balanced", optional
         Weights of the labels, multiplied into those of the rows; "balanced" is n / (classes * count).
     shuffle : bool, default True
@@ -128,7 +142,7 @@ def train(
     threads : int, optional
         The most threads to use; by default `get_num_threads`.
     callbacks : callable or iterable of callables
-        Each is called with the network after every epoch; a true result stops training.
+        Each is called with the network after every epoch; True stops training.
     progress : bool, default False
         Show a progress bar; needs ``fastmlp[cli]``.
 
@@ -142,7 +156,7 @@ def train(
         Naming the argument, what was given and what is accepted.
     FloatingPointError
         If the loss or the weights are no longer finite and restore_best is False; its attribute ``network``
-        holds the weights of the last finite epoch.
+        holds the last weights whose loss was finite.
     KeyboardInterrupt
         At Ctrl-C; its attribute ``network`` holds the network (with restore_best, the best weights so far).
 
@@ -165,6 +179,7 @@ def train(
     flag("progress", progress)
 
     X, y = _features_and_target(X, y)
+    names = feature_names(X)
     X = as_matrix("X", X, dtype)
     if not 0 < X.shape[0] < 2**32:
         raise ValueError(f"X must have at least one row and fewer than 2**32, got {len(X)}")
@@ -178,7 +193,7 @@ def train(
     weights = row_weights(sample_weight, class_weight, y, classes, dtype)
     sizes = (X.shape[1], *layer_sizes("hidden", hidden), outputs)
     network = Network(sizes, activation, loss, output_activation, l2, init, options.seed, dtype)
-    network.classes = classes
+    network.classes, network.feature_names = classes, names
 
     rows, held_back = _split(network, (X, targets, weights), y, validation, options.seed)
     options.batch_size = _batch_size(batch_size, len(rows[0]))
@@ -198,6 +213,7 @@ def train(
         else:
             chosen_optimizer.fill(options.optimizer)
             schedule.fill(options.schedule, chosen_optimizer.default_rate)
+            _check_representable(options, dtype)
             result = network._core.train(*_flat(rows), held_back and _flat(held_back), options, on_epoch)
     return _finished(network, result, options.restore_best)
 
@@ -225,11 +241,14 @@ def _features_and_target(X: Any, y: Any) -> tuple[Any, Any]:
     """Take the target out of a table, if y is the name of a column."""
     if not isinstance(y, str):
         return X, y
-    names = list(getattr(X, "column_names", getattr(X, "columns", ())))  # pyarrow; pandas, polars
+    names = column_names(X)
     if not names:
         raise ValueError(f"y may be a column name only when X is a table, got {y!r}")
-    if y not in names:
-        raise ValueError(f"y must be one of the columns {', '.join(map(str, names))}; got {y!r}")
+    if names.count(y) != 1:
+        found = "none" if y not in names else f"{names.count(y)}"
+        raise ValueError(
+            f"y must be one of the columns {', '.join(map(str, names))}; got {y!r}, the name of {found}"
+        )
     if hasattr(X, "column_names"):
         return X.drop_columns([y]), X.column(y)
     return X.drop(columns=[y]) if hasattr(X, "iloc") else X.drop(y), X[y]
@@ -258,21 +277,21 @@ def _split(
     if validation is None:
         return rows, None
     X, targets, weights = rows
-    if isinstance(validation, tuple) and len(validation) == 2:
+    if isinstance(validation, (tuple, list)) and len(validation) == 2:
         Xv, yv = _features_and_target(*validation)
         try:
             Xv, held_back, _ = network._checked_rows(Xv, yv, None)
         except (TypeError, ValueError) as error:
             raise type(error)(f"validation: {error}") from None
         return rows, (Xv, held_back, None)
-    if isinstance(validation, (tuple, list, np.ndarray)):
-        raise TypeError("validation must be a fraction or a pair (X, y)")
+    if not isinstance(validation, numbers.Real):
+        raise TypeError(f"validation must be a fraction or a pair (X, y), got {validation!r}")
     from fastmlp.data import holdout
 
     fraction = real("validation", validation, low=0, high=1, open_low=True, open_high=True)
     if len(X) < 2:
         raise ValueError(f"validation={fraction:g} needs at least 2 rows, got {len(X)}")
-    labelled = network.classes is not None and y.ndim == 1
+    labelled = network.classes is not None and y.ndim == 1 and are_labels(y, network.classes)
     kept, held = holdout(y if labelled else len(X), fraction, seed)
     parts = [(X[at], targets.take(at), None if weights is None else weights[at]) for at in (kept, held)]
     return parts[0], parts[1]
@@ -286,6 +305,8 @@ def _flat(rows: Rows) -> tuple[Any, Any, Any, Any]:
 def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
     if callable(callbacks):
         callbacks = [callbacks]
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a callable or callables, got {callbacks!r}")
     checked = list(callbacks)
     for i, callback in enumerate(checked):
         if not callable(callback):
@@ -301,10 +322,27 @@ def _epoch_callback(
 
     def on_epoch(record: tuple[Any, ...]) -> bool:
         network.history.append(record)
-        wishes = [bool(callback(network)) for callback in callbacks]  # every callback sees every epoch
+        try:
+            wishes = [callback(network) for callback in callbacks]  # every callback sees every epoch
+        except StopIteration as error:
+            raise RuntimeError("a callback raised StopIteration; to stop, return True") from error
+        for i, wish in enumerate(wishes):
+            if not isinstance(wish, (bool, np.bool_, type(None))):
+                raise TypeError(f"callbacks[{i}] must return True, False or None, got {wish!r}")
         return any(wishes)
 
     return on_epoch
+
+
+def _check_representable(options: _core.TrainOptions, dtype: str) -> None:
+    tiny = float(np.finfo(dtype).tiny)
+    for name, value in (
+        ("learning_rate", options.schedule.rate),
+        ("eps", options.optimizer.epsilon),
+        ("clip_norm", options.clip_norm),
+    ):
+        if 0 < value < tiny:
+            raise ValueError(f"{name} must be at least {tiny:.3g} in {dtype}, got {value!r}")
 
 
 def _check_lbfgs(options: _core.TrainOptions, validation: Any, patience: Any, learning_rate: Any) -> None:
@@ -328,16 +366,24 @@ def _finished(
         network.history.append(record)
     network.stop_reason = reason
     if exception is not None:
-        exception.network = network  # type: ignore[attr-defined]
-        raise exception
+        raise _with_network(exception, network)
     if reason == "diverged":
         text = (
             f"the loss diverged in epoch {len(records) + 1}: it, or a weight, is no longer finite; "
             "try a smaller learning_rate, clip_norm, or inputs on a smaller scale"
         )
         if not restore_best:
-            error = FloatingPointError(text)
-            error.network = network  # type: ignore[attr-defined]
-            raise error
-        warnings.warn(f"{text}; the best weights so far were restored", RuntimeWarning, stacklevel=3)
+            raise _with_network(FloatingPointError(text), network)
+        kept = "the best weights so far were restored" if records else "the initial weights were restored"
+        try:
+            warnings.warn(f"{text}; {kept}", RuntimeWarning, stacklevel=3)
+        except RuntimeWarning as error:  # where warnings are errors
+            raise _with_network(error, network) from None
     return network
+
+
+def _with_network(error: BaseException, network: Network) -> BaseException:
+    """Attach what was learned so far, where the exception takes attributes."""
+    with suppress(AttributeError, TypeError):
+        error.network = network  # type: ignore[attr-defined]
+    return error

@@ -28,9 +28,12 @@ def real(
     open_high: bool = False,
 ) -> float:
     """Return a finite number within bounds."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.number)):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{argument} must be a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf  # too large for a float: outside of any bounds
     inside = (number > low if open_low else number >= low) and (
         number < high if open_high else number <= high
     )
@@ -49,7 +52,7 @@ def integer(argument: str, value: Any, *, low: int, high: int = 2**63 - 1) -> in
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Integral, np.integer)):
         raise TypeError(f"{argument} must be an integer, got {value!r}")
     if not low <= int(value) <= high:
-        upper = "" if high == 2**63 - 1 else f" and at most {high}"
+        upper = f" and at most {high}" if high != 2**63 - 1 or int(value) > high else ""
         raise ValueError(f"{argument} must be at least {low}{upper}, got {value!r}")
     return int(value)
 
@@ -71,18 +74,25 @@ def choice(argument: str, value: Any, accepted: Iterable[str]) -> str:
     return value
 
 
+#: What the number of a name is called, where it has one: ``huber(1.5)`` is ``huber(delta=1.5)``.
+_NUMBER_NAMES = {"huber": "delta", "quantile": "q", "normal": "std", "uniform": "a"}
+
+
 def name_and_number(argument: str, text: Any, accepted: dict[str, float | None]) -> tuple[str, float | None]:
     """Read a name that may carry a number, such as ``huber(1.5)``; `accepted` holds the default numbers."""
     if not isinstance(text, str):
         raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {text!r}")
-    match = re.fullmatch(r"(\w+)(?:\((?:\w+=)?([^()=]*)\))?", text.strip())
+    match = re.fullmatch(r"(\w+)(?:\((?:(\w+)=)?([^()=]*)\))?", text.strip())
     name = choice(argument, match[1] if match else text, accepted)
-    default, number = accepted[name], match[2] if match else None
+    default = accepted[name]
+    keyword, number = match.group(2, 3) if match else (None, None)
     if number is None:
         return name, default
     if default is None:
         raise ValueError(f"{argument}: {name} takes no number, got {text!r}")
     try:
+        if keyword not in (None, _NUMBER_NAMES[name]):
+            raise ValueError
         return name, float(number)
     except ValueError:
         raise ValueError(f"{argument} must be like '{name}({default:g})', got {text!r}") from None
@@ -104,12 +114,14 @@ def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
     if isinstance(sizes, (numbers.Integral, np.integer)):
         sizes = (sizes,)
     if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
-        raise TypeError(f"{argument} must be a sequence of integers, got {sizes!r}")
+        raise TypeError(f"{argument} must be an integer or a sequence of integers, got {sizes!r}")
     return tuple(integer(f"{argument}[{i}]", size, low=1, high=2**31 - 1) for i, size in enumerate(sizes))
 
 
 def as_array(argument: str, data: Any) -> NDArray[Any]:
     """Return an array of any kind of values, without a copy where there is one already."""
+    if np.ma.is_masked(data):
+        raise ValueError(f"{argument} has masked values; fill them in or leave their rows out")
     if hasattr(data, "toarray"):  # scipy.sparse
         data = data.toarray()
     elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table
@@ -127,8 +139,8 @@ def as_numbers(argument: str, data: Any, dtype: DTypeLike) -> NDArray[Any]:
     array = as_array(argument, data)
     if array.dtype.kind not in "biuf":
         try:
-            if array.dtype.kind != "O":
-                raise TypeError
+            if array.dtype.kind != "O" or any(isinstance(value, (str, bytes)) for value in array.flat):
+                raise TypeError  # NumPy would read numbers out of strings
             array = array.astype(np.float64)
         except (TypeError, ValueError):
             raise TypeError(
@@ -150,6 +162,17 @@ def _kind(array: NDArray[Any]) -> str:
         odd = next((x for x in array.flat if not isinstance(x, numbers.Real)), None)
         return f"{odd!r} of type {type(odd).__name__}"
     return f"dtype {array.dtype}"
+
+
+def column_names(table: Any) -> tuple[Any, ...]:
+    """Return the names of a table's columns, () for other data."""
+    return tuple(getattr(table, "column_names", getattr(table, "columns", ())))  # Arrow; pandas, polars
+
+
+def feature_names(table: Any) -> tuple[str, ...]:
+    """Return the names of a table's columns if all of them are strings, else ()."""
+    names = column_names(table)
+    return names if all(isinstance(name, str) for name in names) else ()
 
 
 def as_matrix(argument: str, data: Any, dtype: DTypeLike, columns: int | None = None) -> Matrix:

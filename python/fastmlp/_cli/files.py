@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Collection
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
+from fastmlp._serialization import may_replace
 from fastmlp.data import Table, read_csv
 
 IRIS = "iris"
@@ -48,7 +47,7 @@ def check_save_path(name: str) -> None:
     if not path.parent.is_dir():
         raise ValueError(f"--save: {name}: there is no folder {str(path.parent)!r}")
     if path.exists():
-        if not path.is_file() or not is_model(path):
+        if not path.is_file() or not may_replace(path):
             raise ValueError(
                 f"--save: {name}: is there already and is not a fastmlp model; it is left as it is"
             )
@@ -59,38 +58,6 @@ def check_save_path(name: str) -> None:
             pass
     except OSError as error:
         raise ValueError(f"--save: {name}: the folder cannot be written ({error.strerror})") from None
-
-
-def is_model(path: Path) -> bool:
-    """Tell by the header of a safetensors file whether fastmlp wrote it."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > path.stat().st_size:
-                return False
-            header = json.loads(file.read(length))
-        return "fastmlp" in header["__metadata__"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return False
-
-
-def write_text(name: str, content: str) -> None:
-    """Write a file whole or not at all; pipes and devices are written directly."""
-    path = Path(os.path.realpath(name))
-    if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.write(content)
-        return
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".fastmlp-")
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
-            file.write(content)
-        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 def write_stdout(content: str) -> None:
@@ -106,9 +73,3 @@ def write_stdout(content: str) -> None:
     sys.stdout.flush()
     with open(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
         file.write(content)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

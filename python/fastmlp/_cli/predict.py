@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp._cli.files import load_table, write_stdout, write_text
+from fastmlp._cli.files import load_table, write_stdout
+from fastmlp._files import replace_file
 from fastmlp.data import Table
 from fastmlp.data._columns import as_numbers
 
@@ -44,7 +45,7 @@ def run_predict(model: str, file: str, output: str | None, proba: bool) -> int:
     if output is None:
         write_stdout(text.getvalue())
     else:
-        write_text(output, text.getvalue())
+        replace_file(output, text.getvalue().encode())
     return 0
 
 

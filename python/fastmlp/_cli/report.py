@@ -109,8 +109,9 @@ def _confusions(truth: NDArray[Any], predicted: NDArray[Any]) -> Grid:
 
 def show_values_test(out: Console, truth: NDArray[Any], predicted: NDArray[Any]) -> None:
     """Print R2, and RMSE and MAE in the target's units."""
-    residual = predicted - truth
-    spread = float(np.square(truth - truth.mean()).sum())
-    r2 = f"{1 - float(np.square(residual).sum()) / spread:.4f}" if spread > 0 else "undefined (all equal)"
-    rmse, mae = np.sqrt(np.square(residual).mean()), np.abs(residual).mean()
+    with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308 are shown as inf
+        residual = predicted - truth
+        spread = float(np.square(truth - truth.mean()).sum())
+        r2 = f"{1 - float(np.square(residual).sum()) / spread:.4f}" if spread > 0 else "undefined (all equal)"
+        rmse, mae = np.sqrt(np.square(residual).mean()), np.abs(residual).mean()
     out.print(f"test R2 {r2}, RMSE {rmse:.6g}, MAE {mae:.6g} ({plural(len(truth), 'row')})")

@@ -21,6 +21,7 @@ from fastmlp._cli.report import (
     show_labels_test,
     show_values_test,
 )
+from fastmlp.cli import FAILED, OK
 from fastmlp.data import Table, TableEncoder, choose_task, holdout
 from fastmlp.data._table import quoted
 from fastmlp.data._target import LabelTarget, Task, check_present
@@ -37,6 +38,7 @@ _STOPPED = {
     "patience": "no lower loss within the patience",
     "loss_target": "the loss target was reached",
     "max_time": "the time was up",
+    "converged": "no step lowers the loss any more",
     "diverged": "the loss diverged",
 }
 
@@ -70,10 +72,12 @@ class TrainJob:
         _describe(out, table, target, task, labels)
         self._describe_split(out, training, validation, test)
         network = self._train(encoder, training, validation)
+        if not len(network.history):
+            raise FloatingPointError("the loss diverged in the first epoch; nothing was learned or saved")
         if self.save is not None:
             network.save(self.save)
         self._report(out, network, encoder, test)
-        return 0
+        return FAILED if network.stop_reason == "diverged" else OK
 
     def _load(self) -> tuple[Table, str]:
         table = load_table(self.data)

@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-#: The stream of the random generator that splits draw from.
-SPLIT_STREAM = 3
-
 Rows = NDArray[np.int64]
 
 
@@ -42,7 +39,8 @@ def holdout(
     Raises
     ------
     ValueError
-        If the fraction is not between 0 and 1, there are fewer than 2 rows, or the seed does not fit 64 bits.
+        If the fraction is not between 0 and 1, there are fewer than 2 rows, no class has 2 rows, or the seed
+        does not fit 64 bits.
     """
     labels = None if isinstance(rows, (int, np.integer)) else np.asarray(rows)
     if labels is not None and labels.ndim != 1:
@@ -54,7 +52,7 @@ def holdout(
         raise ValueError(f"at least 2 rows are needed to hold some back, got {n}")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must be between 0 and 2**64 - 1, got {seed!r}")
-    from fastmlp._core import permutation
+    from fastmlp._core import SPLIT_STREAM, permutation
 
     order = np.asarray(permutation(int(seed), SPLIT_STREAM, substream, n), dtype=np.int64)
     if labels is None or not stratify:
@@ -69,6 +67,8 @@ def holdout(
 def _stratified(labels: NDArray[Any], order: Rows, fraction: float) -> Rows:
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     shares = np.array([min(_share(fraction, count), count - 1) for count in counts])
+    if counts.max() < 2:
+        raise ValueError(f"each of the {len(counts)} classes has one row only, so none can be held back")
     if not shares.any():
         shares[np.argmax(counts)] = 1  # so that something is held back of many tiny classes
     codes = codes[order]

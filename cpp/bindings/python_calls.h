@@ -1,0 +1,80 @@
+// Computations without the GIL: how they call Python, and how they end when the interpreter does.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "bindings.h"
+
+namespace fastmlp {
+
+inline std::atomic<bool> interpreter_ends{false};
+inline std::atomic<int> computations{0};
+
+// Releases the GIL and counts the computation until it holds the GIL again.
+class WithoutGil {
+public:
+    WithoutGil() = default;
+
+private:
+    struct Counted {
+        Counted() {
+            if (interpreter_ends) throw std::runtime_error("the interpreter is shutting down");
+            ++computations;
+        }
+        ~Counted() { --computations; }
+    };
+    Counted counted_;
+    py::gil_scoped_release release_;
+};
+
+// Registered with atexit: a daemon thread that asked for the GIL later would take the process down.
+inline void end_computations() {
+    constexpr std::chrono::milliseconds kPause{2};
+    interpreter_ends = true;
+    const py::gil_scoped_release release;
+    for (int pauses = 0; computations > 0 && pauses < 1000; ++pauses) std::this_thread::sleep_for(kPause);
+}
+
+// Runs Python from inside a computation; an exception is kept and stops the computation.
+class PythonCalls {
+public:
+    // Calls work(); true if it says so or raises.
+    template <class Work>
+    bool stops(Work work) {
+        if (interpreter_ends) return true;
+        const py::gil_scoped_acquire gil;
+        try {
+            return work();
+        } catch (py::error_already_set& error) {
+            exception_ = error.value();
+            return raised_ = true;
+        }
+    }
+
+    std::function<bool()> interrupted() {
+        return [this] {
+            return stops([] {
+                if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+                return false;
+            });
+        };
+    }
+
+    bool raised() const { return raised_; }
+    py::object exception() const { return exception_; }
+    void rethrow() const {
+        if (raised_) {
+            PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception_.ptr())), exception_.ptr());
+            throw py::error_already_set();
+        }
+        if (interpreter_ends) throw std::runtime_error("the interpreter is shutting down");
+    }
+
+private:
+    py::object exception_ = py::none();
+    bool raised_ = false;
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,47 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def replace_file(name: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file beside its target, then move it there: a reader sees the old file or the new one.
+
+    A symbolic link stays and its target is replaced; a file keeps its mode; pipes and devices are written
+    directly.
+    """
+    path = Path(os.path.realpath(name))
+    try:
+        _write(path, content)
+    except OSError as error:
+        error.filename, error.filename2 = os.fspath(name), None  # not the temporary file's
+        raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            file.write(content)
+        return
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".fastmlp-")
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
