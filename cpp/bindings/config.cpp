@@ -34,7 +34,7 @@ py::dict build_config() {
                     "eigen"_a = FASTMLP_TEXT_OF(EIGEN_WORLD_VERSION) "." FASTMLP_TEXT_OF(
                         EIGEN_MAJOR_VERSION) "." FASTMLP_TEXT_OF(EIGEN_MINOR_VERSION),
                     "simd"_a = Eigen::SimdInstructionSetsInUse(), "openmp"_a = kOpenMp,
-                    "tile"_a = py::make_tuple(kTileRows, kTileVectors * kLanes<float>));
+                    "tile"_a = py::make_tuple(tile_rows(kTileVectors), kTileVectors * kLanes<float>));
 }
 
 }  // namespace

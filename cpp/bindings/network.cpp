@@ -48,34 +48,43 @@ Array<T> forward(const Network<T>& network, const Array<T>& X, int threads) {
     return out;
 }
 
-// Loss and gradient of all rows as one batch; Python may look at `backprop` afterwards.
+// All rows as one batch; Python may look at what it leaves behind.
 template <class T>
-double whole_batch(const Network<T>& network, Backprop<T>& backprop, const Batch<T>& batch, T* gradient,
-                   int threads, PythonCalls& python) {
-    Update<T> into(network.parameters(), gradient, nullptr);
-    into.l2 = T(network.architecture().l2);
-    Monitor monitor(python.interrupted());
+struct WholeBatch {
+    Backprop<T> backprop;
+    Batch<T> batch;
     double loss = 0;
-    const WithoutGil released;
-    run_team(worth_threads(network.training_flops(batch.rows), threads), &monitor, [&](const Team& team) {
-        backprop.forward(team, batch, 0);
-        const double value = backprop.loss(team, batch);
-        if (team.rank == 0) loss = value;
-        backprop.backward(team, batch, into, GradientWork<T>::of(rules::StoreGradient{}));
-    });
-    return loss;
-}
+    Array<T> gradient;
+
+    WholeBatch(const Network<T>& network, const Rows<T>& rows, int threads, PythonCalls& python)
+        : backprop(network, rows.data().rows, {.threads = threads}), gradient(network.parameter_count()) {
+        const Data<T> data = rows.data();
+        batch = {data.X, data.ldx, data.targets, nullptr, 0, data.rows};
+        T* const out = gradient.mutable_data();
+        Monitor monitor(python.interrupted());
+        {
+            const WithoutGil released;
+            const AlignedBuffer<T> panels(backprop.layout().size());
+            Update<T> into(backprop.parameters(), panels.data(), nullptr);
+            into.l2 = T(network.architecture().l2);
+            run_team(worth_threads(network.training_flops(data.rows), threads), &monitor,
+                     [&](const Team& team) {
+                         backprop.deltas(team, batch, 0);
+                         team.barrier();
+                         if (team.rank == 0) loss = backprop.loss(batch);
+                         backprop.gradients(team, batch, into, store_work<T>());
+                     });
+            backprop.layout().unpack(panels.data(), out);
+        }
+        python.rethrow();
+    }
+};
 
 template <class T>
 py::tuple loss_and_gradient(const Network<T>& network, const Rows<T>& rows, int threads) {
-    const Data<T> data = rows.data();
-    const Batch<T> batch{data.X, data.ldx, data.targets, nullptr, 0, data.rows};
-    Backprop<T> backprop(network, data.rows, {});
-    Array<T> gradient(network.parameter_count());
     PythonCalls python;
-    const double loss = whole_batch(network, backprop, batch, gradient.mutable_data(), threads, python);
-    python.rethrow();
-    return py::make_tuple(loss, gradient);
+    const WholeBatch<T> whole(network, rows, threads, python);
+    return py::make_tuple(whole.loss, whole.gradient);
 }
 
 template <class T>
@@ -88,32 +97,25 @@ Array<T> copied(typename Backprop<T>::Rows rows, Index n, Index width) {
 // (loss, gradient, z of each layer, a of each hidden layer, delta of each layer)
 template <class T>
 py::tuple trace(const Network<T>& network, const Rows<T>& rows) {
-    const Data<T> data = rows.data();
-    const Batch<T> batch{data.X, data.ldx, data.targets, nullptr, 0, data.rows};
-    BackpropOptions options;
-    options.keep_deltas = true;
-    Backprop<T> backprop(network, data.rows, options);
-    Array<T> gradient(network.parameter_count());
     PythonCalls python;
-    const double loss = whole_batch(network, backprop, batch, gradient.mutable_data(), 1, python);
-    python.rethrow();
+    const WholeBatch<T> whole(network, rows, 1, python);
+    const std::vector<WeightPanels<T>> weights = flat_weights(network);
+    const Index n = whole.batch.rows;
     py::list z, a, delta;
     for (Index l = 1; l <= network.architecture().layers(); ++l) {
         const Layer& layer = network.layers()[std::size_t(l - 1)];
-        const auto below = backprop.activations(l - 1, batch);
-        const Index ld = round_up(layer.outputs, kLanes<T>),
-                    tiles = TileGrid<T>(data.rows, layer.outputs).tiles;
-        const AlignedBuffer<T> sums(data.rows * ld);
-        const Product<T> product{
-            below.data, below.ld,      1,           network.parameters() + layer.weights, layer.outputs,
-            data.rows,  layer.outputs, layer.inputs};
-        const ForwardOutput<T> out{network.parameters() + layer.biases, sums.data(), nullptr, ld};
-        forward_work<T>(Activation::identity)(product, out, 0, tiles);
-        z.append(copied<T>({sums.data(), ld}, data.rows, layer.outputs));
-        a.append(copied<T>(backprop.activations(l, batch), data.rows, layer.outputs));
-        delta.append(copied<T>(backprop.delta(l), data.rows, layer.outputs));
+        const auto below = whole.backprop.activations(l - 1, whole.batch);
+        const Index ld = row_stride<T>(layer.outputs);
+        const AlignedBuffer<T> sums(n * ld);
+        const Product<T> product{below.data, below.ld, 1, n, layer.outputs, layer.inputs};
+        forward_work<T>(Activation::identity)(product, weights[std::size_t(l - 1)],
+                                              {sums.data(), nullptr, ld}, 0,
+                                              TileGrid<T>::tiles(n, layer.outputs));
+        z.append(copied<T>({sums.data(), ld}, n, layer.outputs));
+        a.append(copied<T>(whole.backprop.activations(l, whole.batch), n, layer.outputs));
+        delta.append(copied<T>(whole.backprop.delta(l), n, layer.outputs));
     }
-    return py::make_tuple(loss, gradient, z, a, delta);
+    return py::make_tuple(whole.loss, whole.gradient, z, a, delta);
 }
 
 py::tuple record_row(const EpochRecord& r) {
@@ -152,7 +154,8 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
 template <class T>
 class Predictor {
 public:
-    explicit Predictor(const Network<T>& network) : network_(network), pass_(network) {}
+    explicit Predictor(const Network<T>& network)
+        : network_(network), pass_(network, flat_weights(network)) {}
 
     Array<T> operator()(const Array<T>& x) {
         const bool one_row = x.ndim() == 1;

@@ -154,4 +154,8 @@ auto with_activation(Activation name, Visitor visit) {
     return visit(activations::Identity{});
 }
 
+inline bool slope_from_output(Activation name) {
+    return with_activation(name, [](auto f) { return decltype(f)::kSlopeFromOutput; });
+}
+
 }  // namespace fastmlp

@@ -1,115 +1,59 @@
 #include "backprop.h"
 
 #include <cassert>
-#include <cstring>
+
+#include "activations.h"
 
 namespace fastmlp {
 
 namespace {
 
-// Rows of one loss task, and elements of one sum-of-squares task: fixed, so that sums combine in a fixed
-// order.
-constexpr Index kLossRows = 16, kSquares = 8192;
+// Elements of one task over gradients that lie in memory.
+constexpr Index kFlatTask = 4096;
 
 // Tasks between two looks at the monitor, in long steps.
-constexpr Index kTilesPerPoll = 8, kRowsPerPoll = 64;
+constexpr Index kTilesPerPoll = 8, kRowsPerPoll = 256;
 
 // A tall batch on few weights is cut into this many rows a part, so that more than one thread has work.
 constexpr Index kPartRows = 1024, kMaxParts = 16, kFewTiles = 32;
 
-// The tasks of the l2 penalty: kSquares weights each.
-template <class T>
-Index penalty_tasks(const Network<T>& network) {
-    if (network.architecture().l2 == 0) return 0;
-    Index tasks = 0;
-    for (const Layer& layer : network.layers()) tasks += ceil_div(layer.inputs * layer.outputs, kSquares);
-    return tasks;
-}
-
-template <class T>
-double penalty_task(const Network<T>& network, Index task) {
-    for (const Layer& layer : network.layers()) {
-        const Index size = layer.inputs * layer.outputs, tasks = ceil_div(size, kSquares);
-        if (task < tasks) {
-            const Index first = task * kSquares;
-            return sum_of_squares(network.parameters() + layer.weights + first,
-                                  std::min(kSquares, size - first));
-        }
-        task -= tasks;
-    }
-    return 0;
-}
-
-// out(j, i) = in(i, j) for the rows [i, i + rows) and columns [j, j + columns) of `in`.
-template <class T>
-void transpose_block(const T* in, Index ld_in, T* out, Index ld_out, Index rows, Index columns) {
-    constexpr Index W = kLanes<T>;
-    if constexpr (W > 1) {
-        if (rows == W && columns == W) {
-            Eigen::internal::PacketBlock<Packet<T>, W> block;
-            for (Index r = 0; r < W; ++r) block.packet[r] = simd::load(in + r * ld_in);
-            Eigen::internal::ptranspose(block);
-            for (Index r = 0; r < W; ++r) simd::store(out + r * ld_out, block.packet[r]);
-            return;
-        }
-    }
-    for (Index c = 0; c < columns; ++c)
-        for (Index r = 0; r < rows; ++r) out[c * ld_out + r] = in[r * ld_in + c];
-}
-
 }  // namespace
-
-template <class T>
-double sum_of_squares(const T* x, Index n) {
-    constexpr Index kSums = 16;  // independent sums, so that they can be made side by side
-    double sums[kSums] = {};
-    const Index whole = n / kSums * kSums;
-    for (Index i = 0; i < whole; i += kSums)
-        for (Index j = 0; j < kSums; ++j) sums[j] += double(x[i + j]) * double(x[i + j]);
-    for (Index i = whole; i < n; ++i) sums[i - whole] += double(x[i]) * double(x[i]);
-    return std::accumulate(sums, sums + kSums, 0.0);
-}
 
 template <class T>
 Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropOptions& options)
     : network_(network),
+      layout_(network),
+      parameters_(layout_.size()),
       dropout_(options.seed, options.dropout),
       drops_(options.dropout > 0),
       loss_(loss_function<T>(network.architecture().loss)),
       output_slope_(slope_work<T>(network.output_layer().activation)) {
     const Index L = network.architecture().layers();
-    a_.push_back(options.gather ? scratch(max_rows * network.inputs()) : nullptr);
+    ld_.push_back(row_stride<T>(network.inputs()));
+    a_.push_back(options.gather ? scratch(max_rows * ld_[0]) : nullptr);
     slope_.push_back(nullptr);
     delta_.push_back(nullptr);
-    ld_.push_back(network.inputs());
 
-    Index widest = 0, largest = 0, most_parts = 0;
+    layout_.pack(network.parameters(), parameters_.data());
+    Index most_parts = 0, longest = std::min(max_rows, MatrixPanels<T>::kMostRows);
     for (Index l = 1; l <= L; ++l) {
         const Layer& layer = network.layers()[std::size_t(l - 1)];
-        ld_.push_back(round_up(layer.outputs, kLanes<T>));
-        widest = std::max(widest, ld_.back());
-        if (l > 1) largest = std::max(largest, layer.outputs * ld_[std::size_t(l - 1)]);
-        const Index parts = gradient_parts(layer, max_rows);
-        if (parts > 1) most_parts = std::max(most_parts, parts * (layer.inputs + 1) * layer.outputs);
-        const bool keeps_slope =
-            with_activation(layer.activation, [](auto f) { return !decltype(f)::kSlopeFromOutput; });
+        ld_.push_back(row_stride<T>(layer.outputs));
+        if (l > 1) longest = std::max(longest, layer.outputs);
+        const Index parts = gradient_parts(l, max_rows);
+        if (parts > 1) most_parts = std::max(most_parts, parts * layout_.layer(l - 1).size());
+        const bool keeps_slope = !slope_from_output(layer.activation);
         a_.push_back(scratch(max_rows * ld_.back()));
+        delta_.push_back(scratch(max_rows * ld_.back()));
         slope_.push_back(keeps_slope || (drops_ && l < L) ? scratch(max_rows * ld_.back()) : nullptr);
         forward_.push_back(forward_work<T>(layer.activation));
         backward_.push_back(backward_work<T>(layer.activation));
     }
-    // Two deltas are alive at a time, unless all are to be looked at; likewise two packed W^T.
-    T* alternating[2] = {};
-    for (Index l = 1; l <= L; ++l) {
-        T*& shared = alternating[l % 2];
-        if (!shared || options.keep_deltas) shared = scratch(max_rows * widest);
-        delta_.push_back(shared);
-    }
-    if (L >= 2) transposed_[0] = scratch(largest);
-    if (L >= 3) transposed_[1] = scratch(largest);
+    const Index room = std::max(panel_size<T>(longest), loss_scratch<T>(network.outputs()));
+    for (int t = 0; t < options.threads; ++t) thread_scratch_.push_back(scratch(room));
     if (most_parts) parts_ = scratch(most_parts);
-    row_losses_.resize(std::size_t(ceil_div(max_rows, kLossRows)));
-    penalties_.resize(std::size_t(penalty_tasks(network)));
+    row_losses_.resize(std::size_t(max_rows));
+    if (network.architecture().l2 != 0) penalties_.resize(std::size_t(layout_.panels()));
 }
 
 template <class T>
@@ -119,8 +63,9 @@ T* Backprop<T>::scratch(Index size) {
 }
 
 template <class T>
-Index Backprop<T>::gradient_parts(const Layer& layer, Index rows) const {
-    if (TileGrid<T>(layer.inputs, layer.outputs).tiles >= kFewTiles) return 1;
+Index Backprop<T>::gradient_parts(Index l, Index rows) const {
+    const LayerPanels<T>& layer = layout_.layer(l - 1);
+    if (TileGrid<T>::tiles(layer.inputs, layer.outputs) >= kFewTiles) return 1;
     return std::clamp<Index>(rows / kPartRows, 1, kMaxParts);
 }
 
@@ -131,129 +76,126 @@ typename Backprop<T>::Rows Backprop<T>::activations(Index layer, const Batch<T>&
 }
 
 template <class T>
-void Backprop<T>::gather(const Team& team, const Batch<T>& batch) {
-    const Index width = network_.inputs();
-    team.deal(
-        batch.rows,
-        [&](Index first, Index last) {
-            for (Index i = first; i < last; ++i)
-                std::memcpy(a_[0] + i * width, batch.X + batch.data_row(i) * batch.ldx,
-                            sizeof(T) * std::size_t(width));
-        },
-        kRowsPerPoll);
-    team.barrier();
+void Backprop<T>::deltas(const Team& team, const Batch<T>& batch, std::uint64_t step) {
+    assert(batch.rows > 0 && batch.ldx >= network_.inputs() && (!batch.order || a_[0]));
+    const Share share{team, batch, team.share(batch.rows, team.rank), team.share(batch.rows, team.rank + 1)};
+    if (share.first < share.last) {
+        if (batch.order) gather(share);
+        forward(share, step);
+        loss(share);
+        backward(share);
+    }
+    team.deal(Index(penalties_.size()), [&](Index first, Index last) {
+        for (Index p = first; p < last; ++p)
+            penalties_[std::size_t(p)] = layout_.panel_squares(parameters(), p);
+    });
 }
 
 template <class T>
-void Backprop<T>::forward(const Team& team, const Batch<T>& batch, std::uint64_t step) {
-    assert(batch.rows > 0 && batch.ldx >= network_.inputs() && (!batch.order || a_[0]));
-    if (batch.order) gather(team, batch);
-    const Index L = network_.architecture().layers();
+void Backprop<T>::gather(const Share& share) {
+    const Batch<T>& batch = share.batch;
+    const Index width = network_.inputs();
+    const auto copy = [&](Index first, Index last) {
+        for (Index i = first; i < last; ++i) {
+            const T* row = batch.X + batch.data_row(i) * batch.ldx;
+            const T* ahead = batch.X + batch.data_row(std::min(i + 2, last - 1)) * batch.ldx;
+            for (Index j = 0; j < width; j += kLanes<T>) {
+                Eigen::internal::prefetch(ahead + j);
+                simd::store(a_[0] + i * ld_[0] + j, simd::load(row + j, std::min(kLanes<T>, width - j)));
+            }
+        }
+    };
+    share.team.each(share.first, share.last, copy, kRowsPerPoll);
+}
+
+template <class T>
+void Backprop<T>::forward(const Share& share, std::uint64_t step) {
+    const Index L = network_.architecture().layers(), rows = share.last - share.first;
     for (Index l = 1; l <= L; ++l) {
         const auto at = std::size_t(l);
-        const Layer& layer = network_.layers()[at - 1];
-        const Rows below = activations(l - 1, batch);
+        const LayerPanels<T>& layer = layout_.layer(l - 1);
+        const Rows below = activations(l - 1, share.batch);
         const Product<T> product{
-            below.data, below.ld,      1,           network_.parameters() + layer.weights, layer.outputs,
-            batch.rows, layer.outputs, layer.inputs};
-        const ForwardOutput<T> out{network_.parameters() + layer.biases, a_[at], slope_[at], ld_[at]};
-        team.deal(
-            TileGrid<T>(product.M, product.N).tiles,
-            [&](Index first, Index last) { forward_[at - 1](product, out, first, last); }, kTilesPerPoll);
-        team.barrier();
-        if (drops_ && l < L) drop(team, l, batch.rows, step);
+            below.data + share.first * below.ld, below.ld, 1, rows, layer.outputs, layer.inputs};
+        const Index begin = share.first * ld_[at];
+        const ForwardOutput<T> out{a_[at] + begin, slope_[at] ? slope_[at] + begin : nullptr, ld_[at]};
+        const auto tiles = [&](Index first, Index last) {
+            forward_[at - 1](product, layout_.weights(l - 1, parameters()), out, first, last);
+        };
+        share.team.each(0, TileGrid<T>::tiles(rows, layer.outputs), tiles, kTilesPerPoll);
+        if (!drops_ || l == L) continue;
+        const auto drop = [&](Index first, Index last) {
+            for (Index i = first; i < last; ++i)
+                dropout_.apply(step, l - 1, i, a_[at] + i * ld_[at], slope_[at] + i * ld_[at], layer.outputs);
+        };
+        share.team.each(share.first, share.last, drop, kRowsPerPoll);
     }
 }
 
 template <class T>
-void Backprop<T>::drop(const Team& team, Index layer, Index rows, std::uint64_t step) {
-    const auto at = std::size_t(layer);
-    const Index width = network_.layers()[at - 1].outputs;
-    team.deal(
-        rows,
-        [&](Index first, Index last) {
-            for (Index i = first; i < last; ++i)
-                dropout_.apply(step, layer - 1, i, a_[at] + i * ld_[at], slope_[at] + i * ld_[at], width);
-        },
-        kRowsPerPoll);
-    team.barrier();
+double Backprop<T>::weight_sum(const Batch<T>& batch) const {
+    if (!batch.targets.weights) return double(batch.rows);
+    double total = 0;
+    for (Index i = 0; i < batch.rows; ++i) total += double(batch.targets.weights[batch.data_row(i)]);
+    return total;
 }
 
 template <class T>
-double Backprop<T>::loss(const Team& team, const Batch<T>& batch) {
+void Backprop<T>::loss(const Share& share) {
     const Architecture& architecture = network_.architecture();
     const auto L = std::size_t(architecture.layers());
-    double weight_sum = double(batch.rows);
-    if (batch.targets.weights) {
-        weight_sum = 0;
-        for (Index i = 0; i < batch.rows; ++i) weight_sum += double(batch.targets.weights[batch.data_row(i)]);
-    }
-    const double scale = weight_sum > 0 ? 1 / weight_sum : 0;
-    LossBatch<T> rows{batch.targets, batch.order, batch.first_row,    a_[L],
-                      delta_[L],     ld_[L],      network_.outputs(), T(architecture.loss_parameter),
-                      scale};
-
-    team.deal(ceil_div(batch.rows, kLossRows), [&](Index first, Index last) {
-        for (Index task = first; task < last; ++task) {
-            const Index begin = task * kLossRows, end = std::min(begin + kLossRows, batch.rows);
-            row_losses_[std::size_t(task)] = loss_(rows, begin, end);
-            if (takes_logits(architecture.loss)) continue;
-            const Index at = begin * ld_[L], size = (end - begin) * ld_[L];
-            output_slope_(a_[L] + at, slope_[L] ? slope_[L] + at : nullptr, delta_[L] + at, size);
-        }
-    });
-    team.deal(Index(penalties_.size()), [&](Index first, Index last) {
-        for (Index task = first; task < last; ++task)
-            penalties_[std::size_t(task)] = penalty_task(network_, task);
-    });
-    if (L > 1) pack_transposed(team, Index(L));
-    team.barrier();
-
-    // Every thread adds the tasks' sums in the same order, so all hold the same bits without another barrier.
-    double data_loss = 0, squares = 0;
-    for (Index task = 0; task < ceil_div(batch.rows, kLossRows); ++task)
-        data_loss += row_losses_[std::size_t(task)];
-    for (const double penalty : penalties_) squares += penalty;
-    return data_loss * scale + architecture.l2 / 2 * squares;
+    const double weights = weight_sum(share.batch);
+    const LossBatch<T> rows{share.batch.targets,
+                            share.batch.order,
+                            share.batch.first_row,
+                            a_[L],
+                            delta_[L],
+                            ld_[L],
+                            network_.outputs(),
+                            T(architecture.loss_parameter),
+                            weights > 0 ? 1 / weights : 0,
+                            row_losses_.data(),
+                            thread_scratch_[std::size_t(share.team.rank)]};
+    const auto work = [&](Index first, Index last) {
+        loss_(rows, first, last);
+        if (takes_logits(architecture.loss)) return;
+        const Index at = first * ld_[L], size = (last - first) * ld_[L];
+        output_slope_(a_[L] + at, slope_[L] ? slope_[L] + at : nullptr, delta_[L] + at, size);
+    };
+    share.team.each(share.first, share.last, work, kRowsPerPoll);
 }
 
+// delta_prev = (delta W^T) f'(z_prev), layer by layer; no weight changes before every thread has been here.
 template <class T>
-void Backprop<T>::pack_transposed(const Team& team, Index layer) {
-    constexpr Index W = kLanes<T>;
-    const Layer& shape = network_.layers()[std::size_t(layer - 1)];
-    const T* weights = network_.parameters() + shape.weights;
-    T* out = transposed_[layer % 2];
-    const Index I = shape.inputs, O = shape.outputs, ld = ld_[std::size_t(layer - 1)];
-    const Index blocks_down = ceil_div(I, W);
-    team.deal(blocks_down * ceil_div(O, W), [&](Index first, Index last) {
-        for (Index block = first; block < last; ++block) {
-            const Index i = block % blocks_down * W, j = block / blocks_down * W;
-            transpose_block(weights + i * O + j, O, out + j * ld + i, ld, std::min(W, I - i),
-                            std::min(W, O - j));
-        }
-    });
-}
-
-template <class T>
-void Backprop<T>::backward(const Team& team, const Batch<T>& batch, const Update<T>& update,
-                           const GradientWork<T>& work) {
-    for (Index l = network_.architecture().layers(); l >= 1; --l) {
+void Backprop<T>::backward(const Share& share) {
+    const Index rows = share.last - share.first;
+    for (Index l = network_.architecture().layers(); l > 1; --l) {
         const auto at = std::size_t(l);
-        const Layer& layer = network_.layers()[at - 1];
-        if (l > 1) {
-            const Product<T> product{delta_[at],         ld_[at],      1,
-                                     transposed_[l % 2], ld_[at - 1],  batch.rows,
-                                     layer.inputs,       layer.outputs};
-            const BackwardOutput<T> out{a_[at - 1], slope_[at - 1], delta_[at - 1], ld_[at - 1]};
-            team.deal(
-                TileGrid<T>(product.M, product.N).tiles,
-                [&](Index first, Index last) { backward_[at - 2](product, out, first, last); },
-                kTilesPerPoll);
-        }
-        if (l > 2) pack_transposed(team, l - 1);
-        gradient(team, l, batch, update, work);
-        team.barrier();
+        const LayerPanels<T>& layer = layout_.layer(l - 1);
+        const Index begin = share.first * ld_[at - 1];
+        const Product<T> product{
+            delta_[at] + share.first * ld_[at], ld_[at], 1, rows, layer.inputs, layer.outputs};
+        const TransposedPanels<T> weights{parameters(), layer, thread_scratch_[std::size_t(share.team.rank)]};
+        const BackwardOutput<T> out{a_[at - 1] + begin, slope_[at - 1] ? slope_[at - 1] + begin : nullptr,
+                                    delta_[at - 1] + begin, ld_[at - 1]};
+        const auto tiles = [&](Index first, Index last) {
+            backward_[at - 2](product, weights, out, first, last);
+        };
+        share.team.each(0, TileGrid<T>::tiles(rows, layer.inputs), tiles, kTilesPerPoll);
     }
+}
+
+template <class T>
+double Backprop<T>::loss(const Batch<T>& batch) const {
+    const double weights = weight_sum(batch), squares = sum(penalties_.data(), Index(penalties_.size()));
+    const double total = sum(row_losses_.data(), batch.rows);
+    return (weights > 0 ? total / weights : 0) + network_.architecture().l2 / 2 * squares;
+}
+
+template <class T>
+void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
+                            const GradientWork<T>& work) {
+    for (Index l = network_.architecture().layers(); l >= 1; --l) gradient(team, l, batch, update, work);
 }
 
 // dW[I, O] = A_prev^T[I, B] delta[B, O] and db[O] = 1^T[1, B] delta[B, O]
@@ -261,55 +203,72 @@ template <class T>
 void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, const Update<T>& update,
                            const GradientWork<T>& work) {
     static const T one = 1;
-    const Layer& layer = network_.layers()[std::size_t(l - 1)];
+    const LayerPanels<T>& layer = layout_.layer(l - 1);
     const Rows below = activations(l - 1, batch), above = delta(l);
     const Index I = layer.inputs, O = layer.outputs, rows = batch.rows;
-    const Product<T> weights{below.data, 1, below.ld, above.data, above.ld, I, O, rows};
-    const Product<T> biases{&one, 0, 0, above.data, above.ld, 1, O, rows};
-    const Index weight_tiles = TileGrid<T>(I, O).tiles, bias_tiles = TileGrid<T>(1, O).tiles;
+    const Product<T> weights{below.data, 1, below.ld, I, O, rows}, biases{&one, 0, 0, 1, O, rows};
+    const MatrixPanels<T> delta{above.data, above.ld, rows, thread_scratch_[std::size_t(team.rank)]};
+    const Index weight_tiles = TileGrid<T>::tiles(I, O), bias_tiles = TileGrid<T>::tiles(1, O);
     const Update<T> bias_update = update.for_biases();
-    const Index parts = gradient_parts(layer, rows);
+    const Index parts = gradient_parts(l, rows);
 
     if (parts == 1) {
         team.deal(
             weight_tiles,
-            [&](Index first, Index last) { work.tiles(weights, update, layer.weights, first, last); },
+            [&](Index first, Index last) { work.tiles(weights, delta, update, layer, 0, first, last); },
             kTilesPerPoll);
         team.deal(bias_tiles, [&](Index first, Index last) {
-            work.tiles(biases, bias_update, layer.biases, first, last);
+            work.tiles(biases, delta, bias_update, layer, I, first, last);
         });
         return;
     }
 
     // Each part sums its own rows into an array of its own; then the parts are added in order.
-    const Index tiles = weight_tiles + bias_tiles, stride = (I + 1) * O;
-    const GradientWork<T> store = GradientWork<T>::of(rules::StoreGradient{});
+    const Index tiles = weight_tiles + bias_tiles;
+    const GradientWork<T> store = store_work<T>();
+    const LayerPanels<T> of_part{0, I, O};
     team.deal(parts * tiles, [&](Index first, Index last) {
         for (Index task = first; task < last; ++task) {
             const Index part = task / tiles, tile = task % tiles;
             const Index begin = rows * part / parts, end = rows * (part + 1) / parts;
-            const Update<T> into(network_.parameters() + layer.weights, parts_ + part * stride, nullptr);
+            Update<T> into(parameters() + layer.offset, parts_ + part * layer.size(), nullptr);
+            MatrixPanels<T> d = delta;
+            d.data += begin * d.ld;
+            d.K = end - begin;
             Product<T> p = tile < weight_tiles ? weights : biases;
             p.a += begin * p.a_col;
-            p.b += begin * p.b_row;
-            p.K = end - begin;
+            p.K = d.K;
             if (tile < weight_tiles)
-                store.tiles(p, into, 0, tile, tile + 1);
+                store.tiles(p, d, into, of_part, 0, tile, tile + 1);
             else
-                store.tiles(p, into, I * O, tile - weight_tiles, tile - weight_tiles + 1);
+                store.tiles(p, d, into, of_part, I, tile - weight_tiles, tile - weight_tiles + 1);
         }
     });
     team.barrier();
-    team.deal(I + 1, [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i)
-            work.sum(parts_, parts, stride, T(1), i < I ? update : bias_update, layer.weights, i * O,
-                     (i + 1) * O);
-    });
+    apply_gradient(team, layer, parts_, parts, layer.size(), T(1), update, work);
+    team.barrier();
+}
+
+template <class T>
+void apply_gradient(const Team& team, const LayerPanels<T>& layer, const T* parts, Index count, Index stride,
+                    T scale, const Update<T>& update, const GradientWork<T>& work) {
+    const auto apply = [&](Index begin, Index end, const Update<T>& u) {
+        team.deal(ceil_div(end - begin, kFlatTask), [&](Index first, Index last) {
+            const Index from = begin + first * kFlatTask, to = std::min(begin + last * kFlatTask, end);
+            work.sum(parts + (from - layer.offset), count, stride, scale, u, from, to - from);
+        });
+    };
+    for (Index p = 0; p < layer.count(); ++p) {
+        apply(layer.weights(p), layer.biases(p), update);
+        apply(layer.biases(p), layer.biases(p) + layer.width(p), update.for_biases());
+    }
 }
 
 template class Backprop<float>;
 template class Backprop<double>;
-template double sum_of_squares(const float*, Index);
-template double sum_of_squares(const double*, Index);
+template void apply_gradient(const Team&, const LayerPanels<float>&, const float*, Index, Index, float,
+                             const Update<float>&, const GradientWork<float>&);
+template void apply_gradient(const Team&, const LayerPanels<double>&, const double*, Index, Index, double,
+                             const Update<double>&, const GradientWork<double>&);
 
 }  // namespace fastmlp

@@ -1,8 +1,9 @@
 // One batch through the network and back: forward, loss, backward. Every thread of a team calls each pass.
 #pragma once
 
-#include "network.h"
+#include "layout.h"
 #include "parallel.h"
+#include "passes.h"
 
 namespace fastmlp {
 
@@ -22,25 +23,29 @@ struct Batch {
 struct BackpropOptions {
     double dropout = 0;
     std::uint64_t seed = 0;
-    bool gather = false;       // batches come with an order
-    bool keep_deltas = false;  // every delta stays readable after backward
+    bool gather = false;  // batches come with an order
+    int threads = 1;      // of the largest team
 };
 
 template <class T>
 class Backprop {
 public:
+    // Takes the network's parameters into panels.
     Backprop(const Network<T>& network, Index max_rows, const BackpropOptions& options);
 
-    // Fills the activations a_1 .. a_L (of the last layer z, where the loss takes logits). `step` numbers the
-    // dropout masks.
-    void forward(const Team& team, const Batch<T>& batch, std::uint64_t step);
+    const PanelLayout<T>& layout() const { return layout_; }
+    T* parameters() const { return parameters_.data(); }
 
-    // The batch's loss, the same on every thread; leaves delta of the last layer and packs its W^T.
-    double loss(const Team& team, const Batch<T>& batch);
+    // Takes this thread's rows of the batch forward, to the loss, and back to the delta of every layer. No
+    // other thread is waited for: a barrier must stand before what follows. `step` numbers the dropout masks.
+    void deltas(const Team& team, const Batch<T>& batch, std::uint64_t step);
 
-    // Hands every gradient to `work`; each layer's delta is made before its W changes.
-    void backward(const Team& team, const Batch<T>& batch, const Update<T>& update,
-                  const GradientWork<T>& work);
+    // The loss of the batch, the same bits on every thread.
+    double loss(const Batch<T>& batch) const;
+
+    // Hands the gradient of every parameter to `work`, this thread its share.
+    void gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
+                   const GradientWork<T>& work);
 
     // Rows of a matrix with `ld` elements from row to row.
     struct Rows {
@@ -51,21 +56,31 @@ public:
     Rows activations(Index layer, const Batch<T>& batch) const;  // 0 is the input
 
 private:
-    void gather(const Team& team, const Batch<T>& batch);
-    void drop(const Team& team, Index layer, Index rows, std::uint64_t step);
-    void pack_transposed(const Team& team, Index layer);
+    // This thread's rows of the batch.
+    struct Share {
+        const Team& team;
+        const Batch<T>& batch;
+        Index first, last;
+    };
+    void gather(const Share& share);
+    void forward(const Share& share, std::uint64_t step);
+    void loss(const Share& share);
+    void backward(const Share& share);
+    double weight_sum(const Batch<T>& batch) const;
     void gradient(const Team& team, Index layer, const Batch<T>& batch, const Update<T>& update,
                   const GradientWork<T>& work);
     T* scratch(Index size);
-    Index gradient_parts(const Layer& layer, Index rows) const;
+    Index gradient_parts(Index layer, Index rows) const;
 
     const Network<T>& network_;
+    PanelLayout<T> layout_;
+    AlignedBuffer<T> parameters_;
     Dropout dropout_;
     bool drops_;
     std::vector<AlignedBuffer<T>> buffers_;
     std::vector<T*> a_, slope_, delta_;  // of layers 0 .. L; a_[0] holds gathered rows, if any
     std::vector<Index> ld_;
-    T* transposed_[2] = {};  // W^T of layer l in transposed_[l % 2]
+    std::vector<T*> thread_scratch_;  // for panels of b and columns of losses
     T* parts_ = nullptr;
     std::vector<double> row_losses_, penalties_;
     std::vector<ForwardTiles<T>> forward_;
@@ -74,13 +89,17 @@ private:
     SlopeWork<T> output_slope_;
 };
 
-// Sum of squares of n numbers, in double.
+// Hands the gradient of a layer that lies in memory to `work`: scale * sum of `count` arrays, laid out as the
+// layer.
 template <class T>
-double sum_of_squares(const T* x, Index n);
+void apply_gradient(const Team& team, const LayerPanels<T>& layer, const T* parts, Index count, Index stride,
+                    T scale, const Update<T>& update, const GradientWork<T>& work);
 
 extern template class Backprop<float>;
 extern template class Backprop<double>;
-extern template double sum_of_squares(const float*, Index);
-extern template double sum_of_squares(const double*, Index);
+extern template void apply_gradient(const Team&, const LayerPanels<float>&, const float*, Index, Index, float,
+                                    const Update<float>&, const GradientWork<float>&);
+extern template void apply_gradient(const Team&, const LayerPanels<double>&, const double*, Index, Index,
+                                    double, const Update<double>&, const GradientWork<double>&);
 
 }  // namespace fastmlp

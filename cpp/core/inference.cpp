@@ -7,15 +7,20 @@ namespace fastmlp {
 namespace {
 
 // Output activations that belong to a loss act on z in place: softmax over the row, sigmoid and exp on each
-// element.
+// element. z is [rows, ld].
 template <class T>
-void apply_link(Loss loss, T* z, Index n) {
+void apply_link(Loss loss, T* z, Index ld, Index rows, Index outputs, T* columns) {
     const auto each = [&](auto f) {
-        for (Index j = 0; j < n; j += kLanes<T>) simd::store(z + j, f(simd::load(z + j)));
+        for (Index j = 0; j < rows * ld; j += kLanes<T>) simd::store(z + j, f(simd::load(z + j)));
     };
-    if (loss == Loss::softmax_cross_entropy) {
-        const losses::SoftmaxRow<T> row(z, n);
-        each([&](Packet<T> v) { return row.probability(v); });
+    for (Index i = 0; loss == Loss::softmax_cross_entropy && i < rows; i += kLanes<T>) {
+        T* block = z + i * ld;
+        const Index count = std::min(kLanes<T>, rows - i);
+        load_columns(count, outputs, columns,
+                     [&](Index r, Index j, Index) { return simd::load(block + r * ld + j); });
+        softmax_columns(columns, outputs);
+        store_rows(count, outputs, columns,
+                   [&](Index r, Index j, Index, Packet<T> p) { simd::store(block + r * ld + j, p); });
     }
     if (loss == Loss::binary_cross_entropy) each([](Packet<T> v) { return vmath::sigmoid(v); });
     if (loss == Loss::poisson) each([](Packet<T> v) { return vmath::exp(v); });
@@ -28,8 +33,11 @@ bool scores_classes(Loss loss) {
 }  // namespace
 
 template <class T>
-ForwardPass<T>::ForwardPass(const Network<T>& network, Index max_rows)
-    : network_(network), ld_(round_up(network.outputs(), kLanes<T>)) {
+ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights, Index max_rows)
+    : network_(network),
+      weights_(std::move(weights)),
+      columns_(loss_scratch<T>(network.outputs())),
+      ld_(round_up(network.outputs(), kLanes<T>)) {
     const Index size = max_rows * round_up(network.widest(), kLanes<T>);
     for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(size);
     for (const Layer& layer : network.layers()) forward_.push_back(forward_work<T>(layer.activation));
@@ -41,11 +49,9 @@ const T* ForwardPass<T>::raw(const T* X, Index ldx, Index rows) {
         const Layer& layer = network_.layers()[l];
         T* a = buffers_[l % 2].data();
         const Index ld = round_up(layer.outputs, kLanes<T>);
-        const Product<T> product{
-            X,    ldx,           1,           network_.parameters() + layer.weights, layer.outputs,
-            rows, layer.outputs, layer.inputs};
-        const ForwardOutput<T> out{network_.parameters() + layer.biases, a, nullptr, ld};
-        forward_[l](product, out, 0, TileGrid<T>(rows, layer.outputs).tiles);
+        const Product<T> product{X, ldx, 1, rows, layer.outputs, layer.inputs};
+        const ForwardOutput<T> out{a, nullptr, ld};
+        forward_[l](product, weights_[l], out, 0, TileGrid<T>::tiles(rows, layer.outputs));
         X = a;
         ldx = ld;
     }
@@ -55,10 +61,9 @@ const T* ForwardPass<T>::raw(const T* X, Index ldx, Index rows) {
 template <class T>
 void ForwardPass<T>::run(const T* X, Index ldx, Index rows, T* out) {
     T* z = const_cast<T*>(raw(X, ldx, rows));  // lies in this pass's own buffer
-    for (Index i = 0; i < rows; ++i, z += ld_, out += network_.outputs()) {
-        apply_link(network_.architecture().loss, z, network_.outputs());
+    apply_link(network_.architecture().loss, z, ld_, rows, network_.outputs(), columns_.data());
+    for (Index i = 0; i < rows; ++i, z += ld_, out += network_.outputs())
         std::copy(z, z + network_.outputs(), out);
-    }
 }
 
 template <class T>
@@ -68,7 +73,7 @@ void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, 
     threads =
         int(std::min<Index>(worth_threads(network.forward_flops(n), threads), std::max<Index>(blocks, 1)));
     std::vector<ForwardPass<T>> passes;
-    for (int t = 0; t < threads; ++t) passes.emplace_back(network, std::min(rows, n));
+    for (int t = 0; t < threads; ++t) passes.emplace_back(network, flat_weights(network), std::min(rows, n));
     run_team(threads, &monitor, [&](const Team& team) {
         team.deal(blocks, [&](Index first, Index last) {
             for (Index block = first; block < last; ++block) {
@@ -81,9 +86,11 @@ void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, 
 }
 
 template <class T>
-Evaluation<T>::Evaluation(const Network<T>& network, const T* X, Index ldx, Index n,
-                          const Targets<T>& targets, int threads)
+Evaluation<T>::Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters,
+                          const T* X, Index ldx, Index n, const Targets<T>& targets, int threads)
     : network_(network),
+      layout_(layout),
+      parameters_(parameters),
       X_(X),
       ldx_(ldx),
       n_(n),
@@ -95,7 +102,7 @@ Evaluation<T>::Evaluation(const Network<T>& network, const T* X, Index ldx, Inde
       block_losses_(std::size_t(blocks_)),
       block_scores_(std::size_t(blocks_ * sums_)),
       total_squares_(std::size_t(network.outputs())) {
-    for (int t = 0; t < threads; ++t) passes_.emplace_back(network);
+    for (int t = 0; t < threads; ++t) passes_.emplace_back(network, layout.all_weights(parameters));
     if (targets.weights) {
         weight_sum_ = 0;
         for (Index i = 0; i < n; ++i) weight_sum_ += double(targets.weights[i]);
@@ -125,6 +132,7 @@ void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
     const Architecture& architecture = network_.architecture();
     const Index first = block * ForwardPass<T>::kRows, last = std::min(first + ForwardPass<T>::kRows, n_);
     const T* output = pass.raw(X_ + first * ldx_, ldx_, last - first);
+    double losses[ForwardPass<T>::kRows];
     const LossBatch<T> rows{targets_,
                             nullptr,
                             first,
@@ -133,8 +141,11 @@ void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
                             pass.ld(),
                             network_.outputs(),
                             T(architecture.loss_parameter),
-                            1.0};
-    block_losses_[std::size_t(block)] = loss_(rows, 0, last - first);
+                            1.0,
+                            losses,
+                            pass.columns()};
+    loss_(rows, 0, last - first);
+    block_losses_[std::size_t(block)] = sum(losses, last - first);
     double* sums = block_scores_.data() + block * sums_;
     std::fill(sums, sums + sums_, 0.0);
     if (scores_classes(architecture.loss))
@@ -180,10 +191,7 @@ double Evaluation<T>::loss() const {
     double total = 0, squares = 0;
     for (const double loss : block_losses_) total += loss;
     const double l2 = network_.architecture().l2;
-    for (const Layer& layer : network_.layers()) {
-        if (l2 == 0) break;
-        squares += sum_of_squares(network_.parameters() + layer.weights, layer.inputs * layer.outputs);
-    }
+    if (l2 != 0) squares = layout_.squared_weights(parameters_);
     return (weight_sum_ > 0 ? total / weight_sum_ : 0) + l2 / 2 * squares;
 }
 

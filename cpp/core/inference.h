@@ -1,8 +1,9 @@
 // Outputs for any number of rows, block by block: a row's outputs do not depend on the rows around it.
 #pragma once
 
-#include "network.h"
+#include "layout.h"
 #include "parallel.h"
+#include "passes.h"
 
 namespace fastmlp {
 
@@ -12,7 +13,8 @@ class ForwardPass {
 public:
     static constexpr Index kRows = 48;  // a multiple of every tile height
 
-    explicit ForwardPass(const Network<T>& network, Index max_rows = kRows);
+    // The weights are read where they lie when a pass is run.
+    ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights, Index max_rows = kRows);
 
     // Writes the outputs of `rows` rows, at most max_rows, to `out` [rows, outputs].
     void run(const T* X, Index ldx, Index rows, T* out);
@@ -20,10 +22,12 @@ public:
     // The last layer's values in place, [rows, ld]: z where the loss takes logits, else a.
     const T* raw(const T* X, Index ldx, Index rows);
     Index ld() const { return ld_; }
+    T* columns() const { return columns_.data(); }  // loss_scratch(outputs)
 
 private:
     const Network<T>& network_;
-    AlignedBuffer<T> buffers_[2];
+    std::vector<WeightPanels<T>> weights_;
+    AlignedBuffer<T> buffers_[2], columns_;
     Index ld_;
     std::vector<ForwardTiles<T>> forward_;
 };
@@ -37,8 +41,9 @@ void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, 
 template <class T>
 class Evaluation {
 public:
-    Evaluation(const Network<T>& network, const T* X, Index ldx, Index n, const Targets<T>& targets,
-               int threads);
+    // Of the parameters in panels that are there when run() is called.
+    Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters, const T* X,
+               Index ldx, Index n, const Targets<T>& targets, int threads);
 
     // Called by every thread of a team; the results are there after the barrier that ends it.
     void run(const Team& team);
@@ -52,7 +57,8 @@ private:
     void add_squares(const T* output, Index ld, Index first, Index last, double* squares) const;
 
     const Network<T>& network_;
-    const T* X_;
+    const PanelLayout<T>& layout_;
+    const T *parameters_, *X_;
     Index ldx_, n_, blocks_, sums_;
     Targets<T> targets_;
     double weight_sum_;

@@ -1,13 +1,11 @@
-// The fused tile kernel: one product serves the forward, backward and gradient passes; only the epilogue
-// differs.
+// The fused tile kernel: one product serves the forward, backward and gradient passes; what differs is where
+// b comes from and the epilogue.
 //
-//   C[M, N] = sum_k a(i, k) b(k, j)     a broadcast from any strides, b read in contiguous rows
+//     C[M, N] = sum_k a(i, k) b(k, j)     a broadcast from any strides, b read in contiguous rows
 //
 // Each element of C is one chain of multiply-adds over k = 0 .. K-1, whatever tile it falls into, so its bits
 // depend neither on the number of threads nor on the rows around it.
 #pragma once
-
-#include <algorithm>
 
 #include "simd.h"
 
@@ -17,71 +15,123 @@ template <class T>
 struct Product {
     const T* a;  // a(i, k) = a[i * a_row + k * a_col]
     Index a_row, a_col;
-    const T* b;  // b(k, j) = b[k * b_row + j]; readable one packet past its end
-    Index b_row;
     Index M, N, K;
 };
 
-// Tiles are numbered panel by panel (a panel is one tile wide), so that neighbours share their panel of b.
+// The columns of C lie in panels one tile wide, the last one narrower; the rows of a panel in tiles. Tiles
+// are numbered panel by panel, so that neighbours share their panel of b.
 template <class T>
 struct TileGrid {
-    static constexpr Index kRows = kTileRows, kColumns = kTileVectors * kLanes<T>;
+    static constexpr Index kColumns = kTileVectors * kLanes<T>;
 
-    TileGrid(Index M, Index N) : row_tiles(ceil_div(M, kRows)), tiles(row_tiles * ceil_div(N, kColumns)) {}
-    Index row(Index tile) const { return tile % row_tiles * kRows; }
-    Index column(Index tile) const { return tile / row_tiles * kColumns; }
-
-    Index row_tiles, tiles;
+    static Index vectors(Index columns) {
+        return std::min<Index>(kTileVectors, ceil_div(columns, kLanes<T>));
+    }
+    static Index panel_tiles(Index M, Index columns) { return ceil_div(M, tile_rows(int(vectors(columns)))); }
+    static Index tiles(Index M, Index N) {
+        const Index rest = N % kColumns;
+        return N / kColumns * panel_tiles(M, kColumns) + (rest ? panel_tiles(M, rest) : 0);
+    }
 };
 
-// One tile of R rows and V vectors at (i, j). The epilogue is called as epilogue(i, j, packet) for each
-// vector while it is in a register; lanes at and beyond column N hold garbage that it must not let out.
-template <int R, int V, class T, class Epilogue>
-FASTMLP_INLINE void multiply_tile(const Product<T>& p, Index i, Index j, const Epilogue& epilogue) {
+// K rows of b, V vectors wide, `row` elements apart.
+template <class T>
+struct PanelRows {
+    const T* data;
+    Index row;
+};
+
+// One tile of R rows and V vectors, from row i of the panel on. With kBias row K of the panel is added. The
+// epilogue is called as epilogue(i, v, packet) while the packet is in a register. An epilogue that has work
+// left over from the tile before does it piece by piece, epilogue.ride(0) .. epilogue.ride(rides - 1),
+// between the multiply-adds of this one, whose latency hides behind them.
+template <int R, int V, bool kBias, class T, class Epilogue>
+FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index i, Epilogue& epilogue) {
     using namespace Eigen::internal;
     Packet<T> c[R][V];
-    for (int r = 0; r < R; ++r)
-        for (int v = 0; v < V; ++v) c[r][v] = simd::set1(T(0));
-
-    const T* a = p.a + i * p.a_row;
-    const T* b = p.b + j;
-    for (Index k = 0; k < p.K; ++k, a += p.a_col, b += p.b_row) {
-        Packet<T> row[V];
-        for (int v = 0; v < V; ++v) row[v] = simd::load(b + v * kLanes<T>);
-        for (int r = 0; r < R; ++r) {
-            const Packet<T> x = simd::set1(a[r * p.a_row]);
-            for (int v = 0; v < V; ++v) c[r][v] = pmadd(x, row[v], c[r][v]);
+    for (int v = 0; v < V; ++v) {
+        Packet<T> start = simd::set1(T(0));
+        if constexpr (kBias) start = simd::load(panel.data + p.K * panel.row + v * kLanes<T>);
+        for (int r = 0; r < R; ++r) c[r][v] = start;
+    }
+    const T *a = p.a + i * p.a_row, *b = panel.data;
+    const auto accumulate = [&](Index steps) FASTMLP_INLINE_LAMBDA {
+        for (Index k = 0; k < steps; ++k, a += p.a_col, b += panel.row) {
+            Packet<T> row[V];
+            for (int v = 0; v < V; ++v) row[v] = simd::load(b + v * kLanes<T>);
+            for (int r = 0; r < R; ++r) {
+                const Packet<T> x = simd::set1(a[r * p.a_row]);
+                for (int v = 0; v < V; ++v) c[r][v] = pmadd(x, row[v], c[r][v]);
+            }
         }
+    };
+    if constexpr (requires { epilogue.ride(0); }) {
+        constexpr Index kRides =
+            tile_rows(V) * V;  // what waits is a whole tile: only the last of a panel is not
+        if (epilogue.waits()) {
+            for (Index ride = 0; ride < kRides; ++ride) {
+                epilogue.ride(ride);
+                accumulate(p.K / kRides);
+            }
+            accumulate(p.K % kRides);
+        } else {
+            accumulate(p.K);
+        }
+    } else {
+        accumulate(p.K);
     }
     for (int r = 0; r < R; ++r)
-        for (int v = 0; v < V; ++v) epilogue(i + r, j + v * kLanes<T>, c[r][v]);
+        for (int v = 0; v < V; ++v) epilogue(i + r, v, r * V + v, c[r][v]);
+    if constexpr (requires { epilogue.ride(0); }) epilogue.end_tile(i, R);
 }
 
-// Tiles at the lower and right edge, by their number of rows and vectors.
-template <int R, int V, class T, class Epilogue>
-void multiply_edge(const Product<T>& p, Index i, Index j, Index rows, Index vectors,
-                   const Epilogue& epilogue) {
+// The last tile of a panel, by its number of rows.
+template <int R, int V, bool kBias, class T, class Epilogue>
+void multiply_edge(const Product<T>& p, PanelRows<T> panel, Index i, Epilogue& epilogue) {
     if constexpr (R > 1) {
-        if (rows < R) return multiply_edge<R - 1, V>(p, i, j, rows, vectors, epilogue);
+        if (p.M - i < R) return multiply_edge<R - 1, V, kBias>(p, panel, i, epilogue);
     }
-    if constexpr (V > 1) {
-        if (vectors < V) return multiply_edge<R, V - 1>(p, i, j, rows, vectors, epilogue);
-    }
-    multiply_tile<R, V>(p, i, j, epilogue);
+    multiply_tile<R, V, kBias>(p, panel, i, epilogue);
 }
 
-// Tiles [first, last) of the product's TileGrid.
-template <class T, class Epilogue>
-void multiply(const Product<T>& p, Index first, Index last, const Epilogue& epilogue) {
-    const TileGrid<T> grid(p.M, p.N);
-    for (Index tile = first; tile < last; ++tile) {
-        const Index i = grid.row(tile), j = grid.column(tile);
-        const Index rows = std::min<Index>(kTileRows, p.M - i);
-        const Index vectors = std::min<Index>(kTileVectors, ceil_div(p.N - j, kLanes<T>));
-        if (rows == kTileRows && vectors == kTileVectors)
-            multiply_tile<kTileRows, kTileVectors>(p, i, j, epilogue);
+// Tiles [first, last) of the panel that begins at column j.
+template <int V, bool kBias, class T, class Panels, class Epilogues>
+void multiply_panel(const Product<T>& p, const Panels& panels, Index j, Index first, Index last,
+                    const Epilogues& epilogues) {
+    constexpr int R = tile_rows(V);
+    const PanelRows<T> panel = panels.template panel<V>(j, last - first);
+    auto epilogue = epilogues.template panel<V>(j);
+    for (Index i = first * R; i < std::min(last * R, p.M); i += R) {
+        if (p.M - i >= R)
+            multiply_tile<R, V, kBias>(p, panel, i, epilogue);
         else
-            multiply_edge<kTileRows, kTileVectors>(p, i, j, rows, vectors, epilogue);
+            multiply_edge<R - 1, V, kBias>(p, panel, i, epilogue);
+    }
+}
+
+template <int V, bool kBias, class T, class Panels, class Epilogues>
+void multiply_panel_of(Index vectors, const Product<T>& p, const Panels& panels, Index j, Index first,
+                       Index last, const Epilogues& epilogues) {
+    if constexpr (V > 1) {
+        if (vectors < V)
+            return multiply_panel_of<V - 1, kBias>(vectors, p, panels, j, first, last, epilogues);
+    }
+    multiply_panel<V, kBias>(p, panels, j, first, last, epilogues);
+}
+
+// Tiles [first, last) of the product's TileGrid. panels.panel<V>(j, tiles) gives the rows of b for V vectors
+// from column j on, of which so many tiles will be made; epilogues.panel<V>(j) their epilogue.
+template <bool kBias = false, class T, class Panels, class Epilogues>
+void multiply(const Product<T>& p, const Panels& panels, Index first, Index last,
+              const Epilogues& epilogues) {
+    using Grid = TileGrid<T>;
+    const Index full = Grid::panel_tiles(p.M, Grid::kColumns);
+    for (Index panel = std::min(first / full, p.N / Grid::kColumns); first < last; ++panel) {
+        const Index j = panel * Grid::kColumns, begin = panel * full;
+        const Index end = std::min(last, begin + Grid::panel_tiles(p.M, p.N - j));
+        multiply_panel_of<kTileVectors, kBias>(Grid::vectors(p.N - j), p, panels, j, first - begin,
+                                               end - begin, epilogues);
+        first = end;
     }
 }
 

@@ -6,8 +6,8 @@
 #pragma once
 
 #include <cassert>
-#include <numeric>
 
+#include "columns.h"
 #include "vector_math.h"
 
 namespace fastmlp {
@@ -33,10 +33,87 @@ struct LossBatch {
     const T* output;  // [B, ld]: z or a, readable one packet past each row
     T* slope;         // [B, ld]: receives dLoss/dz or dLoss/da; null when only the value is wanted
     Index ld, outputs;
-    T parameter;   // delta of huber, q of quantile
-    double scale;  // 1 / sum of the weights of the batch
+    T parameter;     // delta of huber, q of quantile
+    double scale;    // 1 / sum of the weights of the batch
+    double* losses;  // [B]: receives w_i loss_i
+    T* columns;      // this thread's room for loss_scratch(outputs) numbers
 
     Index data_row(Index i) const { return order ? Index(order[i]) : first_row + i; }
+};
+
+template <class T>
+constexpr Index loss_scratch(Index outputs) {
+    return 2 * columns_size<T>(outputs);
+}
+
+// As many rows of a batch as a packet has lanes, side by side: their outputs z (or a), targets and weights.
+template <class T>
+class LossRows {
+public:
+    static constexpr Index W = kLanes<T>;
+
+    LossRows(const LossBatch<T>& batch, Index first, Index last)
+        : batch_(batch), first_(first), rows_(std::min(W, last - first)) {
+        for (Index r = 0; r < W; ++r) {
+            data_row_[r] = batch.data_row(first + std::min(r, rows_ - 1));
+            const T w = batch.targets.weights ? batch.targets.weights[data_row_[r]] : T(1);
+            weight_[r] = r < rows_ ? w : T(0);
+            scale_[r] = T(double(weight_[r]) * batch.scale);
+        }
+        load_columns(rows_, batch.outputs, batch.columns, [&](Index r, Index j, Index) {
+            return simd::load(batch.output + (first + r) * batch.ld + j);
+        });
+        if (!batch.targets.values) return;
+        load_columns(rows_, batch.outputs, targets(), [&](Index r, Index j, Index lanes) {
+            return simd::load(batch.targets.values + data_row_[r] * batch.outputs + j, lanes);
+        });
+    }
+
+    Index rows() const { return rows_; }
+    Packet<T> output(Index j) const { return simd::load(batch_.columns + j * W); }
+    Packet<T> target(Index j) const { return simd::load(targets() + j * W); }
+    Packet<T> scale() const { return simd::load(scale_); }
+    void set_output(Index j, Packet<T> x) { simd::store(batch_.columns + j * W, x); }
+
+    Index label(Index r) const {
+        const Index label = batch_.targets.labels[data_row_[r]];
+        assert(label >= 0 && label < batch_.outputs);
+        return label;
+    }
+    T* slope(Index r) const { return batch_.slope + (first_ + r) * batch_.ld; }
+    T scale_of(Index r) const { return scale_[r]; }
+
+    Packet<T> labels() const {
+        T labels[W] = {};
+        for (Index r = 0; r < rows_; ++r) labels[r] = T(label(r));
+        return simd::load(labels);
+    }
+    // Each row's output for its label.
+    Packet<T> output_of_label() const {
+        T outputs[W] = {};
+        for (Index r = 0; r < rows_; ++r) outputs[r] = batch_.output[(first_ + r) * batch_.ld + label(r)];
+        return simd::load(outputs);
+    }
+
+    // What set_output() left becomes the rows of `slope`.
+    void store_slopes() const {
+        store_rows(rows_, batch_.outputs, batch_.columns,
+                   [&](Index r, Index j, Index, Packet<T> x) { simd::store(slope(r) + j, x); });
+    }
+
+    void store_losses(Packet<T> losses) const {
+        T loss[W];
+        simd::store(loss, losses);
+        for (Index r = 0; r < rows_; ++r) batch_.losses[first_ + r] = double(weight_[r]) * double(loss[r]);
+    }
+
+private:
+    T* targets() const { return batch_.columns + columns_size<T>(batch_.outputs); }
+
+    const LossBatch<T>& batch_;
+    Index first_, rows_;
+    Index data_row_[W];
+    T weight_[W], scale_[W];
 };
 
 namespace losses {
@@ -124,141 +201,123 @@ struct Poisson {  // exp(z) - y z
     }
 };
 
-template <class T>
-T weight(const LossBatch<T>& batch, Index data_row) {
-    return batch.targets.weights ? batch.targets.weights[data_row] : T(1);
-}
-
-// Sum over rows [first, last) of w_i loss_i for a loss that acts on each output by itself.
+// One block of rows for a loss that acts on each output by itself; c is the parameter.
 template <class L, class T>
-double elementwise(const LossBatch<T>& batch, Index first, Index last) {
-    const Packet<T> c = simd::set1(batch.parameter);
-    double total = 0;
-    for (Index i = first; i < last; ++i) {
-        const Index row = batch.data_row(i);
-        const T* p = batch.output + i * batch.ld;
-        const T* y = batch.targets.values + row * batch.outputs;
-        const T w = weight(batch, row);
-        const Packet<T> scale = simd::set1(T(double(w) * batch.scale));
-        Packet<T> sum = simd::set1(T(0));
-        for (Index j = 0; j < batch.outputs; j += kLanes<T>) {
-            const Index lanes = std::min(kLanes<T>, batch.outputs - j);
-            const Packet<T> pj = simd::load(p + j), yj = simd::load(y + j, lanes);
-            sum = padd(sum, simd::keep_lanes(L::value(pj, yj, c), lanes, T(0)));
-            if (batch.slope) {
-                const Packet<T> slope = pmul(scale, L::slope(pj, yj, c));
-                simd::store(batch.slope + i * batch.ld + j, simd::keep_lanes(slope, lanes, T(0)));
-            }
-        }
-        total += double(w) * double(predux(sum));
+void elementwise(const LossBatch<T>& batch, LossRows<T> rows) {
+    const Packet<T> c = simd::set1(batch.parameter), scale = rows.scale();
+    Packet<T> sum = simd::set1(T(0));
+    for (Index j = 0; j < batch.outputs; ++j) {
+        const Packet<T> p = rows.output(j), y = rows.target(j);
+        sum = padd(sum, L::value(p, y, c));
+        if (batch.slope) rows.set_output(j, pmul(scale, L::slope(p, y, c)));
     }
-    return total;
+    if (batch.slope) rows.store_slopes();
+    rows.store_losses(sum);
 }
-
-// The largest logit and sum_j exp(z_j - max): what the softmax of one row is made of.
-template <class T>
-struct SoftmaxRow {
-    T max, sum;
-
-    SoftmaxRow(const T* z, Index n) {
-        constexpr T lowest = -std::numeric_limits<T>::infinity();
-        Packet<T> m = simd::set1(lowest), s = simd::set1(T(0));
-        for (Index j = 0; j < n; j += kLanes<T>)
-            m = pmax(simd::keep_lanes(simd::load(z + j), n - j, lowest), m);
-        max = predux_max(m);
-        for (Index j = 0; j < n; j += kLanes<T>)
-            s = padd(s,
-                     vmath::exp(psub(simd::keep_lanes(simd::load(z + j), n - j, lowest), simd::set1(max))));
-        sum = predux(s);  // NaN where a logit is NaN or infinite
-    }
-
-    Packet<T> probability(Packet<T> z) const {
-        return pdiv(vmath::exp(psub(z, simd::set1(max))), simd::set1(sum));
-    }
-};
 
 // loss = sum_j q_j (log sum exp z - z_j); delta = softmax(z) - q, where q is one-hot or a row of
 // probabilities.
 template <class T>
-double softmax_cross_entropy(const LossBatch<T>& batch, Index first, Index last) {
-    double total = 0;
-    for (Index i = first; i < last; ++i) {
-        const Index row = batch.data_row(i), n = batch.outputs;
-        const T* z = batch.output + i * batch.ld;
-        const SoftmaxRow<T> softmax(z, n);
-        const double log_sum = std::log(double(softmax.sum)), max = double(softmax.max);
-        const T w = weight(batch, row), scale = T(double(w) * batch.scale);
-        const T* q = batch.targets.values ? batch.targets.values + row * n : nullptr;
-        const Index label = q ? -1 : batch.targets.labels[row];
-        assert(q || (label >= 0 && label < n));
-        double loss = q ? 0 : log_sum + (max - double(z[label]));
-        for (Index j = 0; q && j < n; ++j) loss += double(q[j]) * (log_sum + (max - double(z[j])));
-        total += double(w) * loss;
-        if (!batch.slope) continue;
-        T* delta = batch.slope + i * batch.ld;
-        T q_sum = 1;
-        if (q) q_sum = std::accumulate(q, q + n, T(0));
-        for (Index j = 0; j < n; j += kLanes<T>) {
-            Packet<T> d = pmul(simd::set1(q_sum), softmax.probability(simd::load(z + j)));
-            if (q) d = psub(d, simd::load(q + j, std::min(kLanes<T>, n - j)));
-            simd::store(delta + j, simd::keep_lanes(pmul(simd::set1(scale), d), n - j, T(0)));
+void softmax_cross_entropy(const LossBatch<T>& batch, LossRows<T> rows) {
+    const Index n = batch.outputs;
+    const bool labels = batch.targets.labels;
+    Packet<T> max = rows.output(0), sum = simd::set1(T(0)), q_sum = sum, below = sum;
+    for (Index j = 1; j < n; ++j) max = pmax(rows.output(j), max);
+    for (Index j = 0; j < n; ++j) {
+        const Packet<T> z = psub(rows.output(j), max), e = vmath::exp(z);
+        sum = padd(sum, e);
+        if (!labels) {
+            q_sum = padd(q_sum, rows.target(j));
+            below = pmadd(rows.target(j), z, below);
         }
-        if (!q) delta[label] -= scale;
+        rows.set_output(j, e);
     }
-    return total;
+    if (labels) {
+        q_sum = simd::set1(T(1));
+        below = psub(rows.output_of_label(), max);
+    }
+    rows.store_losses(psub(pmul(q_sum, plog(sum)), below));
+    if (!batch.slope) return;
+
+    const Packet<T> share = pdiv(pmul(q_sum, rows.scale()), sum);  // NaN where a logit is NaN or infinite
+    for (Index j = 0; j < n; ++j) {
+        const Packet<T> p = pmul(rows.output(j), share);
+        rows.set_output(j, labels ? p : psub(p, pmul(rows.scale(), rows.target(j))));
+    }
+    rows.store_slopes();
+    for (Index r = 0; labels && r < rows.rows(); ++r) rows.slope(r)[rows.label(r)] -= rows.scale_of(r);
 }
 
 // sum over j != y of max(0, a_j - a_y + 1) (Weston, Watkins, 1999).
 template <class T>
-double hinge(const LossBatch<T>& batch, Index first, Index last) {
-    double total = 0;
-    for (Index i = first; i < last; ++i) {
-        const Index row = batch.data_row(i), label = batch.targets.labels[row];
-        assert(label >= 0 && label < batch.outputs);
-        const T* a = batch.output + i * batch.ld;
-        const T w = weight(batch, row), scale = T(double(w) * batch.scale);
-        double loss = 0;
-        Index violations = 0;
-        for (Index j = 0; j < batch.outputs; ++j) {
-            const T margin = a[j] - a[label] + T(1);
-            const bool counts = j != label && !(margin <= 0);  // a NaN counts
-            if (counts) loss += double(margin);
-            violations += counts;
-            if (batch.slope) batch.slope[i * batch.ld + j] = counts ? scale : T(0);
-        }
-        if (batch.slope) batch.slope[i * batch.ld + label] = -T(violations) * scale;
-        total += double(w) * loss;
+void hinge(const LossBatch<T>& batch, LossRows<T> rows) {
+    const Packet<T> zero = simd::set1(T(0)), one = simd::set1(T(1));
+    const Packet<T> labels = rows.labels(), at_label = rows.output_of_label();
+    Packet<T> sum = zero, violations = zero;
+    for (Index j = 0; j < batch.outputs; ++j) {
+        const Packet<T> margin = padd(psub(rows.output(j), at_label), one);
+        const Packet<T> left_out = por(pcmp_le(margin, zero), pcmp_eq(labels, simd::set1(T(j))));
+        const Packet<T> counts = pandnot(one, left_out);  // a NaN counts
+        sum = padd(sum, pmul(counts, margin));
+        violations = padd(violations, counts);
+        rows.set_output(j, pmul(counts, rows.scale()));
     }
-    return total;
+    rows.store_losses(sum);
+    if (!batch.slope) return;
+    rows.store_slopes();
+    T count[kLanes<T>];
+    simd::store(count, violations);
+    for (Index r = 0; r < rows.rows(); ++r) rows.slope(r)[rows.label(r)] = -count[r] * rows.scale_of(r);
+}
+
+template <auto block, class T>
+void in_blocks(const LossBatch<T>& batch, Index first, Index last) {
+    for (Index i = first; i < last; i += kLanes<T>) block(batch, LossRows<T>(batch, i, last));
 }
 
 }  // namespace losses
 
-// Sum over rows [first, last) of the batch of w_i loss_i; fills `slope` when it is set.
+// Rows [first, last) of the batch: fills `losses`, and `slope` when it is set.
 template <class T>
-using LossFunction = double (*)(const LossBatch<T>&, Index first, Index last);
+using LossFunction = void (*)(const LossBatch<T>&, Index first, Index last);
 
 template <class T>
 LossFunction<T> loss_function(Loss loss) {
+    using namespace losses;
     switch (loss) {
         case Loss::softmax_cross_entropy:
-            return losses::softmax_cross_entropy<T>;
+            return in_blocks<softmax_cross_entropy<T>, T>;
         case Loss::binary_cross_entropy:
-            return losses::elementwise<losses::BinaryCrossEntropy, T>;
+            return in_blocks<elementwise<BinaryCrossEntropy, T>, T>;
         case Loss::absolute_error:
-            return losses::elementwise<losses::AbsoluteError, T>;
+            return in_blocks<elementwise<AbsoluteError, T>, T>;
         case Loss::huber:
-            return losses::elementwise<losses::Huber, T>;
+            return in_blocks<elementwise<Huber, T>, T>;
         case Loss::quantile:
-            return losses::elementwise<losses::Quantile, T>;
+            return in_blocks<elementwise<Quantile, T>, T>;
         case Loss::poisson:
-            return losses::elementwise<losses::Poisson, T>;
+            return in_blocks<elementwise<Poisson, T>, T>;
         case Loss::hinge:
-            return losses::hinge<T>;
+            return in_blocks<hinge<T>, T>;
         case Loss::squared_error:
             break;
     }
-    return losses::elementwise<losses::SquaredError, T>;
+    return in_blocks<elementwise<SquaredError, T>, T>;
+}
+
+// softmax(z) in place, on rows side by side.
+template <class T>
+void softmax_columns(T* columns, Index n) {
+    using namespace Eigen::internal;
+    constexpr Index W = kLanes<T>;
+    Packet<T> max = simd::load(columns), sum = simd::set1(T(0));
+    for (Index j = 1; j < n; ++j) max = pmax(simd::load(columns + j * W), max);
+    for (Index j = 0; j < n; ++j) {
+        const Packet<T> e = vmath::exp(psub(simd::load(columns + j * W), max));
+        sum = padd(sum, e);
+        simd::store(columns + j * W, e);
+    }
+    for (Index j = 0; j < n; ++j) simd::store(columns + j * W, pdiv(simd::load(columns + j * W), sum));
 }
 
 }  // namespace fastmlp

@@ -83,7 +83,7 @@ struct Sgd {  // w -= rate g
     static constexpr bool kWritesWeights = true;
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>& u, P& w, P g, P&, P&) {
-        w = psub(w, pmul(pset1<P>(u.rate), g));
+        w = pmadd(pset1<P>(-u.rate), g, w);
     }
 };
 
@@ -92,7 +92,7 @@ struct Momentum {  // v = momentum v - rate g; w += v (Polyak, 1964)
     static constexpr bool kWritesWeights = true;
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>& u, P& w, P g, P& v, P&) {
-        v = psub(pmul(pset1<P>(u.momentum), v), pmul(pset1<P>(u.rate), g));
+        v = pmadd(pset1<P>(-u.rate), g, pmul(pset1<P>(u.momentum), v));
         w = padd(w, v);
     }
 };
@@ -102,9 +102,9 @@ struct Nesterov {  // v = momentum v - rate g; w += momentum v - rate g (Sutskev
     static constexpr bool kWritesWeights = true;
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>& u, P& w, P g, P& v, P&) {
-        const P momentum = pset1<P>(u.momentum), step = pmul(pset1<P>(u.rate), g);
-        v = psub(pmul(momentum, v), step);
-        w = padd(w, psub(pmul(momentum, v), step));
+        const P momentum = pset1<P>(u.momentum), step = pmul(pset1<P>(-u.rate), g);
+        v = pmadd(momentum, v, step);
+        w = padd(w, pmadd(momentum, v, step));
     }
 };
 
@@ -114,8 +114,8 @@ struct RmsProp {  // s = decay2 s + (1 - decay2) g^2; w -= rate g / (sqrt(s) + e
     static constexpr bool kWritesWeights = true;
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>& u, P& w, P g, P& s, P&) {
-        s = padd(pmul(pset1<P>(u.decay2), s), pmul(pset1<P>(u.rest2), pmul(g, g)));
-        w = psub(w, pdiv(pmul(pset1<P>(u.rate), g), padd(psqrt(s), pset1<P>(u.epsilon))));
+        s = pmadd(pset1<P>(u.decay2), s, pmul(pset1<P>(u.rest2), pmul(g, g)));
+        w = padd(w, pdiv(pmul(pset1<P>(-u.rate), g), padd(simd::sqrt(s), pset1<P>(u.epsilon))));
     }
 };
 
@@ -124,8 +124,8 @@ struct Adagrad {  // s += g^2; w -= rate g / (sqrt(s) + epsilon) (Duchi, Hazan, 
     static constexpr bool kWritesWeights = true;
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>& u, P& w, P g, P& s, P&) {
-        s = padd(s, pmul(g, g));
-        w = psub(w, pdiv(pmul(pset1<P>(u.rate), g), padd(psqrt(s), pset1<P>(u.epsilon))));
+        s = pmadd(g, g, s);
+        w = padd(w, pdiv(pmul(pset1<P>(-u.rate), g), padd(simd::sqrt(s), pset1<P>(u.epsilon))));
     }
 };
 
@@ -137,27 +137,27 @@ struct Adam {
     static constexpr bool kWritesWeights = true;
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>& u, P& w, P g, P& m, P& v) {
-        m = padd(pmul(pset1<P>(u.decay1), m), pmul(pset1<P>(u.rest1), g));
-        v = padd(pmul(pset1<P>(u.decay2), v), pmul(pset1<P>(u.rest2), pmul(g, g)));
-        const P denominator = padd(pmul(psqrt(v), pset1<P>(u.correction)), pset1<P>(u.epsilon));
-        w = psub(pmul(pset1<P>(u.shrink), w), pdiv(pmul(pset1<P>(u.rate), m), denominator));
+        m = pmadd(pset1<P>(u.decay1), m, pmul(pset1<P>(u.rest1), g));
+        v = pmadd(pset1<P>(u.decay2), v, pmul(pset1<P>(u.rest2), pmul(g, g)));
+        const P denominator = pmadd(simd::sqrt(v), pset1<P>(u.correction), pset1<P>(u.epsilon));
+        w = pmadd(pset1<P>(u.shrink), w, pdiv(pmul(pset1<P>(-u.rate), m), denominator));
     }
 };
 
 }  // namespace rules
 
-// Applies the rule to the `lanes` parameters at `at`, given their gradient without the l2 term.
+// Applies the rule to a packet of parameters, given their gradient without the l2 term.
 template <class Rule, class T>
-FASTMLP_INLINE void update(const Update<T>& u, Index at, Packet<T> g, Index lanes) {
+FASTMLP_INLINE void update(const Update<T>& u, Index at, Packet<T> g) {
     using namespace Eigen::internal;
-    Packet<T> w = simd::load(u.w + at, lanes), s1{}, s2{};
-    if constexpr (Rule::kStates >= 1 && Rule::kWritesWeights) s1 = simd::load(u.s1 + at, lanes);
-    if constexpr (Rule::kStates >= 2) s2 = simd::load(u.s2 + at, lanes);
+    Packet<T> w = simd::load(u.w + at), s1{}, s2{};
+    if constexpr (Rule::kStates >= 1 && Rule::kWritesWeights) s1 = simd::load(u.s1 + at);
+    if constexpr (Rule::kStates >= 2) s2 = simd::load(u.s2 + at);
     g = pmadd(simd::set1(u.l2), w, g);
     Rule::apply(u, w, g, s1, s2);
-    if constexpr (Rule::kStates >= 1) simd::store(u.s1 + at, s1, lanes);
-    if constexpr (Rule::kStates >= 2) simd::store(u.s2 + at, s2, lanes);
-    if constexpr (Rule::kWritesWeights) simd::store(u.w + at, w, lanes);
+    if constexpr (Rule::kStates >= 1) simd::store(u.s1 + at, s1);
+    if constexpr (Rule::kStates >= 2) simd::store(u.s2 + at, s2);
+    if constexpr (Rule::kWritesWeights) simd::store(u.w + at, w);
 }
 
 inline int state_count(Optimizer kind) {

@@ -57,19 +57,26 @@ struct Team {
         if (size > 1) shared->wait();
     }
 
-    // Calls work(first, last) for this thread's contiguous share of `tasks` tasks; a monitor is polled every
-    // `grain` tasks.
+    // Where this thread's contiguous share of n things begins; it ends where that of rank + 1 begins.
+    Index share(Index n, int of_rank) const { return n * of_rank / size; }
+
+    // Calls work(first, last) for tasks [begin, end); a monitor is polled every `grain` tasks.
     template <class Work>
-    void deal(Index tasks, Work work, Index grain = 1) const {
-        const Index first = tasks * rank / size, last = tasks * (rank + 1) / size;
+    void each(Index begin, Index end, Work work, Index grain = 1) const {
         if (!monitor) {
-            if (first < last) work(first, last);
+            if (begin < end) work(begin, end);
             return;
         }
-        for (Index task = first; task < last && !monitor->interrupted(); task += grain) {
-            work(task, std::min(task + grain, last));
+        for (Index task = begin; task < end && !monitor->interrupted(); task += grain) {
+            work(task, std::min(task + grain, end));
             if (rank == 0) monitor->poll();
         }
+    }
+
+    // The same for this thread's share of `tasks` tasks.
+    template <class Work>
+    void deal(Index tasks, Work work, Index grain = 1) const {
+        each(share(tasks, rank), share(tasks, rank + 1), work, grain);
     }
 };
 

@@ -15,13 +15,17 @@ using Packet = typename Eigen::internal::packet_traits<T>::type;
 template <class T>
 inline constexpr Index kLanes = Eigen::internal::unpacket_traits<Packet<T>>::size;
 
-// Rows and vectors of the register tile: what the instruction set's registers hold without a spill.
+// Vectors across the register tile, and its rows for each number of vectors: what the instruction set's
+// registers hold without a spill.
 #if defined(EIGEN_VECTORIZE_AVX512) || defined(EIGEN_VECTORIZE_NEON)
-inline constexpr int kTileRows = 6, kTileVectors = 4;
+inline constexpr int kTileVectors = 4;
+constexpr int tile_rows(int vectors) { return vectors == 4 ? 6 : 8; }
 #elif defined(EIGEN_VECTORIZE_AVX)
-inline constexpr int kTileRows = 4, kTileVectors = 3;
+inline constexpr int kTileVectors = 3;
+constexpr int tile_rows(int vectors) { return vectors == 3 ? 4 : vectors == 2 ? 6 : 8; }
 #else
-inline constexpr int kTileRows = 4, kTileVectors = 2;
+inline constexpr int kTileVectors = 2;
+constexpr int tile_rows(int vectors) { return vectors == 2 ? 4 : 8; }
 #endif
 
 namespace simd {
@@ -84,6 +88,32 @@ FASTMLP_INLINE Packet<T> keep_lanes(Packet<T> x, Index lanes, T fill) {
     if (lanes >= kLanes<T>) return x;
     return pselect(pcmp_lt(plset<Packet<T>>(T(0)), set1<T>(T(lanes))), x, set1<T>(fill));
 }
+
+// Correctly rounded, unlike Eigen's psqrt, and as fast beside multiply-adds.
+template <class P>
+FASTMLP_INLINE P sqrt(P x) {
+    return Eigen::internal::psqrt(x);
+}
+#if defined(EIGEN_VECTORIZE_AVX512)
+template <>
+FASTMLP_INLINE Packet<float> sqrt(Packet<float> x) {
+    return _mm512_sqrt_ps(x);
+}
+template <>
+FASTMLP_INLINE Packet<double> sqrt(Packet<double> x) {
+    return _mm512_sqrt_pd(x);
+}
+#elif defined(EIGEN_VECTORIZE_AVX)
+template <>
+FASTMLP_INLINE Packet<float> sqrt(Packet<float> x) {
+    return _mm256_sqrt_ps(x);
+}
+#elif defined(EIGEN_VECTORIZE_SSE)
+template <>
+FASTMLP_INLINE Packet<float> sqrt(Packet<float> x) {
+    return _mm_sqrt_ps(x);
+}
+#endif
 
 template <class P>
 FASTMLP_INLINE P select(P mask, P yes, P no) {

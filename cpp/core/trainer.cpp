@@ -35,15 +35,15 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized),
       restores_(options.restore_best && (validation || options.patience >= 0)),
       backprop_(network, batch_size_,
-                {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, false}),
-      work_(with_rule(options.optimizer.kind, [](auto rule) { return GradientWork<T>::of(rule); })) {
+                {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, options.threads}),
+      work_(update_work<T>(options.optimizer.kind)) {
     assert(data.rows > 0 && options.batch_size > 0 && options.epochs > 0 && options.threads > 0);
     assert((data.targets.labels != nullptr) != (data.targets.values != nullptr));
     options_.threads = worth_threads(network.training_flops(batch_size_), options.threads);
     if (validation)
-        evaluation_.emplace(network, validation->X, validation->ldx, validation->rows, validation->targets,
-                            options_.threads);
-    const Index size = network.parameter_count(), states = state_count(options.optimizer.kind);
+        evaluation_.emplace(network, backprop_.layout(), backprop_.parameters(), validation->X,
+                            validation->ldx, validation->rows, validation->targets, options_.threads);
+    const Index size = backprop_.layout().size(), states = state_count(options.optimizer.kind);
     if (states >= 1) state1_ = AlignedBuffer<T>(size);
     if (states >= 2) state2_ = AlignedBuffer<T>(size);
     if (whole_gradient_) gradient_ = AlignedBuffer<T>(size);
@@ -55,20 +55,23 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
 
 template <class T>
 StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
-    const Index size = network_.parameter_count();
+    const PanelLayout<T>& layout = backprop_.layout();
     begin_epoch(monitor);
     while (!ended()) {
         run_team(options_.threads, &monitor, [&](const Team& team) { train_epochs(team, bool(on_epoch)); });
         const bool recorded = Index(records_.size()) == epoch_;
         if (!recorded || !on_epoch) continue;
+        layout.unpack(backprop_.parameters(), network_.parameters());
         const std::optional<StopReason> wish = on_epoch(records_.back());
         if (!stop_reason_) stop_reason_ = wish;
-        if (first_nonfinite(network_.parameters(), size) >= 0) stop_reason_ = StopReason::diverged;
+        if (first_nonfinite(network_.parameters(), network_.parameter_count()) >= 0)
+            stop_reason_ = StopReason::diverged;
+        layout.pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
     }
     // An interrupt may have left a step half done.
     const bool wants_kept = restores_ || stop_reason_ == StopReason::interrupted;
-    if (stop_reason_ == StopReason::diverged || (wants_kept && !candidate_))
-        std::copy(kept_.data(), kept_.data() + size, network_.parameters());
+    const bool takes_kept = stop_reason_ == StopReason::diverged || (wants_kept && !candidate_);
+    layout.unpack(takes_kept ? kept_.data() : backprop_.parameters(), network_.parameters());
     return stop_reason_.value_or(StopReason::epochs);
 }
 
@@ -120,8 +123,9 @@ void Trainer<T>::train_epoch(const Team& watched, Index epoch) {
 // Forward, loss, backward, update. Every thread holds the same loss, so all of them leave at the same place.
 template <class T>
 void Trainer<T>::train_step(const Team& team, const Batch<T>& batch, Index step) {
-    backprop_.forward(team, batch, std::uint64_t(step));
-    const double loss = backprop_.loss(team, batch);
+    backprop_.deltas(team, batch, std::uint64_t(step));
+    team.barrier();
+    const double loss = backprop_.loss(batch);
     if (team.monitor) {  // after an interrupt the loss is not whole, and no weight may change
         if (team.rank == 0) halted_ = team.monitor->interrupted();
         team.barrier();
@@ -135,13 +139,13 @@ void Trainer<T>::train_step(const Team& team, const Batch<T>& batch, Index step)
     }
     if (!std::isfinite(loss)) return;
     if (step % steps_per_epoch_ == 0 && !evaluation_) keep_proven(team, loss);
-    Update<T> update(network_.parameters(), state1_.data(), state2_.data(), options_.optimizer,
+    Update<T> update(backprop_.parameters(), state1_.data(), state2_.data(), options_.optimizer,
                      learning_rate_.at(step), double(step + 1));
     update.l2 = T(network_.architecture().l2);
     if (whole_gradient_)
         update_from_whole_gradient(team, batch, update);
     else
-        backprop_.backward(team, batch, update, work_);
+        backprop_.gradients(team, batch, update, work_);
 }
 
 // Keeps the weights before an epoch's first step, now that their loss is known to be finite: those of the
@@ -156,19 +160,20 @@ void Trainer<T>::keep_proven(const Team& team, double loss) {
 
 template <class T>
 void Trainer<T>::keep() {
-    std::copy(network_.parameters(), network_.parameters() + network_.parameter_count(), kept_.data());
+    std::copy(backprop_.parameters(), backprop_.parameters() + kept_.size(), kept_.data());
     candidate_ = false;
 }
 
 template <class T>
 void Trainer<T>::update_from_whole_gradient(const Team& team, const Batch<T>& batch,
                                             const Update<T>& update) {
-    const GradientWork<T> store = GradientWork<T>::of(rules::StoreGradient{});
-    Update<T> into(network_.parameters(), gradient_.data(), nullptr);
+    const GradientWork<T> store = store_work<T>();
+    Update<T> into(backprop_.parameters(), gradient_.data(), nullptr);
     into.l2 = update.l2;
-    backprop_.backward(team, batch, into, store);
+    backprop_.gradients(team, batch, into, store);
+    team.barrier();
 
-    const Index size = network_.parameter_count();
+    const Index size = gradient_.size();
     team.deal(ceil_div(size, kFlatTask), [&](Index first, Index last) {
         for (Index task = first; task < last; ++task) {
             const Index begin = task * kFlatTask;
@@ -181,17 +186,10 @@ void Trainer<T>::update_from_whole_gradient(const Team& team, const Batch<T>& ba
     Update<T> penalised = update;
     penalised.l2 = 0;  // the stored gradient holds it already
     const T scale = T(gradient_scale());
-    const auto apply = [&](Index begin, Index count, const Update<T>& u) {
-        team.deal(ceil_div(count, kFlatTask), [&](Index first, Index last) {
-            const Index end = std::min(last * kFlatTask, count);
-            work_.sum(gradient_.data() + begin, 1, 0, scale, u, begin, first * kFlatTask, end);
-        });
-    };
-    for (const Layer& layer : network_.layers()) {
-        apply(layer.weights, layer.inputs * layer.outputs, penalised);
-        apply(layer.biases, layer.outputs, penalised.for_biases());
+    for (Index l = 0; l < network_.architecture().layers(); ++l) {
+        const LayerPanels<T>& layer = backprop_.layout().layer(l);
+        apply_gradient(team, layer, gradient_.data() + layer.offset, 1, 0, scale, penalised, work_);
     }
-    team.barrier();
 }
 
 // The factor that clips the gradient to clip_norm, or makes its norm 1.
@@ -208,12 +206,11 @@ double Trainer<T>::gradient_scale() const {
 template <class T>
 std::optional<StopReason> Trainer<T>::finish_epoch(Index epoch, const Monitor& monitor) {
     if (monitor.interrupted()) return StopReason::interrupted;
-    const Index size = network_.parameter_count();
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     const double loss = loss_sum_ / double(rows_seen_);
     const double validation_loss = evaluation_ && !diverged_ ? evaluation_->loss() : nan;
     const double monitored = evaluation_ ? validation_loss : loss;
-    if (diverged_ || !std::isfinite(monitored) || first_nonfinite(network_.parameters(), size) >= 0)
+    if (diverged_ || !std::isfinite(monitored) || first_nonfinite(backprop_.parameters(), kept_.size()) >= 0)
         return StopReason::diverged;
 
     records_.push_back({epoch + 1, loss, rate_, monitor.seconds(), validation_loss,

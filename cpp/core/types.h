@@ -11,12 +11,17 @@
 #include <new>
 #include <string_view>
 #include <utility>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define FASTMLP_INLINE __forceinline
+#define FASTMLP_INLINE_LAMBDA
 #define FASTMLP_NOINLINE __declspec(noinline)
 #else
 #define FASTMLP_INLINE inline __attribute__((always_inline))
+#define FASTMLP_INLINE_LAMBDA __attribute__((always_inline))
 #define FASTMLP_NOINLINE __attribute__((noinline))
 #endif
 
@@ -71,6 +76,14 @@ constexpr auto find_name(const Table& table, std::string_view name) {
                         [name](const auto& entry) { return entry.first == name; });
 }
 
+// Elements from row to row of a matrix of our own: whole cache lines, and an odd number of them, so that the
+// rows of a column spread over all sets of a cache.
+template <class T>
+constexpr Index row_stride(Index columns) {
+    constexpr Index kLine = 64 / Index(sizeof(T));
+    return (ceil_div(columns, kLine) | 1) * kLine;
+}
+
 // Position of the first NaN or infinity, -1 if all is finite.
 template <class T>
 Index first_nonfinite(const T* x, Index n) {
@@ -97,7 +110,11 @@ public:
     AlignedBuffer() = default;
     explicit AlignedBuffer(Index size) : size_(size) {
         const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(size + kSlack);
-        data_.reset(static_cast<T*>(::operator new(bytes, std::align_val_t{kAlignment})));
+        const std::size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
+        data_ = {static_cast<T*>(::operator new(bytes, std::align_val_t{alignment})), Free{alignment}};
+#ifdef __linux__
+        if (alignment == kHugePage) madvise(data_.get(), bytes, MADV_HUGEPAGE);
+#endif
         for (Index i = 0; i < size + kSlack; ++i) data_.get()[i] = T(0);
     }
 
@@ -105,10 +122,13 @@ public:
     Index size() const { return size_; }
 
 private:
+    static constexpr std::size_t kHugePage = std::size_t{1} << 21;
+
     struct Free {
-        void operator()(T* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+        std::size_t alignment;
+        void operator()(T* p) const { ::operator delete(p, std::align_val_t{alignment}); }
     };
-    std::unique_ptr<T, Free> data_;
+    std::unique_ptr<T, Free> data_{nullptr, Free{kAlignment}};
     Index size_ = 0;
 };
 

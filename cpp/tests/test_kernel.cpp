@@ -1,10 +1,11 @@
-// The tile kernel against a naive product, at every edge and with every kind of stride.
+// The tile kernel against a naive product, at every edge, with every kind of stride and from every kind of
+// panel.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <vector>
 
-#include "core/kernel.h"
+#include "core/layout.h"
 #include "core/random.h"
 
 using namespace fastmlp;
@@ -20,60 +21,110 @@ AlignedBuffer<T> random_numbers(Index n, std::uint32_t stream) {
 }
 
 template <class T>
-std::vector<T> product_of(const Product<T>& p) {
+struct Store {
+    T* c;
+    Index N, column = 0;
+
+    template <int V>
+    Store panel(Index j) const {
+        return {c, N, j};
+    }
+    void operator()(Index i, int v, int, Packet<T> x) const {
+        const Index j = column + v * kLanes<T>;
+        simd::store(c + i * N + j, x, std::min(kLanes<T>, N - j));
+    }
+};
+
+template <bool kBias, class T, class Panels>
+std::vector<T> product_of(const Product<T>& p, const Panels& panels) {
     std::vector<T> c(static_cast<std::size_t>(p.M * p.N));
-    const Index tiles = TileGrid<T>(p.M, p.N).tiles;
-    multiply(p, 0, tiles, [&](Index i, Index j, Packet<T> x) {
-        simd::store(c.data() + i * p.N + j, x, std::min(kLanes<T>, p.N - j));
-    });
+    multiply<kBias>(p, panels, 0, TileGrid<T>::tiles(p.M, p.N), Store<T>{c.data(), p.N});
     return c;
+}
+
+template <class T, class B>
+void check_product(const Product<T>& p, const std::vector<T>& c, const B& b, const T* bias = nullptr) {
+    for (Index i = 0; i < p.M; ++i)
+        for (Index j = 0; j < p.N; ++j) {
+            double want = bias ? double(bias[j]) : 0, size = std::abs(want);
+            for (Index k = 0; k < p.K; ++k) {
+                const double term = double(p.a[i * p.a_row + k * p.a_col]) * double(b(k, j));
+                want += term;
+                size += std::abs(term);
+            }
+            const double got = double(c[static_cast<std::size_t>(i * p.N + j)]);
+            REQUIRE(std::abs(got - want) <= double(p.K + 1) * std::numeric_limits<T>::epsilon() * size);
+        }
+}
+
+template <class T>
+std::vector<Index> widths() {
+    constexpr Index W = kLanes<T>, C = TileGrid<T>::kColumns;
+    return {1, 3, W, W + 1, 2 * W, 2 * W + 1, C - 1, C, C + 1, 2 * C + W, 150};
 }
 
 }  // namespace
 
 TEST_CASE_TEMPLATE("the product is right at every edge of the tile grid", T, float, double) {
-    const AlignedBuffer<T> a = random_numbers<T>(40 * 40, 0), b = random_numbers<T>(40 * 200, 1);
-    const std::vector<Index> columns{1,
-                                     3,
-                                     kLanes<T> - 1 + (kLanes<T> == 1),
-                                     kLanes<T>,
-                                     kLanes<T> + 1,
-                                     TileGrid<T>::kColumns,
-                                     TileGrid<T>::kColumns + 1,
-                                     150};
-    for (Index M = 1; M <= 2 * kTileRows + 1; ++M)
-        for (const Index N : columns)
+    const AlignedBuffer<T> a = random_numbers<T>(40 * 40, 0), b = random_numbers<T>(41 * 200, 1);
+    for (Index M = 1; M <= 17; ++M)
+        for (const Index N : widths<T>())
             for (const Index K : {1, 2, 17, 40}) {
+                const auto at = [&](Index k, Index j) { return b.data()[k * N + j]; };
                 // Rows of a, then its transpose, as the gradient reads it.
-                for (const auto& [row, column] : {std::pair<Index, Index>{40, 1}, {1, 40}}) {
-                    const Product<T> p{a.data(), row, column, b.data(), N, M, N, K};
-                    const std::vector<T> c = product_of(p);
-                    for (Index i = 0; i < M; ++i)
-                        for (Index j = 0; j < N; ++j) {
-                            double want = 0, size = 0;
-                            for (Index k = 0; k < K; ++k) {
-                                const double term =
-                                    double(p.a[i * row + k * column]) * double(p.b[k * N + j]);
-                                want += term;
-                                size += std::abs(term);
-                            }
-                            const double got = double(c[static_cast<std::size_t>(i * N + j)]);
-                            REQUIRE(std::abs(got - want) <=
-                                    double(K) * std::numeric_limits<T>::epsilon() * size);
-                        }
-                }
+                const Product<T> rows{a.data(), 40, 1, M, N, K}, columns{a.data(), 1, 40, M, N, K};
+                const WeightPanels<T> flat{b.data(), TileGrid<T>::kColumns, N};
+                check_product(rows, product_of<false>(rows, flat), at);
+                check_product(columns, product_of<false>(columns, flat), at);
+                check_product(rows, product_of<true>(rows, flat), at, b.data() + K * N);
             }
 }
 
+TEST_CASE_TEMPLATE("weights in panels, their transpose and copied rows are the same matrix", T, float,
+                   double) {
+    const AlignedBuffer<T> a = random_numbers<T>(90 * 150, 0), room(panel_size<T>(150));
+    for (const Index I : widths<T>())
+        for (const Index O : widths<T>()) {
+            const Architecture architecture{{I, O}, {Activation::identity}};
+            Network<T> network(architecture);
+            network.initialize(0, InitKind::normal, 1, 3);
+            const T* W = network.parameters();
+            const PanelLayout<T> layout(network);
+            const AlignedBuffer<T> panels(layout.size());
+            layout.pack(W, panels.data());
+            AlignedBuffer<T> back(network.parameter_count());
+            layout.unpack(panels.data(), back.data());
+            REQUIRE(std::equal(W, W + network.parameter_count(), back.data()));
+
+            const Product<T> forward{a.data(), 150, 1, 9, O, I}, backward{a.data(), 150, 1, 9, I, O};
+            check_product(
+                forward, product_of<true>(forward, layout.weights(0, panels.data())),
+                [&](Index k, Index j) { return W[k * O + j]; }, W + I * O);
+            check_product(
+                backward,
+                product_of<false>(backward, TransposedPanels<T>{panels.data(), layout.layer(0), room.data()}),
+                [&](Index k, Index j) { return W[j * O + k]; });
+        }
+    for (const Index ld : {150, 160}) {  // enough tiles for a copy
+        const Product<T> p{a.data(), 1, 90, 90, 100, 37};
+        const AlignedBuffer<T> b = random_numbers<T>(37 * ld, 2);
+        check_product(p, product_of<false>(p, MatrixPanels<T>{b.data(), ld, 37, room.data()}),
+                      [&](Index k, Index j) { return b.data()[k * ld + j]; });
+    }
+}
+
 TEST_CASE_TEMPLATE("an element's bits do not depend on the rows and columns around it", T, float, double) {
-    const Index K = 37, N = 2 * TileGrid<T>::kColumns + 3, M = 3 * kTileRows + 2;
-    const AlignedBuffer<T> a = random_numbers<T>(M * K, 0), b = random_numbers<T>(K * N, 1);
-    const std::vector<T> all = product_of(Product<T>{a.data(), K, 1, b.data(), N, M, N, K});
+    const Index K = 37, N = 2 * TileGrid<T>::kColumns + 3, M = 20;
+    const AlignedBuffer<T> a = random_numbers<T>(M * K, 0), b = random_numbers<T>((K + 1) * N, 1);
+    const auto product = [&](Index i, Index rows, Index first) {
+        const Product<T> p{a.data() + i * K, K, 1, rows, N - first, K};
+        return product_of<false>(p, WeightPanels<T>{b.data() + first, TileGrid<T>::kColumns, N});
+    };
+    const std::vector<T> all = product(0, M, 0);
     for (Index i = 0; i < M; ++i)
         for (Index first = 0; first < N; first += 5) {
-            // One row, from column `first` on: other tiles, other lanes.
             const std::vector<T> some =
-                product_of(Product<T>{a.data() + i * K, K, 1, b.data() + first, N, 1, N - first, K});
+                product(i, 1, first);  // one row, from a column on: other tiles, other lanes
             for (Index j = first; j < N; ++j)
                 REQUIRE(some[static_cast<std::size_t>(j - first)] ==
                         all[static_cast<std::size_t>(i * N + j)]);

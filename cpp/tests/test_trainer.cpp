@@ -57,17 +57,19 @@ template <class T>
 std::pair<double, std::vector<T>> loss_and_gradient(const Made<T>& made, int threads) {
     const Data<T> data = made.data();
     const Batch<T> batch{data.X, data.ldx, data.targets, nullptr, 0, data.rows};
-    Backprop<T> backprop(made.network, data.rows, {});
+    Backprop<T> backprop(made.network, data.rows, {.threads = threads});
     std::vector<T> gradient(static_cast<std::size_t>(made.network.parameter_count()));
-    Update<T> into(made.network.parameters(), gradient.data(), nullptr);
+    const AlignedBuffer<T> panels(backprop.layout().size());
+    Update<T> into(backprop.parameters(), panels.data(), nullptr);
     into.l2 = T(made.network.architecture().l2);
     double loss = 0;
     run_team(threads, nullptr, [&](const Team& team) {
-        backprop.forward(team, batch, 0);
-        const double value = backprop.loss(team, batch);
-        if (team.rank == 0) loss = value;
-        backprop.backward(team, batch, into, GradientWork<T>::of(rules::StoreGradient{}));
+        backprop.deltas(team, batch, 0);
+        team.barrier();
+        if (team.rank == 0) loss = backprop.loss(batch);
+        backprop.gradients(team, batch, into, store_work<T>());
     });
+    backprop.layout().unpack(panels.data(), gradient.data());
     return {loss, gradient};
 }
 

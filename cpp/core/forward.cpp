@@ -1,0 +1,42 @@
+// The forward pass on tiles.
+#include "activations.h"
+#include "passes.h"
+
+namespace fastmlp {
+
+namespace {
+
+template <class F, class T>
+struct Activate {
+    ForwardOutput<T> out;
+
+    template <int V>
+    Activate panel(Index j) const {
+        return {{out.a + j, out.slope ? out.slope + j : nullptr, out.ld}};
+    }
+    FASTMLP_INLINE void operator()(Index i, int v, int, Packet<T> z) const {
+        const Index at = i * out.ld + v * kLanes<T>;
+        const Packet<T> a = F::value(z);
+        simd::store(out.a + at, a);
+        if (out.slope) simd::store(out.slope + at, F::slope(z, a));
+    }
+};
+
+template <class F, class T>
+void forward_tiles(const Product<T>& p, const WeightPanels<T>& weights, const ForwardOutput<T>& out,
+                   Index first, Index last) {
+    multiply<true>(p, weights, first, last, Activate<F, T>{out});
+}
+
+}  // namespace
+
+template <class T>
+ForwardTiles<T> forward_work(Activation activation) {
+    return with_activation(activation,
+                           [](auto f) -> ForwardTiles<T> { return forward_tiles<decltype(f), T>; });
+}
+
+template ForwardTiles<float> forward_work(Activation);
+template ForwardTiles<double> forward_work(Activation);
+
+}  // namespace fastmlp

@@ -1,0 +1,108 @@
+// Where b of a product lies: weights in the flat buffer or in panels, their transpose, rows of a matrix.
+//
+// While a network trains its parameters lie in panels. A layer's W and b, [I + 1, O] with b as the last row,
+// is cut into panels of columns one tile wide; each is stored as [I + 1, width], one behind the other, filled
+// up with zeros to whole vectors. The products read them and the updates write them as one stream.
+#pragma once
+
+#include <vector>
+
+#include "kernel.h"
+
+namespace fastmlp {
+
+template <class T>
+struct LayerPanels {
+    static constexpr Index kColumns = TileGrid<T>::kColumns;
+
+    Index offset, inputs, outputs;
+
+    Index count() const { return ceil_div(outputs, kColumns); }
+    Index width(Index panel) const {
+        return std::min(kColumns, round_up(outputs - panel * kColumns, kLanes<T>));
+    }
+    Index weights(Index panel) const { return offset + panel * (inputs + 1) * kColumns; }
+    Index biases(Index panel) const { return weights(panel) + inputs * width(panel); }
+    Index size() const { return (inputs + 1) * round_up(outputs, kLanes<T>); }
+};
+
+// Room for a panel of b with K rows.
+template <class T>
+constexpr Index panel_size(Index K) {
+    return round_up(K, kLanes<T>) * TileGrid<T>::kColumns;
+}
+
+// W with b behind its last row: in the flat buffer, where the next row is O elements on, or in panels.
+template <class T>
+struct WeightPanels {
+    const T* data;
+    Index panel_stride;
+    Index row;  // 0: the panel's width
+
+    template <int V>
+    PanelRows<T> panel(Index j, Index) const {
+        return {data + j / TileGrid<T>::kColumns * panel_stride, row ? row : V * kLanes<T>};
+    }
+};
+
+// W^T[O, I] of a layer in panels, transposed a panel at a time into this thread's room.
+template <class T>
+struct TransposedPanels {
+    const T* parameters;
+    LayerPanels<T> layer;
+    T* room;
+
+    template <int V>
+    PanelRows<T> panel(Index j, Index) const {
+        constexpr Index W = kLanes<T>;
+        for (Index p = 0; p < layer.count(); ++p) {
+            const Index width = layer.width(p), next = std::min(p + 1, layer.count() - 1);
+            const T *in = parameters + layer.weights(p) + j * width,
+                    *ahead = parameters + layer.weights(next) + j * layer.width(next);
+            T* out = room + p * layer.kColumns * V * W;
+            for (Index v = 0; v < V; ++v)
+                for (Index o = 0; o < width; o += W) {
+                    for (Index r = 0; r < W; ++r) Eigen::internal::prefetch(ahead + (v * W + r) * width + o);
+                    transpose(in + v * W * width + o, width, layer.inputs - j - v * W,
+                              out + o * V * W + v * W, V * W);
+                }
+        }
+        return {room, V * W};
+    }
+
+private:
+    // One packet each way; rows that are missing count as 0.
+    static FASTMLP_INLINE void transpose(const T* in, Index ld_in, Index rows, T* out, Index ld_out) {
+        constexpr Index W = kLanes<T>;
+        Eigen::internal::PacketBlock<Packet<T>, W> block;
+        if (rows >= W)
+            for (Index r = 0; r < W; ++r) block.packet[r] = simd::load(in + r * ld_in);
+        else
+            for (Index r = 0; r < W; ++r)
+                block.packet[r] = r < rows ? simd::load(in + r * ld_in) : simd::set1(T(0));
+        Eigen::internal::ptranspose(block);
+        for (Index r = 0; r < W; ++r) simd::store(out + r * ld_out, block.packet[r]);
+    }
+};
+
+// Rows of a matrix, K of them; a panel that many tiles read is copied together first.
+template <class T>
+struct MatrixPanels {
+    static constexpr Index kMostRows = 4096;  // of a copy
+
+    const T* data;
+    Index ld, K;
+    T* room;
+
+    template <int V>
+    PanelRows<T> panel(Index j, Index tiles) const {
+        constexpr Index W = kLanes<T>, kWorthACopy = 8;
+        if (tiles < kWorthACopy || K > kMostRows || ld == V * W) return {data + j, ld};
+        for (Index k = 0; k < K; ++k)
+            for (int v = 0; v < V; ++v)
+                simd::store(room + (k * V + v) * W, simd::load(data + k * ld + j + v * W));
+        return {room, V * W};
+    }
+};
+
+}  // namespace fastmlp
