@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -81,11 +80,5 @@ def minimize(
     if not np.isfinite(result.fun):
         reason = "diverged"
     elif reason == "epochs" and len(records) < options.epochs:
-        reason = "converged"
-        if not result.success:
-            warnings.warn(
-                f"L-BFGS ended early, since no step lowers the loss any more ({result.message})",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+        reason = "converged"  # the gradient is small enough, or no step lowers the loss any more
     return records, reason, None
