@@ -29,37 +29,43 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
       loss_(loss_function<T>(network.architecture().loss)),
       output_slope_(slope_work<T>(network.output_layer().activation)) {
     const Index L = network.architecture().layers();
-    ld_.push_back(row_stride<T>(network.inputs()));
-    a_.push_back(options.gather ? scratch(max_rows * ld_[0]) : nullptr);
-    slope_.push_back(nullptr);
-    delta_.push_back(nullptr);
-
     layout_.pack(network.parameters(), parameters_.data());
-    Index most_parts = 0, longest = std::min(max_rows, MatrixPanels<T>::kMostRows);
+    for (const Index size : network.architecture().sizes) ld_.push_back(row_stride<T>(size));
+    Index longest = std::min(max_rows, MatrixPanels<T>::kMostRows), most_parts = 0;
+    std::vector<bool> keeps_slope{false};
     for (Index l = 1; l <= L; ++l) {
         const Layer& layer = network.layers()[std::size_t(l - 1)];
-        ld_.push_back(row_stride<T>(layer.outputs));
+        forward_.push_back(forward_work<T>(layer.activation));
+        backward_.push_back(backward_work<T>(layer.activation));
+        keeps_slope.push_back(!slope_from_output(layer.activation) || (drops_ && l < L));
         if (l > 1) longest = std::max(longest, layer.outputs);
         const Index parts = gradient_parts(l, max_rows);
         if (parts > 1) most_parts = std::max(most_parts, parts * layout_.layer(l - 1).size());
-        const bool keeps_slope = !slope_from_output(layer.activation);
-        a_.push_back(scratch(max_rows * ld_.back()));
-        delta_.push_back(scratch(max_rows * ld_.back()));
-        slope_.push_back(keeps_slope || (drops_ && l < L) ? scratch(max_rows * ld_.back()) : nullptr);
-        forward_.push_back(forward_work<T>(layer.activation));
-        backward_.push_back(backward_work<T>(layer.activation));
     }
     const Index room = std::max(panel_size<T>(longest), loss_scratch<T>(network.outputs()));
-    for (int t = 0; t < options.threads; ++t) thread_scratch_.push_back(scratch(room));
-    if (most_parts) parts_ = scratch(most_parts);
+    // One allocation for all, so that it lies in large pages: the first turn counts, the second hands out.
+    a_.resize(ld_.size());
+    slope_.resize(ld_.size());
+    delta_.resize(ld_.size());
+    thread_room_.resize(std::size_t(options.threads));
+    for (const bool counting : {true, false}) {
+        Index taken = 0;
+        const auto take = [&](T*& buffer, Index size) {
+            if (!counting && size > 0) buffer = memory_.data() + taken;
+            taken += round_up(size, AlignedBuffer<T>::kSlack);
+        };
+        for (std::size_t l = 0; l < ld_.size(); ++l) {
+            const Index size = max_rows * ld_[l];
+            take(a_[l], l > 0 || options.gather ? size : 0);
+            take(slope_[l], keeps_slope[l] ? size : 0);
+            take(delta_[l], l > 0 ? size : 0);
+        }
+        for (T*& of_thread : thread_room_) take(of_thread, room);
+        take(parts_, most_parts);
+        if (counting) memory_ = AlignedBuffer<T>(taken);
+    }
     row_losses_.resize(std::size_t(max_rows));
     if (network.architecture().l2 != 0) penalties_.resize(std::size_t(layout_.panels()));
-}
-
-template <class T>
-T* Backprop<T>::scratch(Index size) {
-    buffers_.emplace_back(size);
-    return buffers_.back().data();
 }
 
 template <class T>
@@ -155,7 +161,7 @@ void Backprop<T>::loss(const Share& share) {
                             T(architecture.loss_parameter),
                             weights > 0 ? 1 / weights : 0,
                             row_losses_.data(),
-                            thread_scratch_[std::size_t(share.team.rank)]};
+                            thread_room_[std::size_t(share.team.rank)]};
     const auto work = [&](Index first, Index last) {
         loss_(rows, first, last);
         if (takes_logits(architecture.loss)) return;
@@ -175,7 +181,7 @@ void Backprop<T>::backward(const Share& share) {
         const Index begin = share.first * ld_[at - 1];
         const Product<T> product{
             delta_[at] + share.first * ld_[at], ld_[at], 1, rows, layer.inputs, layer.outputs};
-        const TransposedPanels<T> weights{parameters(), layer, thread_scratch_[std::size_t(share.team.rank)]};
+        const TransposedPanels<T> weights{parameters(), layer, thread_room_[std::size_t(share.team.rank)]};
         const BackwardOutput<T> out{a_[at - 1] + begin, slope_[at - 1] ? slope_[at - 1] + begin : nullptr,
                                     delta_[at - 1] + begin, ld_[at - 1]};
         const auto tiles = [&](Index first, Index last) {
@@ -207,7 +213,7 @@ void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, con
     const Rows below = activations(l - 1, batch), above = delta(l);
     const Index I = layer.inputs, O = layer.outputs, rows = batch.rows;
     const Product<T> weights{below.data, 1, below.ld, I, O, rows}, biases{&one, 0, 0, 1, O, rows};
-    const MatrixPanels<T> delta{above.data, above.ld, rows, thread_scratch_[std::size_t(team.rank)]};
+    const MatrixPanels<T> delta{above.data, above.ld, rows, thread_room_[std::size_t(team.rank)]};
     const Index weight_tiles = TileGrid<T>::tiles(I, O), bias_tiles = TileGrid<T>::tiles(1, O);
     const Update<T> bias_update = update.for_biases();
     const Index parts = gradient_parts(l, rows);

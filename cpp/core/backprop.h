@@ -69,7 +69,6 @@ private:
     double weight_sum(const Batch<T>& batch) const;
     void gradient(const Team& team, Index layer, const Batch<T>& batch, const Update<T>& update,
                   const GradientWork<T>& work);
-    T* scratch(Index size);
     Index gradient_parts(Index layer, Index rows) const;
 
     const Network<T>& network_;
@@ -77,10 +76,10 @@ private:
     AlignedBuffer<T> parameters_;
     Dropout dropout_;
     bool drops_;
-    std::vector<AlignedBuffer<T>> buffers_;
+    AlignedBuffer<T> memory_;            // of all pointers below
     std::vector<T*> a_, slope_, delta_;  // of layers 0 .. L; a_[0] holds gathered rows, if any
     std::vector<Index> ld_;
-    std::vector<T*> thread_scratch_;  // for panels of b and columns of losses
+    std::vector<T*> thread_room_;  // for panels of b and columns of losses
     T* parts_ = nullptr;
     std::vector<double> row_losses_, penalties_;
     std::vector<ForwardTiles<T>> forward_;

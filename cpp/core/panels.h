@@ -56,16 +56,13 @@ struct TransposedPanels {
     PanelRows<T> panel(Index j, Index) const {
         constexpr Index W = kLanes<T>;
         for (Index p = 0; p < layer.count(); ++p) {
-            const Index width = layer.width(p), next = std::min(p + 1, layer.count() - 1);
-            const T *in = parameters + layer.weights(p) + j * width,
-                    *ahead = parameters + layer.weights(next) + j * layer.width(next);
+            const Index width = layer.width(p);
+            const T* in = parameters + layer.weights(p) + j * width;
             T* out = room + p * layer.kColumns * V * W;
             for (Index v = 0; v < V; ++v)
-                for (Index o = 0; o < width; o += W) {
-                    for (Index r = 0; r < W; ++r) Eigen::internal::prefetch(ahead + (v * W + r) * width + o);
+                for (Index o = 0; o < width; o += W)
                     transpose(in + v * W * width + o, width, layer.inputs - j - v * W,
                               out + o * V * W + v * W, V * W);
-                }
         }
         return {room, V * W};
     }
