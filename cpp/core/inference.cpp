@@ -41,6 +41,9 @@ ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<
     const Index size = max_rows * round_up(network.widest(), kLanes<T>);
     for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(size);
     for (const Layer& layer : network.layers()) forward_.push_back(forward_work<T>(layer.activation));
+    const bool copies_panels = weights_[0].row != 0 && max_rows == kRows;  // fewer rows are not worth it
+    if (copies_panels) room_ = AlignedBuffer<T>(panel_size<T>(network.widest() + 1));
+    for (WeightPanels<T>& weights : weights_) weights.room = room_.data();
 }
 
 template <class T>
@@ -69,19 +72,18 @@ void ForwardPass<T>::run(const T* X, Index ldx, Index rows, T* out) {
 template <class T>
 void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
              Monitor& monitor) {
-    const Index rows = ForwardPass<T>::kRows, blocks = ceil_div(n, rows);
-    threads =
-        int(std::min<Index>(worth_threads(network.forward_flops(n), threads), std::max<Index>(blocks, 1)));
+    threads = int(std::min<Index>(worth_threads(network.forward_flops(n), threads), std::max<Index>(n, 1)));
     std::vector<ForwardPass<T>> passes;
-    for (int t = 0; t < threads; ++t) passes.emplace_back(network, flat_weights(network), std::min(rows, n));
+    for (int t = 0; t < threads; ++t)
+        passes.emplace_back(network, flat_weights(network), std::min(ForwardPass<T>::kRows, n));
     run_team(threads, &monitor, [&](const Team& team) {
-        team.deal(blocks, [&](Index first, Index last) {
-            for (Index block = first; block < last; ++block) {
-                const Index begin = block * rows;
-                passes[std::size_t(team.rank)].run(X + begin * ldx, ldx, std::min(rows, n - begin),
-                                                   out + begin * network.outputs());
-            }
-        });
+        ForwardPass<T>& pass = passes[std::size_t(team.rank)];
+        const auto work = [&](Index first, Index last) {
+            for (Index i = first; i < last; i += ForwardPass<T>::kRows)
+                pass.run(X + i * ldx, ldx, std::min(ForwardPass<T>::kRows, last - i),
+                         out + i * network.outputs());
+        };
+        team.deal(n, work, ForwardPass<T>::kRows);
     });
 }
 

@@ -11,7 +11,7 @@ namespace fastmlp {
 template <class T>
 class ForwardPass {
 public:
-    static constexpr Index kRows = 48;  // a multiple of every tile height
+    static constexpr Index kRows = 96;  // a multiple of every tile height, and of the rows side by side
 
     // The weights are read where they lie when a pass is run.
     ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights, Index max_rows = kRows);
@@ -27,7 +27,7 @@ public:
 private:
     const Network<T>& network_;
     std::vector<WeightPanels<T>> weights_;
-    AlignedBuffer<T> buffers_[2], columns_;
+    AlignedBuffer<T> buffers_[2], columns_, room_;
     Index ld_;
     std::vector<ForwardTiles<T>> forward_;
 };

@@ -32,16 +32,32 @@ constexpr Index panel_size(Index K) {
     return round_up(K, kLanes<T>) * TileGrid<T>::kColumns;
 }
 
-// W with b behind its last row: in the flat buffer, where the next row is O elements on, or in panels.
+// K rows of a matrix with `ld` elements from row to row: where they are, or copied together in `room` where
+// so many tiles read them that it pays.
+template <int V, class T>
+PanelRows<T> matrix_panel(const T* data, Index ld, Index K, T* room, Index tiles) {
+    constexpr Index W = kLanes<T>, kWorthACopy = 8;
+    if (!room || tiles < kWorthACopy || ld == V * W) return {data, ld};
+    for (Index k = 0; k < K; ++k)
+        for (int v = 0; v < V; ++v) simd::store(room + (k * V + v) * W, simd::load(data + k * ld + v * W));
+    return {room, V * W};
+}
+
+// W with b behind its last row, I + 1 rows: in the flat buffer, where the next row is O elements on, or in
+// panels.
 template <class T>
 struct WeightPanels {
     const T* data;
     Index panel_stride;
-    Index row;  // 0: the panel's width
+    Index row;          // 0: the panel's width
+    Index rows = 0;     // I + 1
+    T* room = nullptr;  // for copies of panels of the flat buffer, panel_size(rows); may be null
 
     template <int V>
-    PanelRows<T> panel(Index j, Index) const {
-        return {data + j / TileGrid<T>::kColumns * panel_stride, row ? row : V * kLanes<T>};
+    PanelRows<T> panel(Index j, Index tiles) const {
+        const T* begin = data + j / TileGrid<T>::kColumns * panel_stride;
+        if (row == 0) return {begin, V * kLanes<T>};
+        return matrix_panel<V>(begin, row, rows, room, tiles);
     }
 };
 
@@ -82,7 +98,7 @@ private:
     }
 };
 
-// Rows of a matrix, K of them; a panel that many tiles read is copied together first.
+// K rows of delta.
 template <class T>
 struct MatrixPanels {
     static constexpr Index kMostRows = 4096;  // of a copy
@@ -93,12 +109,7 @@ struct MatrixPanels {
 
     template <int V>
     PanelRows<T> panel(Index j, Index tiles) const {
-        constexpr Index W = kLanes<T>, kWorthACopy = 8;
-        if (tiles < kWorthACopy || K > kMostRows || ld == V * W) return {data + j, ld};
-        for (Index k = 0; k < K; ++k)
-            for (int v = 0; v < V; ++v)
-                simd::store(room + (k * V + v) * W, simd::load(data + k * ld + j + v * W));
-        return {room, V * W};
+        return matrix_panel<V>(data + j, ld, K, K <= kMostRows ? room : nullptr, tiles);
     }
 };
 

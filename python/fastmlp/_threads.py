@@ -12,6 +12,14 @@ from fastmlp._validation import integer
 _limit: int | None = None
 
 
+def _environment_limit() -> float:
+    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(wish) if wish.isdecimal() and int(wish) > 0 else math.inf
+
+
+_wish = _environment_limit()
+
+
 def available_cpus() -> int:
     """Return the number of processors this process may use: its affinity and its cgroup's CPU quota."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -39,13 +47,10 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` set, else the environment variable ``OMP_NUM_THREADS``, else the number of
-        processors this process may use, which is never exceeded.
+        What `set_num_threads` set, else the environment variable ``OMP_NUM_THREADS`` as it was at import, else
+        the number of processors this process may use, which is never exceeded.
     """
-    if _limit is not None:
-        return _limit
-    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return min(int(wish), available_cpus()) if wish.isdecimal() and int(wish) > 0 else available_cpus()
+    return _limit if _limit is not None else int(min(_wish, available_cpus()))
 
 
 def set_num_threads(n: int) -> None:
@@ -69,4 +74,6 @@ def set_num_threads(n: int) -> None:
 
 def resolve(threads: int | None) -> int:
     """Return the limit that one computation hands to the core."""
-    return min(get_num_threads() if threads is None else threads, available_cpus())
+    if threads is None:
+        threads = _limit
+    return int(min(_wish if threads is None else threads, available_cpus()))

@@ -120,6 +120,8 @@ def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
 
 def as_array(argument: str, data: Any) -> NDArray[Any]:
     """Return an array of any kind of values, without a copy where there is one already."""
+    if type(data) is np.ndarray:  # the common case, which one row's prediction must not wait for
+        return data
     if np.ma.is_masked(data):
         raise ValueError(f"{argument} has masked values; fill them in or leave their rows out")
     if hasattr(data, "toarray"):  # scipy.sparse
@@ -147,8 +149,9 @@ def as_numbers(argument: str, data: Any, dtype: DTypeLike) -> NDArray[Any]:
                 f"{argument} must hold real numbers, got {_kind(array)}; encode other columns first, "
                 "for example with fastmlp.data.TableEncoder"
             ) from None
-    with np.errstate(over="ignore"):  # what does not fit the dtype is found as infinite below
-        array = np.require(array, dtype, ["C", "A"])
+    if array.dtype != dtype or not array.flags.c_contiguous or not array.flags.aligned:
+        with np.errstate(over="ignore"):  # what does not fit the dtype is found as infinite below
+            array = np.require(array, dtype, ["C", "A"])
     at = _core.first_nonfinite(array)
     if at >= 0:
         place = np.unravel_index(at, array.shape)
@@ -171,7 +174,7 @@ def column_names(table: Any) -> tuple[Any, ...]:
 
 def feature_names(table: Any) -> tuple[str, ...]:
     """Return the names of a table's columns if all of them are strings, else ()."""
-    names = column_names(table)
+    names = () if type(table) is np.ndarray else column_names(table)
     return names if all(isinstance(name, str) for name in names) else ()
 
 
