@@ -43,7 +43,7 @@ ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<
     for (const Layer& layer : network.layers()) forward_.push_back(forward_work<T>(layer.activation));
     const bool copies_panels = weights_[0].row != 0 && max_rows == kRows;  // fewer rows are not worth it
     if (copies_panels) room_ = AlignedBuffer<T>(panel_size<T>(network.widest() + 1));
-    for (WeightPanels<T>& weights : weights_) weights.room = room_.data();
+    for (WeightPanels<T>& of_layer : weights_) of_layer.room = room_.data();
 }
 
 template <class T>
