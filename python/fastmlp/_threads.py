@@ -47,8 +47,8 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` set, else the environment variable ``OMP_NUM_THREADS`` as it was at import, else
-        the number of processors this process may use, which is never exceeded.
+        What `set_num_threads` set, else the environment variable ``OMP_NUM_THREADS`` as it was at import,
+        else the number of processors this process may use, which is never exceeded.
     """
     return _limit if _limit is not None else int(min(_wish, available_cpus()))
 

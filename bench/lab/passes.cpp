@@ -1,0 +1,96 @@
+// Time of the two halves of a training step on one thread, without Python: from the rows to the deltas, and
+// the gradients with their update. The best of many turns, and the mean.
+//
+//     g++ -std=c++20 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -march=x86-64-v4
+//         -mprefer-vector-width=512 -fopenmp -I cpp -I <Eigen> bench/lab/passes.cpp cpp/core/*.cpp -o passes
+//     ./passes mnist higgs
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <string>
+
+#include "core/trainer.h"
+
+using namespace fastmlp;
+
+namespace {
+
+struct Case {
+    std::vector<Index> sizes;
+    Index batch;
+};
+
+const std::map<std::string, Case> kCases{
+    {"iris", {{4, 6, 3}, 75}},
+    {"tiny", {{10, 32, 32, 2}, 32}},
+    {"digits", {{64, 100, 10}, 200}},
+    {"mnist", {{784, 512, 512, 10}, 128}},
+    {"higgs", {{28, 300, 300, 300, 2}, 256}},
+};
+
+double now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct Time {
+    double best = 1e9, total = 0;
+    long turns = 0;
+    void add(double seconds) {
+        best = std::min(best, seconds);
+        total += seconds;
+        ++turns;
+    }
+    double best_us() const { return best * 1e6; }
+    double mean_us() const { return total / double(turns) * 1e6; }
+};
+
+void run(const std::string& name) {
+    const Case& c = kCases.at(name);
+    constexpr Index kBatches = 16;
+    const Index rows = kBatches * c.batch, inputs = c.sizes.front();
+    Architecture a{c.sizes, std::vector<Activation>(c.sizes.size() - 1, Activation::relu),
+                   Loss::softmax_cross_entropy};
+    a.activations.back() = Activation::identity;
+    Network<float> network(a);
+    for (Index l = 0; l < a.layers(); ++l)
+        network.initialize(l, InitKind::uniform, std::sqrt(6.0 / double(c.sizes[std::size_t(l)])), 1);
+    RandomSequence random(11, Stream::init, 99);
+    std::vector<float> X(std::size_t(rows * inputs));
+    std::vector<std::int32_t> labels(std::size_t(rows), 0);
+    std::vector<std::uint32_t> order(std::size_t(rows), 0u);
+    for (float& x : X) x = float(random.normal());
+    for (auto& label : labels) label = std::int32_t(random.below(std::uint32_t(c.sizes.back())));
+    permutation(1, Stream::shuffle, 0, order.data(), rows);
+
+    BackpropOptions options;
+    options.gather = true;
+    Backprop<float> backprop(network, c.batch, options);
+    const AlignedBuffer<float> m(backprop.layout().size()), v(backprop.layout().size());
+    const Update<float> update(backprop.parameters(), m.data(), v.data(), OptimizerOptions{}, 1e-4, 10);
+    Time deltas, adam, sgd;
+    for (const double start = now(); now() - start < 1.5;)
+        for (Index b = 0; b < kBatches; ++b)
+            for (Time* gradients : {&adam, &sgd}) {
+                const Batch<float> batch{
+                    X.data(), inputs, {labels.data(), nullptr, nullptr}, order.data() + b * c.batch,
+                    0,        c.batch};
+                const double t0 = now();
+                backprop.deltas(Team{}, batch, 0);
+                const double t1 = now();
+                backprop.gradients(Team{}, batch, update,
+                                   update_work<float>(gradients == &adam ? Optimizer::adam : Optimizer::sgd));
+                deltas.add(t1 - t0);
+                gradients->add(now() - t1);
+            }
+    std::printf(
+        "%-7s deltas %8.1f us (mean %8.1f)   gradients, Adam %8.1f us (mean %8.1f)   SGD %8.1f us (mean "
+        "%8.1f)\n",
+        name.c_str(), deltas.best_us(), deltas.mean_us(), adam.best_us(), adam.mean_us(), sgd.best_us(),
+        sgd.mean_us());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    for (int i = 1; i < argc; ++i) run(argv[i]);
+}
