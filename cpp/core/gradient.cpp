@@ -1,4 +1,5 @@
-// The gradient pass on tiles: each gradient goes to the update rule while it is in a register.
+// The gradient pass on tiles: gradients go from the registers to the update rule, never to an array of their
+// own.
 #include "passes.h"
 
 namespace fastmlp {

@@ -81,14 +81,6 @@ FASTMLP_INLINE void store(double* p, Packet<double> x, Index lanes) {
 }
 #endif
 
-// x in the first `lanes` lanes, `fill` in the others.
-template <class T>
-FASTMLP_INLINE Packet<T> keep_lanes(Packet<T> x, Index lanes, T fill) {
-    using namespace Eigen::internal;
-    if (lanes >= kLanes<T>) return x;
-    return pselect(pcmp_lt(plset<Packet<T>>(T(0)), set1<T>(T(lanes))), x, set1<T>(fill));
-}
-
 // Correctly rounded, unlike Eigen's psqrt, and as fast beside multiply-adds.
 template <class P>
 FASTMLP_INLINE P sqrt(P x) {
