@@ -11,8 +11,17 @@ namespace {
 // Elements of one task over gradients that lie in memory.
 constexpr Index kFlatTask = 4096;
 
-// Tasks between two looks at the monitor, in long steps.
-constexpr Index kTilesPerPoll = 8, kRowsPerPoll = 256;
+// Rows between two looks at the monitor, in long steps.
+constexpr Index kRowsPerPoll = 256;
+
+// Tiles between two looks: some milliseconds' worth, since each look may have a panel prepared once more. An
+// epilogue takes no longer than kEpilogue multiply-adds an element.
+template <class T>
+Index tiles_per_poll(const Product<T>& p) {
+    constexpr Index kMultiplyAdds = 100'000'000, kEpilogue = 256;
+    constexpr Index kTile = tile_rows(kTileVectors) * TileGrid<T>::kColumns;
+    return std::max<Index>(kMultiplyAdds / (kTile * (p.K + kEpilogue)), 1);
+}
 
 // A tall batch on few weights is cut into this many rows a part, so that more than one thread has work.
 constexpr Index kPartRows = 1024, kMaxParts = 16, kFewTiles = 32;
@@ -128,7 +137,7 @@ void Backprop<T>::forward(const Share& share, std::uint64_t step) {
         const auto tiles = [&](Index first, Index last) {
             forward_[at - 1](product, layout_.weights(l - 1, parameters()), out, first, last);
         };
-        share.team.each(0, TileGrid<T>::tiles(rows, layer.outputs), tiles, kTilesPerPoll);
+        share.team.each(0, TileGrid<T>::tiles(rows, layer.outputs), tiles, tiles_per_poll(product));
         if (!drops_ || l == L) continue;
         const auto drop = [&](Index first, Index last) {
             for (Index i = first; i < last; ++i)
@@ -187,7 +196,7 @@ void Backprop<T>::backward(const Share& share) {
         const auto tiles = [&](Index first, Index last) {
             backward_[at - 2](product, weights, out, first, last);
         };
-        share.team.each(0, TileGrid<T>::tiles(rows, layer.inputs), tiles, kTilesPerPoll);
+        share.team.each(0, TileGrid<T>::tiles(rows, layer.inputs), tiles, tiles_per_poll(product));
     }
 }
 
@@ -222,7 +231,7 @@ void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, con
         team.deal(
             weight_tiles,
             [&](Index first, Index last) { work.tiles(weights, delta, update, layer, 0, first, last); },
-            kTilesPerPoll);
+            tiles_per_poll(weights));
         team.deal(bias_tiles, [&](Index first, Index last) {
             work.tiles(biases, delta, bias_update, layer, I, first, last);
         });

@@ -66,8 +66,8 @@ FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index
         }
     };
     if constexpr (requires { epilogue.ride(0); }) {
-        constexpr Index kRides =
-            tile_rows(V) * V;  // what waits is a whole tile: only the last of a panel is not
+        // What waits is a whole tile: only the last of a panel is not.
+        constexpr Index kRides = tile_rows(V) * V;
         if (epilogue.waits()) {
             for (Index ride = 0; ride < kRides; ++ride) {
                 epilogue.ride(ride);
