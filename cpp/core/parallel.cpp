@@ -21,7 +21,7 @@ namespace {
 // Below this much work a second thread costs more in barriers than it saves.
 constexpr double kFlopsPerThread = 2e6;
 
-std::atomic<bool> exact_threads{false}, forked{false};
+std::atomic<bool> exact{false}, forked{false};
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -55,12 +55,14 @@ void Barrier::wait() {
         generation_.store(generation + 1, std::memory_order_release);
         return;
     }
-    for (int spin = 0; generation_.load(std::memory_order_acquire) == generation; ++spin) {
-        if (spin < kSpins)
-            pause();
-        else
-            std::this_thread::yield();
+    const auto released = [&] { return generation_.load(std::memory_order_acquire) != generation; };
+    for (int spin = 0; spin < kSpins; ++spin) {
+        if (released()) return;
+        pause();
     }
+    const Monitor::Clock::time_point start = Monitor::Clock::now();
+    while (!released()) std::this_thread::yield();
+    waited_ += std::chrono::nanoseconds(Monitor::Clock::now() - start).count();
 }
 
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body) {
@@ -82,7 +84,7 @@ void run_team(int threads, Monitor* monitor, const std::function<void(const Team
 
 int worth_threads(double flops, int limit) {
     if (forked || limit <= 1) return 1;
-    if (exact_threads) return limit;
+    if (exact) return limit;
     return static_cast<int>(std::clamp(flops / kFlopsPerThread, 1.0, static_cast<double>(limit)));
 }
 
@@ -92,6 +94,7 @@ void watch_forks() {
 #endif
 }
 
-void set_exact_threads(bool exact) { exact_threads = exact; }
+void set_exact_threads(bool wish) { exact = wish; }
+bool exact_threads() { return exact; }
 
 }  // namespace fastmlp

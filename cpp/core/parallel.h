@@ -39,10 +39,14 @@ public:
     explicit Barrier(int size) : size_(size) {}
     void wait();
 
+    // Seconds that all threads together have waited beyond their short spins.
+    double waited() const { return double(waited_.load(std::memory_order_relaxed)) * 1e-9; }
+
 private:
     const int size_;
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<unsigned> generation_{0};
+    alignas(64) std::atomic<std::int64_t> waited_{0};  // ns
 };
 
 // One thread's view of the team that works together inside a parallel region.
@@ -92,5 +96,6 @@ void watch_forks();
 
 // Tests of reproducibility switch the judgement off, to run exactly as many threads as they ask for.
 void set_exact_threads(bool exact);
+bool exact_threads();
 
 }  // namespace fastmlp

@@ -34,15 +34,15 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       long_step_(estimated_seconds(network, batch_size_) > kLongStepSeconds),
       whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized),
       restores_(options.restore_best && (validation || options.patience >= 0)),
+      team_size_(TeamSize::resume(worth_threads(network.training_flops(batch_size_), options.threads))),
       backprop_(network, batch_size_,
                 {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, options.threads}),
       work_(update_work<T>(options.optimizer.kind)) {
     assert(data.rows > 0 && options.batch_size > 0 && options.epochs > 0 && options.threads > 0);
     assert((data.targets.labels != nullptr) != (data.targets.values != nullptr));
-    options_.threads = worth_threads(network.training_flops(batch_size_), options.threads);
     if (validation)
         evaluation_.emplace(network, backprop_.layout(), backprop_.parameters(), validation->X,
-                            validation->ldx, validation->rows, validation->targets, options_.threads);
+                            validation->ldx, validation->rows, validation->targets, team_size_.most());
     const Index size = backprop_.layout().size(), states = state_count(options.optimizer.kind);
     if (states >= 1) state1_ = AlignedBuffer<T>(size);
     if (states >= 2) state2_ = AlignedBuffer<T>(size);
@@ -58,9 +58,10 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
     const PanelLayout<T>& layout = backprop_.layout();
     begin_epoch(monitor);
     while (!ended()) {
-        run_team(options_.threads, &monitor, [&](const Team& team) { train_epochs(team, bool(on_epoch)); });
-        const bool recorded = Index(records_.size()) == epoch_;
-        if (!recorded || !on_epoch) continue;
+        const std::size_t recorded = records_.size();
+        run_team(team_size_.threads(), &monitor,
+                 [&](const Team& team) { train_steps(team, bool(on_epoch)); });
+        if (!on_epoch || records_.size() == recorded) continue;
         layout.unpack(backprop_.parameters(), network_.parameters());
         const std::optional<StopReason> wish = on_epoch(records_.back());
         if (!stop_reason_) stop_reason_ = wish;
@@ -68,6 +69,7 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
             stop_reason_ = StopReason::diverged;
         layout.pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
     }
+    team_size_.end();
     // An interrupt may have left a step half done.
     const bool wants_kept = restores_ || stop_reason_ == StopReason::interrupted;
     const bool takes_kept = stop_reason_ == StopReason::diverged || (wants_kept && !candidate_);
@@ -78,7 +80,7 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
 template <class T>
 void Trainer<T>::begin_epoch(Monitor& monitor) {
     loss_sum_ = 0;
-    rows_seen_ = 0;
+    rows_seen_ = first_row_ = 0;
     if (order_.empty()) return;
     permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_), order_.data(), data_.rows, [&monitor] {
         monitor.poll();
@@ -86,43 +88,41 @@ void Trainer<T>::begin_epoch(Monitor& monitor) {
     });
 }
 
-// Epochs in one parallel region: all of them, or a single one when somebody is to be called in between.
+// Steps in one parallel region, on every thread of the team: to the end of the training, or until somebody is
+// to be called between two epochs, or until another number of threads is due.
 template <class T>
-void Trainer<T>::train_epochs(const Team& team, bool single) {
+void Trainer<T>::train_steps(const Team& team, bool calls) {
+    if (team.rank == 0) team_size_.begin();
     do {
-        train_epoch(team, epoch_);
+        train_step(team);
+        if (team.rank == 0) end_step(team);
+        team.barrier();
+        if (!epoch_over_) continue;
+        if (evaluation_ && !diverged_) evaluation_->run(team);
         if (team.rank == 0) {
-            stop_reason_ = finish_epoch(epoch_, *team.monitor);
-            ++epoch_;
-            if (!ended()) begin_epoch(*team.monitor);
+            end_epoch(*team.monitor);
+            leaves_ = leaves_ || calls || ended();
         }
         team.barrier();
-    } while (!single && !ended());
+    } while (!leaves_);
 }
 
-// One epoch, on every thread of the team: one step a batch, then the validation.
 template <class T>
-void Trainer<T>::train_epoch(const Team& watched, Index epoch) {
-    Team team = watched;
-    if (!long_step_) team.monitor = nullptr;
-    for (Index first = 0; first < data_.rows; first += batch_size_) {
-        const std::uint32_t* order = order_.empty() ? nullptr : order_.data() + first;
-        const Batch<T> batch{data_.X, data_.ldx, data_.targets,
-                             order,   first,     std::min(batch_size_, data_.rows - first)};
-        train_step(team, batch, epoch * steps_per_epoch_ + first / batch_size_);
-        if (team.rank == 0) {
-            watched.monitor->poll();
-            stop_ = diverged_ || watched.monitor->stopped();
-        }
-        team.barrier();
-        if (stop_) break;
-    }
-    if (evaluation_ && !diverged_) evaluation_->run(watched);
+void Trainer<T>::end_step(const Team& team) {
+    team.monitor->poll();
+    first_row_ += batch_size_;
+    epoch_over_ = first_row_ >= data_.rows || diverged_ || team.monitor->stopped();
+    leaves_ = team_size_.end_step(team);
 }
 
 // Forward, loss, backward, update. Every thread holds the same loss, so all of them leave at the same place.
 template <class T>
-void Trainer<T>::train_step(const Team& team, const Batch<T>& batch, Index step) {
+void Trainer<T>::train_step(Team team) {
+    if (!long_step_) team.monitor = nullptr;
+    const Index step = epoch_ * steps_per_epoch_ + first_row_ / batch_size_;
+    const Batch<T> batch{data_.X,       data_.ldx,
+                         data_.targets, order_.empty() ? nullptr : order_.data() + first_row_,
+                         first_row_,    std::min(batch_size_, data_.rows - first_row_)};
     backprop_.deltas(team, batch, std::uint64_t(step));
     team.barrier();
     const double loss = backprop_.loss(batch);
@@ -202,9 +202,16 @@ double Trainer<T>::gradient_scale() const {
     return options_.clip_norm > 0 && norm > options_.clip_norm ? options_.clip_norm / norm : 1;
 }
 
+template <class T>
+void Trainer<T>::end_epoch(Monitor& monitor) {
+    stop_reason_ = record_epoch(monitor);
+    ++epoch_;
+    if (!ended()) begin_epoch(monitor);
+}
+
 // Records the epoch, keeps the weights worth keeping, and says whether and why training stops.
 template <class T>
-std::optional<StopReason> Trainer<T>::finish_epoch(Index epoch, const Monitor& monitor) {
+std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
     if (monitor.interrupted()) return StopReason::interrupted;
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     const double loss = loss_sum_ / double(rows_seen_);
@@ -213,7 +220,7 @@ std::optional<StopReason> Trainer<T>::finish_epoch(Index epoch, const Monitor& m
     if (diverged_ || !std::isfinite(monitored) || first_nonfinite(backprop_.parameters(), kept_.size()) >= 0)
         return StopReason::diverged;
 
-    records_.push_back({epoch + 1, loss, rate_, monitor.seconds(), validation_loss,
+    records_.push_back({epoch_ + 1, loss, rate_, monitor.seconds(), validation_loss,
                         evaluation_ ? evaluation_->score() : nan});
     candidate_ = !options_.restore_best || (monitored < best_ && (evaluation_ || steps_per_epoch_ > 1));
     if (evaluation_ && candidate_) keep();

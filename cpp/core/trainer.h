@@ -7,6 +7,7 @@
 #include "backprop.h"
 #include "inference.h"
 #include "schedules.h"
+#include "team_size.h"
 
 namespace fastmlp {
 
@@ -59,14 +60,15 @@ public:
 
 private:
     void begin_epoch(Monitor& monitor);
-    void train_epochs(const Team& team, bool single);
-    void train_epoch(const Team& watched, Index epoch);
-    void train_step(const Team& team, const Batch<T>& batch, Index step);
+    void train_steps(const Team& team, bool calls);
+    void train_step(Team team);
+    void end_step(const Team& team);
     void update_from_whole_gradient(const Team& team, const Batch<T>& batch, const Update<T>& update);
     double gradient_scale() const;
     void keep_proven(const Team& team, double loss);
     void keep();
-    std::optional<StopReason> finish_epoch(Index epoch, const Monitor& monitor);
+    void end_epoch(Monitor& monitor);
+    std::optional<StopReason> record_epoch(const Monitor& monitor);
     bool ended() const { return stop_reason_ || epoch_ == options_.epochs; }
 
     Network<T>& network_;
@@ -77,6 +79,7 @@ private:
     bool long_step_;       // looks out for an interrupt
     bool whole_gradient_;  // made before any weight changes: for clipping and normalised steps
     bool restores_;
+    TeamSize team_size_;
     Backprop<T> backprop_;
     std::optional<Evaluation<T>> evaluation_;
     GradientWork<T> work_;
@@ -86,9 +89,9 @@ private:
 
     // Written by rank 0, read by others behind a barrier.
     std::optional<StopReason> stop_reason_;
-    Index epoch_ = 0, rows_seen_ = 0;  // the epoch under way
+    Index epoch_ = 0, first_row_ = 0, rows_seen_ = 0;  // the epoch under way, its next batch
     double loss_sum_ = 0, rate_ = 0;
-    bool stop_ = false, diverged_ = false, halted_ = false;
+    bool epoch_over_ = false, leaves_ = false, diverged_ = false, halted_ = false;
     bool candidate_ = false;  // the current weights are worth keeping
 
     double best_ = std::numeric_limits<double>::infinity();  // the lowest monitored loss

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -34,11 +36,30 @@ def available_isas() -> list[str]:
     return [isa for isa in _runnable() if isa in built]
 
 
+# OpenMP's runtimes read these once, when they are loaded. By default idle threads spin for milliseconds after
+# each parallel region; some 0.1 ms is enough to meet the next call of a loop.
+_OPENMP = {"GOMP_SPINCOUNT": "6000", "KMP_BLOCKTIME": "0"}
+
+
+@contextmanager
+def _threads_fall_asleep() -> Iterator[None]:
+    added = {name: value for name, value in _OPENMP.items() if name not in os.environ}
+    if "OMP_WAIT_POLICY" in os.environ:
+        added = {}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
 def load(isa: str) -> ModuleType:
     """Return the extension module built for `isa`; ImportError where there is none that can run."""
     built, supported = _built(), _cpu.supported_isas()
     if isa in available_isas():
-        return importlib.import_module(f"{__package__}._core_{isa}")
+        with _threads_fall_asleep():
+            return importlib.import_module(f"{__package__}._core_{isa}")
     if isa not in _KNOWN:
         reason = "is not an instruction set fastmlp knows"
     elif isa not in built:

@@ -1,0 +1,80 @@
+#include "team_size.h"
+
+#include <mutex>
+
+namespace fastmlp {
+
+namespace {
+
+std::mutex last_run_mutex;
+TeamSize last_run(1);
+
+}  // namespace
+
+TeamSize TeamSize::resume(int most) {
+    constexpr std::chrono::seconds kRecent{1};
+    const std::lock_guard lock(last_run_mutex);
+    const bool recent = last_run.most_ == most && Monitor::Clock::now() - last_run.last_ < kRecent;
+    TeamSize team_size = recent ? last_run : TeamSize(most);
+    if (std::exchange(team_size.trial_, false)) team_size.threads_ = team_size.threads_before_;
+    team_size.window_ = {};
+    team_size.more_after_ = kSoon;  // this run's steps may be worth more threads
+    return team_size;
+}
+
+void TeamSize::end() const {
+    if (most_ == 1) return;
+    const std::lock_guard lock(last_run_mutex);
+    last_run = *this;
+}
+
+void TeamSize::begin() {
+    last_ = Monitor::Clock::now();
+    waited_ = 0;
+}
+
+bool TeamSize::end_step(const Team& team) {
+    constexpr double kWindow = 0.004;
+    if (most_ == 1 || exact_threads()) return false;
+    const Monitor::Clock::time_point now = Monitor::Clock::now();
+    const double waited = team.shared ? team.shared->waited() : 0;
+    window_.seconds += std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+    window_.idle += waited - std::exchange(waited_, waited);
+    ++window_.steps;
+    if (window_.seconds < kWindow) return false;
+    const auto [seconds, idle, steps] = std::exchange(window_, {});
+    const int threads = threads_;
+    end_window(double(steps) / seconds, idle / (seconds * threads));
+    return threads_ != threads;
+}
+
+// A thread that does nothing half of the time leaves the n - 1 others idle for (n - 1) / n^2 of the team's
+// time, as much as its work is worth.
+void TeamSize::end_window(double rate, double idle) {
+    const double n = threads_, worth_a_trial = 0.8 * (n - 1) / (n * n);
+    ++windows_;
+    ++unquestioned_;
+    const auto start_trial = [&](int threads) {
+        trial_ = true;
+        rate_before_ = rate;
+        threads_before_ = std::exchange(threads_, threads);
+    };
+    if (trial_) {
+        int& wait = threads_ < threads_before_ ? fewer_after_ : more_after_;
+        if (rate < rate_before_) {
+            threads_ = threads_before_;
+            wait = std::clamp(2 * wait, kSoon, kLate);
+        }
+        trial_ = false;
+        windows_ = 0;
+    } else if (idle > worth_a_trial && windows_ > fewer_after_) {
+        start_trial(threads_ - 1);
+    } else if (threads_ < most_ && windows_ > more_after_) {
+        start_trial(std::min(2 * threads_, most_));
+    } else if (threads_ > 1 && unquestioned_ > kLate) {
+        unquestioned_ = 0;
+        start_trial(threads_ / 2);
+    }
+}
+
+}  // namespace fastmlp

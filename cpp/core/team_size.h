@@ -1,0 +1,51 @@
+// How many threads a run is given: as many as it may have, fewer while something else needs their processors.
+#pragma once
+
+#include "parallel.h"
+
+namespace fastmlp {
+
+// A team whose threads wait long for the slowest of them may do better without it: a trial of some
+// milliseconds with one thread less shows it, and later trials with more whether the processors are free
+// again. Half of the threads are tried now and then, whatever they do. Results do not depend on it. Rank 0
+// alone calls this.
+class TeamSize {
+public:
+    explicit TeamSize(int most) : most_(most), threads_(most) {}
+
+    // As another run left off not long ago, if it had as many threads at most.
+    static TeamSize resume(int most);
+    void end() const;
+
+    int most() const { return most_; }
+    int threads() const { return threads_; }
+
+    // A team of threads() threads begins, or goes on with, the work.
+    void begin();
+
+    // The team has done a step; true when the work is to go on with another number of threads.
+    bool end_step(const Team& team);
+
+    // What follows from a window in which the team made `rate` steps a second and stood idle for a share of
+    // its time.
+    void end_window(double rate, double idle);
+
+private:
+    int most_, threads_;
+    Monitor::Clock::time_point last_;  // step's end
+    double waited_ = 0;                // until then
+    struct Window {
+        double seconds = 0, idle = 0;
+        Index steps = 0;
+    } window_;
+
+    // Trials of another number of threads, each a window long, with so many windows between them.
+    static constexpr int kSoon = 32, kLate = 256;
+    bool trial_ = false;
+    int threads_before_ = 0;
+    double rate_before_ = 0;
+    int windows_ = 0, unquestioned_ = 0;  // since the last trial, since the last one of half the threads
+    int fewer_after_ = 0, more_after_ = kSoon;  // grow with each trial that failed
+};
+
+}  // namespace fastmlp
