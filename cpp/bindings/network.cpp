@@ -165,10 +165,23 @@ public:
                                   " dimensions" +
                                   (x.ndim() ? ", the last of " + std::to_string(x.shape(x.ndim() - 1)) : ""));
         Array<T> out = one_row ? Array<T>(network_.outputs()) : Array<T>({rows, network_.outputs()});
-        const std::lock_guard lock(mutex_);
-        for (Index first = 0; first < rows; first += ForwardPass<T>::kRows)
-            pass_.run(x.data() + first * inputs, inputs, std::min(ForwardPass<T>::kRows, rows - first),
-                      out.mutable_data() + first * network_.outputs());
+        run(x.data(), rows, out.mutable_data());
+        return out;
+    }
+
+    // The outputs of a few rows that need no conversion, as long as everything is finite; otherwise None.
+    py::object try_forward(const py::object& x) {
+        constexpr double kFewFlops = 2e6;
+        if (Py_TYPE(x.ptr()) != py::detail::npy_api::get().PyArray_Type_ || !Array<T>::check_(x))
+            return py::none();
+        const auto X = py::reinterpret_borrow<Array<T>>(x);
+        if (X.ndim() != 2 || X.shape(1) != network_.inputs()) return py::none();
+        const Index rows = X.shape(0);
+        if (network_.forward_flops(rows) > kFewFlops || first_nonfinite(X.data(), X.size()) >= 0)
+            return py::none();
+        Array<T> out({rows, network_.outputs()});
+        run(X.data(), rows, out.mutable_data());
+        if (first_nonfinite(out.data(), out.size()) >= 0) return py::none();
         return out;
     }
 
@@ -177,6 +190,14 @@ public:
     }
 
 private:
+    void run(const T* X, Index rows, T* out) {
+        constexpr Index kRows = ForwardPass<T>::kRows;
+        const std::lock_guard lock(mutex_);
+        for (Index i = 0; i < rows; i += kRows)
+            pass_.run(X + i * network_.inputs(), network_.inputs(), std::min(kRows, rows - i),
+                      out + i * network_.outputs());
+    }
+
     std::string accepted() const {
         const std::string inputs = std::to_string(network_.inputs());
         return std::string("a C-contiguous ") + (sizeof(T) == 4 ? "float32" : "float64") +
@@ -241,7 +262,8 @@ void bind_predictor(py::module_& m, const char* name) {
     py::class_<Predictor<T>>(m, name, py::module_local())
         .def(py::init<const Network<T>&>(), py::arg("network"), py::keep_alive<1, 2>())
         .def("__call__", &Predictor<T>::operator(), py::arg("x").noconvert())
-        .def("__call__", &Predictor<T>::refuse, py::arg("x"));
+        .def("__call__", &Predictor<T>::refuse, py::arg("x"))
+        .def("try_forward", &Predictor<T>::try_forward, py::arg("X"));
 }
 
 template void bind_network<float>(py::module_&, const char*);

@@ -41,7 +41,7 @@ ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<
     const Index size = max_rows * round_up(network.widest(), kLanes<T>);
     for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(size);
     for (const Layer& layer : network.layers()) forward_.push_back(forward_work<T>(layer.activation));
-    const bool copies_panels = weights_[0].row != 0 && max_rows == kRows;  // fewer rows are not worth it
+    const bool copies_panels = weights_[0].row != 0 && max_rows >= 48;  // fewer rows are not worth it
     if (copies_panels) room_ = AlignedBuffer<T>(panel_size<T>(network.widest() + 1));
     for (WeightPanels<T>& of_layer : weights_) of_layer.room = room_.data();
 }

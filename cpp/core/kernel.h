@@ -135,4 +135,17 @@ void multiply(const Product<T>& p, const Panels& panels, Index first, Index last
     }
 }
 
+// A product of one row, V vectors at a time and the rest in halves: b is used once, so it is read in runs as
+// long as the registers allow.
+template <int V, bool kBias, class T, class Epilogues>
+void multiply_row(const Product<T>& p, PanelRows<T> b, Index j, const Epilogues& epilogues) {
+    for (; ceil_div(p.N - j, kLanes<T>) >= V; j += V * kLanes<T>) {
+        auto epilogue = epilogues.template panel<V>(j);
+        multiply_tile<1, V, kBias>(p, {b.data + j, b.row}, 0, epilogue);
+    }
+    if constexpr (V > 1) {
+        if (j < p.N) multiply_row<V / 2, kBias>(p, b, j, epilogues);
+    }
+}
+
 }  // namespace fastmlp

@@ -15,16 +15,16 @@ using Packet = typename Eigen::internal::packet_traits<T>::type;
 template <class T>
 inline constexpr Index kLanes = Eigen::internal::unpacket_traits<Packet<T>>::size;
 
-// Vectors across the register tile, and its rows for each number of vectors: what the instruction set's
-// registers hold without a spill.
+// Vectors across the register tile, its rows for each number of vectors, and vectors across a tile of one
+// row: what the instruction set's registers hold without a spill.
 #if defined(EIGEN_VECTORIZE_AVX512) || defined(EIGEN_VECTORIZE_NEON)
-inline constexpr int kTileVectors = 4;
+inline constexpr int kTileVectors = 4, kRowVectors = 16;
 constexpr int tile_rows(int vectors) { return vectors == 4 ? 6 : 8; }
 #elif defined(EIGEN_VECTORIZE_AVX)
-inline constexpr int kTileVectors = 3;
+inline constexpr int kTileVectors = 3, kRowVectors = 8;
 constexpr int tile_rows(int vectors) { return vectors == 3 ? 4 : vectors == 2 ? 6 : 8; }
 #else
-inline constexpr int kTileVectors = 2;
+inline constexpr int kTileVectors = 2, kRowVectors = 8;
 constexpr int tile_rows(int vectors) { return vectors == 2 ? 4 : 8; }
 #endif
 

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +235,9 @@ class Network:
         RuntimeWarning
             If outputs are not finite.
         """
+        few: Array | None = self._few_rows.try_forward(X)
+        if few is not None:
+            return few
         outputs = self._core.forward(self._matrix(X), _threads.resolve(None))
         at = _core.first_nonfinite(outputs)
         if at >= 0:
@@ -382,6 +386,10 @@ class Network:
         from fastmlp._serialization import save
 
         save(self, path)
+
+    @cached_property
+    def _few_rows(self) -> Any:
+        return self.predictor()
 
     def _views(self, flat: Array) -> tuple[Views, Views]:
         """Return the W and the b in an array that is laid out as the parameters."""
