@@ -61,6 +61,18 @@ def test_the_predictor_gives_the_bits_of_forward(isa: str, dtype: str) -> None:
             predictor(wrong)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_row_a_few_and_many_give_the_same_bits(isa: str, dtype: str) -> None:
+    net = fastmlp.Network((40, 555, 130, 3), "tanh", dtype=dtype)
+    X = np.random.default_rng(0).normal(size=(300, 40)).astype(dtype)
+    expected = net.forward(X)
+    for rows in (1, 2, 7, 20, 100):
+        np.testing.assert_array_equal(net.forward(X[:rows]), expected[:rows])
+        np.testing.assert_array_equal(net.forward(X[:rows].tolist()), expected[:rows])
+    np.testing.assert_array_equal(net.forward(np.asfortranarray(X)), expected)
+    assert net.forward(X[:0]).shape == (0, 3)
+
+
 TABLES = {
     "pandas": lambda: pd.DataFrame(IRIS.data, columns=IRIS.feature_names).assign(species=NAMES),
     "polars": lambda: pl.DataFrame(IRIS.data, schema=list(IRIS.feature_names)).with_columns(

@@ -32,22 +32,6 @@ Network<T> make_network(const std::vector<Index>& sizes, const std::vector<std::
     return Network<T>(std::move(architecture));
 }
 
-template <class T>
-Array<T> forward(const Network<T>& network, const Array<T>& X, int threads) {
-    Array<T> out({X.shape(0), network.outputs()});
-    PythonCalls python;
-    Monitor monitor(python.interrupted());
-    {
-        T* result = out.mutable_data();
-        const T* rows = X.data();
-        const Index ldx = X.shape(1), n = X.shape(0);
-        const WithoutGil released;
-        predict(network, rows, ldx, n, result, threads, monitor);
-    }
-    python.rethrow();
-    return out;
-}
-
 // All rows as one batch; Python may look at what it leaves behind.
 template <class T>
 struct WholeBatch {
@@ -150,12 +134,31 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
     return py::make_tuple(records, std::string(kStopReasons[std::size_t(reason)]), python.exception());
 }
 
-// Outputs for one row or a small block, with buffers made once.
+// Outputs for any number of rows, with buffers made once.
 template <class T>
 class Predictor {
 public:
     explicit Predictor(const Network<T>& network)
         : network_(network), pass_(network, flat_weights(network)) {}
+
+    Array<T> forward(const Array<T>& X, int threads) {
+        Array<T> out({X.shape(0), network_.outputs()});
+        PythonCalls python;
+        Monitor monitor(python.interrupted());
+        {
+            T* result = out.mutable_data();
+            const T* rows = X.data();
+            const Index ldx = X.shape(1), n = X.shape(0);
+            const WithoutGil released;
+            // Whoever finds the buffers in use makes others: to wait for them would keep threads from
+            // working.
+            std::vector<ForwardPass<T>> others;
+            const std::unique_lock lock(team_mutex_, std::try_to_lock);
+            predict(network_, rows, ldx, n, result, threads, lock ? team_passes_ : others, monitor);
+        }
+        python.rethrow();
+        return out;
+    }
 
     Array<T> operator()(const Array<T>& x) {
         const bool one_row = x.ndim() == 1;
@@ -206,7 +209,9 @@ private:
 
     const Network<T>& network_;
     ForwardPass<T> pass_;
-    std::mutex mutex_;
+    std::mutex mutex_;  // taken and given back under the GIL
+    std::vector<ForwardPass<T>> team_passes_;
+    std::mutex team_mutex_;
 };
 
 }  // namespace
@@ -232,7 +237,6 @@ void bind_network(py::module_& m, const char* name) {
                 self.initialize(layer, named(kInitKinds, kind), scale, seed);
             },
             py::arg("layer"), py::arg("kind"), py::arg("scale"), py::arg("seed"))
-        .def("forward", &forward<T>, X, py::arg("threads"))
         .def(
             "loss_and_gradient",
             [](const Network<T>& self, Array<T> x, Labels y, Values v, Values w, int threads) {
@@ -263,7 +267,8 @@ void bind_predictor(py::module_& m, const char* name) {
         .def(py::init<const Network<T>&>(), py::arg("network"), py::keep_alive<1, 2>())
         .def("__call__", &Predictor<T>::operator(), py::arg("x").noconvert())
         .def("__call__", &Predictor<T>::refuse, py::arg("x"))
-        .def("try_forward", &Predictor<T>::try_forward, py::arg("X"));
+        .def("try_forward", &Predictor<T>::try_forward, py::arg("X"))
+        .def("forward", &Predictor<T>::forward, py::arg("X").noconvert(), py::arg("threads"));
 }
 
 template void bind_network<float>(py::module_&, const char*);

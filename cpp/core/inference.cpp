@@ -33,16 +33,15 @@ bool scores_classes(Loss loss) {
 }  // namespace
 
 template <class T>
-ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights, Index max_rows)
+ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights)
     : network_(network),
       weights_(std::move(weights)),
       columns_(loss_scratch<T>(network.outputs())),
       ld_(round_up(network.outputs(), kLanes<T>)) {
-    const Index size = max_rows * round_up(network.widest(), kLanes<T>);
+    const Index size = kRows * round_up(network.widest(), kLanes<T>);
     for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(size);
     for (const Layer& layer : network.layers()) forward_.push_back(forward_work<T>(layer.activation));
-    const bool copies_panels = weights_[0].row != 0 && max_rows >= 48;  // fewer rows are not worth it
-    if (copies_panels) room_ = AlignedBuffer<T>(panel_size<T>(network.widest() + 1));
+    if (weights_[0].row != 0) room_ = AlignedBuffer<T>(panel_size<T>(network.widest() + 1));
     for (WeightPanels<T>& of_layer : weights_) of_layer.room = room_.data();
 }
 
@@ -71,11 +70,9 @@ void ForwardPass<T>::run(const T* X, Index ldx, Index rows, T* out) {
 
 template <class T>
 void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
-             Monitor& monitor) {
+             std::vector<ForwardPass<T>>& passes, Monitor& monitor) {
     threads = int(std::min<Index>(worth_threads(network.forward_flops(n), threads), std::max<Index>(n, 1)));
-    std::vector<ForwardPass<T>> passes;
-    for (int t = 0; t < threads; ++t)
-        passes.emplace_back(network, flat_weights(network), std::min(ForwardPass<T>::kRows, n));
+    while (passes.size() < std::size_t(threads)) passes.emplace_back(network, flat_weights(network));
     run_team(threads, &monitor, [&](const Team& team) {
         ForwardPass<T>& pass = passes[std::size_t(team.rank)];
         const auto work = [&](Index first, Index last) {
@@ -217,7 +214,9 @@ template class ForwardPass<float>;
 template class ForwardPass<double>;
 template class Evaluation<float>;
 template class Evaluation<double>;
-template void predict(const Network<float>&, const float*, Index, Index, float*, int, Monitor&);
-template void predict(const Network<double>&, const double*, Index, Index, double*, int, Monitor&);
+template void predict(const Network<float>&, const float*, Index, Index, float*, int,
+                      std::vector<ForwardPass<float>>&, Monitor&);
+template void predict(const Network<double>&, const double*, Index, Index, double*, int,
+                      std::vector<ForwardPass<double>>&, Monitor&);
 
 }  // namespace fastmlp

@@ -14,9 +14,9 @@ public:
     static constexpr Index kRows = 96;  // a multiple of every tile height, and of the rows side by side
 
     // The weights are read where they lie when a pass is run.
-    ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights, Index max_rows = kRows);
+    ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights);
 
-    // Writes the outputs of `rows` rows, at most max_rows, to `out` [rows, outputs].
+    // Writes the outputs of `rows` rows, at most kRows, to `out` [rows, outputs].
     void run(const T* X, Index ldx, Index rows, T* out);
 
     // The last layer's values in place, [rows, ld]: z where the loss takes logits, else a.
@@ -32,10 +32,10 @@ private:
     std::vector<ForwardTiles<T>> forward_;
 };
 
-// The outputs of n rows, [n, outputs].
+// The outputs of n rows, [n, outputs]. `passes` is filled up to one for each thread, and can be used again.
 template <class T>
 void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
-             Monitor& monitor);
+             std::vector<ForwardPass<T>>& passes, Monitor& monitor);
 
 // Loss and score on a set of rows, measured again and again: buffers and constants are made once.
 template <class T>

@@ -34,24 +34,27 @@ struct TileGrid {
     }
 };
 
-// K rows of b, V vectors wide, `row` elements apart.
+// K rows of b, V vectors wide, `row` elements apart. The first tile that reads them leaves a copy in `room`,
+// if any, where they lie side by side for the others.
 template <class T>
 struct PanelRows {
     const T* data;
     Index row;
+    T* room = nullptr;
 };
 
 // One tile of R rows and V vectors, from row i of the panel on. With kBias row K of the panel is added. The
 // epilogue is called as epilogue(i, v, packet) while the packet is in a register. An epilogue that has work
 // left over from the tile before does it piece by piece, epilogue.ride(0) .. epilogue.ride(rides - 1),
 // between the multiply-adds of this one, whose latency hides behind them.
-template <int R, int V, bool kBias, class T, class Epilogue>
+template <int R, int V, bool kBias, bool kCopy = false, class T, class Epilogue>
 FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index i, Epilogue& epilogue) {
     using namespace Eigen::internal;
     Packet<T> c[R][V];
     for (int v = 0; v < V; ++v) {
         Packet<T> start = simd::set1(T(0));
         if constexpr (kBias) start = simd::load(panel.data + p.K * panel.row + v * kLanes<T>);
+        if constexpr (kBias && kCopy) simd::store(panel.room + (p.K * V + v) * kLanes<T>, start);
         for (int r = 0; r < R; ++r) c[r][v] = start;
     }
     const T *a = p.a + i * p.a_row, *b = panel.data;
@@ -59,6 +62,10 @@ FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index
         for (Index k = 0; k < steps; ++k, a += p.a_col, b += panel.row) {
             Packet<T> row[V];
             for (int v = 0; v < V; ++v) row[v] = simd::load(b + v * kLanes<T>);
+            if constexpr (kCopy) {
+                for (int v = 0; v < V; ++v) simd::store(panel.room + v * kLanes<T>, row[v]);
+                panel.room += V * kLanes<T>;
+            }
             for (int r = 0; r < R; ++r) {
                 const Packet<T> x = simd::set1(a[r * p.a_row]);
                 for (int v = 0; v < V; ++v) c[r][v] = pmadd(x, row[v], c[r][v]);
@@ -99,9 +106,15 @@ template <int V, bool kBias, class T, class Panels, class Epilogues>
 void multiply_panel(const Product<T>& p, const Panels& panels, Index j, Index first, Index last,
                     const Epilogues& epilogues) {
     constexpr int R = tile_rows(V);
-    const PanelRows<T> panel = panels.template panel<V>(j, last - first);
+    PanelRows<T> panel = panels.template panel<V>(j, last - first);
     auto epilogue = epilogues.template panel<V>(j);
-    for (Index i = first * R; i < std::min(last * R, p.M); i += R) {
+    Index i = first * R;
+    if (panel.room && p.M - i >= R) {
+        multiply_tile<R, V, kBias, true>(p, panel, i, epilogue);
+        panel = {panel.room, V * kLanes<T>};
+        i += R;
+    }
+    for (; i < std::min(last * R, p.M); i += R) {
         if (p.M - i >= R)
             multiply_tile<R, V, kBias>(p, panel, i, epilogue);
         else

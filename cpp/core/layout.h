@@ -106,8 +106,7 @@ template <class T>
 std::vector<WeightPanels<T>> flat_weights(const Network<T>& network) {
     std::vector<WeightPanels<T>> all;
     for (const Layer& layer : network.layers())
-        all.push_back(
-            {network.parameters() + layer.weights, TileGrid<T>::kColumns, layer.outputs, layer.inputs + 1});
+        all.push_back({network.parameters() + layer.weights, TileGrid<T>::kColumns, layer.outputs});
     return all;
 }
 

@@ -32,17 +32,6 @@ constexpr Index panel_size(Index K) {
     return round_up(K, kLanes<T>) * TileGrid<T>::kColumns;
 }
 
-// K rows of a matrix with `ld` elements from row to row: where they are, or copied together in `room` where
-// so many tiles read them that it pays.
-template <int V, class T>
-PanelRows<T> matrix_panel(const T* data, Index ld, Index K, T* room, Index tiles) {
-    constexpr Index W = kLanes<T>, kWorthACopy = 8;
-    if (!room || tiles < kWorthACopy || ld == V * W) return {data, ld};
-    for (Index k = 0; k < K; ++k)
-        for (int v = 0; v < V; ++v) simd::store(room + (k * V + v) * W, simd::load(data + k * ld + v * W));
-    return {room, V * W};
-}
-
 // W with b behind its last row, I + 1 rows: in the flat buffer, where the next row is O elements on, or in
 // panels.
 template <class T>
@@ -50,14 +39,14 @@ struct WeightPanels {
     const T* data;
     Index panel_stride;
     Index row;          // 0: the panel's width
-    Index rows = 0;     // I + 1
-    T* room = nullptr;  // for copies of panels of the flat buffer, panel_size(rows); may be null
+    T* room = nullptr;  // for copies of panels of the flat buffer, panel_size(I + 1); may be null
 
     template <int V>
     PanelRows<T> panel(Index j, Index tiles) const {
         const T* begin = data + j / TileGrid<T>::kColumns * panel_stride;
         if (row == 0) return {begin, V * kLanes<T>};
-        return matrix_panel<V>(begin, row, rows, room, tiles);
+        constexpr Index kWorthACopy = 3;
+        return {begin, row, tiles < kWorthACopy ? nullptr : room};
     }
 };
 
@@ -109,7 +98,8 @@ struct MatrixPanels {
 
     template <int V>
     PanelRows<T> panel(Index j, Index tiles) const {
-        return matrix_panel<V>(data + j, ld, K, K <= kMostRows ? room : nullptr, tiles);
+        constexpr Index kWorthACopy = 64;
+        return {data + j, ld, tiles < kWorthACopy || K > kMostRows ? nullptr : room};
     }
 };
 

@@ -87,13 +87,18 @@ constexpr Index row_stride(Index columns) {
 // Position of the first NaN or infinity, -1 if all is finite.
 template <class T>
 Index first_nonfinite(const T* x, Index n) {
-    constexpr Index kBlock = 1024;
+    constexpr Index kSums = 256 / Index(sizeof(T)), kBlock = 16 * kSums;  // sums side by side: vectors
     for (Index first = 0; first < n; first += kBlock) {
         const Index last = std::min(first + kBlock, n);
+        T sums[kSums] = {};
+        Index i = first;
+        for (; i + kSums <= last; i += kSums)
+            for (Index j = 0; j < kSums; ++j) sums[j] += x[i + j] * T(0);  // NaN if x is NaN or infinite
+        for (; i < last; ++i) sums[0] += x[i] * T(0);
         T sum = 0;
-        for (Index i = first; i < last; ++i) sum += x[i] * T(0);  // NaN if any is NaN or infinite
+        for (const T part : sums) sum += part;
         if (sum == 0) continue;
-        for (Index i = first; i < last; ++i)
+        for (i = first; i < last; ++i)
             if (!std::isfinite(x[i])) return i;
     }
     return -1;

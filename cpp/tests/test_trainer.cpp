@@ -199,9 +199,10 @@ TEST_CASE_TEMPLATE("a row's outputs do not depend on the rows around it", T, flo
     const Data<T> data = made.data();
     std::vector<T> all(600), one(3);
     Monitor monitor;
-    predict(made.network, data.X, data.ldx, 200, all.data(), 2, monitor);
+    std::vector<ForwardPass<T>> passes;
+    predict(made.network, data.X, data.ldx, 200, all.data(), 2, passes, monitor);
     for (Index i = 0; i < 200; ++i) {
-        predict(made.network, data.X + i * data.ldx, data.ldx, 1, one.data(), 1, monitor);
+        predict(made.network, data.X + i * data.ldx, data.ldx, 1, one.data(), 1, passes, monitor);
         CHECK(std::memcmp(one.data(), all.data() + i * 3, 3 * sizeof(T)) == 0);
     }
 }

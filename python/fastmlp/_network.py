@@ -235,10 +235,10 @@ class Network:
         RuntimeWarning
             If outputs are not finite.
         """
-        few: Array | None = self._few_rows.try_forward(X)
+        few: Array | None = self._core_predictor.try_forward(X)
         if few is not None:
             return few
-        outputs = self._core.forward(self._matrix(X), _threads.resolve(None))
+        outputs: Array = self._core_predictor.forward(self._matrix(X), _threads.resolve(None))
         at = _core.first_nonfinite(outputs)
         if at >= 0:
             warnings.warn(
@@ -351,7 +351,7 @@ class Network:
         X, targets, weights = self._checked_rows(X, y, sample_weight)
         loss, gradient, z, a, delta = self._core.trace(X, targets.labels, targets.values, weights)
         dW, db = self._views(gradient)
-        outputs = self._core.forward(X, 1)  # with the output activation that belongs to the loss
+        outputs = self._core_predictor.forward(X, 1)  # with the output activation that belongs to the loss
         return Trace(z, [X, *a[:-1], outputs], delta, list(dW), list(db), loss)
 
     def predictor(self) -> Callable[[Array], Array]:
@@ -388,7 +388,7 @@ class Network:
         save(self, path)
 
     @cached_property
-    def _few_rows(self) -> Any:
+    def _core_predictor(self) -> Any:
         return self.predictor()
 
     def _views(self, flat: Array) -> tuple[Views, Views]:
