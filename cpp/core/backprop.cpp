@@ -1,5 +1,6 @@
 #include "backprop.h"
 
+#include <bit>
 #include <cassert>
 
 #include "activations.h"
@@ -9,7 +10,7 @@ namespace fastmlp {
 namespace {
 
 // Elements of one task over gradients that lie in memory.
-constexpr Index kFlatTask = 4096;
+constexpr Index kFlatTask = 512;
 
 // Rows between two looks at the monitor, in long steps.
 constexpr Index kRowsPerPoll = 256;
@@ -23,8 +24,18 @@ Index tiles_per_poll(const Product<T>& p) {
     return std::max<Index>(kMultiplyAdds / (kTile * (p.K + kEpilogue)), 1);
 }
 
-// A tall batch on few weights is cut into this many rows a part, so that more than one thread has work.
-constexpr Index kPartRows = 1024, kMaxParts = 16, kFewTiles = 32;
+// Where activations outweigh the parameters, gradients are made in parts of the batch and added: each thread
+// then reads rows of its own making, not those that another core's cache holds. 1: the batch as a whole.
+template <class T>
+Index gradient_parts(const Network<T>& network, Index rows) {
+    constexpr Index kPartRows = 64, kMostParts = 16;
+    if (network.training_flops(rows) < 2 * kFlopsPerThread) return 1;
+    Index width = 0;
+    for (const Index size : network.architecture().sizes) width += 2 * size;
+    const Index most =
+        std::min({rows * width / (2 * network.parameter_count()), rows / kPartRows, kMostParts});
+    return Index(std::bit_floor(std::size_t(std::max<Index>(most, 1))));
+}
 
 }  // namespace
 
@@ -40,7 +51,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
     const Index L = network.architecture().layers();
     layout_.pack(network.parameters(), parameters_.data());
     for (const Index size : network.architecture().sizes) ld_.push_back(row_stride<T>(size));
-    Index longest = std::min(max_rows, MatrixPanels<T>::kMostRows), most_parts = 0;
+    Index longest = std::min(max_rows, MatrixPanels<T>::kMostRows);
     std::vector<bool> keeps_slope{false};
     for (Index l = 1; l <= L; ++l) {
         const Layer& layer = network.layers()[std::size_t(l - 1)];
@@ -48,8 +59,6 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         backward_.push_back(backward_work<T>(layer.activation));
         keeps_slope.push_back(!slope_from_output(layer.activation) || (drops_ && l < L));
         if (l > 1) longest = std::max(longest, layer.outputs);
-        const Index parts = gradient_parts(l, max_rows);
-        if (parts > 1) most_parts = std::max(most_parts, parts * layout_.layer(l - 1).size());
     }
     const Index room = std::max(panel_size<T>(longest), loss_scratch<T>(network.outputs()));
     // One allocation for all, so that it lies in large pages: the first turn counts, the second hands out.
@@ -70,18 +79,12 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
             take(delta_[l], l > 0 ? size : 0);
         }
         for (T*& of_thread : thread_room_) take(of_thread, room);
-        take(parts_, most_parts);
+        const Index parts = gradient_parts(network, max_rows);
+        take(parts_, parts > 1 ? parts * layout_.size() : 0);
         if (counting) memory_ = AlignedBuffer<T>(taken);
     }
     row_losses_.resize(std::size_t(max_rows));
     if (network.architecture().l2 != 0) penalties_.resize(std::size_t(layout_.panels()));
-}
-
-template <class T>
-Index Backprop<T>::gradient_parts(Index l, Index rows) const {
-    const LayerPanels<T>& layer = layout_.layer(l - 1);
-    if (TileGrid<T>::tiles(layer.inputs, layer.outputs) >= kFewTiles) return 1;
-    return std::clamp<Index>(rows / kPartRows, 1, kMaxParts);
 }
 
 template <class T>
@@ -210,58 +213,67 @@ double Backprop<T>::loss(const Batch<T>& batch) const {
 template <class T>
 void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
                             const GradientWork<T>& work) {
-    for (Index l = network_.architecture().layers(); l >= 1; --l) gradient(team, l, batch, update, work);
+    const Index L = network_.architecture().layers(), parts = gradient_parts(network_, batch.rows);
+    if (parts == 1) {
+        for (Index l = L; l >= 1; --l) gradient(team, l, batch, update, work);
+        return;
+    }
+    for (Index l = L; l >= 1; --l) store_parts(team, l, batch, parts);
+    team.barrier();
+    for (Index l = L; l >= 1; --l)
+        apply_gradient(team, layout_.layer(l - 1), parts_, parts, layout_.size(), T(1), update, work);
 }
 
-// dW[I, O] = A_prev^T[I, B] delta[B, O] and db[O] = 1^T[1, B] delta[B, O]
 template <class T>
-void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, const Update<T>& update,
-                           const GradientWork<T>& work) {
+typename Backprop<T>::LayerGradient Backprop<T>::gradient_of(const Team& team, Index l, const Batch<T>& batch,
+                                                             Index first, Index last) const {
     static const T one = 1;
     const LayerPanels<T>& layer = layout_.layer(l - 1);
     const Rows below = activations(l - 1, batch), above = delta(l);
-    const Index I = layer.inputs, O = layer.outputs, rows = batch.rows;
-    const Product<T> weights{below.data, 1, below.ld, I, O, rows}, biases{&one, 0, 0, 1, O, rows};
-    const MatrixPanels<T> delta{above.data, above.ld, rows, thread_room_[std::size_t(team.rank)]};
-    const Index weight_tiles = TileGrid<T>::tiles(I, O), bias_tiles = TileGrid<T>::tiles(1, O);
+    const Index I = layer.inputs, O = layer.outputs, rows = last - first;
+    return {{below.data + first * below.ld, 1, below.ld, I, O, rows},
+            {&one, 0, 0, 1, O, rows},
+            {above.data + first * above.ld, above.ld, rows, thread_room_[std::size_t(team.rank)]}};
+}
+
+template <class T>
+void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, const Update<T>& update,
+                           const GradientWork<T>& work) const {
+    const LayerPanels<T>& layer = layout_.layer(l - 1);
+    const LayerGradient g = gradient_of(team, l, batch, 0, batch.rows);
     const Update<T> bias_update = update.for_biases();
-    const Index parts = gradient_parts(l, rows);
+    const auto weights = [&](Index first, Index last) {
+        work.tiles(g.weights, g.delta, update, layer, 0, first, last);
+    };
+    const auto biases = [&](Index first, Index last) {
+        work.tiles(g.biases, g.delta, bias_update, layer, layer.inputs, first, last);
+    };
+    team.deal(g.weight_tiles(), weights, tiles_per_poll(g.weights));
+    team.deal(g.bias_tiles(), biases);
+}
 
-    if (parts == 1) {
-        team.deal(
-            weight_tiles,
-            [&](Index first, Index last) { work.tiles(weights, delta, update, layer, 0, first, last); },
-            tiles_per_poll(weights));
-        team.deal(bias_tiles, [&](Index first, Index last) {
-            work.tiles(biases, delta, bias_update, layer, I, first, last);
-        });
-        return;
-    }
-
-    // Each part sums its own rows into an array of its own; then the parts are added in order.
-    const Index tiles = weight_tiles + bias_tiles;
+template <class T>
+void Backprop<T>::store_parts(const Team& team, Index l, const Batch<T>& batch, Index parts) const {
+    const LayerPanels<T>& layer = layout_.layer(l - 1);
+    const LayerGradient whole = gradient_of(team, l, batch, 0, batch.rows);
+    const Index weight_tiles = whole.weight_tiles(), tiles = weight_tiles + whole.bias_tiles();
     const GradientWork<T> store = store_work<T>();
-    const LayerPanels<T> of_part{0, I, O};
-    team.deal(parts * tiles, [&](Index first, Index last) {
-        for (Index task = first; task < last; ++task) {
-            const Index part = task / tiles, tile = task % tiles;
-            const Index begin = rows * part / parts, end = rows * (part + 1) / parts;
-            Update<T> into(parameters() + layer.offset, parts_ + part * layer.size(), nullptr);
-            MatrixPanels<T> d = delta;
-            d.data += begin * d.ld;
-            d.K = end - begin;
-            Product<T> p = tile < weight_tiles ? weights : biases;
-            p.a += begin * p.a_col;
-            p.K = d.K;
-            if (tile < weight_tiles)
-                store.tiles(p, d, into, of_part, 0, tile, tile + 1);
-            else
-                store.tiles(p, d, into, of_part, I, tile - weight_tiles, tile - weight_tiles + 1);
+    const auto work = [&](Index first, Index last) {
+        while (first < last) {
+            const Index part = first / tiles, begin = first % tiles;
+            const Index end = std::min(begin + last - first, tiles);
+            const LayerGradient g =
+                gradient_of(team, l, batch, batch.rows * part / parts, batch.rows * (part + 1) / parts);
+            const Update<T> into(parameters(), parts_ + part * layout_.size(), nullptr);
+            if (begin < weight_tiles)
+                store.tiles(g.weights, g.delta, into, layer, 0, begin, std::min(end, weight_tiles));
+            if (end > weight_tiles)
+                store.tiles(g.biases, g.delta, into, layer, layer.inputs,
+                            std::max<Index>(begin - weight_tiles, 0), end - weight_tiles);
+            first += end - begin;
         }
-    });
-    team.barrier();
-    apply_gradient(team, layer, parts_, parts, layer.size(), T(1), update, work);
-    team.barrier();
+    };
+    team.deal(parts * tiles, work, tiles_per_poll(whole.weights));
 }
 
 template <class T>

@@ -18,9 +18,6 @@ namespace fastmlp {
 
 namespace {
 
-// Below this much work a second thread costs more in barriers than it saves.
-constexpr double kFlopsPerThread = 2e6;
-
 std::atomic<bool> exact{false}, forked{false};
 
 void pause() {

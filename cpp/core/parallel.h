@@ -87,6 +87,9 @@ struct Team {
 // Calls body(team) on `threads` threads, on the calling thread alone if threads is 1.
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body);
 
+// Below this much work a second thread costs more in barriers than it saves.
+inline constexpr double kFlopsPerThread = 2e6;
+
 // How many threads `flops` floating-point operations between two barriers' worth of work are worth, at most
 // `limit`; 1 in a forked child, where the threads of the parent's OpenMP teams are gone.
 int worth_threads(double flops, int limit);
