@@ -17,8 +17,8 @@ double estimated_seconds(const Network<T>& network, Index rows) {
     return network.training_flops(rows) * 5e-11 + double(rows) * width * 2e-8;
 }
 
-// Elements of one task over flat arrays.
-constexpr Index kFlatTask = 4096;
+// Elements of one task of the gradient's norm.
+constexpr Index kNormTask = 4096;
 
 }  // namespace
 
@@ -35,8 +35,9 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized),
       restores_(options.restore_best && (validation || options.patience >= 0)),
       team_size_(TeamSize::resume(worth_threads(network.training_flops(batch_size_), options.threads))),
-      backprop_(network, batch_size_,
-                {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, options.threads}),
+      backprop_(
+          network, batch_size_,
+          {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, team_size_.most()}),
       work_(update_work<T>(options.optimizer.kind)) {
     assert(data.rows > 0 && options.batch_size > 0 && options.epochs > 0 && options.threads > 0);
     assert((data.targets.labels != nullptr) != (data.targets.values != nullptr));
@@ -47,7 +48,7 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
     if (states >= 1) state1_ = AlignedBuffer<T>(size);
     if (states >= 2) state2_ = AlignedBuffer<T>(size);
     if (whole_gradient_) gradient_ = AlignedBuffer<T>(size);
-    norm_sums_.resize(std::size_t(ceil_div(size, kFlatTask)));
+    norm_sums_.resize(std::size_t(ceil_div(size, kNormTask)));
     kept_ = AlignedBuffer<T>(size);
     keep();
     if (options.shuffle && batch_size_ < data.rows) order_.resize(std::size_t(data.rows));
@@ -174,11 +175,11 @@ void Trainer<T>::update_from_whole_gradient(const Team& team, const Batch<T>& ba
     team.barrier();
 
     const Index size = gradient_.size();
-    team.deal(ceil_div(size, kFlatTask), [&](Index first, Index last) {
+    team.deal(ceil_div(size, kNormTask), [&](Index first, Index last) {
         for (Index task = first; task < last; ++task) {
-            const Index begin = task * kFlatTask;
+            const Index begin = task * kNormTask;
             norm_sums_[std::size_t(task)] =
-                sum_of_squares(gradient_.data() + begin, std::min(kFlatTask, size - begin));
+                sum_of_squares(gradient_.data() + begin, std::min(kNormTask, size - begin));
         }
     });
     team.barrier();
