@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ class TrainCase:
     optimizer: str = "adam"  # or "momentum": SGD, momentum 0.9
     regression: bool = False
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def steps(self) -> int:
         """Steps in an epoch."""
@@ -41,7 +44,7 @@ class TrainCase:
         X = random.standard_normal((self.rows, self.sizes[0])).astype(dtype)
         scores = X @ random.standard_normal((self.sizes[0], self.sizes[-1])).astype(dtype)
         if self.regression:
-            return X, np.tanh(scores)
+            return X, np.tanh(scores).astype(dtype)
         return X, np.concatenate([np.arange(self.sizes[-1]), scores.argmax(axis=1)])[-self.rows :]
 
 
@@ -53,6 +56,9 @@ class PredictCase:
     sizes: tuple[int, ...]
     rows: int
     activation: str = "relu"
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
     def flops(self) -> float:
@@ -95,6 +101,16 @@ PREDICT = {
         PredictCase("policy/1", (256, 384, 384, 128), 1),
     )
 }
+
+
+def case_names() -> list[str]:
+    """Return all names: of training, of the width sweep, and of prediction with "predict:" before them."""
+    return [*TRAIN, *WIDTHS, *(f"predict:{name}" for name in PREDICT)]
+
+
+def mnist_case(rows: int) -> TrainCase:
+    """Return the training of MNIST's images."""
+    return replace(TRAIN["mnist"], rows=rows)
 
 
 def mnist(folder: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:

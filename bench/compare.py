@@ -17,106 +17,196 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cases import PREDICT, TRAIN, WIDTHS
+from cases import PREDICT, TRAIN, WIDTHS, case_names, mnist_case
 from workers import FmaPeak, Worker, machine
 
 PEERS = ("torch", "torch-compiled", "jax", "sklearn")
 PREDICT_PEERS = ("torch", "jax", "onnxruntime", "sklearn")
+MEMORY_CASES = ("mnist", "wide")
 
 
-def measure(
-    kind: str, case: Any, contenders: list[str], threads: int, options: argparse.Namespace, peak: FmaPeak
-) -> dict[str, Any]:
+def contenders(case: str, against: str | None) -> list[str]:
+    """Return fastmlp and its peers for a case."""
+    predicts = case.startswith("predict:")
+    peers = PREDICT_PEERS if predicts else PEERS
+    if against is not None:
+        peers = tuple(p for p in against.split(",") if p)
+    few = predicts and PREDICT[case.removeprefix("predict:")].rows <= 64
+    return ["fastmlp", *(["fastmlp predictor()"] if few else []), *peers]
+
+
+def measure(case: str, threads: int, options: argparse.Namespace, peak: FmaPeak) -> dict[str, Any]:
     """Return the times of a step (or call) of every contender, round by round, and what follows from them."""
-    unit = case.steps if kind == "train" else 1
+    if case.startswith("predict:"):
+        flops, steps = PREDICT[case.removeprefix("predict:")].flops, 1
+    else:
+        of_case = (TRAIN | WIDTHS)[case]
+        flops, steps = of_case.flops, of_case.steps
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(Worker(kind, name, case, threads, options.dtype)) for name in contenders
+            stack.enter_context(Worker(case, name, threads, options.dtype))
+            for name in contenders(case, options.against)
         ]
         repeats = {w.contender: w.repeats(options.seconds) for w in workers}
-        times: dict[str, list[float]] = {w.contender: [] for w in workers}
+        us: dict[str, list[float]] = {w.contender: [] for w in workers}
         peaks = []
         for _ in range(options.rounds):
             peaks.append(peak.measure(threads, options.dtype))
             for worker in workers:
                 k = repeats[worker.contender]
-                times[worker.contender].append(worker.ask(k) / k / unit)
-        memory = {w.contender: w.ask("memory")["peak"] for w in workers}
+                us[worker.contender].append(worker.seconds(k) / k / steps * 1e6)
+        memory = {w.contender: w.ask("memory")["bytes"] for w in workers}
         first = {w.contender: w.first for w in workers}
-    ours = contenders[0]
-    gflops = case.flops / median(times[ours]) / 1e9
+    ours = us["fastmlp"]
+    gflops = flops / median(ours) / 1e3
     return {
-        "case": case.name,
-        "kind": kind,
+        "case": case,
         "threads": threads,
         "dtype": options.dtype,
-        "us": {name: median(t) * 1e6 for name, t in times.items()},
-        "rounds_us": {name: [x * 1e6 for x in t] for name, t in times.items()},
+        "us": {name: median(times) for name, times in us.items()},
+        "rounds_us": us,
         "first_seconds": first,
         "peak_memory": memory,
         "gflops": gflops,
         "fma_peak": median(peaks),
         "percent": 100 * gflops / median(peaks),
         "ratio": {
-            name: median(t / o for t, o in zip(times[name], times[ours], strict=True))
-            for name in contenders
-            if name != ours
+            name: median(t / o for t, o in zip(times, ours, strict=True))
+            for name, times in us.items()
+            if name != "fastmlp"
         },
     }
 
 
 def show(result: dict[str, Any]) -> None:
     """Print one line of the table."""
-    us, ratios = result["us"], result["ratio"]
-    ours = next(iter(us))
-    cells = "  ".join(f"{name} x{ratio:.2f}" for name, ratio in ratios.items())
+    us, ratios, name = result["us"], result["ratio"], result["case"]
+    best = min((r for peer, r in ratios.items() if "fastmlp" not in peer), default=float("nan"))
+    cells = "  ".join(f"{peer} x{ratio:.2f}" for peer, ratio in ratios.items())
     print(
-        f"{result['case']:10} {result['threads']:2} thr  {us[ours]:10.2f} us  {result['gflops']:7.1f} GFLOP/s"
-        f"  {result['percent']:5.1f} %   {cells}",
+        f"{name:18} {result['threads']:2} thr {us['fastmlp']:11.2f} us {result['gflops']:7.1f} GFLOP/s"
+        f" {result['percent']:5.1f} %   best peer x{best:.2f}   {cells}",
         flush=True,
     )
+    if name in MEMORY_CASES:
+        peaks = "  ".join(f"{who} {b / 2**20:.0f} MiB" for who, b in result["peak_memory"].items())
+        print(f"{'':18}        peak resident memory: {peaks}", flush=True)
+
+
+def time_to_accuracy(
+    folder: Path, threads: int, options: argparse.Namespace, goal: float = 0.95
+) -> dict[str, Any]:
+    """Return the seconds of training until the test images of MNIST are recognised so well."""
+    case, most = f"mnist:{folder}", 30
+    seconds: dict[str, list[float]] = {}
+    first: dict[str, float] = {}
+    for _ in range(3):
+        for name in contenders("mnist", options.against):
+            with Worker(case, name, threads, options.dtype) as worker:
+                spent, epochs = [worker.first], 1
+                while worker.ask("accuracy")["accuracy"] < goal and epochs < most:
+                    spent.append(worker.seconds(1))
+                    epochs += 1
+                # The first epoch of some holds a compilation, which is reported apart.
+                epoch = min(spent)
+                seconds.setdefault(name, []).append(sum(spent[1:]) + epoch)
+                first[name] = worker.first - epoch
+    return {
+        "case": f"MNIST, {mnist_case(8000).rows} images, to {goal:.0%}",
+        "threads": threads,
+        "seconds": {name: median(s) for name, s in seconds.items()},
+        "start_seconds": first,
+    }
+
+
+def show_time_to_accuracy(result: dict[str, Any]) -> None:
+    """Print its line."""
+    cells = "  ".join(
+        f"{name} {s:.2f} s (+ {max(0, result['start_seconds'][name]):.2f} s at the start)"
+        for name, s in result["seconds"].items()
+    )
+    print(f"{result['case']:18} {result['threads']:2} thr   {cells}", flush=True)
+
+
+def chart(results: list[dict[str, Any]], title: str, path: Path) -> None:
+    """Draw the ratios to every peer, at the largest number of threads: `path`.png and `path`.svg."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.fonttype"] = "none"
+    mpl.rcParams["svg.hashsalt"] = "fastmlp"
+    import matplotlib.pyplot as plt
+
+    threads = max(r["threads"] for r in results)
+    rows = [r for r in results if r["threads"] == threads and r["case"] not in WIDTHS]
+    peers = [p for p in dict.fromkeys(p for r in rows for p in r["ratio"]) if "fastmlp" not in p]
+    figure, axes = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
+    for n, peer in enumerate(peers):
+        at = [(i, r["ratio"][peer]) for i, r in enumerate(rows) if peer in r["ratio"]]
+        axes.plot([x for _, x in at], [i for i, _ in at], "osD^v"[n % 5], label=peer, alpha=0.8)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+    axes.set_xlabel("times as fast as")
+    axes.set_yticks(range(len(rows)), [r["case"] for r in rows])
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_title(title, fontsize="small")
+    axes.legend(fontsize="small")
+    for ending, metadata in ((".png", {}), (".svg", {"Date": None})):
+        figure.savefig(path.with_suffix(ending), metadata=metadata, dpi=150)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [*TRAIN, *(f"predict:{name}" for name in PREDICT), *WIDTHS]
-    parser.add_argument("--cases", default=",".join(TRAIN), help=f"of {', '.join(names)}; or 'all'")
+    names = case_names()
+    groups = {
+        "train": list(TRAIN),
+        "widths": list(WIDTHS),
+        "predict": [f"predict:{name}" for name in PREDICT],
+        "all": names,
+    }
+    parser.add_argument(
+        "--cases", default="train,predict", help=f"of {', '.join(names)}, or {', '.join(groups)}"
+    )
     parser.add_argument("--threads", default="1,2", help="numbers of threads")
     parser.add_argument("--against", default=None, help="contenders, by default all of them")
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each contender's turn in a round")
-    parser.add_argument("--output", type=Path, default=None, help="a JSON file for the results")
+    parser.add_argument("--mnist", type=Path, help="folder with MNIST's test images: time to 95%% accuracy")
+    parser.add_argument("--output", type=Path, help="a JSON file for the results")
+    parser.add_argument("--chart", type=Path, help="files for the chart, without .png and .svg")
     options = parser.parse_args(arguments)
-    if options.cases == "all":
-        options.cases = ",".join(names)
-    if unknown := set(options.cases.split(",")) - set(names):
+    options.cases = [n for wish in options.cases.split(",") for n in groups.get(wish, [wish]) if n]
+    options.threads = [int(n) for n in options.threads.split(",")]
+    if unknown := set(options.cases) - set(names):
         parser.error(f"unknown cases: {', '.join(sorted(unknown))}")
     return options
 
 
 def main() -> None:
-    """Measure, print, and write the JSON file."""
+    """Measure, print, and write the files."""
     options = parse()
     peak = FmaPeak()
-    print(f"{dt.date.today()}, {machine()}, {options.dtype}", flush=True)
+    title = f"{dt.date.today()}, {machine()}, {options.dtype}"
+    print(title, flush=True)
     results = []
-    for name in options.cases.split(","):
-        kind = "predict" if name.startswith("predict:") else "train"
-        case: Any = PREDICT[name[8:]] if kind == "predict" else (TRAIN | WIDTHS)[name]
-        peers = PREDICT_PEERS if kind == "predict" else PEERS
-        if options.against is not None:
-            peers = tuple(p for p in options.against.split(",") if p)
-        contenders = ["fastmlp", *peers]
-        if kind == "predict" and case.rows <= 64:
-            contenders.insert(1, "fastmlp predictor()")
-        for threads in map(int, options.threads.split(",")):
-            results.append(measure(kind, case, contenders, threads, options, peak))
+    for name in options.cases:
+        for threads in options.threads:
+            results.append(measure(name, threads, options, peak))
             show(results[-1])
+    to_accuracy = []
+    for threads in options.threads if options.mnist else ():
+        to_accuracy.append(time_to_accuracy(options.mnist, threads, options))
+        show_time_to_accuracy(to_accuracy[-1])
     if options.output:
         header = {"date": str(dt.date.today()), "machine": machine()}
-        options.output.write_text(json.dumps(header | {"results": results}, indent=1))
+        everything = header | {"results": results, "time_to_accuracy": to_accuracy}
+        options.output.write_text(json.dumps(everything, indent=1))
+    if options.chart and results:
+        chart(results, title, options.chart)
 
 
 if __name__ == "__main__":

@@ -1,112 +1,124 @@
 """Worker processes: one contender each, on a given number of processors, timed when asked.
 
 Interleaving needs all contenders of a case alive at once; a process each keeps their thread pools, their peak
-memory and their pinning apart.
+memory and their pinning apart. A worker reads a line of JSON and answers with one:
+
+    3              run three epochs (or calls) -> {"seconds": ..}
+    "memory"       -> {"bytes": ..}, the peak resident memory
+    "accuracy"     -> {"accuracy": ..} on the test images of MNIST
 """
 
 from __future__ import annotations
 
-import multiprocessing as mp
+import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cases import TRAIN, mnist
+from cases import PREDICT, TRAIN, WIDTHS, mnist, mnist_case
 
-LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def peak_memory() -> int:
     """Return the peak resident memory of this process, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # what getrusage says includes the parent's, from before exec
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _serve(pipe: Any, kind: str, contender: str, case: Any, threads: int, cpus: int, dtype: str) -> None:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
+def _prepare(case: str, contender: str, threads: int, dtype: str) -> tuple[Callable[[int], None], Any]:
+    """Return what runs k epochs or calls, and what measures the accuracy."""
+    from competitors import PREDICTORS, TRAINERS
+
+    kind, _, name = case.rpartition(":")
     if kind == "predict":
-        from competitors import PREDICTORS
+        X = PREDICT[name].data(dtype)
+        predict = PREDICTORS[contender](PREDICT[name], dtype, threads)
 
-        X = case.data(dtype)
-        predict = PREDICTORS[contender](case, dtype, threads)
-
-        def run(k: int) -> None:
-            for _ in range(k):
+        def run(calls: int) -> None:
+            for _ in range(calls):
                 predict(X)
-    else:
-        from competitors import TRAINERS
 
-        if isinstance(case, Path):
-            X, y, Xt, yt = mnist(case)
-            case = TRAIN["mnist"].__class__("mnist", (784, 512, 512, 10), 128, len(X))
-        else:
-            X, y = case.data(dtype)
-        if case.regression:
-            y = y.astype(dtype)
-        trainer = TRAINERS[contender](case, X, y, threads)
-        run = trainer.epochs
-    before = peak_memory()
-    start = time.perf_counter()
-    run(1)
-    pipe.send({"first": time.perf_counter() - start})
-    while (request := pipe.recv()) is not None:
+        return run, None
+    if kind == "mnist":
+        X, y, Xt, yt = mnist(Path(name))
+        trainer = TRAINERS[contender](mnist_case(len(X)), X, y, threads)
+        return trainer.epochs, lambda: trainer.accuracy(Xt, yt)
+    of_case = (TRAIN | WIDTHS)[name]
+    X, y = of_case.data(dtype)
+    return TRAINERS[contender](of_case, X, y, threads).epochs, None
+
+
+def _serve(case: str, contender: str, threads: int, dtype: str) -> None:
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what a library prints is not an answer
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    run, accuracy = _prepare(case, contender, threads, dtype)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer: dict[str, float]
         if request == "memory":
-            pipe.send({"peak": peak_memory(), "before": before})
+            answer = {"bytes": peak_memory()}
         elif request == "accuracy":
-            pipe.send(trainer.accuracy(Xt, yt))
+            answer = {"accuracy": accuracy()}
         else:
             start = time.perf_counter()
             run(request)
-            pipe.send(time.perf_counter() - start)
+            answer = {"seconds": time.perf_counter() - start}
+        print(json.dumps(answer), file=answers)
 
 
 class Worker:
-    """A contender in a process of its own.
+    """A contender in a process of its own, run by `python`, which may belong to another environment.
 
-    ``first`` is the time of its first epoch or call, compilation included. `cpus` is the number of processors
-    that the process may use, `threads` what the contender is asked to use.
+    ``first`` is the time of its first epoch or call, compilation included.
     """
 
     def __init__(
-        self, kind: str, contender: str, case: Any, threads: int, dtype: str, cpus: int | None = None
+        self, case: str, contender: str, threads: int, dtype: str, python: str = sys.executable
     ) -> None:
-        here, there = mp.get_context("spawn").Pipe()
-        limits = dict.fromkeys(LIMITS, str(threads))
-        kept = {name: os.environ.get(name) for name in limits}
-        os.environ.update(limits)
-        self.pipe, self.contender = here, contender
-        arguments = (there, kind, contender, case, threads, cpus or threads, dtype)
-        self.process = mp.get_context("spawn").Process(target=_serve, args=arguments, daemon=True)
-        self.process.start()
-        there.close()
-        for name, value in kept.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        self.first: float = self.pipe.recv()["first"]
+        self.contender = contender
+        self.process = subprocess.Popen(
+            [python, __file__, case, contender, str(threads), dtype],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | dict.fromkeys(THREAD_LIMITS, str(threads)),
+            text=True,
+        )
+        self.first = self.seconds(1)
 
-    def ask(self, request: Any) -> Any:
-        """Return the seconds of `request` epochs or calls, or the answer to "memory" or "accuracy"."""
-        self.pipe.send(request)
-        return self.pipe.recv()
+    def ask(self, request: int | str) -> dict[str, float]:
+        """Return the answer to a request."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self.contender} failed; its message is above")
+        return dict(json.loads(answer))
+
+    def seconds(self, repeats: int) -> float:
+        """Return the seconds that so many epochs or calls take."""
+        return self.ask(repeats)["seconds"]
 
     def repeats(self, seconds: float) -> int:
         """Return how many epochs or calls take about `seconds`; warms up on the way."""
-        k, spent = 1, self.ask(1)
+        k, spent = 1, self.seconds(1)
         while spent < seconds / 4 and k < 10**8:
             k = max(k + 1, min(10 * k, int(k * seconds / max(spent, 1e-9))))
-            spent = self.ask(k)
+            spent = self.seconds(k)
         return max(1, round(k * seconds / spent))
-
-    def close(self) -> None:
-        """End the process."""
-        self.pipe.send(None)
-        self.process.join()
 
     def __enter__(self) -> Worker:  # noqa: PYI034 (Self is not in Python 3.10)
         return self
@@ -115,7 +127,7 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.process.kill()
-        self.process.join()
+        self.process.communicate()
 
 
 class FmaPeak:
@@ -143,3 +155,7 @@ def machine() -> str:
         if line.startswith("model name")
     ]
     return f"{names[0] if names else 'unknown processor'}, {len(os.sched_getaffinity(0))} processors"
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
