@@ -47,7 +47,8 @@ def measure(case: str, threads: int, options: argparse.Namespace, peak: FmaPeak)
             stack.enter_context(Worker(case, name, threads, options.dtype))
             for name in contenders(case, options.against)
         ]
-        repeats = {w.contender: w.repeats(options.seconds) for w in workers}
+        # At least two epochs, so that a step counts more than what train() sets up.
+        repeats = {w.contender: max(w.repeats(options.seconds), 2) for w in workers}
         us: dict[str, list[float]] = {w.contender: [] for w in workers}
         peaks = []
         for _ in range(options.rounds):

@@ -326,7 +326,9 @@ def predict_sklearn(case: PredictCase, dtype: Any, threads: int) -> Callable[[Ar
     X, y = random.standard_normal((8, case.sizes[0])), random.standard_normal((8, case.sizes[-1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = MLPRegressor(hidden_layer_sizes=case.sizes[1:-1], max_iter=1).fit(X.astype(dtype), y.astype(dtype))
+        model = MLPRegressor(hidden_layer_sizes=case.sizes[1:-1], max_iter=1).fit(
+            X.astype(dtype), y.astype(dtype)
+        )
     model.coefs_ = [W for W, _ in _weights(case, dtype)]
     model.intercepts_ = [b for _, b in _weights(case, dtype)]
     return model.predict  # type: ignore[no-any-return]

@@ -2,8 +2,8 @@
 
     python bench/perfdiff.py BASE [NEW] [--cases iris,tiny,..] [--threads 1,2] [--tolerance 5]
 
-BASE and NEW are Python interpreters of two environments, or revisions of this repository, which are built into
-temporary environments. NEW is by default the environment that runs this script.
+BASE and NEW are Python interpreters of two environments, or revisions of this repository, which are built
+into temporary environments. NEW is by default the environment that runs this script.
 """
 
 from __future__ import annotations

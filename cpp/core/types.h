@@ -105,7 +105,8 @@ Index first_nonfinite(const T* x, Index n) {
 }
 
 // An array on a cache line, zeroed, with slack behind it: vector loads may read past the last element, never
-// past the allocation.
+// past the allocation. A large one comes from the system as huge pages of zeros, which are made when they are
+// first touched, by the thread that touches them.
 template <class T>
 class AlignedBuffer {
 public:
@@ -115,12 +116,22 @@ public:
     AlignedBuffer() = default;
     explicit AlignedBuffer(Index size) : size_(size) {
         const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(size + kSlack);
-        const std::size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
-        data_ = {static_cast<T*>(::operator new(bytes, std::align_val_t{alignment})), Free{alignment}};
 #ifdef __linux__
-        if (alignment == kHugePage) madvise(data_.get(), bytes, MADV_HUGEPAGE);
+        if (bytes >= kHugePage) {
+            const std::size_t mapped = bytes + kHugePage;
+            void* const start =
+                mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (start == MAP_FAILED) throw std::bad_alloc();
+            void* aligned = start;
+            std::size_t room = mapped;
+            std::align(kHugePage, bytes, aligned, room);
+            madvise(aligned, bytes, MADV_HUGEPAGE);
+            data_ = {static_cast<T*>(aligned), Free{start, mapped}};
+            return;
+        }
 #endif
-        for (Index i = 0; i < size + kSlack; ++i) data_.get()[i] = T(0);
+        data_ = {static_cast<T*>(::operator new(bytes, std::align_val_t{kAlignment})), Free{}};
+        std::fill(data(), data() + size + kSlack, T(0));
     }
 
     T* data() const { return data_.get(); }
@@ -130,10 +141,19 @@ private:
     static constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
     struct Free {
-        std::size_t alignment;
-        void operator()(T* p) const { ::operator delete(p, std::align_val_t{alignment}); }
+        void* mapping = nullptr;
+        std::size_t mapped = 0;
+        void operator()(T* p) const {
+#ifdef __linux__
+            if (mapping) {
+                munmap(mapping, mapped);
+                return;
+            }
+#endif
+            ::operator delete(p, std::align_val_t{kAlignment});
+        }
     };
-    std::unique_ptr<T, Free> data_{nullptr, Free{kAlignment}};
+    std::unique_ptr<T, Free> data_{nullptr, Free{}};
     Index size_ = 0;
 };
 
