@@ -220,8 +220,7 @@ void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Updat
     }
     for (Index l = L; l >= 1; --l) store_parts(team, l, batch, parts);
     team.barrier();
-    for (Index l = L; l >= 1; --l)
-        apply_gradient(team, layout_.layer(l - 1), parts_, parts, layout_.size(), T(1), update, work);
+    apply_gradient(team, layout_, parts_, parts, layout_.size(), T(1), update, work);
 }
 
 template <class T>
@@ -277,25 +276,28 @@ void Backprop<T>::store_parts(const Team& team, Index l, const Batch<T>& batch, 
 }
 
 template <class T>
-void apply_gradient(const Team& team, const LayerPanels<T>& layer, const T* parts, Index count, Index stride,
+void apply_gradient(const Team& team, const PanelLayout<T>& layout, const T* parts, Index count, Index stride,
                     T scale, const Update<T>& update, const GradientWork<T>& work) {
     const auto apply = [&](Index begin, Index end, const Update<T>& u) {
         team.deal(ceil_div(end - begin, kFlatTask), [&](Index first, Index last) {
             const Index from = begin + first * kFlatTask, to = std::min(begin + last * kFlatTask, end);
-            work.sum(parts + (from - layer.offset), count, stride, scale, u, from, to - from);
+            work.sum(parts + from, count, stride, scale, u, from, to - from);
         });
     };
-    for (Index p = 0; p < layer.count(); ++p) {
-        apply(layer.weights(p), layer.biases(p), update);
-        apply(layer.biases(p), layer.biases(p) + layer.width(p), update.for_biases());
+    for (Index l = 0; l < layout.layers(); ++l) {
+        const LayerPanels<T>& layer = layout.layer(l);
+        for (Index p = 0; p < layer.count(); ++p) {
+            apply(layer.weights(p), layer.biases(p), update);
+            apply(layer.biases(p), layer.biases(p) + layer.width(p), update.for_biases());
+        }
     }
 }
 
 template class Backprop<float>;
 template class Backprop<double>;
-template void apply_gradient(const Team&, const LayerPanels<float>&, const float*, Index, Index, float,
+template void apply_gradient(const Team&, const PanelLayout<float>&, const float*, Index, Index, float,
                              const Update<float>&, const GradientWork<float>&);
-template void apply_gradient(const Team&, const LayerPanels<double>&, const double*, Index, Index, double,
+template void apply_gradient(const Team&, const PanelLayout<double>&, const double*, Index, Index, double,
                              const Update<double>&, const GradientWork<double>&);
 
 }  // namespace fastmlp

@@ -98,17 +98,16 @@ private:
     SlopeWork<T> output_slope_;
 };
 
-// Hands the gradient of a layer that lies in memory to `work`: scale * sum of `count` arrays, laid out as the
-// layer.
+// Hands gradients that lie in memory to `work`: scale * sum of `count` arrays, laid out as the parameters.
 template <class T>
-void apply_gradient(const Team& team, const LayerPanels<T>& layer, const T* parts, Index count, Index stride,
+void apply_gradient(const Team& team, const PanelLayout<T>& layout, const T* parts, Index count, Index stride,
                     T scale, const Update<T>& update, const GradientWork<T>& work);
 
 extern template class Backprop<float>;
 extern template class Backprop<double>;
-extern template void apply_gradient(const Team&, const LayerPanels<float>&, const float*, Index, Index, float,
+extern template void apply_gradient(const Team&, const PanelLayout<float>&, const float*, Index, Index, float,
                                     const Update<float>&, const GradientWork<float>&);
-extern template void apply_gradient(const Team&, const LayerPanels<double>&, const double*, Index, Index,
+extern template void apply_gradient(const Team&, const PanelLayout<double>&, const double*, Index, Index,
                                     double, const Update<double>&, const GradientWork<double>&);
 
 }  // namespace fastmlp

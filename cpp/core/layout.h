@@ -43,6 +43,7 @@ public:
     }
 
     Index size() const { return size_; }
+    Index layers() const { return Index(layers_.size()); }
     const LayerPanels<T>& layer(Index l) const { return layers_[std::size_t(l)]; }
     WeightPanels<T> weights(Index l, const T* parameters) const {
         return {parameters + layer(l).offset, (layer(l).inputs + 1) * TileGrid<T>::kColumns, 0};

@@ -187,10 +187,7 @@ void Trainer<T>::update_from_whole_gradient(const Team& team, const Batch<T>& ba
     Update<T> penalised = update;
     penalised.l2 = 0;  // the stored gradient holds it already
     const T scale = T(gradient_scale());
-    for (Index l = 0; l < network_.architecture().layers(); ++l) {
-        const LayerPanels<T>& layer = backprop_.layout().layer(l);
-        apply_gradient(team, layer, gradient_.data() + layer.offset, 1, 0, scale, penalised, work_);
-    }
+    apply_gradient(team, backprop_.layout(), gradient_.data(), 1, 0, scale, penalised, work_);
 }
 
 // The factor that clips the gradient to clip_norm, or makes its norm 1.

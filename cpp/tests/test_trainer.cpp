@@ -90,12 +90,12 @@ std::vector<T> trained(const Problem& problem, const TrainOptions& options) {
 
 }  // namespace
 
-TEST_CASE(
-    "the gradient is the slope of the loss, for every loss, also where a tall batch is cut into parts") {
+TEST_CASE("the gradient is the slope of the loss, for every loss, and where a tall batch is cut into parts") {
     for (const auto& [name, loss] : kLosses)
-        for (const Index rows : {Index(7), Index(2500)}) {
+        for (const Index rows : {Index(7), Index(24000)}) {
             CAPTURE(name);
             CAPTURE(rows);
+            if (rows > 7 && loss != Loss::squared_error) continue;  // parts are the same for all
             Made<double> made(Problem{rows, {3, 5, 4}, Activation::gelu, loss});
             const auto [value, gradient] = loss_and_gradient(made, 1);
             double* w = made.network.parameters();
