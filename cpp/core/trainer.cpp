@@ -154,9 +154,11 @@ void Trainer<T>::train_step(Team team) {
 template <class T>
 void Trainer<T>::keep_proven(const Team& team, double loss) {
     if (!candidate_ && !(steps_per_epoch_ == 1 && loss < best_)) return;
+    const T* const weights = backprop_.parameters();
+    const Index first = team.share(kept_.size(), team.rank), last = team.share(kept_.size(), team.rank + 1);
+    std::copy(weights + first, weights + last, kept_.data() + first);
     team.barrier();
-    if (team.rank == 0) keep();
-    team.barrier();
+    if (team.rank == 0) candidate_ = false;
 }
 
 template <class T>
