@@ -54,8 +54,9 @@ def test_the_predictor_gives_the_bits_of_forward(isa: str, dtype: str) -> None:
         np.testing.assert_array_equal(predictor(X[i]), expected[i])
     net.parameters[:] = 0
     np.testing.assert_array_equal(predictor(X[0]), [0.25] * 4)
-    with pytest.raises(ValueError, match=r"\(5,\) or \(rows, 5\)"):
-        predictor(X[:, :4].copy())
+    for wrong_shape in (X[:, :4].copy(), X[0, 0], X.reshape(2, 100, 5)):
+        with pytest.raises(ValueError, match=r"\(5,\) or \(rows, 5\)"):
+            predictor(np.asarray(wrong_shape))
     for wrong in (X.astype("float16"), X[:, ::-1], X.tolist(), None):
         with pytest.raises(TypeError, match=rf"x must be a C-contiguous {dtype} array of shape \(5,\)"):
             predictor(wrong)

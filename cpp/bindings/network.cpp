@@ -162,11 +162,11 @@ public:
 
     Array<T> operator()(const Array<T>& x) {
         const bool one_row = x.ndim() == 1;
-        const Index inputs = network_.inputs(), rows = one_row ? 1 : x.shape(0);
-        if (x.ndim() < 1 || x.ndim() > 2 || x.shape(x.ndim() - 1) != inputs)
+        if (x.ndim() < 1 || x.ndim() > 2 || x.shape(x.ndim() - 1) != network_.inputs())
             throw py::value_error("x must be " + accepted() + ", got " + std::to_string(x.ndim()) +
                                   " dimensions" +
                                   (x.ndim() ? ", the last of " + std::to_string(x.shape(x.ndim() - 1)) : ""));
+        const Index rows = one_row ? 1 : x.shape(0);
         Array<T> out = one_row ? Array<T>(network_.outputs()) : Array<T>({rows, network_.outputs()});
         run(x.data(), rows, out.mutable_data());
         return out;

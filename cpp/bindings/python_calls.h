@@ -6,6 +6,9 @@
 #include <thread>
 
 #include "bindings.h"
+#ifndef _WIN32
+#include <pthread.h>
+#endif
 
 namespace fastmlp {
 
@@ -28,6 +31,13 @@ private:
     Counted counted_;
     py::gil_scoped_release release_;
 };
+
+// A forked child has none of the threads whose computations were under way. Called once.
+inline void forget_computations_in_forks() {
+#ifndef _WIN32
+    pthread_atfork(nullptr, nullptr, [] { computations = 0; });
+#endif
+}
 
 // Registered with atexit: a daemon thread that asked for the GIL later would take the process down.
 inline void end_computations() {

@@ -18,10 +18,10 @@ constexpr Index kRowsPerPoll = 256;
 // Tiles between two looks: some milliseconds' worth, since each look may have a panel prepared once more. An
 // epilogue takes no longer than kEpilogue multiply-adds an element.
 template <class T>
-Index tiles_per_poll(const Product<T>& p) {
+Index tiles_per_poll(Index K) {
     constexpr Index kMultiplyAdds = 100'000'000, kEpilogue = 256;
     constexpr Index kTile = tile_rows(kTileVectors) * TileGrid<T>::kColumns;
-    return std::max<Index>(kMultiplyAdds / (kTile * (p.K + kEpilogue)), 1);
+    return std::max<Index>(kMultiplyAdds / (kTile * (K + kEpilogue)), 1);
 }
 
 // Where activations outweigh the parameters, gradients are made in parts of the batch and added: each thread
@@ -51,7 +51,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
     const Index L = network.architecture().layers();
     layout_.pack(network.parameters(), parameters_.data());
     for (const Index size : network.architecture().sizes) ld_.push_back(row_stride<T>(size));
-    Index longest = std::min(max_rows, MatrixPanels<T>::kMostRows);
+    Index longest = 0;  // panel of b
     std::vector<bool> keeps_slope{false};
     for (Index l = 1; l <= L; ++l) {
         const Layer& layer = network.layers()[std::size_t(l - 1)];
@@ -59,6 +59,8 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         backward_.push_back(backward_work<T>(layer.activation));
         keeps_slope.push_back(!slope_from_output(layer.activation) || (drops_ && l < L));
         if (l > 1) longest = std::max(longest, layer.outputs);
+        if (MatrixPanels<T>::copies(TileGrid<T>::panel_tiles(layer.inputs, TileGrid<T>::kColumns), max_rows))
+            longest = std::max(longest, max_rows);
     }
     const Index room = std::max(panel_size<T>(longest), loss_scratch<T>(network.outputs()));
     // One allocation for all, so that it lies in large pages: the first turn counts, the second hands out.
@@ -140,7 +142,7 @@ void Backprop<T>::forward(const Share& share, std::uint64_t step) {
         const auto tiles = [&](Index first, Index last) {
             forward_[at - 1](product, layout_.weights(l - 1, parameters()), out, first, last);
         };
-        share.team.each(0, TileGrid<T>::tiles(rows, layer.outputs), tiles, tiles_per_poll(product));
+        share.team.each(0, TileGrid<T>::tiles(rows, layer.outputs), tiles, tiles_per_poll<T>(product.K));
         if (!drops_ || l == L) continue;
         const auto drop = [&](Index first, Index last) {
             for (Index i = first; i < last; ++i)
@@ -199,7 +201,7 @@ void Backprop<T>::backward(const Share& share) {
         const auto tiles = [&](Index first, Index last) {
             backward_[at - 2](product, weights, out, first, last);
         };
-        share.team.each(0, TileGrid<T>::tiles(rows, layer.inputs), tiles, tiles_per_poll(product));
+        share.team.each(0, TileGrid<T>::tiles(rows, layer.inputs), tiles, tiles_per_poll<T>(product.K));
     }
 }
 
@@ -215,64 +217,44 @@ void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Updat
                             const GradientWork<T>& work) {
     const Index L = network_.architecture().layers(), parts = gradient_parts(network_, batch.rows);
     if (parts == 1) {
-        for (Index l = L; l >= 1; --l) gradient(team, l, batch, update, work);
+        for (Index l = L; l >= 1; --l) gradient(team, l, batch, 1, update, work);
         return;
     }
-    for (Index l = L; l >= 1; --l) store_parts(team, l, batch, parts);
+    const Update<T> into(parameters(), parts_, nullptr);
+    for (Index l = L; l >= 1; --l) gradient(team, l, batch, parts, into, store_work<T>());
     team.barrier();
     apply_gradient(team, layout_, parts_, parts, layout_.size(), T(1), update, work);
 }
 
+// dW[I, O] = A_prev^T[I, B] delta[B, O] and db[O] = 1^T[1, B] delta[B, O] of each part of the batch; the
+// optimizer's state, or what is stored, of part n lies n layouts on.
 template <class T>
-typename Backprop<T>::LayerGradient Backprop<T>::gradient_of(const Team& team, Index l, const Batch<T>& batch,
-                                                             Index first, Index last) const {
+void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, Index parts,
+                           const Update<T>& update, const GradientWork<T>& work) const {
     static const T one = 1;
     const LayerPanels<T>& layer = layout_.layer(l - 1);
     const Rows below = activations(l - 1, batch), above = delta(l);
-    const Index I = layer.inputs, O = layer.outputs, rows = last - first;
-    return {{below.data + first * below.ld, 1, below.ld, I, O, rows},
-            {&one, 0, 0, 1, O, rows},
-            {above.data + first * above.ld, above.ld, rows, thread_room_[std::size_t(team.rank)]}};
-}
-
-template <class T>
-void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, const Update<T>& update,
-                           const GradientWork<T>& work) const {
-    const LayerPanels<T>& layer = layout_.layer(l - 1);
-    const LayerGradient g = gradient_of(team, l, batch, 0, batch.rows);
-    const Update<T> bias_update = update.for_biases();
-    const auto weights = [&](Index first, Index last) {
-        work.tiles(g.weights, g.delta, update, layer, 0, first, last);
-    };
-    const auto biases = [&](Index first, Index last) {
-        work.tiles(g.biases, g.delta, bias_update, layer, layer.inputs, first, last);
-    };
-    team.deal(g.weight_tiles(), weights, tiles_per_poll(g.weights));
-    team.deal(g.bias_tiles(), biases);
-}
-
-template <class T>
-void Backprop<T>::store_parts(const Team& team, Index l, const Batch<T>& batch, Index parts) const {
-    const LayerPanels<T>& layer = layout_.layer(l - 1);
-    const LayerGradient whole = gradient_of(team, l, batch, 0, batch.rows);
-    const Index weight_tiles = whole.weight_tiles(), tiles = weight_tiles + whole.bias_tiles();
-    const GradientWork<T> store = store_work<T>();
-    const auto work = [&](Index first, Index last) {
+    const Index I = layer.inputs, O = layer.outputs;
+    const Index weight_tiles = TileGrid<T>::tiles(I, O), tiles = weight_tiles + TileGrid<T>::tiles(1, O);
+    const auto share = [&](Index first, Index last) {
         while (first < last) {
-            const Index part = first / tiles, begin = first % tiles;
-            const Index end = std::min(begin + last - first, tiles);
-            const LayerGradient g =
-                gradient_of(team, l, batch, batch.rows * part / parts, batch.rows * (part + 1) / parts);
-            const Update<T> into(parameters(), parts_ + part * layout_.size(), nullptr);
+            const Index part = first / tiles, begin = first % tiles,
+                        end = std::min(begin + last - first, tiles);
+            const Index row = batch.rows * part / parts, rows = batch.rows * (part + 1) / parts - row;
+            const MatrixPanels<T> delta{above.data + row * above.ld, above.ld, rows,
+                                        thread_room_[std::size_t(team.rank)]};
+            Update<T> u = update;
+            u.s1 += part * layout_.size();
             if (begin < weight_tiles)
-                store.tiles(g.weights, g.delta, into, layer, 0, begin, std::min(end, weight_tiles));
+                work.tiles({below.data + row * below.ld, 1, below.ld, I, O, rows}, delta, u, layer, 0, begin,
+                           std::min(end, weight_tiles));
             if (end > weight_tiles)
-                store.tiles(g.biases, g.delta, into, layer, layer.inputs,
-                            std::max<Index>(begin - weight_tiles, 0), end - weight_tiles);
+                work.tiles({&one, 0, 0, 1, O, rows}, delta, u.for_biases(), layer, I,
+                           std::max<Index>(begin - weight_tiles, 0), end - weight_tiles);
             first += end - begin;
         }
     };
-    team.deal(parts * tiles, work, tiles_per_poll(whole.weights));
+    team.deal(parts * tiles, share, tiles_per_poll<T>(batch.rows / parts));
 }
 
 template <class T>

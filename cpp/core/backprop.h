@@ -67,19 +67,8 @@ private:
     void loss(const Share& share);
     void backward(const Share& share);
     double weight_sum(const Batch<T>& batch) const;
-
-    // dW[I, O] = A_prev^T[I, B] delta[B, O] and db[O] = 1^T[1, B] delta[B, O]
-    struct LayerGradient {
-        Product<T> weights, biases;
-        MatrixPanels<T> delta;
-        Index weight_tiles() const { return TileGrid<T>::tiles(weights.M, weights.N); }
-        Index bias_tiles() const { return TileGrid<T>::tiles(1, biases.N); }
-    };
-    LayerGradient gradient_of(const Team& team, Index layer, const Batch<T>& batch, Index first,
-                              Index last) const;
-    void gradient(const Team& team, Index layer, const Batch<T>& batch, const Update<T>& update,
+    void gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts, const Update<T>& update,
                   const GradientWork<T>& work) const;
-    void store_parts(const Team& team, Index layer, const Batch<T>& batch, Index parts) const;
 
     const Network<T>& network_;
     PanelLayout<T> layout_;

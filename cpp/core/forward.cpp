@@ -25,7 +25,7 @@ struct Activate {
 template <class F, class T>
 void forward_tiles(const Product<T>& p, const WeightPanels<T>& weights, const ForwardOutput<T>& out,
                    Index first, Index last) {
-    if (p.M == 1 && weights.row != 0)
+    if (p.M == 1 && weights.row != 0)  // one task, whatever the number of its tiles
         return multiply_row<kRowVectors, true>(p, {weights.data, weights.row}, 0, Activate<F, T>{out});
     multiply<true>(p, weights, first, last, Activate<F, T>{out});
 }

@@ -1,7 +1,5 @@
 #include "inference.h"
 
-#include "backprop.h"
-
 namespace fastmlp {
 
 namespace {

@@ -139,7 +139,7 @@ void multiply(const Product<T>& p, const Panels& panels, Index first, Index last
               const Epilogues& epilogues) {
     using Grid = TileGrid<T>;
     const Index full = Grid::panel_tiles(p.M, Grid::kColumns);
-    for (Index panel = std::min(first / full, p.N / Grid::kColumns); first < last; ++panel) {
+    for (Index panel = first / full; first < last; ++panel) {
         const Index j = panel * Grid::kColumns, begin = panel * full;
         const Index end = std::min(last, begin + Grid::panel_tiles(p.M, p.N - j));
         multiply_panel_of<kTileVectors, kBias>(Grid::vectors(p.N - j), p, panels, j, first - begin,

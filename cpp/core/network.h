@@ -31,7 +31,7 @@ inline constexpr std::array<std::pair<std::string_view, InitKind>, 3> kInitKinds
     {"uniform", InitKind::uniform},
 }};
 
-// W0, b0, W1, b1, .. end to end in one aligned array; gradients and optimizer state are laid out alike.
+// W0, b0, W1, b1, .. end to end in one aligned array. A run keeps them in panels (layout.h).
 template <class T>
 class Network {
 public:

@@ -1,7 +1,7 @@
 // The optimizers' update rules, on one packet of parameters: chosen once a run, applied as the gradient is
 // made.
 //
-// Flat arrays, all laid out as the parameters: w (parameters), s1 and s2 (the rule's state).
+// Arrays laid out alike: w (parameters), s1 and s2 (the rule's state).
 #pragma once
 
 #include <cmath>

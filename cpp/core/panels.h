@@ -90,16 +90,16 @@ private:
 // K rows of delta.
 template <class T>
 struct MatrixPanels {
-    static constexpr Index kMostRows = 4096;  // of a copy
-
     const T* data;
     Index ld, K;
-    T* room;
+    T* room;  // for a copy of a panel
+
+    // So many tiles are worth a copy, of not too many rows.
+    static bool copies(Index tiles, Index K) { return tiles >= 64 && K <= 4096; }
 
     template <int V>
     PanelRows<T> panel(Index j, Index tiles) const {
-        constexpr Index kWorthACopy = 64;
-        return {data + j, ld, tiles < kWorthACopy || K > kMostRows ? nullptr : room};
+        return {data + j, ld, copies(tiles, K) ? room : nullptr};
     }
 };
 

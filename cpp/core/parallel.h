@@ -53,8 +53,7 @@ private:
 struct Team {
     int rank = 0, size = 1;
     Monitor* monitor =
-        nullptr;  // when set, deal() polls between tasks and drops the rest once an interrupt came
-
+        nullptr;  // when set, it is polled between tasks; after an interrupt the rest is dropped
     Barrier* shared = nullptr;
 
     void barrier() const {

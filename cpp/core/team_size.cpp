@@ -9,10 +9,13 @@ namespace {
 std::mutex last_run_mutex;
 TeamSize last_run(1);
 
+double waited(const Team& team) { return team.shared ? team.shared->waited() : 0; }
+
 }  // namespace
 
 TeamSize TeamSize::resume(int most) {
     constexpr std::chrono::seconds kRecent{1};
+    if (most == 1) return TeamSize(1);
     const std::lock_guard lock(last_run_mutex);
     const bool recent = last_run.most_ == most && Monitor::Clock::now() - last_run.last_ < kRecent;
     TeamSize team_size = recent ? last_run : TeamSize(most);
@@ -28,23 +31,23 @@ void TeamSize::end() const {
     last_run = *this;
 }
 
-void TeamSize::begin() {
+void TeamSize::begin(const Team& team) {
     last_ = Monitor::Clock::now();
-    waited_ = 0;
+    waited_ = waited(team);
 }
 
-bool TeamSize::end_step(const Team& team) {
+bool TeamSize::end_step(const Team& team, Index rows) {
     constexpr double kWindow = 0.004;
     if (most_ == 1 || exact_threads()) return false;
     const Monitor::Clock::time_point now = Monitor::Clock::now();
-    const double waited = team.shared ? team.shared->waited() : 0;
     window_.seconds += std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-    window_.idle += waited - std::exchange(waited_, waited);
-    ++window_.steps;
+    const double so_far = waited(team);
+    window_.idle += so_far - std::exchange(waited_, so_far);
+    window_.rows += rows;
     if (window_.seconds < kWindow) return false;
-    const auto [seconds, idle, steps] = std::exchange(window_, {});
+    const auto [seconds, idle, done] = std::exchange(window_, {});
     const int threads = threads_;
-    end_window(double(steps) / seconds, idle / (seconds * threads));
+    end_window(double(done) / seconds, idle / (seconds * threads));
     return threads_ != threads;
 }
 
@@ -56,6 +59,7 @@ void TeamSize::end_window(double rate, double idle) {
     ++unquestioned_;
     const auto start_trial = [&](int threads) {
         trial_ = true;
+        windows_ = 0;
         rate_before_ = rate;
         threads_before_ = std::exchange(threads_, threads);
     };
@@ -67,7 +71,7 @@ void TeamSize::end_window(double rate, double idle) {
         }
         trial_ = false;
         windows_ = 0;
-    } else if (idle > worth_a_trial && windows_ > fewer_after_) {
+    } else if (threads_ > 1 && idle > worth_a_trial && windows_ > fewer_after_) {
         start_trial(threads_ - 1);
     } else if (threads_ < most_ && windows_ > more_after_) {
         start_trial(std::min(2 * threads_, most_));

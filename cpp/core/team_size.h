@@ -20,14 +20,14 @@ public:
     int most() const { return most_; }
     int threads() const { return threads_; }
 
-    // A team of threads() threads begins, or goes on with, the work.
-    void begin();
+    // A team of threads() threads begins, or goes on with, the steps.
+    void begin(const Team& team);
 
-    // The team has done a step; true when the work is to go on with another number of threads.
-    bool end_step(const Team& team);
+    // The team has done a step on so many rows; true when it is to go on with another number of threads.
+    bool end_step(const Team& team, Index rows);
 
-    // What follows from a window in which the team made `rate` steps a second and stood idle for a share of
-    // its time.
+    // What follows from a window in which the team did `rate` rows a second and stood idle for a share of its
+    // time.
     void end_window(double rate, double idle);
 
 private:
@@ -36,7 +36,7 @@ private:
     double waited_ = 0;                // until then
     struct Window {
         double seconds = 0, idle = 0;
-        Index steps = 0;
+        Index rows = 0;
     } window_;
 
     // Trials of another number of threads, each a window long, with so many windows between them.

@@ -93,7 +93,7 @@ void Trainer<T>::begin_epoch(Monitor& monitor) {
 // to be called between two epochs, or until another number of threads is due.
 template <class T>
 void Trainer<T>::train_steps(const Team& team, bool calls) {
-    if (team.rank == 0) team_size_.begin();
+    if (team.rank == 0) team_size_.begin(team);
     do {
         train_step(team);
         if (team.rank == 0) end_step(team);
@@ -103,6 +103,7 @@ void Trainer<T>::train_steps(const Team& team, bool calls) {
         if (team.rank == 0) {
             end_epoch(*team.monitor);
             leaves_ = leaves_ || calls || ended();
+            team_size_.begin(team);
         }
         team.barrier();
     } while (!leaves_);
@@ -111,9 +112,10 @@ void Trainer<T>::train_steps(const Team& team, bool calls) {
 template <class T>
 void Trainer<T>::end_step(const Team& team) {
     team.monitor->poll();
-    first_row_ += batch_size_;
-    epoch_over_ = first_row_ >= data_.rows || diverged_ || team.monitor->stopped();
-    leaves_ = team_size_.end_step(team);
+    const Index rows = std::min(batch_size_, data_.rows - first_row_);
+    first_row_ += rows;
+    epoch_over_ = first_row_ == data_.rows || diverged_ || team.monitor->stopped();
+    leaves_ = team_size_.end_step(team, rows);
 }
 
 // Forward, loss, backward, update. Every thread holds the same loss, so all of them leave at the same place.
