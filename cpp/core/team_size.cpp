@@ -21,7 +21,8 @@ TeamSize TeamSize::resume(int most) {
     TeamSize team_size = recent ? last_run : TeamSize(most);
     if (std::exchange(team_size.trial_, false)) team_size.threads_ = team_size.threads_before_;
     team_size.window_ = {};
-    team_size.more_after_ = kSoon;  // this run's steps may be worth more threads
+    constexpr int kThisRun = 32;  // its steps may be worth more threads
+    team_size.more_after_ = std::min(team_size.more_after_, kThisRun);
     return team_size;
 }
 
@@ -65,10 +66,9 @@ void TeamSize::end_window(double rate, double idle) {
     };
     if (trial_) {
         int& wait = threads_ < threads_before_ ? fewer_after_ : more_after_;
-        if (rate < rate_before_) {
-            threads_ = threads_before_;
-            wait = std::clamp(2 * wait, kSoon, kLate);
-        }
+        const bool failed = rate < rate_before_;
+        wait = failed ? std::min(2 * wait, kLate) : kSoon;
+        if (failed) threads_ = threads_before_;
         trial_ = false;
         windows_ = 0;
     } else if (threads_ > 1 && idle > worth_a_trial && windows_ > fewer_after_) {

@@ -40,12 +40,12 @@ private:
     } window_;
 
     // Trials of another number of threads, each a window long, with so many windows between them.
-    static constexpr int kSoon = 32, kLate = 256;
+    static constexpr int kSoon = 2, kLate = 256;
     bool trial_ = false;
     int threads_before_ = 0;
     double rate_before_ = 0;
     int windows_ = 0, unquestioned_ = 0;  // since the last trial, since the last one of half the threads
-    int fewer_after_ = 0, more_after_ = kSoon;  // grow with each trial that failed
+    int fewer_after_ = kSoon, more_after_ = kSoon;  // doubled by each trial that failed
 };
 
 }  // namespace fastmlp

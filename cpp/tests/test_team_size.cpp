@@ -34,7 +34,7 @@ TEST_CASE("a thread that holds up the others is left out, and comes back when it
     TeamSize size(2);
     const auto crowded = [](int n) { return n == 2 ? 60.0 : 100.0; };
     const auto idle = [](int n) { return n == 2 ? 0.35 : 0.0; };
-    run(size, 2, crowded, idle);
+    run(size, 4, crowded, idle);
     CHECK(size.threads() == 1);
     int trials = 0;
     for (int i = 0; i < 2000; ++i) {
@@ -44,6 +44,15 @@ TEST_CASE("a thread that holds up the others is left out, and comes back when it
     CHECK(trials >= 2000 / 300);
     CHECK(trials <= 2000 / 150);
     run(size, 300, grows, never_idle);
+    CHECK(size.threads() == 2);
+}
+
+TEST_CASE("a processor that is taken for a moment is soon used again") {
+    TeamSize size(2);
+    run(size, 100, grows, never_idle);
+    run(size, 4, [](int n) { return n == 2 ? 60.0 : 100.0; }, [](int n) { return n == 2 ? 0.35 : 0.0; });
+    CHECK(size.threads() == 1);
+    run(size, 5, grows, never_idle);
     CHECK(size.threads() == 2);
 }
 
