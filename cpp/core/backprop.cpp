@@ -24,8 +24,10 @@ Index tiles_per_poll(Index K) {
     return std::max<Index>(kMultiplyAdds / (kTile * (K + kEpilogue)), 1);
 }
 
-// Where activations outweigh the parameters, gradients are made in parts of the batch and added: each thread
-// then reads rows of its own making, not those that another core's cache holds. 1: the batch as a whole.
+// A line of memory that another core has read costs much to write. Where activations outweigh the parameters,
+// each thread takes rows of its own through the whole network, and gradients are made in parts of the batch
+// and added. Elsewhere (1 part) the threads share out the columns of every product, where weights of their
+// own making lie, and wait for each other after each.
 template <class T>
 Index gradient_parts(const Network<T>& network, Index rows) {
     constexpr Index kPartRows = 64, kMostParts = 16;
@@ -98,13 +100,15 @@ typename Backprop<T>::Rows Backprop<T>::activations(Index layer, const Batch<T>&
 template <class T>
 void Backprop<T>::deltas(const Team& team, const Batch<T>& batch, std::uint64_t step) {
     assert(batch.rows > 0 && batch.ldx >= network_.inputs() && (!batch.order || a_[0]));
-    const Share share{team, batch, team.share(batch.rows, team.rank), team.share(batch.rows, team.rank + 1)};
-    if (share.first < share.last) {
-        if (batch.order) gather(share);
-        forward(share, step);
-        loss(share);
-        backward(share);
+    Share share{team, batch, team.share(batch.rows, team.rank), team.share(batch.rows, team.rank + 1)};
+    if (!deals_columns()) {
+        share.product_first = share.first;
+        share.product_rows = share.last - share.first;
     }
+    if (batch.order) gather(share);
+    forward(share, step);
+    loss(share);
+    backward(share);
     team.deal(Index(penalties_.size()), [&](Index first, Index last) {
         for (Index p = first; p < last; ++p)
             penalties_[std::size_t(p)] = layout_.panel_squares(parameters(), p);
@@ -126,29 +130,44 @@ void Backprop<T>::gather(const Share& share) {
         }
     };
     share.team.each(share.first, share.last, copy, kRowsPerPoll);
+    if (deals_columns()) share.team.barrier();
+}
+
+// Calls tiles(first, last) for the tiles of the share's rows and so many columns.
+template <class T>
+template <class Tiles>
+void Backprop<T>::multiply(const Share& share, Index columns, Index K, Tiles tiles) const {
+    const Index count = TileGrid<T>::tiles(share.product_rows, columns), grain = tiles_per_poll<T>(K);
+    if (!deals_columns()) return share.team.each(0, count, tiles, grain);
+    share.team.deal(count, tiles, grain);
+    share.team.barrier();
 }
 
 template <class T>
 void Backprop<T>::forward(const Share& share, std::uint64_t step) {
-    const Index L = network_.architecture().layers(), rows = share.last - share.first;
+    const Index L = network_.architecture().layers();
     for (Index l = 1; l <= L; ++l) {
         const auto at = std::size_t(l);
         const LayerPanels<T>& layer = layout_.layer(l - 1);
         const Rows below = activations(l - 1, share.batch);
-        const Product<T> product{
-            below.data + share.first * below.ld, below.ld, 1, rows, layer.outputs, layer.inputs};
-        const Index begin = share.first * ld_[at];
+        const Product<T> product{below.data + share.product_first * below.ld,
+                                 below.ld,
+                                 1,
+                                 share.product_rows,
+                                 layer.outputs,
+                                 layer.inputs};
+        const Index begin = share.product_first * ld_[at];
         const ForwardOutput<T> out{a_[at] + begin, slope_[at] ? slope_[at] + begin : nullptr, ld_[at]};
-        const auto tiles = [&](Index first, Index last) {
+        multiply(share, layer.outputs, layer.inputs, [&](Index first, Index last) {
             forward_[at - 1](product, layout_.weights(l - 1, parameters()), out, first, last);
-        };
-        share.team.each(0, TileGrid<T>::tiles(rows, layer.outputs), tiles, tiles_per_poll<T>(product.K));
+        });
         if (!drops_ || l == L) continue;
         const auto drop = [&](Index first, Index last) {
             for (Index i = first; i < last; ++i)
                 dropout_.apply(step, l - 1, i, a_[at] + i * ld_[at], slope_[at] + i * ld_[at], layer.outputs);
         };
         share.team.each(share.first, share.last, drop, kRowsPerPoll);
+        if (deals_columns()) share.team.barrier();
     }
 }
 
@@ -183,25 +202,27 @@ void Backprop<T>::loss(const Share& share) {
         output_slope_(a_[L] + at, slope_[L] ? slope_[L] + at : nullptr, delta_[L] + at, size);
     };
     share.team.each(share.first, share.last, work, kRowsPerPoll);
+    if (deals_columns()) share.team.barrier();
 }
 
 // delta_prev = (delta W^T) f'(z_prev), layer by layer; no weight changes before every thread has been here.
 template <class T>
 void Backprop<T>::backward(const Share& share) {
-    const Index rows = share.last - share.first;
     for (Index l = network_.architecture().layers(); l > 1; --l) {
         const auto at = std::size_t(l);
         const LayerPanels<T>& layer = layout_.layer(l - 1);
-        const Index begin = share.first * ld_[at - 1];
-        const Product<T> product{
-            delta_[at] + share.first * ld_[at], ld_[at], 1, rows, layer.inputs, layer.outputs};
+        const Index begin = share.product_first * ld_[at - 1];
+        const Product<T> product{delta_[at] + share.product_first * ld_[at],
+                                 ld_[at],
+                                 1,
+                                 share.product_rows,
+                                 layer.inputs,
+                                 layer.outputs};
         const TransposedPanels<T> weights{parameters(), layer, thread_room_[std::size_t(share.team.rank)]};
         const BackwardOutput<T> out{a_[at - 1] + begin, slope_[at - 1] ? slope_[at - 1] + begin : nullptr,
                                     delta_[at - 1] + begin, ld_[at - 1]};
-        const auto tiles = [&](Index first, Index last) {
-            backward_[at - 2](product, weights, out, first, last);
-        };
-        share.team.each(0, TileGrid<T>::tiles(rows, layer.inputs), tiles, tiles_per_poll<T>(product.K));
+        multiply(share, layer.inputs, layer.outputs,
+                 [&](Index first, Index last) { backward_[at - 2](product, weights, out, first, last); });
     }
 }
 

@@ -36,8 +36,9 @@ public:
     const PanelLayout<T>& layout() const { return layout_; }
     T* parameters() const { return parameters_.data(); }
 
-    // Takes this thread's rows of the batch forward, to the loss, and back to the delta of every layer. No
-    // other thread is waited for: a barrier must stand before what follows. `step` numbers the dropout masks.
+    // Takes the batch forward, to the loss, and back to the delta of every layer: each thread its rows, and
+    // its rows or columns of every product. A barrier must stand before what follows. `step` numbers the
+    // dropout masks.
     void deltas(const Team& team, const Batch<T>& batch, std::uint64_t step);
 
     // The loss of the batch, the same bits on every thread.
@@ -56,16 +57,20 @@ public:
     Rows activations(Index layer, const Batch<T>& batch) const;  // 0 is the input
 
 private:
-    // This thread's rows of the batch.
+    // This thread's rows of the batch, and those of its products, which may be everybody's.
     struct Share {
         const Team& team;
         const Batch<T>& batch;
         Index first, last;
+        Index product_first = 0, product_rows = batch.rows;
     };
     void gather(const Share& share);
     void forward(const Share& share, std::uint64_t step);
     void loss(const Share& share);
     void backward(const Share& share);
+    bool deals_columns() const { return !parts_; }
+    template <class Tiles>
+    void multiply(const Share& share, Index columns, Index K, Tiles tiles) const;
     double weight_sum(const Batch<T>& batch) const;
     void gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts, const Update<T>& update,
                   const GradientWork<T>& work) const;
