@@ -4,7 +4,9 @@
 
 Each round times every contender once (A B C A B C ..), after a warm-up; the table shows the median time of a
 step, what share of the machine's FMA peak it reaches (a probe runs in every round too), and the median of the
-rounds' ratios to each peer: peer time / fastmlp time, so that above 1 fastmlp is ahead.
+rounds' ratios to each peer: peer time / fastmlp time, so that above 1 fastmlp is ahead. In brackets stands
+what the best round of each contender gives, for machines whose rounds differ much. The last column is how
+far apart the processors were: the time a line of memory takes from one to the other and back.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from cases import PREDICT, TRAIN, WIDTHS, case_names, mnist_case
-from workers import FmaPeak, Worker, machine
+from workers import Probe, Worker, machine
 
 PEERS = ("torch", "torch-compiled", "jax", "sklearn")
 PREDICT_PEERS = ("torch", "jax", "onnxruntime", "sklearn")
@@ -35,7 +37,7 @@ def contenders(case: str, against: str | None) -> list[str]:
     return ["fastmlp", *(["fastmlp predictor()"] if few else []), *peers]
 
 
-def measure(case: str, threads: int, options: argparse.Namespace, peak: FmaPeak) -> dict[str, Any]:
+def measure(case: str, threads: int, options: argparse.Namespace, probe: Probe) -> dict[str, Any]:
     """Return the times of a step (or call) of every contender, round by round, and what follows from them."""
     if case.startswith("predict:"):
         flops, steps = PREDICT[case.removeprefix("predict:")].flops, 1
@@ -50,16 +52,17 @@ def measure(case: str, threads: int, options: argparse.Namespace, peak: FmaPeak)
         # At least two epochs, so that a step counts more than what train() sets up.
         repeats = {w.contender: max(w.repeats(options.seconds), 2) for w in workers}
         us: dict[str, list[float]] = {w.contender: [] for w in workers}
-        peaks = []
+        probes = []
         for _ in range(options.rounds):
-            peaks.append(peak.measure(threads, options.dtype))
+            probes.append(probe.measure(threads, options.dtype))
             for worker in workers:
                 k = repeats[worker.contender]
                 us[worker.contender].append(worker.seconds(k) / k / steps * 1e6)
         memory = {w.contender: w.ask("memory")["bytes"] for w in workers}
         first = {w.contender: w.first for w in workers}
     ours = us["fastmlp"]
-    gflops = flops / median(ours) / 1e3
+    peak = max(peak for peak, _ in probes)
+    gflops, best_gflops = flops / median(ours) / 1e3, flops / min(ours) / 1e3
     return {
         "case": case,
         "threads": threads,
@@ -69,24 +72,30 @@ def measure(case: str, threads: int, options: argparse.Namespace, peak: FmaPeak)
         "first_seconds": first,
         "peak_memory": memory,
         "gflops": gflops,
-        "fma_peak": median(peaks),
-        "percent": 100 * gflops / median(peaks),
+        "fma_peak": peak,
+        "percent": 100 * gflops / peak,
+        "best_percent": 100 * best_gflops / peak,
+        "round_trips_ns": [trip for _, trip in probes],
         "ratio": {
             name: median(t / o for t, o in zip(times, ours, strict=True))
             for name, times in us.items()
             if name != "fastmlp"
         },
+        "best_ratio": {name: min(times) / min(ours) for name, times in us.items() if name != "fastmlp"},
     }
 
 
 def show(result: dict[str, Any]) -> None:
     """Print one line of the table."""
     us, ratios, name = result["us"], result["ratio"], result["case"]
-    best = min((r for peer, r in ratios.items() if "fastmlp" not in peer), default=float("nan"))
-    cells = "  ".join(f"{peer} x{ratio:.2f}" for peer, ratio in ratios.items())
+    cells = "  ".join(
+        f"{peer} x{ratio:.2f} ({result['best_ratio'][peer]:.2f})" for peer, ratio in ratios.items()
+    )
+    trips = result["round_trips_ns"]
     print(
         f"{name:18} {result['threads']:2} thr {us['fastmlp']:11.2f} us {result['gflops']:7.1f} GFLOP/s"
-        f" {result['percent']:5.1f} %   best peer x{best:.2f}   {cells}",
+        f" {result['percent']:5.1f} % ({result['best_percent']:.1f})   {cells}"
+        + (f"   trip {min(trips):.0f}-{max(trips):.0f} ns" if max(trips) else ""),
         flush=True,
     )
     if name in MEMORY_CASES:
@@ -190,13 +199,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure, print, and write the files."""
     options = parse()
-    peak = FmaPeak()
+    probe = Probe()
     title = f"{dt.date.today()}, {machine()}, {options.dtype}"
     print(title, flush=True)
     results = []
     for name in options.cases:
         for threads in options.threads:
-            results.append(measure(name, threads, options, peak))
+            results.append(measure(name, threads, options, probe))
             show(results[-1])
     to_accuracy = []
     for threads in options.threads if options.mnist else ():

@@ -73,6 +73,7 @@ def _serve(case: str, contender: str, threads: int, dtype: str) -> None:
         elif request == "accuracy":
             answer = {"accuracy": accuracy()}
         else:
+            run(max(1, request // 10))  # wakes its threads, while those of the contender before fall asleep
             start = time.perf_counter()
             run(request)
             answer = {"seconds": time.perf_counter() - start}
@@ -130,21 +131,22 @@ class Worker:
         self.process.communicate()
 
 
-class FmaPeak:
-    """The machine's peak of multiply-adds in GFLOP/s, by a probe compiled for it."""
+class Probe:
+    """What the machine gives at the moment, by a program compiled for it."""
 
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.probe = Path(self.folder.name) / "fma_peak"
-        source = Path(__file__).with_name("fma_peak.cpp")
+        self.program = Path(self.folder.name) / "probe"
+        source = Path(__file__).with_name("probe.cpp")
         compiler = os.environ.get("CXX", "c++")
         flags = ["-std=c++20", "-O3", "-march=native", "-pthread"]
-        subprocess.run([compiler, *flags, str(source), "-o", str(self.probe)], check=True)
+        subprocess.run([compiler, *flags, str(source), "-o", str(self.program)], check=True)
 
-    def measure(self, threads: int, dtype: str) -> float:
-        """Return GFLOP/s of that many threads together."""
+    def measure(self, threads: int, dtype: str) -> tuple[float, float]:
+        """Return GFLOP/s of that many threads together, and ns of a round trip between two processors."""
         kind = {"float32": "float", "float64": "double"}[dtype]
-        return float(subprocess.check_output([str(self.probe), kind, str(threads)], text=True))
+        peak, trip = subprocess.check_output([str(self.program), kind, str(threads)], text=True).split()
+        return float(peak), float(trip)
 
 
 def machine() -> str:

@@ -1,5 +1,6 @@
-// The FMA peak of this machine: chains of multiply-adds that stay in registers, on every thread.
-// Prints GFLOP/s. Usage: fma_peak float|double threads
+// What this machine gives: the FMA peak (chains of multiply-adds that stay in registers, on every thread), and
+// how far apart two of its processors are (the time a line of memory takes from one to the other and back).
+// Prints GFLOP/s and ns. Usage: probe float|double threads
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -44,6 +45,33 @@ double chains(std::atomic<int>& ready, int threads, double seconds) {
     return kFlopsPerBlock / best / 1e9;
 }
 
+double round_trip() {
+    using Clock = std::chrono::steady_clock;
+    constexpr int kTrips = 2000, kBatch = 100;
+    alignas(128) std::atomic<int> ping{0};
+    alignas(128) std::atomic<int> pong{0};
+    std::thread other([&] {
+        for (int n = 1; n <= kTrips; ++n) {
+            while (ping.load(std::memory_order_acquire) < n) {
+            }
+            pong.store(n, std::memory_order_release);
+        }
+    });
+    std::vector<double> batches;
+    for (int n = 0; n < kTrips;) {
+        const auto start = Clock::now();
+        for (const int end = n + kBatch; n < end;) {
+            ping.store(++n, std::memory_order_release);
+            while (pong.load(std::memory_order_acquire) < n) {
+            }
+        }
+        batches.push_back(std::chrono::duration<double, std::nano>(Clock::now() - start).count() / kBatch);
+    }
+    other.join();
+    std::nth_element(batches.begin(), batches.begin() + batches.size() / 2, batches.end());
+    return batches[batches.size() / 2];
+}
+
 int main(int argc, char** argv) {
     const bool wide = argc > 1 && !std::strcmp(argv[1], "double");
     const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
@@ -57,5 +85,5 @@ int main(int argc, char** argv) {
     double total = 0;
     for (std::thread& thread : team) thread.join();
     for (const double rate : rates) total += rate;
-    std::printf("%.2f\n", total);
+    std::printf("%.2f %.0f\n", total, threads > 1 ? round_trip() : 0.0);
 }
