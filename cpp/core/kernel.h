@@ -46,28 +46,29 @@ struct PanelRows {
 // One tile of R rows and V vectors, from row i of the panel on. With kBias row K of the panel is added. The
 // epilogue is called as epilogue(i, v, packet) while the packet is in a register. An epilogue that has work
 // left over from the tile before does it piece by piece, epilogue.ride(0) .. epilogue.ride(rides - 1),
-// between the multiply-adds of this one, whose latency hides behind them.
-template <int R, int V, bool kBias, bool kCopy = false, class T, class Epilogue>
+// between the multiply-adds of this one, whose latency hides behind them. P is the packet that sums are made
+// in: it may be half a vector, where b is no wider.
+template <class P, int R, int V, bool kBias, bool kCopy = false, class T, class Epilogue>
 FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index i, Epilogue& epilogue) {
     using namespace Eigen::internal;
-    Packet<T> c[R][V];
+    P c[R][V];
     for (int v = 0; v < V; ++v) {
-        Packet<T> start = simd::set1(T(0));
-        if constexpr (kBias) start = simd::load(panel.data + p.K * panel.row + v * kLanes<T>);
-        if constexpr (kBias && kCopy) simd::store(panel.room + (p.K * V + v) * kLanes<T>, start);
+        P start = pset1<P>(T(0));
+        if constexpr (kBias) start = ploadu<P>(panel.data + p.K * panel.row + v * kLanes<T>);
+        if constexpr (kBias && kCopy) pstoreu(panel.room + (p.K * V + v) * kLanes<T>, start);
         for (int r = 0; r < R; ++r) c[r][v] = start;
     }
     const T *a = p.a + i * p.a_row, *b = panel.data;
     const auto accumulate = [&](Index steps) FASTMLP_INLINE_LAMBDA {
         for (Index k = 0; k < steps; ++k, a += p.a_col, b += panel.row) {
-            Packet<T> row[V];
-            for (int v = 0; v < V; ++v) row[v] = simd::load(b + v * kLanes<T>);
+            P row[V];
+            for (int v = 0; v < V; ++v) row[v] = ploadu<P>(b + v * kLanes<T>);
             if constexpr (kCopy) {
-                for (int v = 0; v < V; ++v) simd::store(panel.room + v * kLanes<T>, row[v]);
+                for (int v = 0; v < V; ++v) pstoreu(panel.room + v * kLanes<T>, row[v]);
                 panel.room += V * kLanes<T>;
             }
             for (int r = 0; r < R; ++r) {
-                const Packet<T> x = simd::set1(a[r * p.a_row]);
+                const P x = pset1<P>(a[r * p.a_row]);
                 for (int v = 0; v < V; ++v) c[r][v] = pmadd(x, row[v], c[r][v]);
             }
         }
@@ -88,21 +89,21 @@ FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index
         accumulate(p.K);
     }
     for (int r = 0; r < R; ++r)
-        for (int v = 0; v < V; ++v) epilogue(i + r, v, r * V + v, c[r][v]);
+        for (int v = 0; v < V; ++v) epilogue(i + r, v, r * V + v, simd::widen<T>(c[r][v]));
     if constexpr (requires { epilogue.ride(0); }) epilogue.end_tile(i, R);
 }
 
 // The last tile of a panel, by its number of rows.
-template <int R, int V, bool kBias, class T, class Epilogue>
+template <class P, int R, int V, bool kBias, class T, class Epilogue>
 void multiply_edge(const Product<T>& p, PanelRows<T> panel, Index i, Epilogue& epilogue) {
     if constexpr (R > 1) {
-        if (p.M - i < R) return multiply_edge<R - 1, V, kBias>(p, panel, i, epilogue);
+        if (p.M - i < R) return multiply_edge<P, R - 1, V, kBias>(p, panel, i, epilogue);
     }
-    multiply_tile<R, V, kBias>(p, panel, i, epilogue);
+    multiply_tile<P, R, V, kBias>(p, panel, i, epilogue);
 }
 
 // Tiles [first, last) of the panel that begins at column j.
-template <int V, bool kBias, class T, class Panels, class Epilogues>
+template <class P, int V, bool kBias, class T, class Panels, class Epilogues>
 void multiply_panel(const Product<T>& p, const Panels& panels, Index j, Index first, Index last,
                     const Epilogues& epilogues) {
     constexpr int R = tile_rows(V);
@@ -110,15 +111,15 @@ void multiply_panel(const Product<T>& p, const Panels& panels, Index j, Index fi
     auto epilogue = epilogues.template panel<V>(j);
     Index i = first * R;
     if (panel.room && p.M - i >= R) {
-        multiply_tile<R, V, kBias, true>(p, panel, i, epilogue);
+        multiply_tile<P, R, V, kBias, true>(p, panel, i, epilogue);
         panel = {panel.room, V * kLanes<T>};
         i += R;
     }
     for (; i < std::min(last * R, p.M); i += R) {
         if (p.M - i >= R)
-            multiply_tile<R, V, kBias>(p, panel, i, epilogue);
+            multiply_tile<P, R, V, kBias>(p, panel, i, epilogue);
         else
-            multiply_edge<R - 1, V, kBias>(p, panel, i, epilogue);
+            multiply_edge<P, R - 1, V, kBias>(p, panel, i, epilogue);
     }
 }
 
@@ -129,7 +130,11 @@ void multiply_panel_of(Index vectors, const Product<T>& p, const Panels& panels,
         if (vectors < V)
             return multiply_panel_of<V - 1, kBias>(vectors, p, panels, j, first, last, epilogues);
     }
-    multiply_panel<V, kBias>(p, panels, j, first, last, epilogues);
+    if constexpr (V == 1) {
+        if (p.N - j <= kLanes<T> / 2)
+            return multiply_panel<simd::Half<T>, V, kBias>(p, panels, j, first, last, epilogues);
+    }
+    multiply_panel<Packet<T>, V, kBias>(p, panels, j, first, last, epilogues);
 }
 
 // Tiles [first, last) of the product's TileGrid. panels.panel<V>(j, tiles) gives the rows of b for V vectors
@@ -154,7 +159,7 @@ template <int V, bool kBias, class T, class Epilogues>
 void multiply_row(const Product<T>& p, PanelRows<T> b, Index j, const Epilogues& epilogues) {
     for (; ceil_div(p.N - j, kLanes<T>) >= V; j += V * kLanes<T>) {
         auto epilogue = epilogues.template panel<V>(j);
-        multiply_tile<1, V, kBias>(p, {b.data + j, b.row}, 0, epilogue);
+        multiply_tile<Packet<T>, 1, V, kBias>(p, {b.data + j, b.row}, 0, epilogue);
     }
     if constexpr (V > 1) {
         if (j < p.N) multiply_row<V / 2, kBias>(p, b, j, epilogues);
