@@ -49,8 +49,8 @@ def measure(case: str, threads: int, options: argparse.Namespace, probe: Probe) 
             stack.enter_context(Worker(case, name, threads, options.dtype))
             for name in contenders(case, options.against)
         ]
-        # At least two epochs, so that a step counts more than what train() sets up.
-        repeats = {w.contender: max(w.repeats(options.seconds), 2) for w in workers}
+        # At least four epochs, so that a step counts more than what train() sets up.
+        repeats = {w.contender: max(w.repeats(options.seconds), 4) for w in workers}
         us: dict[str, list[float]] = {w.contender: [] for w in workers}
         probes = []
         for _ in range(options.rounds):
