@@ -218,3 +218,31 @@ def test_parameters_weights_and_biases_are_one_memory() -> None:
     net.parameters[:] = 0.0
     assert not any(W.any() for W in net.weights)
     np.testing.assert_array_equal(net.forward(problem.X), np.zeros((9, 2)))
+
+
+@pytest.mark.parametrize("hidden", [(100,), (600,)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradient_of_many_rows_is_the_mean_of_its_blocks(dtype, hidden):
+    random = np.random.default_rng(3)
+    X = random.standard_normal((5000, 400)).astype(dtype)
+    y = random.standard_normal((5000, 2)).astype(dtype)
+    net = fastmlp.Network((400, *hidden, 2), loss="squared_error", dtype=dtype)
+    loss, gradient = net.loss_and_gradient(X, y)
+    blocks = [net.loss_and_gradient(X[i : i + 250], y[i : i + 250]) for i in range(0, 5000, 250)]
+    tolerance = 1e-5 if dtype == "float32" else 1e-13
+    assert loss == pytest.approx(np.mean([b[0] for b in blocks]), rel=tolerance)
+    mean = np.mean([b[1] for b in blocks], axis=0)
+    np.testing.assert_allclose(gradient, mean, rtol=0, atol=tolerance * np.abs(mean).max())
+
+
+def test_a_last_batch_that_is_smaller_leaves_room_for_its_copies():
+    random = np.random.default_rng(4)
+    X, y = random.standard_normal((7000, 400)), random.standard_normal((7000, 600))
+    trained = fastmlp.train(
+        X, y, hidden=(), batch_size=5000, epochs=1, shuffle=False, optimizer="sgd", learning_rate=1e-3,
+        init="zeros", dtype="float64",
+    )  # fmt: skip
+    stepped = fastmlp.Network((400, 600), loss="squared_error", init="zeros", dtype="float64")
+    for rows in (slice(0, 5000), slice(5000, None)):
+        stepped.parameters -= 1e-3 * stepped.loss_and_gradient(X[rows], y[rows])[1]
+    np.testing.assert_allclose(trained.parameters, stepped.parameters, rtol=0, atol=1e-13)

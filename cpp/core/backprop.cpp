@@ -26,8 +26,8 @@ Index tiles_per_poll(Index K) {
 
 // A line of memory that another core has read costs much to write. Where activations outweigh the parameters,
 // each thread takes rows of its own through the whole network, and gradients are made in parts of the batch
-// and added. Elsewhere (1 part) the threads share out the columns of every product, where weights of their
-// own making lie, and wait for each other after each.
+// and added. Elsewhere (1 part) the threads share out the columns of every product, where many weights of
+// their own making lie, and wait for each other after each.
 template <class T>
 Index gradient_parts(const Network<T>& network, Index rows) {
     constexpr Index kPartRows = 64, kMostParts = 16;
@@ -61,8 +61,9 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         backward_.push_back(backward_work<T>(layer.activation));
         keeps_slope.push_back(!slope_from_output(layer.activation) || (drops_ && l < L));
         if (l > 1) longest = std::max(longest, layer.outputs);
-        if (MatrixPanels<T>::copies(TileGrid<T>::panel_tiles(layer.inputs, TileGrid<T>::kColumns), max_rows))
-            longest = std::max(longest, max_rows);
+        const Index rows = std::min(max_rows, MatrixPanels<T>::kMostRows);  // of a part, or of a last batch
+        if (MatrixPanels<T>::copies(TileGrid<T>::panel_tiles(layer.inputs, TileGrid<T>::kColumns), rows))
+            longest = std::max(longest, rows);
     }
     const Index room = std::max(panel_size<T>(longest), loss_scratch<T>(network.outputs()));
     // One allocation for all, so that it lies in large pages: the first turn counts, the second hands out.

@@ -95,7 +95,8 @@ struct MatrixPanels {
     T* room;  // for a copy of a panel
 
     // So many tiles are worth a copy, of not too many rows.
-    static bool copies(Index tiles, Index K) { return tiles >= 64 && K <= 4096; }
+    static constexpr Index kMostRows = 4096;
+    static bool copies(Index tiles, Index K) { return tiles >= 64 && K <= kMostRows; }
 
     template <int V>
     PanelRows<T> panel(Index j, Index tiles) const {

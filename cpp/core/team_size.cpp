@@ -22,7 +22,7 @@ TeamSize TeamSize::resume(int most) {
     if (std::exchange(team_size.trial_, false)) team_size.threads_ = team_size.threads_before_;
     team_size.window_ = {};
     constexpr int kThisRun = 32;  // its steps may be worth more threads
-    team_size.more_after_ = std::min(team_size.more_after_, kThisRun);
+    team_size.more_.after = std::min(team_size.more_.after, kThisRun);
     return team_size;
 }
 
@@ -56,28 +56,32 @@ bool TeamSize::end_step(const Team& team, Index rows) {
 // time, as much as its work is worth.
 void TeamSize::end_window(double rate, double idle) {
     const double n = threads_, worth_a_trial = 0.8 * (n - 1) / (n * n);
-    ++windows_;
+    ++fewer_.windows;
+    ++more_.windows;
     ++unquestioned_;
-    const auto start_trial = [&](int threads) {
+    const auto start_trial = [&](int threads, bool routine) {
         trial_ = true;
-        windows_ = 0;
+        routine_ = routine;
         rate_before_ = rate;
         threads_before_ = std::exchange(threads_, threads);
     };
-    if (trial_) {
-        int& wait = threads_ < threads_before_ ? fewer_after_ : more_after_;
-        const bool failed = rate < rate_before_;
-        wait = failed ? std::min(2 * wait, kLate) : kSoon;
-        if (failed) threads_ = threads_before_;
-        trial_ = false;
-        windows_ = 0;
-    } else if (threads_ > 1 && idle > worth_a_trial && windows_ > fewer_after_) {
-        start_trial(threads_ - 1);
-    } else if (threads_ < most_ && windows_ > more_after_) {
-        start_trial(std::min(2 * threads_, most_));
+    if (std::exchange(trial_, false)) {
+        Trials& tried = threads_ < threads_before_ ? fewer_ : more_;
+        tried.windows = 0;
+        if (rate < rate_before_) {
+            threads_ = threads_before_;
+            if (!routine_) tried.after = std::min(2 * tried.after, kLate);
+        } else {
+            tried.after = kSoon;
+            fewer_.windows = more_.windows = 0;
+        }
+    } else if (threads_ > 1 && idle > worth_a_trial && fewer_.due()) {
+        start_trial(threads_ - 1, false);
+    } else if (threads_ < most_ && more_.due()) {
+        start_trial(std::min(2 * threads_, most_), false);
     } else if (threads_ > 1 && unquestioned_ > kLate) {
         unquestioned_ = 0;
-        start_trial(threads_ / 2);
+        start_trial(threads_ / 2, true);
     }
 }
 

@@ -39,13 +39,17 @@ private:
         Index rows = 0;
     } window_;
 
-    // Trials of another number of threads, each a window long, with so many windows between them.
-    static constexpr int kSoon = 2, kLate = 256;
-    bool trial_ = false;
+    // Trials of another number of threads, each a window long: fewer, more, or half of them as a matter of
+    // routine.
+    static constexpr int kSoon = 2, kLate = 256;  // windows
+    struct Trials {
+        int after = kSoon, windows = 0;  // since the last one; the wait is doubled by each that failed
+        bool due() const { return windows > after; }
+    } fewer_, more_;
+    int unquestioned_ = 0;  // windows since the last routine trial
+    bool trial_ = false, routine_ = false;
     int threads_before_ = 0;
     double rate_before_ = 0;
-    int windows_ = 0, unquestioned_ = 0;  // since the last trial, since the last one of half the threads
-    int fewer_after_ = kSoon, more_after_ = kSoon;  // doubled by each trial that failed
 };
 
 }  // namespace fastmlp

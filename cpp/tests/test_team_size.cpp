@@ -49,7 +49,7 @@ TEST_CASE("a thread that holds up the others is left out, and comes back when it
 
 TEST_CASE("a processor that is taken for a moment is soon used again") {
     TeamSize size(2);
-    run(size, 100, grows, never_idle);
+    run(size, 3000, grows, never_idle);
     run(size, 4, [](int n) { return n == 2 ? 60.0 : 100.0; }, [](int n) { return n == 2 ? 0.35 : 0.0; });
     CHECK(size.threads() == 1);
     run(size, 5, grows, never_idle);
