@@ -3,8 +3,8 @@
     python bench/compare.py [--cases iris,tiny,..] [--threads 1,2] [--against torch,jax,..] [--dtype float32]
 
 Each round times every contender once (A B C A B C ..), after a warm-up; the table shows the median time of a
-step, what share of the machine's FMA peak it reaches (a probe runs in every round too), and the median of the
-rounds' ratios to each peer: peer time / fastmlp time, so that above 1 fastmlp is ahead. In brackets stands
+step, what share of the machine's FMA peak it reaches (the best of a probe in every round), and the median of
+the rounds' ratios to each peer: peer time / fastmlp time, so that above 1 fastmlp is ahead. In brackets stands
 what the best round of each contender gives, for machines whose rounds differ much. The last column is how
 far apart the processors were: the time a line of memory takes from one to the other and back.
 """
@@ -57,7 +57,7 @@ def measure(case: str, threads: int, options: argparse.Namespace, probe: Probe) 
             probes.append(probe.measure(threads, options.dtype))
             for worker in workers:
                 k = repeats[worker.contender]
-                us[worker.contender].append(worker.seconds(k) / k / steps * 1e6)
+                us[worker.contender].append(worker.turn(k) / k / steps * 1e6)
         memory = {w.contender: w.ask("memory")["bytes"] for w in workers}
         first = {w.contender: w.first for w in workers}
     ours = us["fastmlp"]

@@ -44,8 +44,8 @@ def environment(build: str) -> Iterator[str]:
 def ratio(case: str, threads: int, base: str, new: str, options: argparse.Namespace) -> float:
     """Return NEW's time in units of BASE's; print a line of the table.
 
-    The smaller of the median of the rounds' ratios and the ratio of the best rounds: a burst of other work
-    raises one of them, a slower build both.
+    That of the best rounds, or, where it is larger, what the median of the rounds' ratios says less twice the
+    tolerance: bursts of other work raise the median.
     """
     steps = 1 if case.startswith("predict:") else (TRAIN | WIDTHS)[case].steps
     with (
@@ -54,7 +54,7 @@ def ratio(case: str, threads: int, base: str, new: str, options: argparse.Namesp
     ):
         repeats = old.repeats(options.seconds)
         changed.repeats(options.seconds)
-        rounds = [(old.seconds(repeats), changed.seconds(repeats)) for _ in range(options.rounds)]
+        rounds = [(old.turn(repeats), changed.turn(repeats)) for _ in range(options.rounds)]
     times = list(zip(*rounds, strict=True))
     of_median, of_best = median(b / a for a, b in rounds), min(times[1]) / min(times[0])
     us = [median(t) / repeats / steps * 1e6 for t in times]
@@ -62,7 +62,7 @@ def ratio(case: str, threads: int, base: str, new: str, options: argparse.Namesp
         f"{case:18} {threads:2} thr {us[0]:11.2f} us -> {us[1]:11.2f} us   x{of_median:.3f} ({of_best:.3f})",
         flush=True,
     )
-    return min(of_median, of_best)
+    return max(of_best, of_median - 2 * options.tolerance / 100)
 
 
 def main() -> int:

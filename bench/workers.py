@@ -73,7 +73,6 @@ def _serve(case: str, contender: str, threads: int, dtype: str) -> None:
         elif request == "accuracy":
             answer = {"accuracy": accuracy()}
         else:
-            run(max(1, request // 10))  # wakes its threads, while those of the contender before fall asleep
             start = time.perf_counter()
             run(request)
             answer = {"seconds": time.perf_counter() - start}
@@ -112,6 +111,11 @@ class Worker:
     def seconds(self, repeats: int) -> float:
         """Return the seconds that so many epochs or calls take."""
         return self.ask(repeats)["seconds"]
+
+    def turn(self, repeats: int) -> float:
+        """Return the same after an untimed start, while the threads of the turn before fall asleep."""
+        self.seconds(max(1, repeats // 10))
+        return self.seconds(repeats)
 
     def repeats(self, seconds: float) -> int:
         """Return how many epochs or calls take about `seconds`; warms up on the way."""

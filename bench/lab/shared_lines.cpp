@@ -4,11 +4,8 @@
 //
 // AMD EPYC (Zen 4), a virtual machine whose two processors are moved about, ns a line:
 //
-//     on one core 1.4 to write, 1.3 to read; on cores that share a third-level cache 9 and 1.7; on cores that
-//     do not, 34 and 6
-//
-// Asking for the lines ahead of the writes (prefetchw) changes nothing: what counts is how many lines that
-// another core has read are written.
+//     on one core's two threads 1.4 to write, 1.3 to read; on cores that share a third-level cache 9 and 1.7;
+//     on cores that do not, 34 and 6
 #include <algorithm>
 #include <atomic>
 #include <chrono>
