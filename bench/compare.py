@@ -4,9 +4,9 @@
 
 Each round times every contender once (A B C A B C ..), after a warm-up; the table shows the median time of a
 step, what share of the machine's FMA peak it reaches (the best of a probe in every round), and the median of
-the rounds' ratios to each peer: peer time / fastmlp time, so that above 1 fastmlp is ahead. In brackets stands
-what the best round of each contender gives, for machines whose rounds differ much. The last column is how
-far apart the processors were: the time a line of memory takes from one to the other and back.
+the rounds' ratios to each peer: peer time / fastmlp time, so that above 1 fastmlp is ahead. In brackets
+stands what the best round of each contender gives, for machines whose rounds differ much. The last column is
+how far apart the processors were: the time a line of memory takes from one to the other and back.
 """
 
 from __future__ import annotations
