@@ -60,7 +60,7 @@ def measure(case: str, threads: int, options: argparse.Namespace, probe: Probe) 
                 us[worker.contender].append(worker.turn(k) / k / steps * 1e6)
         memory = {w.contender: w.ask("memory")["bytes"] for w in workers}
         first = {w.contender: w.first for w in workers}
-    ours = us["fastmlp"]
+    ours, others = us["fastmlp"], {name: times for name, times in us.items() if name != "fastmlp"}
     peak = max(peak for peak, _ in probes)
     gflops, best_gflops = flops / median(ours) / 1e3, flops / min(ours) / 1e3
     return {
@@ -76,12 +76,8 @@ def measure(case: str, threads: int, options: argparse.Namespace, probe: Probe) 
         "percent": 100 * gflops / peak,
         "best_percent": 100 * best_gflops / peak,
         "round_trips_ns": [trip for _, trip in probes],
-        "ratio": {
-            name: median(t / o for t, o in zip(times, ours, strict=True))
-            for name, times in us.items()
-            if name != "fastmlp"
-        },
-        "best_ratio": {name: min(times) / min(ours) for name, times in us.items() if name != "fastmlp"},
+        "ratio": {n: median(t / o for t, o in zip(times, ours, strict=True)) for n, times in others.items()},
+        "best_ratio": {n: min(times) / min(ours) for n, times in others.items()},
     }
 
 

@@ -131,17 +131,31 @@ void Backprop<T>::gather(const Share& share) {
         }
     };
     share.team.each(share.first, share.last, copy, kRowsPerPoll);
-    if (deals_columns()) share.team.barrier();
+    end_pass(share);
 }
 
-// Calls tiles(first, last) for the tiles of the share's rows and so many columns.
+// The share's rows of a matrix times a matrix with K rows and N columns.
+template <class T>
+Product<T> Backprop<T>::product(const Share& share, Rows a, Index N, Index K) const {
+    return {a.data + share.product_first * a.ld, a.ld, 1, share.product_rows, N, K};
+}
+
+// Calls tiles(first, last) for this thread's tiles of the product.
 template <class T>
 template <class Tiles>
-void Backprop<T>::multiply(const Share& share, Index columns, Index K, Tiles tiles) const {
-    const Index count = TileGrid<T>::tiles(share.product_rows, columns), grain = tiles_per_poll<T>(K);
-    if (!deals_columns()) return share.team.each(0, count, tiles, grain);
-    share.team.deal(count, tiles, grain);
-    share.team.barrier();
+void Backprop<T>::multiply(const Share& share, const Product<T>& product, Tiles tiles) const {
+    const Index count = TileGrid<T>::tiles(product.M, product.N), grain = tiles_per_poll<T>(product.K);
+    if (deals_columns())
+        share.team.deal(count, tiles, grain);
+    else
+        share.team.each(0, count, tiles, grain);
+    end_pass(share);
+}
+
+// What the next pass reads is there: threads with rows of their own made it themselves.
+template <class T>
+void Backprop<T>::end_pass(const Share& share) const {
+    if (deals_columns()) share.team.barrier();
 }
 
 template <class T>
@@ -150,17 +164,11 @@ void Backprop<T>::forward(const Share& share, std::uint64_t step) {
     for (Index l = 1; l <= L; ++l) {
         const auto at = std::size_t(l);
         const LayerPanels<T>& layer = layout_.layer(l - 1);
-        const Rows below = activations(l - 1, share.batch);
-        const Product<T> product{below.data + share.product_first * below.ld,
-                                 below.ld,
-                                 1,
-                                 share.product_rows,
-                                 layer.outputs,
-                                 layer.inputs};
+        const Product<T> z = product(share, activations(l - 1, share.batch), layer.outputs, layer.inputs);
         const Index begin = share.product_first * ld_[at];
         const ForwardOutput<T> out{a_[at] + begin, slope_[at] ? slope_[at] + begin : nullptr, ld_[at]};
-        multiply(share, layer.outputs, layer.inputs, [&](Index first, Index last) {
-            forward_[at - 1](product, layout_.weights(l - 1, parameters()), out, first, last);
+        multiply(share, z, [&](Index first, Index last) {
+            forward_[at - 1](z, layout_.weights(l - 1, parameters()), out, first, last);
         });
         if (!drops_ || l == L) continue;
         const auto drop = [&](Index first, Index last) {
@@ -168,7 +176,7 @@ void Backprop<T>::forward(const Share& share, std::uint64_t step) {
                 dropout_.apply(step, l - 1, i, a_[at] + i * ld_[at], slope_[at] + i * ld_[at], layer.outputs);
         };
         share.team.each(share.first, share.last, drop, kRowsPerPoll);
-        if (deals_columns()) share.team.barrier();
+        end_pass(share);
     }
 }
 
@@ -203,7 +211,7 @@ void Backprop<T>::loss(const Share& share) {
         output_slope_(a_[L] + at, slope_[L] ? slope_[L] + at : nullptr, delta_[L] + at, size);
     };
     share.team.each(share.first, share.last, work, kRowsPerPoll);
-    if (deals_columns()) share.team.barrier();
+    end_pass(share);
 }
 
 // delta_prev = (delta W^T) f'(z_prev), layer by layer; no weight changes before every thread has been here.
@@ -213,17 +221,12 @@ void Backprop<T>::backward(const Share& share) {
         const auto at = std::size_t(l);
         const LayerPanels<T>& layer = layout_.layer(l - 1);
         const Index begin = share.product_first * ld_[at - 1];
-        const Product<T> product{delta_[at] + share.product_first * ld_[at],
-                                 ld_[at],
-                                 1,
-                                 share.product_rows,
-                                 layer.inputs,
-                                 layer.outputs};
+        const Product<T> below = product(share, delta(l), layer.inputs, layer.outputs);
         const TransposedPanels<T> weights{parameters(), layer, thread_room_[std::size_t(share.team.rank)]};
         const BackwardOutput<T> out{a_[at - 1] + begin, slope_[at - 1] ? slope_[at - 1] + begin : nullptr,
                                     delta_[at - 1] + begin, ld_[at - 1]};
-        multiply(share, layer.inputs, layer.outputs,
-                 [&](Index first, Index last) { backward_[at - 2](product, weights, out, first, last); });
+        multiply(share, below,
+                 [&](Index first, Index last) { backward_[at - 2](below, weights, out, first, last); });
     }
 }
 

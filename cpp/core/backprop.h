@@ -69,8 +69,10 @@ private:
     void loss(const Share& share);
     void backward(const Share& share);
     bool deals_columns() const { return !parts_; }
+    Product<T> product(const Share& share, Rows a, Index N, Index K) const;
     template <class Tiles>
-    void multiply(const Share& share, Index columns, Index K, Tiles tiles) const;
+    void multiply(const Share& share, const Product<T>& product, Tiles tiles) const;
+    void end_pass(const Share& share) const;
     double weight_sum(const Batch<T>& batch) const;
     void gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts, const Update<T>& update,
                   const GradientWork<T>& work) const;

@@ -83,18 +83,13 @@ FASTMLP_INLINE void store(double* p, Packet<double> x, Index lanes) {
 
 // What sums of half a vector are made in, and how they become a whole one with zeros behind: with AVX-512
 // some processors do twice as many multiply-adds of half the width, elsewhere nothing is gained.
-#if defined(EIGEN_VECTORIZE_AVX512)
-template <class T>
-using Half = typename Eigen::internal::unpacket_traits<Packet<T>>::half;
-#else
-template <class T>
-using Half = Packet<T>;
-#endif
 template <class T>
 FASTMLP_INLINE Packet<T> widen(Packet<T> x) {
     return x;
 }
 #if defined(EIGEN_VECTORIZE_AVX512)
+template <class T>
+using Half = typename Eigen::internal::unpacket_traits<Packet<T>>::half;
 template <class T>
 FASTMLP_INLINE Packet<T> widen(Half<T> x) {
     if constexpr (sizeof(T) == 4)
@@ -102,6 +97,9 @@ FASTMLP_INLINE Packet<T> widen(Half<T> x) {
     else
         return _mm512_zextpd256_pd512(x);
 }
+#else
+template <class T>
+using Half = Packet<T>;
 #endif
 
 // Correctly rounded, unlike Eigen's psqrt, and as fast beside multiply-adds.

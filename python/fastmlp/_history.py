@@ -26,7 +26,7 @@ class History:
     columns : sequence of str
         The names.
     rows : sequence of tuples, optional
-        The values, in the order of the names.
+        The values, in the order of the names; those beyond the columns are left out.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class History:
         self, columns: Sequence[str] = ("epoch", "loss", "learning_rate", "seconds"), rows: Any = ()
     ) -> None:
         self.columns = tuple(columns)
-        self._rows = [tuple(row) for row in rows]
+        self._rows = [tuple(row)[: len(self.columns)] for row in rows]
 
     def __getitem__(self, column: str) -> NDArray[Any]:
         if column not in self.columns:

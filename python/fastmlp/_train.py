@@ -361,8 +361,7 @@ def _finished(
     network: Network, result: tuple[list[Any], str, BaseException | None], restore_best: bool
 ) -> Network:
     records, reason, exception = result
-    columns = network.history.columns
-    network.history = History(columns, [record[: len(columns)] for record in records])
+    network.history = History(network.history.columns, records)
     network.stop_reason = reason
     if exception is not None:
         raise _with_network(exception, network)
