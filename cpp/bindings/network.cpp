@@ -103,35 +103,57 @@ py::tuple trace(const Network<T>& network, const Rows<T>& rows) {
 }
 
 py::tuple record_row(const EpochRecord& r) {
-    return py::make_tuple(r.epoch, r.loss, r.learning_rate, r.seconds, r.validation_loss, r.validation_score);
+    return py::make_tuple(r.epoch, r.loss, r.learning_rate, r.seconds, r.validation_loss, r.validation_score,
+                          r.penalty);
 }
 
-// (records, stop reason, exception raised by a callback or a signal, or None)
+// Arrays of an optimizer's state, and its steps.
+template <class T>
+using State = std::tuple<Array<T>, Array<T>, Index>;
+
+// What a callback returned: True to stop, or a number, the learning rate from here on.
+Wish as_wish(const py::object& result) {
+    if (py::isinstance<py::float_>(result)) return {std::nullopt, result.cast<double>()};
+    if (result.cast<bool>()) return {StopReason::callback, std::nullopt};
+    return {};
+}
+
+// (records, stop reason, exception raised by a callback or a signal or None, steps of the optimizer)
 template <class T>
 py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Rows<T>>& validation,
-                const TrainOptions& options, const py::object& on_epoch) {
+                const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> arrays) {
     PythonCalls python;
     std::optional<Data<T>> held_out;
     if (validation) held_out = validation->data();
     typename Trainer<T>::EpochCallback callback;
     if (!on_epoch.is_none())
-        callback = [&](const EpochRecord& record) -> std::optional<StopReason> {
-            if (!python.stops([&] { return on_epoch(record_row(record)).template cast<bool>(); }))
-                return std::nullopt;
-            return python.raised() ? StopReason::interrupted : StopReason::callback;
+        callback = [&](const EpochRecord& record) {
+            Wish wish;
+            const bool stopped = python.stops([&] {
+                wish = as_wish(on_epoch(record_row(record)));
+                return wish.stop.has_value();
+            });
+            if (stopped && !wish.stop) wish.stop = StopReason::interrupted;
+            return wish;
         };
+    std::optional<OptimizerState<T>> state;
+    if (arrays) {
+        auto& [s1, s2, steps] = *arrays;
+        state = {s1.mutable_data(), s2.mutable_data(), steps};
+    }
     const Data<T> data = rows.data();
     std::optional<Trainer<T>> trainer;
     StopReason reason;
     {
         const WithoutGil released;
         Monitor monitor(python.interrupted(), options.max_time);
-        trainer.emplace(network, data, held_out, options);
+        trainer.emplace(network, data, held_out, options, state ? &*state : nullptr);
         reason = trainer->run(monitor, callback);
     }
     py::list records;
     for (const EpochRecord& record : trainer->records()) records.append(record_row(record));
-    return py::make_tuple(records, std::string(kStopReasons[std::size_t(reason)]), python.exception());
+    return py::make_tuple(records, std::string(kStopReasons[std::size_t(reason)]), python.exception(),
+                          state ? state->steps : 0);
 }
 
 // Outputs for any number of rows, with buffers made once.
@@ -253,12 +275,13 @@ void bind_network(py::module_& m, const char* name) {
             "train",
             [](Network<T>& self, Array<T> x, Labels y, Values v, Values w,
                const std::optional<std::tuple<Array<T>, Labels, Values, Values>>& validation,
-               const TrainOptions& options, const py::object& on_epoch) {
+               const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> state) {
                 std::optional<Rows<T>> held_out;
                 if (validation) held_out = std::make_from_tuple<Rows<T>>(*validation);
-                return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch);
+                return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch, std::move(state));
             },
-            X, labels, values, weights, py::arg("validation"), py::arg("options"), py::arg("on_epoch"));
+            X, labels, values, weights, py::arg("validation"), py::arg("options"), py::arg("on_epoch"),
+            py::arg("state") = py::none());
 }
 
 template <class T>

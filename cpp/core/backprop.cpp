@@ -48,6 +48,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
       parameters_(layout_.size()),
       dropout_(options.seed, options.dropout),
       drops_(options.dropout > 0),
+      l2_over_weights_(options.l2_over_weights),
       loss_(loss_function<T>(network.architecture().loss)),
       output_slope_(slope_work<T>(network.output_layer().activation)) {
     const Index L = network.architecture().layers();
@@ -89,7 +90,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         if (counting) memory_ = AlignedBuffer<T>(taken);
     }
     row_losses_.resize(std::size_t(max_rows));
-    if (network.architecture().l2 != 0) penalties_.resize(std::size_t(layout_.panels()));
+    if (network.architecture().l2 != 0) squares_.resize(std::size_t(layout_.panels()));
 }
 
 template <class T>
@@ -110,9 +111,9 @@ void Backprop<T>::deltas(const Team& team, const Batch<T>& batch, std::uint64_t 
     forward(share, step);
     loss(share);
     backward(share);
-    team.deal(Index(penalties_.size()), [&](Index first, Index last) {
+    team.deal(Index(squares_.size()), [&](Index first, Index last) {
         for (Index p = first; p < last; ++p)
-            penalties_[std::size_t(p)] = layout_.panel_squares(parameters(), p);
+            squares_[std::size_t(p)] = layout_.panel_squares(parameters(), p);
     });
 }
 
@@ -181,18 +182,10 @@ void Backprop<T>::forward(const Share& share, std::uint64_t step) {
 }
 
 template <class T>
-double Backprop<T>::weight_sum(const Batch<T>& batch) const {
-    if (!batch.targets.weights) return double(batch.rows);
-    double total = 0;
-    for (Index i = 0; i < batch.rows; ++i) total += double(batch.targets.weights[batch.data_row(i)]);
-    return total;
-}
-
-template <class T>
 void Backprop<T>::loss(const Share& share) {
     const Architecture& architecture = network_.architecture();
     const auto L = std::size_t(architecture.layers());
-    const double weights = weight_sum(share.batch);
+    const double weights = share.batch.weight_sum();
     const LossBatch<T> rows{share.batch.targets,
                             share.batch.order,
                             share.batch.first_row,
@@ -232,9 +225,16 @@ void Backprop<T>::backward(const Share& share) {
 
 template <class T>
 double Backprop<T>::loss(const Batch<T>& batch) const {
-    const double weights = weight_sum(batch), squares = sum(penalties_.data(), Index(penalties_.size()));
-    const double total = sum(row_losses_.data(), batch.rows);
-    return (weights > 0 ? total / weights : 0) + network_.architecture().l2 / 2 * squares;
+    const double weights = batch.weight_sum(), total = sum(row_losses_.data(), batch.rows);
+    return (weights > 0 ? total / weights : 0) + penalty(batch);
+}
+
+template <class T>
+double Backprop<T>::l2(const Batch<T>& batch) const {
+    const double l2 = network_.architecture().l2;
+    if (!l2_over_weights_ || l2 == 0) return l2;
+    const double weights = batch.weight_sum();
+    return weights > 0 ? l2 / weights : 0;
 }
 
 template <class T>

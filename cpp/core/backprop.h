@@ -18,13 +18,20 @@ struct Batch {
     Index rows;
 
     Index data_row(Index i) const { return order ? Index(order[i]) : first_row + i; }
+    double weight_sum() const {
+        if (!targets.weights) return double(rows);
+        double total = 0;
+        for (Index i = 0; i < rows; ++i) total += double(targets.weights[data_row(i)]);
+        return total;
+    }
 };
 
 struct BackpropOptions {
     double dropout = 0;
     std::uint64_t seed = 0;
-    bool gather = false;  // batches come with an order
-    int threads = 1;      // of the largest team
+    bool gather = false;           // batches come with an order
+    bool l2_over_weights = false;  // l2 is divided by the sum of the batch's weights
+    int threads = 1;               // of the largest team
 };
 
 template <class T>
@@ -41,8 +48,12 @@ public:
     // dropout masks.
     void deltas(const Team& team, const Batch<T>& batch, std::uint64_t step);
 
-    // The loss of the batch, the same bits on every thread.
+    // The loss of the batch, the same bits on every thread, and the penalty's part in it.
     double loss(const Batch<T>& batch) const;
+    double penalty(const Batch<T>& batch) const {
+        return l2(batch) / 2 * sum(squares_.data(), Index(squares_.size()));
+    }
+    double l2(const Batch<T>& batch) const;
 
     // Hands the gradient of every parameter to `work`, this thread its share.
     void gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
@@ -73,7 +84,6 @@ private:
     template <class Tiles>
     void multiply(const Share& share, const Product<T>& product, Tiles tiles) const;
     void end_pass(const Share& share) const;
-    double weight_sum(const Batch<T>& batch) const;
     void gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts, const Update<T>& update,
                   const GradientWork<T>& work) const;
 
@@ -81,13 +91,13 @@ private:
     PanelLayout<T> layout_;
     AlignedBuffer<T> parameters_;
     Dropout dropout_;
-    bool drops_;
+    bool drops_, l2_over_weights_;
     AlignedBuffer<T> memory_;            // of all pointers below
     std::vector<T*> a_, slope_, delta_;  // of layers 0 .. L; a_[0] holds gathered rows, if any
     std::vector<Index> ld_;
     std::vector<T*> thread_room_;  // for panels of b and columns of losses
     T* parts_ = nullptr;
-    std::vector<double> row_losses_, penalties_;
+    std::vector<double> row_losses_, squares_;  // squares of the weights, a panel each
     std::vector<ForwardTiles<T>> forward_;
     std::vector<BackwardTiles<T>> backward_;
     LossFunction<T> loss_;

@@ -42,6 +42,9 @@ public:
         return ramp * base(std::max(0.0, epoch - warmup), epochs_ - warmup);
     }
 
+    // Replaces the rate of the constant and the plateau schedule from here on.
+    void set_rate(double rate) { rate_ = rate; }
+
     // Tells the plateau schedule the monitored loss of an epoch.
     void epoch_ended(double loss) {
         if (options_.kind != Schedule::reduce_on_plateau) return;

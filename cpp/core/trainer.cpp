@@ -24,7 +24,7 @@ constexpr Index kNormTask = 4096;
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
-                    const TrainOptions& options)
+                    const TrainOptions& options, OptimizerState<T>* state)
     : network_(network),
       data_(data),
       options_(options),
@@ -35,10 +35,12 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized),
       restores_(options.restore_best && (validation || options.patience >= 0)),
       team_size_(TeamSize::resume(worth_threads(network.training_flops(batch_size_), options.threads))),
-      backprop_(
-          network, batch_size_,
-          {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, team_size_.most()}),
-      work_(update_work<T>(options.optimizer.kind)) {
+      backprop_(network, batch_size_,
+                {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows,
+                 options.l2_over_weights, team_size_.most()}),
+      work_(update_work<T>(options.optimizer.kind)),
+      state_(state),
+      epoch_(options.first_epoch) {
     assert(data.rows > 0 && options.batch_size > 0 && options.epochs > 0 && options.threads > 0);
     assert((data.targets.labels != nullptr) != (data.targets.values != nullptr));
     if (validation)
@@ -47,6 +49,11 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
     const Index size = backprop_.layout().size(), states = state_count(options.optimizer.kind);
     if (states >= 1) state1_ = AlignedBuffer<T>(size);
     if (states >= 2) state2_ = AlignedBuffer<T>(size);
+    if (state_) {
+        steps_ = state_->steps;
+        if (states >= 1) backprop_.layout().pack(state_->s1, state1_.data());
+        if (states >= 2) backprop_.layout().pack(state_->s2, state2_.data());
+    }
     if (whole_gradient_) gradient_ = AlignedBuffer<T>(size);
     norm_sums_.resize(std::size_t(ceil_div(size, kNormTask)));
     kept_ = AlignedBuffer<T>(size);
@@ -64,13 +71,19 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
                  [&](const Team& team) { train_steps(team, bool(on_epoch)); });
         if (!on_epoch || records_.size() == recorded) continue;
         layout.unpack(backprop_.parameters(), network_.parameters());
-        const std::optional<StopReason> wish = on_epoch(records_.back());
-        if (!stop_reason_) stop_reason_ = wish;
+        const Wish wish = on_epoch(records_.back());
+        if (!stop_reason_) stop_reason_ = wish.stop;
+        if (wish.learning_rate) learning_rate_.set_rate(*wish.learning_rate);
         if (first_nonfinite(network_.parameters(), network_.parameter_count()) >= 0)
             stop_reason_ = StopReason::diverged;
         layout.pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
     }
     team_size_.end();
+    if (state_) {
+        state_->steps = steps_;
+        if (state1_.size() > 0) layout.unpack(state1_.data(), state_->s1);
+        if (state2_.size() > 0) layout.unpack(state2_.data(), state_->s2);
+    }
     // An interrupt may have left a step half done.
     const bool wants_kept = restores_ || stop_reason_ == StopReason::interrupted;
     const bool takes_kept = stop_reason_ == StopReason::diverged || (wants_kept && !candidate_);
@@ -80,7 +93,7 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
 
 template <class T>
 void Trainer<T>::begin_epoch(Monitor& monitor) {
-    loss_sum_ = 0;
+    loss_sum_ = penalty_sum_ = 0;
     rows_seen_ = first_row_ = 0;
     if (order_.empty()) return;
     permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_), order_.data(), data_.rows, [&monitor] {
@@ -114,6 +127,7 @@ void Trainer<T>::end_step(const Team& team) {
     team.monitor->poll();
     const Index rows = std::min(batch_size_, data_.rows - first_row_);
     first_row_ += rows;
+    ++steps_;
     epoch_over_ = first_row_ == data_.rows || diverged_ || team.monitor->stopped();
     leaves_ = team_size_.end_step(team, rows);
 }
@@ -122,7 +136,8 @@ void Trainer<T>::end_step(const Team& team) {
 template <class T>
 void Trainer<T>::train_step(Team team) {
     if (!long_step_) team.monitor = nullptr;
-    const Index step = epoch_ * steps_per_epoch_ + first_row_ / batch_size_;
+    // Read before the barrier: rank 0 writes them at the end of its step.
+    const Index step = epoch_ * steps_per_epoch_ + first_row_ / batch_size_, updates = steps_;
     const Batch<T> batch{data_.X,       data_.ldx,
                          data_.targets, order_.empty() ? nullptr : order_.data() + first_row_,
                          first_row_,    std::min(batch_size_, data_.rows - first_row_)};
@@ -137,14 +152,15 @@ void Trainer<T>::train_step(Team team) {
     if (team.rank == 0) {
         diverged_ = !std::isfinite(loss);
         loss_sum_ += loss * double(batch.rows);
+        penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
         rows_seen_ += batch.rows;
         rate_ = learning_rate_.at(step);
     }
     if (!std::isfinite(loss)) return;
     if (step % steps_per_epoch_ == 0 && !evaluation_) keep_proven(team, loss);
     Update<T> update(backprop_.parameters(), state1_.data(), state2_.data(), options_.optimizer,
-                     learning_rate_.at(step), double(step + 1));
-    update.l2 = T(network_.architecture().l2);
+                     learning_rate_.at(step), double(updates + 1));
+    update.l2 = T(backprop_.l2(batch));
     if (whole_gradient_)
         update_from_whole_gradient(team, batch, update);
     else
@@ -223,7 +239,7 @@ std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
         return StopReason::diverged;
 
     records_.push_back({epoch_ + 1, loss, rate_, monitor.seconds(), validation_loss,
-                        evaluation_ ? evaluation_->score() : nan});
+                        evaluation_ ? evaluation_->score() : nan, penalty_sum_ / double(rows_seen_)});
     candidate_ = !options_.restore_best || (monitored < best_ && (evaluation_ || steps_per_epoch_ > 1));
     if (evaluation_ && candidate_) keep();
     epochs_without_improvement_ =

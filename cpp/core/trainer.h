@@ -18,11 +18,13 @@ inline constexpr std::array<std::string_view, 7> kStopReasons{
 
 struct TrainOptions {
     Index epochs = 200;
+    Index first_epoch = 0;  // the epochs before it were another run's, which this one goes on from
     Index batch_size = 200;
     bool shuffle = true;
     std::uint64_t seed = 0;
     double dropout = 0;
-    double clip_norm = 0;  // 0: no clipping
+    double clip_norm = 0;          // 0: no clipping
+    bool l2_over_weights = false;  // l2 is divided by the sum of the batch's weights
     OptimizerOptions optimizer;
     ScheduleOptions schedule;
     Index patience = -1;  // -1: never stop early
@@ -36,6 +38,20 @@ struct TrainOptions {
 struct EpochRecord {
     Index epoch;  // from 1
     double loss, learning_rate, seconds, validation_loss, validation_score;
+    double penalty;  // the l2 term's part in the loss
+};
+
+// What a callback wants after an epoch.
+struct Wish {
+    std::optional<StopReason> stop;
+    std::optional<double> learning_rate;  // from here on, in place of a constant one
+};
+
+// An optimizer's state that is carried from run to run, laid out as the network's parameters.
+template <class T>
+struct OptimizerState {
+    T *s1 = nullptr, *s2 = nullptr;  // as many as the optimizer has
+    Index steps = 0;
 };
 
 template <class T>
@@ -48,11 +64,12 @@ struct Data {
 template <class T>
 class Trainer {
 public:
-    // Says whether and why to stop. Called between epochs, on the thread that called run().
-    using EpochCallback = std::function<std::optional<StopReason>(const EpochRecord&)>;
+    // Called between epochs, on the thread that called run().
+    using EpochCallback = std::function<Wish(const EpochRecord&)>;
 
+    // `state`, if any, is read here and written by run().
     Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
-            const TrainOptions& options);
+            const TrainOptions& options, OptimizerState<T>* state = nullptr);
 
     StopReason run(Monitor& monitor, const EpochCallback& on_epoch);
 
@@ -69,7 +86,7 @@ private:
     void keep();
     void end_epoch(Monitor& monitor);
     std::optional<StopReason> record_epoch(const Monitor& monitor);
-    bool ended() const { return stop_reason_ || epoch_ == options_.epochs; }
+    bool ended() const { return stop_reason_ || epoch_ >= options_.epochs; }
 
     Network<T>& network_;
     Data<T> data_;
@@ -83,14 +100,16 @@ private:
     Backprop<T> backprop_;
     std::optional<Evaluation<T>> evaluation_;
     GradientWork<T> work_;
+    OptimizerState<T>* state_;
     AlignedBuffer<T> state1_, state2_, gradient_, kept_;
     std::vector<std::uint32_t> order_;
     std::vector<double> norm_sums_;
 
     // Written by rank 0, read by others behind a barrier.
     std::optional<StopReason> stop_reason_;
-    Index epoch_ = 0, first_row_ = 0, rows_seen_ = 0;  // the epoch under way, its next batch
-    double loss_sum_ = 0, rate_ = 0;
+    Index epoch_, first_row_ = 0, rows_seen_ = 0;  // the epoch under way, its next batch
+    Index steps_ = 0;                              // of the optimizer, all runs together
+    double loss_sum_ = 0, penalty_sum_ = 0, rate_ = 0;
     bool epoch_over_ = false, leaves_ = false, diverged_ = false, halted_ = false;
     bool candidate_ = false;  // the current weights are worth keeping
 

@@ -20,7 +20,8 @@ def permutation(seed: int, stream: int, substream: int, n: int) -> NDArray[np.in
 
 _Array: TypeAlias = NDArray[Any]
 _Labels: TypeAlias = NDArray[np.int32] | None
-_Record: TypeAlias = tuple[int, float, float, float, float, float]
+_Record: TypeAlias = tuple[int, float, float, float, float, float, float]
+_State: TypeAlias = tuple[_Array, _Array, int]
 
 class OptimizerOptions:
     @property
@@ -57,11 +58,13 @@ class TrainOptions:
     @property
     def schedule(self) -> ScheduleOptions: ...
     epochs: int
+    first_epoch: int
     batch_size: int
     shuffle: bool
     seed: int
     dropout: float
     clip_norm: float
+    l2_over_weights: bool
     patience: int
     min_delta: float
     restore_best: bool
@@ -90,8 +93,9 @@ class Network32:
         weights: _Array | None,
         validation: tuple[_Array, _Labels, _Array | None, _Array | None] | None,
         options: TrainOptions,
-        on_epoch: Callable[[_Record], bool] | None,
-    ) -> tuple[list[_Record], str, BaseException | None]: ...
+        on_epoch: Callable[[_Record], bool | float] | None,
+        state: _State | None = None,
+    ) -> tuple[list[_Record], str, BaseException | None, int]: ...
 
 class Network64(Network32): ...
 

@@ -214,7 +214,8 @@ def train(
             chosen_optimizer.fill(options.optimizer)
             schedule.fill(options.schedule, chosen_optimizer.default_rate)
             _check_representable(options, dtype)
-            result = network._core.train(*_flat(rows), held_back and _flat(held_back), options, on_epoch)
+            held_out = held_back and _flat(held_back)
+            result = network._core.train(*_flat(rows), held_out, options, on_epoch)[:3]
     return _finished(network, result, options.restore_best)
 
 

@@ -1,0 +1,61 @@
+"""Runs that go on from where others ended, as partial_fit does: through the core, which the estimators call."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fastmlp
+from fastmlp import _core
+
+
+def train_in_runs(runs: int, epochs: int, optimizer: str) -> tuple[NDArray[np.float32], int]:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(90, 7)).astype(np.float32), rng.integers(0, 3, 90).astype(np.int32)
+    net = fastmlp.Network((7, 5, 3), l2=0.3)
+    s1, s2 = np.zeros((2, net.n_parameters), np.float32)
+    steps = 0
+    for run in range(runs):
+        options = _core.TrainOptions()
+        options.first_epoch, options.epochs = run * epochs, (run + 1) * epochs
+        options.batch_size, options.dropout, options.l2_over_weights = 20, 0.2, True
+        options.optimizer.kind, options.optimizer.momentum, options.schedule.rate = optimizer, 0.9, 0.01
+        *_, steps = net._core.train(X, y, None, None, None, options, None, (s1, s2, steps))
+    return net.parameters, steps
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam"])
+def test_several_runs_with_carried_state_are_one_run(optimizer: str) -> None:
+    whole, steps = train_in_runs(1, 6, optimizer)
+    for runs in (2, 6):
+        parts, steps_in_parts = train_in_runs(runs, 6 // runs, optimizer)
+        np.testing.assert_array_equal(parts, whole)
+        assert steps_in_parts == steps == 30
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_l2_over_weights_divides_the_penalty_by_the_batchs_weights(weighted: bool) -> None:
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 1))
+    w = rng.uniform(0.5, 2, 20) if weighted else None
+    total = 20 if w is None else float(w.sum())
+    net = fastmlp.Network((4, 3, 1), loss="squared_error", l2=0.7, dtype="float64")
+    equal = fastmlp.Network((4, 3, 1), loss="squared_error", l2=0.7 / total, dtype="float64")
+    options = _core.TrainOptions()
+    options.epochs, options.batch_size, options.l2_over_weights = 1, 20, True
+    records, *_ = net._core.train(X, None, y, w, None, options, None)
+    loss, _ = equal.loss_and_gradient(X, y[:, 0], sample_weight=w)
+    penalty = 0.35 / total * sum(float((W**2).sum()) for W in equal.weights)
+    assert records[0][1] == pytest.approx(loss, rel=1e-12)
+    assert records[0][6] == pytest.approx(penalty, rel=1e-12)
+
+
+def test_a_number_from_the_callback_is_the_next_learning_rate() -> None:
+    X, y = np.random.default_rng(2).normal(size=(2, 10, 1))
+    rates = [0.1, 0.02, 0.003]
+    net = fastmlp.Network((1, 1), loss="squared_error", dtype="float64")
+    options = _core.TrainOptions()
+    options.epochs, options.batch_size, options.schedule.rate = 3, 10, rates[0]
+    records, *_ = net._core.train(X, None, y, None, None, options, lambda record: rates[record[0] % 3])
+    assert [record[2] for record in records] == rates
