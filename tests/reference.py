@@ -94,10 +94,11 @@ AUTO_OUTPUT = {"softmax_cross_entropy": "softmax", "binary_cross_entropy": "sigm
 LOSSES = (*AUTO_OUTPUT, "squared_error", "absolute_error", "huber", "quantile", "hinge")
 
 
-def split_name(loss: str) -> tuple[str, float]:
-    """Split "huber(1.5)" or "huber(delta=1.5)" into ("huber", 1.5); the default without a number."""
+def split_name(loss: str) -> tuple[str, np.ndarray]:
+    """Split "huber(1.5)" or "huber(delta=1.5)" into ("huber", [1.5]); the default without a number."""
     name, _, rest = loss.rstrip(")").partition("(")
-    return name, float(rest.split("=")[-1]) if rest else {"huber": 1.0, "quantile": 0.5}.get(name, 0.0)
+    numbers = rest.split("=")[-1].split(",") if rest else [{"huber": 1.0, "quantile": 0.5}.get(name, 0.0)]
+    return name, np.array(numbers, dtype=float)
 
 
 def one_hot(labels: np.ndarray, classes: int | None = None) -> np.ndarray:

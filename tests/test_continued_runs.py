@@ -1,4 +1,4 @@
-"""Runs that go on from where others ended, as partial_fit does: through the core, which the estimators call."""
+"""Runs that go on from where others ended, through the core: what partial_fit is made of."""
 
 from __future__ import annotations
 

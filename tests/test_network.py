@@ -252,3 +252,15 @@ def test_the_environment_chooses_the_instruction_set() -> None:
 def test_the_environment_and_the_user_limit_the_threads() -> None:
     code = "import fastmlp as f; print(f.get_num_threads()); f.set_num_threads(3); print(f.get_num_threads())"
     assert run(code, OMP_NUM_THREADS="1").stdout.split() == ["1", "3"]
+
+
+def test_threadpoolctl_limits_the_threads() -> None:
+    code = """if True:
+        import fastmlp, threadpoolctl
+        assert "openmp" in {info["user_api"] for info in threadpoolctl.threadpool_info()}
+        fastmlp._threads.available_cpus = lambda: 8
+        for limit in (3, 1):
+            with threadpoolctl.threadpool_limits(limit, user_api="openmp"):
+                print(fastmlp.get_num_threads())
+        """
+    assert run(code).stdout.split() == ["3", "1"]

@@ -299,3 +299,51 @@ def test_a_row_of_weight_zero_does_not_count(loss: str) -> None:
     fewer = train(case, problem)
     np.testing.assert_allclose(weighted.parameters, fewer.parameters, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(weighted.history["loss"], fewer.history["loss"], rtol=1e-12)
+
+
+# -------------------------------------------------------------------------------------------------- quantiles
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_several_quantiles_are_an_output_each(dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(40, 5)), rng.normal(size=40)
+    loss = "quantile(0.1, 0.5, 0.8)"
+    net = fastmlp.Network((5, 7, 3), activation="tanh", loss=loss, dtype=dtype)
+    layers = [(W.astype(float), b.astype(float)) for W, b in zip(net.weights, net.biases, strict=True)]
+    targets = np.repeat(y[:, None], 3, axis=1)
+    want = ref.Model(["tanh"], loss).loss_and_gradient(layers, X, targets)
+    value, gradient = net.loss_and_gradient(X, y)
+    assert value == pytest.approx(want.loss, rel=1e-5 if dtype == "float32" else 1e-12)
+    np.testing.assert_allclose(gradient, ref.flatten(want.gradient), rtol=1e-4, atol=1e-6)
+
+
+def test_predicted_quantiles_never_cross_and_cover_what_they_promise() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.uniform(-2, 2, (3000, 1))
+    y = np.sin(X[:, 0]) + (0.2 + 0.3 * np.abs(X[:, 0])) * rng.normal(size=3000)
+    net = fastmlp.train(X, y, loss="quantile(0.05, 0.5, 0.95)", hidden=(32,), epochs=60, learning_rate=0.01)
+    quantiles = net.predict(X)
+    assert (np.diff(net.predict(X * 50), axis=1) >= 0).all()
+    np.testing.assert_allclose((y[:, None] < quantiles).mean(axis=0), [0.05, 0.5, 0.95], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ("quantile(0.5, 0.1)", "several quantiles must increase"),
+        ("quantile(0.5, 1)", "q of quantile must be between 0 and 1"),
+        ("quantile(0.1, )", "must be like 'quantile\\(0.5\\)'"),
+        ("huber(1, 2)", "must be like 'huber\\(1\\)'"),
+    ],
+)
+def test_wrong_quantiles_are_refused(loss: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fastmlp.train(np.zeros((4, 1)), np.zeros(4), loss=loss)
+
+
+def test_several_quantiles_are_of_one_target() -> None:
+    with pytest.raises(ValueError, match=r"y must have shape \(n,\) for a loss of several quantiles"):
+        fastmlp.train(np.zeros((4, 1)), np.zeros((4, 2)), loss="quantile(0.1, 0.9)")
+    with pytest.raises(ValueError, match="layer_sizes must end with 2 outputs"):
+        fastmlp.Network((3, 1), loss="quantile(0.1, 0.9)")

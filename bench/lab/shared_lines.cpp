@@ -1,4 +1,5 @@
-// What it costs two threads to hand lines of memory back and forth: one writes 237 lines, the other reads them.
+// What it costs two threads to hand lines of memory back and forth: one writes 237 lines, the other reads
+// them.
 //
 //     g++ -std=c++20 -O3 -march=native -pthread bench/lab/shared_lines.cpp -o shared_lines && ./shared_lines
 //

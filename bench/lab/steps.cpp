@@ -54,7 +54,7 @@ double flops(const Case& c) {
 
 void run(const std::string& name, int threads, double budget, double peak) {
     const Case& c = kCases.at(name);
-    Architecture a{c.sizes, std::vector<Activation>(c.sizes.size() - 1, c.hidden), c.loss, 0, 0};
+    Architecture a{c.sizes, std::vector<Activation>(c.sizes.size() - 1, c.hidden), c.loss, {}, 0};
     a.activations.back() = Activation::identity;
     Network<Real> network(a);
     for (Index l = 0; l < a.layers(); ++l)

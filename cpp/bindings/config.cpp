@@ -41,6 +41,7 @@ py::dict build_config() {
 
 void bind_config(py::module_& m) {
     m.def("build_config", build_config);
+    m.def("openmp_threads", openmp_threads);
     m.def("set_exact_threads", set_exact_threads, py::arg("exact"));
     forget_computations_in_forks();
     py::module_::import("atexit").attr("register")(py::cpp_function(end_computations));

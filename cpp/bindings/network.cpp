@@ -26,8 +26,8 @@ struct Rows {
 
 template <class T>
 Network<T> make_network(const std::vector<Index>& sizes, const std::vector<std::string>& activations,
-                        const std::string& loss, double loss_parameter, double l2) {
-    Architecture architecture{sizes, {}, named(kLosses, loss), loss_parameter, l2};
+                        const std::string& loss, const std::vector<double>& loss_parameters, double l2) {
+    Architecture architecture{sizes, {}, named(kLosses, loss), loss_parameters, l2};
     for (const std::string& name : activations) architecture.activations.push_back(named(kActivations, name));
     return Network<T>(std::move(architecture));
 }
@@ -246,7 +246,7 @@ void bind_network(py::module_& m, const char* name) {
                values = py::arg("values").noconvert(), weights = py::arg("weights").noconvert();
     py::class_<Network<T>>(m, name, py::module_local())
         .def(py::init(&make_network<T>), py::arg("sizes"), py::arg("activations"), py::arg("loss"),
-             py::arg("loss_parameter"), py::arg("l2"))
+             py::arg("loss_parameters"), py::arg("l2"))
         .def_property_readonly("parameters",
                                [](py::object self) {
                                    auto& network = self.cast<Network<T>&>();

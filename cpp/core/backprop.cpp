@@ -193,7 +193,7 @@ void Backprop<T>::loss(const Share& share) {
                             delta_[L],
                             ld_[L],
                             network_.outputs(),
-                            T(architecture.loss_parameter),
+                            network_.loss_parameters(),
                             weights > 0 ? 1 / weights : 0,
                             row_losses_.data(),
                             thread_room_[std::size_t(share.team.rank)]};

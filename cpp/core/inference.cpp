@@ -137,7 +137,7 @@ void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
                             nullptr,
                             pass.ld(),
                             network_.outputs(),
-                            T(architecture.loss_parameter),
+                            network_.loss_parameters(),
                             1.0,
                             losses,
                             pass.columns()};

@@ -33,10 +33,10 @@ struct LossBatch {
     const T* output;  // [B, ld]: z or a, readable one packet past each row
     T* slope;         // [B, ld]: receives dLoss/dz or dLoss/da; null when only the value is wanted
     Index ld, outputs;
-    T parameter;     // delta of huber, q of quantile
-    double scale;    // 1 / sum of the weights of the batch
-    double* losses;  // [B]: receives w_i loss_i
-    T* columns;      // this thread's room for loss_scratch(outputs) numbers
+    const T* parameters;  // [outputs]: delta of huber, q of quantile
+    double scale;         // 1 / sum of the weights of the batch
+    double* losses;       // [B]: receives w_i loss_i
+    T* columns;           // this thread's room for loss_scratch(outputs) numbers
 
     Index data_row(Index i) const { return order ? Index(order[i]) : first_row + i; }
 };
@@ -201,13 +201,13 @@ struct Poisson {  // exp(z) - y z
     }
 };
 
-// One block of rows for a loss that acts on each output by itself; c is the parameter.
+// One block of rows for a loss that acts on each output by itself; c is its parameter.
 template <class L, class T>
 void elementwise(const LossBatch<T>& batch, LossRows<T> rows) {
-    const Packet<T> c = simd::set1(batch.parameter), scale = rows.scale();
+    const Packet<T> scale = rows.scale();
     Packet<T> sum = simd::set1(T(0));
     for (Index j = 0; j < batch.outputs; ++j) {
-        const Packet<T> p = rows.output(j), y = rows.target(j);
+        const Packet<T> p = rows.output(j), y = rows.target(j), c = simd::set1(batch.parameters[j]);
         sum = padd(sum, L::value(p, y, c));
         if (batch.slope) rows.set_output(j, pmul(scale, L::slope(p, y, c)));
     }

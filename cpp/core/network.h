@@ -12,7 +12,7 @@ struct Architecture {
     std::vector<Index> sizes;             // I, hidden widths, O
     std::vector<Activation> activations;  // one a layer, the last is the output activation
     Loss loss = Loss::squared_error;
-    double loss_parameter = 0;  // delta of huber, q of quantile
+    std::vector<double> loss_parameters;  // one an output: delta of huber, q of quantile
     double l2 = 0;
 
     Index layers() const { return Index(sizes.size()) - 1; }
@@ -47,6 +47,8 @@ public:
             offset += I * O + O;
         }
         parameters_ = AlignedBuffer<T>(offset);
+        loss_parameters_.assign(architecture_.loss_parameters.begin(), architecture_.loss_parameters.end());
+        loss_parameters_.resize(std::size_t(outputs()));
     }
 
     const Architecture& architecture() const { return architecture_; }
@@ -54,6 +56,7 @@ public:
     const Layer& output_layer() const { return layers_.back(); }
     T* parameters() const { return parameters_.data(); }
     Index parameter_count() const { return parameters_.size(); }
+    const T* loss_parameters() const { return loss_parameters_.data(); }
     Index inputs() const { return layers_.front().inputs; }
     Index outputs() const { return layers_.back().outputs; }
     Index widest() const { return *std::max_element(architecture_.sizes.begin(), architecture_.sizes.end()); }
@@ -80,6 +83,7 @@ private:
     Architecture architecture_;
     std::vector<Layer> layers_;
     AlignedBuffer<T> parameters_;
+    std::vector<T> loss_parameters_;
 };
 
 }  // namespace fastmlp

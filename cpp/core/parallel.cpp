@@ -85,6 +85,14 @@ int worth_threads(double flops, int limit) {
     return static_cast<int>(std::clamp(flops / kFlopsPerThread, 1.0, static_cast<double>(limit)));
 }
 
+int openmp_threads() {
+#ifdef _OPENMP
+    return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
 void watch_forks() {
 #ifndef _WIN32
     pthread_atfork(nullptr, nullptr, [] { forked = true; });

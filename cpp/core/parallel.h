@@ -93,6 +93,10 @@ inline constexpr double kFlopsPerThread = 2e6;
 // `limit`; 1 in a forked child, where the threads of the parent's OpenMP teams are gone.
 int worth_threads(double flops, int limit);
 
+// The most threads that the OpenMP runtime gives by default: OMP_NUM_THREADS, or what was set for this thread
+// since, by threadpoolctl for example.
+int openmp_threads();
+
 // From now on forked children are known. Called once, when the module is loaded.
 void watch_forks();
 

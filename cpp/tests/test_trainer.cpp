@@ -37,7 +37,8 @@ struct Made {
     }
 
     static Architecture architecture(const Problem& p) {
-        Architecture a{p.sizes, std::vector<Activation>(p.sizes.size() - 1, p.hidden), p.loss, 0.5, p.l2};
+        Architecture a{p.sizes, std::vector<Activation>(p.sizes.size() - 1, p.hidden), p.loss,
+                       std::vector<double>(std::size_t(p.sizes.back()), 0.5), p.l2};
         a.activations.back() = Activation::identity;
         return a;
     }

@@ -7,7 +7,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from fastmlp import _core
-from fastmlp._validation import as_numbers, name_and_number
+from fastmlp._validation import as_numbers, name_and_numbers
 
 if TYPE_CHECKING:
     from fastmlp._network import Network
@@ -48,7 +48,8 @@ def initialize(network: Network, init: Any, seed: int) -> None:
 
 
 def _by_scheme(network: Network, init: str, seed: int) -> None:
-    name, number = name_and_number("init", init, _NUMBERS)
+    name, numbers = name_and_numbers("init", init, _NUMBERS)
+    number = numbers[0] if numbers else None
     if number is not None and not 0 <= number < float("inf"):
         raise ValueError(f"init: the number of {name} must be at least 0, got {init!r}")
     core: _core.Network32 = network._core

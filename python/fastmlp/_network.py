@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastmlp import _core, _threads
 from fastmlp._history import History
 from fastmlp._init import initialize
-from fastmlp._targets import LINKS, LOSSES, Targets, as_targets, encode, parse_loss, row_weights
+from fastmlp._targets import LINKS, Targets, as_targets, encode, parse_loss, per_quantile, row_weights
 from fastmlp._validation import as_matrix, choice, dtype_name, feature_names, integer, layer_sizes, real
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class Network:
         - absolute_error: ``|a - y|``
         - huber(delta), delta 1 by default: ``(a - y)^2 / 2`` where ``|a - y| <= delta``, else
           ``delta (|a - y| - delta / 2)``
-        - quantile(q), q 0.5 by default: ``q (y - a)`` where y > a, else ``(1 - q) (a - y)``
+        - quantile(q), q 0.5 by default: ``q (y - a)`` where y > a, else ``(1 - q) (a - y)``; several,
+          such as quantile(0.05, 0.5, 0.95), are an output each, for one target
         - poisson: ``exp(z) - y z``
         - hinge: ``sum over j != y of max(0, a_j - a_y + 1)``
     output_activation : str, default "auto"
@@ -126,9 +127,14 @@ class Network:
         self._dtype = dtype_name(dtype)
         self._layer_sizes = _checked_sizes(layer_sizes, self.dtype.itemsize)
         self._activations = _hidden_activations(activation, len(self.layer_sizes) - 2)
-        self._loss, self._loss_number = parse_loss(loss)
+        self._loss, self._loss_numbers = parse_loss(loss)
         if self._loss in ("softmax_cross_entropy", "hinge") and self.layer_sizes[-1] < 2:
             raise ValueError(f"layer_sizes must end with at least 2 outputs for loss {loss!r}, got 1")
+        if len(self._loss_numbers) > 1 and self.layer_sizes[-1] != len(self._loss_numbers):
+            raise ValueError(
+                f"layer_sizes must end with {len(self._loss_numbers)} outputs for loss {loss!r}, "
+                f"got {self.layer_sizes[-1]}"
+            )
         self._output_activation = _checked_output_activation(output_activation, self._loss)
         self._l2 = real("l2", l2, low=0)
         self.feature_names: tuple[str, ...] = ()
@@ -141,7 +147,7 @@ class Network:
             self.layer_sizes,
             [*self.activations, self.output_activation],
             self._loss,
-            self._loss_number,
+            self._loss_numbers * (1 if len(self._loss_numbers) > 1 else self.layer_sizes[-1]),
             self.l2,
         )
         self._parameters: Array = self._core.parameters
@@ -205,7 +211,8 @@ class Network:
     @property
     def loss(self) -> str:
         """The loss, with its number if it takes one, such as ``huber(1.5)``."""
-        return self._loss if LOSSES[self._loss] is None else f"{self._loss}({self._loss_number!r})"
+        numbers = ", ".join(map(repr, self._loss_numbers))
+        return f"{self._loss}({numbers})" if numbers else self._loss
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
@@ -260,7 +267,8 @@ class Network:
         array
             (n,) labels of the type that training saw: the class with the largest output, or for
             binary_cross_entropy the second class where its probability is above 1/2. Without classes, the
-            0/1 matrix (n, outputs) of multi-label problems, or the outputs, (n,) if there is one.
+            0/1 matrix (n, outputs) of multi-label problems, or the outputs, (n,) if there is one. Several
+            quantiles never cross: they are sorted (Chernozhukov, Fernandez-Val, Galichon, 2010).
 
         Raises
         ------
@@ -275,6 +283,8 @@ class Network:
             labels = self.classes[outputs.argmax(axis=1)]
         else:
             labels = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+            if len(self._loss_numbers) > 1:
+                labels = np.sort(labels, axis=1)
         return labels
 
     def predict_proba(self, X: Any) -> Array:
@@ -411,7 +421,7 @@ class Network:
         X = self._matrix(X)
         if len(X) == 0:
             raise ValueError("X must have at least one row, got 0")
-        y = as_targets(y)
+        y = per_quantile(as_targets(y), self._loss_numbers)
         targets = encode(y, self._loss, self.classes, self.layer_sizes[-1], self._dtype, len(X))
         return X, targets, row_weights(sample_weight, None, y, self.classes, self._dtype)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numbers
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
-from fastmlp._validation import as_array, as_numbers, name_and_number, same_length
+from fastmlp._validation import as_array, as_numbers, name_and_numbers, same_length
 
 #: Each loss with the default of its number, if it takes one.
 LOSSES: dict[str, float | None] = dict.fromkeys(_core.LOSSES, None) | {"huber": 1.0, "quantile": 0.5}
@@ -42,14 +43,17 @@ class Targets:
         return len(array)
 
 
-def parse_loss(loss: Any) -> tuple[str, float]:
-    """Return the name of a loss and its number, 0 where it has none."""
-    name, number = name_and_number("loss", loss, LOSSES)
-    if name == "huber" and number is not None and not 0 < number < np.inf:
+def parse_loss(loss: Any) -> tuple[str, tuple[float, ...]]:
+    """Return the name of a loss and its numbers: none, one, or those of several quantiles."""
+    name, numbers = name_and_numbers("loss", loss, LOSSES, several=("quantile",))
+    if name == "huber" and not 0 < numbers[0] < np.inf:
         raise ValueError(f"loss: the delta of huber must be greater than 0, got {loss!r}")
-    if name == "quantile" and number is not None and not 0 < number < 1:
-        raise ValueError(f"loss: the q of quantile must be between 0 and 1, both excluded, got {loss!r}")
-    return name, number or 0.0
+    if name == "quantile":
+        if not all(0 < q < 1 for q in numbers):
+            raise ValueError(f"loss: the q of quantile must be between 0 and 1, both excluded, got {loss!r}")
+        if not all(q < r for q, r in pairwise(numbers)):
+            raise ValueError(f"loss: several quantiles must increase, got {loss!r}")
+    return name, numbers
 
 
 def as_targets(y: Any) -> NDArray[Any]:
@@ -79,6 +83,15 @@ def _are_fractions(values: NDArray[Any]) -> bool:
     return all(isinstance(v, (numbers.Real, Decimal)) for v in values.flat) and not all(
         isinstance(v, numbers.Integral) for v in values.flat
     )
+
+
+def per_quantile(y: NDArray[Any], numbers: tuple[float, ...]) -> NDArray[Any]:
+    """Return y once for each of several quantiles, (n, quantiles); as it is for one number."""
+    if len(numbers) < 2:
+        return y
+    if y.ndim != 1:
+        raise ValueError(f"y must have shape (n,) for a loss of several quantiles, got {y.shape}")
+    return np.repeat(y[:, np.newaxis], len(numbers), axis=1)
 
 
 def choose_loss(loss: Any, y: NDArray[Any]) -> Any:

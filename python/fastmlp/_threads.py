@@ -7,17 +7,10 @@ import os
 from functools import cache
 from pathlib import Path
 
+from fastmlp import _core
 from fastmlp._validation import integer
 
 _limit: int | None = None
-
-
-def _environment_limit() -> float:
-    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(wish) if wish.isdecimal() and int(wish) > 0 else math.inf
-
-
-_wish = _environment_limit()
 
 
 def available_cpus() -> int:
@@ -47,10 +40,11 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` set, else the environment variable ``OMP_NUM_THREADS`` as it was at import,
-        else the number of processors this process may use, which is never exceeded.
+        What `set_num_threads` set, else OpenMP's limit (the environment variable ``OMP_NUM_THREADS`` as it
+        was at import, or what threadpoolctl set since); by default the number of processors this process
+        may use, which OpenMP's limit never exceeds.
     """
-    return _limit if _limit is not None else int(min(_wish, available_cpus()))
+    return _limit if _limit is not None else min(_core.openmp_threads(), available_cpus())
 
 
 def set_num_threads(n: int) -> None:
@@ -74,6 +68,4 @@ def set_num_threads(n: int) -> None:
 
 def resolve(threads: int | None) -> int:
     """Return the limit that one computation hands to the core."""
-    if threads is None:
-        threads = _limit
-    return int(min(_wish if threads is None else threads, available_cpus()))
+    return min(get_num_threads() if threads is None else threads, available_cpus())

@@ -27,6 +27,7 @@ from fastmlp._targets import (
     encode,
     find_classes,
     parse_loss,
+    per_quantile,
     row_weights,
 )
 from fastmlp._validation import (
@@ -186,7 +187,8 @@ def train(
     y = as_targets(y)
     same_length("y", len(y), len(X))
     loss = choose_loss(loss, y)
-    loss_name, _ = parse_loss(loss)
+    loss_name, loss_numbers = parse_loss(loss)
+    y = per_quantile(y, loss_numbers)
     classes = find_classes(y, loss_name)
     outputs = _outputs(y, loss_name, classes)
     targets = encode(y, loss_name, classes, outputs, dtype, len(X))

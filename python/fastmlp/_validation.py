@@ -78,22 +78,30 @@ def choice(argument: str, value: Any, accepted: Iterable[str]) -> str:
 _NUMBER_NAMES = {"huber": "delta", "quantile": "q", "normal": "std", "uniform": "a"}
 
 
-def name_and_number(argument: str, text: Any, accepted: dict[str, float | None]) -> tuple[str, float | None]:
-    """Read a name that may carry a number, such as ``huber(1.5)``; `accepted` holds the default numbers."""
+def name_and_numbers(
+    argument: str, text: Any, accepted: dict[str, float | None], several: Sequence[str] = ()
+) -> tuple[str, tuple[float, ...]]:
+    """Read a name that may carry a number, such as ``huber(1.5)``; some may carry several.
+
+    `accepted` holds the default numbers, None for names without.
+    """
     if not isinstance(text, str):
         raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {text!r}")
     match = re.fullmatch(r"(\w+)(?:\((?:(\w+)=)?([^()=]*)\))?", text.strip())
     name = choice(argument, match[1] if match else text, accepted)
     default = accepted[name]
-    keyword, number = match.group(2, 3) if match else (None, None)
-    if number is None:
-        return name, default
+    keyword, numbers = match.group(2, 3) if match else (None, None)
+    if numbers is None:
+        return name, () if default is None else (default,)
     if default is None:
         raise ValueError(f"{argument}: {name} takes no number, got {text!r}")
     try:
         if keyword not in (None, _NUMBER_NAMES[name]):
             raise ValueError
-        return name, float(number)
+        values = tuple(float(number) for number in numbers.split(","))
+        if len(values) > 1 and name not in several:
+            raise ValueError
+        return name, values
     except ValueError:
         raise ValueError(f"{argument} must be like '{name}({default:g})', got {text!r}") from None
 
