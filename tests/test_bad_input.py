@@ -286,7 +286,7 @@ def test_targets_outside_the_losss_range_are_named(loss: str, y: Any, message: s
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: fastmlp.SGD(momentum=1), "momentum must be at least 0 and less than 1, got 1"),
+        (lambda: fastmlp.SGD(momentum=1.1), "momentum must be at least 0 and at most 1, got 1.1"),
         (lambda: fastmlp.SGD(nesterov=True), "nesterov=True needs momentum greater than 0, got momentum=0.0"),
         (lambda: fastmlp.Adam(eps=0), "eps must be greater than 0, got 0"),
         (lambda: fastmlp.RMSprop(rho=-1), "rho must be at least 0 and less than 1, got -1"),

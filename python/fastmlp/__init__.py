@@ -4,6 +4,8 @@
 """
 
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from fastmlp import data, datasets
 from fastmlp._config import show_config
@@ -15,6 +17,10 @@ from fastmlp._schedules import Constant, Cosine, InverseScaling, OneCycle, Reduc
 from fastmlp._serialization import load
 from fastmlp._threads import get_num_threads, set_num_threads
 from fastmlp._train import train
+
+if _TYPE_CHECKING:
+    from fastmlp._estimators import MLPClassifier as MLPClassifier
+    from fastmlp._estimators import MLPRegressor as MLPRegressor
 
 __version__ = _version("fastmlp")
 
@@ -42,3 +48,16 @@ __all__ = [
     "show_config",
     "train",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Import the estimators, and with them scikit-learn, when they are asked for."""
+    if name in ("MLPClassifier", "MLPRegressor"):
+        from fastmlp import _estimators
+
+        return getattr(_estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "MLPClassifier", "MLPRegressor"]

@@ -11,26 +11,28 @@ from numpy.typing import NDArray
 
 from fastmlp import _core
 from fastmlp._network import Network
-from fastmlp._optimizers import LBFGS
-from fastmlp._targets import Targets
 
-Rows = tuple[NDArray[Any], Targets, NDArray[Any] | None]
+Rows = tuple[Any, Any, Any, Any]  # X, labels, values, weights
+
+_LIMIT_REACHED = 1  # the status of a result at SciPy's maxiter or maxfun
 
 
 def minimize(
     network: Network,
-    optimizer: LBFGS,
     rows: Rows,
     options: _core.TrainOptions,
     on_epoch: Callable[[tuple[Any, ...]], bool] | None,
-) -> tuple[list[tuple[Any, ...]], str, BaseException | None]:
-    """Train on all rows; returns records, stop reason and exception as the core's trainer does."""
+    limits: dict[str, Any],
+) -> tuple[list[tuple[Any, ...]], str, BaseException | None, Any]:
+    """Train on all rows until one of SciPy's limits.
+
+    Returns records, stop reason and exception as the core's trainer does, and SciPy's result.
+    """
     try:
         from scipy import optimize
     except ImportError:
         raise ImportError("optimizer 'lbfgs' needs SciPy: pip install 'fastmlp[sklearn]'") from None
 
-    X, targets, weights = rows
     scipy_minimize: Any = optimize.minimize  # its overloads are narrower than what it takes
     start = time.perf_counter()
     records: list[tuple[Any, ...]] = []
@@ -42,9 +44,7 @@ def minimize(
 
     def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         set_parameters(parameters)
-        loss, gradient = network._core.loss_and_gradient(
-            X, targets.labels, targets.values, weights, options.threads
-        )
+        loss, gradient = network._core.loss_and_gradient(*rows, options.threads)
         return loss, gradient.astype(np.float64)
 
     def iteration_ended(intermediate_result: Any) -> None:  # SciPy goes by the argument's name
@@ -62,8 +62,6 @@ def minimize(
                 reason = why
                 raise StopIteration
 
-    limits = {"maxiter": options.epochs, "maxfun": 2**31 - 1, "ftol": 0.0}
-    limits |= {"maxcor": min(optimizer.history, options.epochs), "gtol": optimizer.tol}
     try:
         result = scipy_minimize(
             objective,
@@ -75,10 +73,10 @@ def minimize(
         )
     except BaseException as error:
         set_parameters(accepted)  # rather than a trial step's
-        return records, "interrupted", error
+        return records, "interrupted", error, None
     set_parameters(result.x)
     if not np.isfinite(result.fun):
         reason = "diverged"
-    elif reason == "epochs" and len(records) < options.epochs:
+    elif reason == "epochs" and result.status != _LIMIT_REACHED:
         reason = "converged"  # the gradient is small enough, or no step lowers the loss any more
-    return records, reason, None
+    return records, reason, None, result

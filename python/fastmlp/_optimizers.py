@@ -20,7 +20,7 @@ class SGD:
     Parameters
     ----------
     momentum : float, default 0
-        In [0, 1).
+        In [0, 1].
     nesterov : bool, default False
         Needs momentum > 0.
     normalized : bool, default False
@@ -45,7 +45,7 @@ class SGD:
     default_rate: ClassVar[float] = 0.01
 
     def __post_init__(self) -> None:
-        real("momentum", self.momentum, low=0, high=1, open_high=True)
+        real("momentum", self.momentum, low=0, high=1)
         flag("normalized", self.normalized)
         if flag("nesterov", self.nesterov) and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum greater than 0, got momentum=0.0")
@@ -209,6 +209,16 @@ class LBFGS:
     def __post_init__(self) -> None:
         integer("history", self.history, low=1)
         real("tol", self.tol, low=0)
+
+    def limits(self, epochs: int) -> dict[str, float]:
+        """Return the options that SciPy reads."""
+        return {
+            "maxiter": epochs,
+            "maxfun": 2**31 - 1,
+            "ftol": 0.0,
+            "gtol": self.tol,
+            "maxcor": min(self.history, epochs),
+        }
 
 
 Optimizer = SGD | RMSprop | Adagrad | Adam | LBFGS

@@ -210,14 +210,15 @@ def row_weights(
     if classes is None or y.ndim != 1 or not are_labels(y, classes):
         raise ValueError("class_weight needs y to be labels of shape (n,)")
     at = class_numbers(y, classes)
-    of_rows = _class_weights(class_weight, classes, at)[at] * (1.0 if weights is None else weights)
+    of_rows = label_weights(class_weight, classes, at)[at] * (1.0 if weights is None else weights)
     of_rows = as_numbers("class_weight", of_rows, dtype)
     if of_rows.max() == 0:
         raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
     return of_rows
 
 
-def _class_weights(class_weight: Any, classes: NDArray[Any], at: NDArray[np.int64]) -> NDArray[np.float64]:
+def label_weights(class_weight: Any, classes: NDArray[Any], at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weight of each class, given the number of each row's class."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         return len(at) / (len(classes) * np.bincount(at, minlength=len(classes)))
     if not isinstance(class_weight, dict):

@@ -211,7 +211,8 @@ def train(
         on_epoch = _epoch_callback(network, callbacks if bar is None else [*callbacks, bar])
         if isinstance(chosen_optimizer, LBFGS):
             _check_lbfgs(options, validation, patience, learning_rate)
-            result = minimize(network, chosen_optimizer, rows, options, on_epoch)
+            limits = chosen_optimizer.limits(options.epochs)
+            result = minimize(network, _flat(rows), options, on_epoch, limits)[:3]
         else:
             chosen_optimizer.fill(options.optimizer)
             schedule.fill(options.schedule, chosen_optimizer.default_rate)

@@ -126,6 +126,18 @@ def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
     return tuple(integer(f"{argument}[{i}]", size, low=1, high=2**31 - 1) for i, size in enumerate(sizes))
 
 
+def as_table(data: Any) -> Any:
+    """Return an Arrow table of data that offers one through the PyCapsule interface; other data as it is."""
+    known = ("numpy", "pandas", "polars", "pyarrow", "scipy")
+    if not hasattr(data, "__arrow_c_stream__") or type(data).__module__.partition(".")[0] in known:
+        return data
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise ImportError("Arrow data needs pyarrow: pip install 'fastmlp[data]'") from None
+    return pa.table(data)
+
+
 def as_array(argument: str, data: Any) -> NDArray[Any]:
     """Return an array of any kind of values, without a copy where there is one already."""
     if type(data) is np.ndarray:  # the common case, which one row's prediction must not wait for

@@ -1,0 +1,12 @@
+"""Estimators with scikit-learn's interface, over the core's trainer."""
+
+try:
+    import scipy  # noqa: F401
+    import sklearn  # noqa: F401
+except ImportError:
+    raise ImportError("the estimators need scikit-learn: pip install 'fastmlp[sklearn]'") from None
+
+from fastmlp._estimators._classifier import MLPClassifier
+from fastmlp._estimators._regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

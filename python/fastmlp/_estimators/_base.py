@@ -1,0 +1,325 @@
+"""How the classifier and the regressor are fitted; what y means is theirs to say."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import validate_data
+
+from fastmlp import _lbfgs
+from fastmlp._estimators import _parameters
+from fastmlp._estimators._callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score
+from fastmlp._estimators._fitted import FittedMLP
+from fastmlp._history import History
+from fastmlp._network import Network
+from fastmlp._targets import Targets, row_weights
+from fastmlp._validation import as_matrix, as_table
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Array = NDArray[Any]
+HISTORY_COLUMNS = ("epoch", "loss", "learning_rate", "seconds", "validation_score")
+CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights
+
+
+class BaseMLP(CallbackSupportMixin, FittedMLP):
+    """Fits the network by the core's trainer, or by SciPy's L-BFGS."""
+
+    _y_numeric = False
+
+    def _checked_targets(self, y: Array, *, complete: bool) -> Array:
+        """Return y, checked against what is known of it; complete if all classes should be there."""
+        raise NotImplementedError
+
+    def _find_classes(self, y: Array) -> None:
+        """Learn the classes from the rows of the first fit."""
+
+    def _count_outputs(self, y: Array) -> int:
+        """Return how many outputs the network needs."""
+        raise NotImplementedError
+
+    def _encode(self, y: Array) -> Targets:
+        """Return the targets as the core reads them."""
+        raise NotImplementedError
+
+    def _core_scores(self) -> bool:
+        """Tell whether the core's validation score is that of score()."""
+        return True
+
+    def _class_weights(self, y: Array, *, incremental: bool) -> Array | None:
+        """Return the weight that each row has by its class, None where all are 1."""
+        return None
+
+    def _stratify(self, y: Array) -> Array | None:
+        """Return the labels whose shares the rows held back for early stopping should keep."""
+        return None
+
+    def _loss_of(self, y: Array, weights: Array | None) -> Callable[[float, float], float]:
+        """Return what makes scikit-learn's loss of the core's loss and the penalty in it."""
+        return lambda loss, penalty: loss
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+        """Fit the network to X and y.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, (n, inputs)
+            Finite numbers: array, pandas, polars or Arrow table, CSR or other sparse matrix.
+        y : array_like, (n,) or (n, outputs)
+            Labels, or a 0/1 matrix with a column a label; for the regressor, numbers.
+        sample_weight : array_like, (n,), optional
+            Weights of the rows, at least 0.
+        X_val, y_val : array_like, optional
+            Rows to measure after each epoch; with early_stopping they take the place of the
+            ``validation_fraction`` of X.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, what was given and what is accepted; or if the loss diverges.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+
+    def initialize(self, X: Any, y: Any) -> Self:
+        """Set classes, shapes and random initial weights by X and y, as `fit` does, without training.
+
+        The weights can then be looked at or replaced; `partial_fit`, or `fit` with ``warm_start=True``, goes
+        on from them.
+
+        Parameters
+        ----------
+        X, y : array_like
+            As in `fit`, with rows of each class.
+
+        Returns
+        -------
+        self
+        """
+        _parameters.check(self)
+        self._forget()
+        X, y = self._arrays(X, y, reset=True)
+        self._initialize(X, self._checked_targets(y, complete=True), check_random_state(self.random_state))
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool) -> Self:
+        _parameters.check(self)
+        task = FitTask(self, X, y, sample_weight, incremental=incremental)
+        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        if first and not incremental:
+            self._forget()
+        X, y = self._arrays(X, y, reset=first)
+        y = self._checked_targets(y, complete=not incremental)
+        random = check_random_state(self.random_state)
+        if first:
+            self._initialize(X, y, random)
+        if not hasattr(self, "history_"):  # the weights are the user's own
+            self.history_ = History(HISTORY_COLUMNS)
+        weights = self._weights(y, sample_weight, incremental=incremental)
+        measured = self._validation_rows(X_val, y_val)
+        if _parameters.is_lbfgs(self):
+            self._fit_lbfgs(X, y, weights, task)
+        else:
+            self._fit_stochastic(X, y, weights, measured, random, task, incremental=incremental)
+        task.ended()
+        return self
+
+    def _arrays(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
+        """Return X and y as arrays; numbers of other types than float32 become float64."""
+        X, y = validate_data(
+            self, as_table(X), y, reset=reset, accept_sparse=["csr"], order="C", multi_output=True,
+            y_numeric=self._y_numeric, dtype=(np.float64, np.float32),
+        )  # fmt: skip
+        if hasattr(y, "toarray"):
+            y = y.toarray()
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _validation_rows(self, X_val: Any, y_val: Any) -> tuple[Any, Array] | None:
+        """Return the rows that the user wants to measure on."""
+        if X_val is None and y_val is None:
+            return None
+        for given, missing, value in (("y_val", "X_val", X_val), ("X_val", "y_val", y_val)):
+            if value is None:
+                raise ValueError(f"{given} was given without {missing}; give both or neither")
+        try:
+            X, y = self._arrays(X_val, y_val, reset=False)
+            return X, self._checked_targets(y, complete=False)
+        except ValueError as error:
+            raise ValueError(f"X_val, y_val: {error}") from None
+
+    def _weights(self, y: Array, sample_weight: Any, *, incremental: bool) -> Array | None:
+        """Return the weight of each row, its own times that of its class."""
+        of_class = self._class_weights(y, incremental=incremental)
+        if sample_weight is None:
+            return of_class
+        given = np.asarray(sample_weight)
+        if given.ndim == 0:
+            given = np.full(len(y), given)
+        weights = row_weights(given, None, y, None, "float64")
+        return weights if of_class is None else weights * of_class
+
+    def _forget(self) -> None:
+        """Drop what an earlier fit left."""
+        for name in ("coefs_", "intercepts_", "classes_", "_optimizer", "_network"):
+            self.__dict__.pop(name, None)
+
+    def _initialize(self, X: Any, y: Array, random: np.random.RandomState) -> None:
+        self._find_classes(y)
+        self.n_outputs_ = self._count_outputs(y)
+        sizes = (X.shape[1], *_parameters.hidden_layers(self), self.n_outputs_)
+        self.n_layers_ = len(sizes)
+        self.out_activation_ = _parameters.output_activation(self._loss_name())
+        self.coefs_, self.intercepts_ = [], []
+        for layer, bound in enumerate(_parameters.initial_bounds(self, sizes)):
+            shape = sizes[layer : layer + 2]
+            self.coefs_.append(random.uniform(-bound, bound, shape).astype(X.dtype, copy=False))
+            self.intercepts_.append(random.uniform(-bound, bound, shape[1]).astype(X.dtype, copy=False))
+        self.n_iter_ = self.t_ = self._no_improvement_count = 0
+        self.loss_curve_: list[float] = []
+        self.history_ = History(HISTORY_COLUMNS)
+        self.best_loss_ = None if self.early_stopping else np.inf
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+
+    def _fit_stochastic(
+        self, X: Any, y: Array, weights: Array | None, measured: tuple[Any, Array] | None,
+        random: np.random.RandomState, task: FitTask, *, incremental: bool,
+    ) -> None:  # fmt: skip
+        """Mini-batch gradient descent in the core, which calls `Epochs` after each epoch."""
+        weights_measured = None
+        if self.early_stopping and measured is None:
+            if incremental:
+                raise ValueError(
+                    "partial_fit does not support early_stopping=True without X_val and y_val to measure on"
+                )
+            kept, held = self._split(y, random)
+            measured = X[held], y[held]
+            weights, weights_measured = (None, None) if weights is None else (weights[kept], weights[held])
+            X, y = X[kept], y[kept]
+        if self.batch_size != "auto" and self.batch_size > len(y):
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                stacklevel=5,
+            )
+        network = self._linked_network()
+        state = self._optimizer_state(network, random, incremental=incremental)
+        options = _parameters.train_options(self, len(y), state.learning_rate)
+        options.seed, options.first_epoch = state.seed, state.epochs
+        options.epochs = max(self.max_iter, state.epochs + 1)
+        score: Score | str | None = None
+        by_core = None
+        if measured is not None:
+            self.validation_scores_ = self.validation_scores_ or []
+            if self._core_scores() and self.scoring is None and weights_measured is None:
+                score, by_core = "core", self._core_rows(network, *measured, None)
+            else:
+                score = self._score_function(*measured, weights_measured)
+        epochs = Epochs(
+            self, network, len(y), state, self._loss_of(y, weights), score, task=task, incremental=incremental
+        )
+        start = time.perf_counter()
+        _, reason, exception, state.steps = network._core.train(
+            *self._core_rows(network, X, y, weights), by_core, options, epochs, (*state.moments, state.steps)
+        )
+        state.epochs += self.n_iter_
+        epochs.finish(reason, exception, time.perf_counter() - start)
+
+    def _core_rows(self, network: Network, X: Any, y: Array, weights: Array | None) -> CoreRows:
+        """Return X, labels, values and weights in the network's type."""
+        targets = self._encode(y)
+        values = None if targets.values is None else np.ascontiguousarray(targets.values, network.dtype)
+        weights = None if weights is None else weights.astype(network.dtype)
+        return as_matrix("X", X, network.dtype), targets.labels, values, weights
+
+    def _split(self, y: Array, random: np.random.RandomState) -> tuple[Array, Array]:
+        """Return the rows to train on and those held back for early stopping."""
+        kept, held = train_test_split(
+            np.arange(len(y)),
+            random_state=random,
+            test_size=self.validation_fraction,
+            stratify=self._stratify(y),
+        )
+        if len(held) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        return kept, held
+
+    def _optimizer_state(
+        self, network: Network, random: np.random.RandomState, *, incremental: bool
+    ) -> OptimizerState:
+        """Return what partial_fit goes on from, or a fresh start."""
+        state: OptimizerState | None = vars(self).get("_optimizer")
+        if incremental:
+            _parameters.check_incremental(self)
+        if state is None or not incremental or state.moments.dtype != network.dtype:
+            moments = np.zeros((2, network.n_parameters), network.dtype)
+            seed = int(random.randint(2**31 - 1)) + int(self.t_)
+            state = self._optimizer = OptimizerState(float(self.learning_rate_init), seed, moments)
+        return state
+
+    def _score_function(self, X: Any, y: Array, weights: Array | None) -> Score:
+        """Return what measures the validation score."""
+        from sklearn.metrics import check_scoring
+
+        judged = object.__new__(type(self))  # X has no names any more, so it must not ask for them
+        judged.__dict__ = {k: v for k, v in self.__dict__.items() if k != "feature_names_in_"}
+        scorer = check_scoring(judged, self.scoring)
+        keywords = {} if weights is None else {"sample_weight": weights}
+        return lambda: float(scorer(judged, X, y, **keywords))
+
+    def _fit_lbfgs(self, X: Any, y: Array, weights: Array | None, task: FitTask) -> None:
+        """Minimise over all rows, in float64; the weights keep their type."""
+        total = float(len(y) if weights is None else weights.sum())
+        network = self._make_network(self.alpha / total, "float64")
+        limits, options = _parameters.lbfgs_options(self)
+        loss_of = self._loss_of(y, weights)
+        self.n_iter_ = 0
+
+        def take_over(loss: float) -> None:
+            penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in network.weights)
+            self.loss_ = self.best_loss_ = loss_of(loss, penalty)
+            for mine, trained in zip(
+                (*self.coefs_, *self.intercepts_), (*network.weights, *network.biases), strict=True
+            ):
+                mine[...] = trained
+
+        def iterated(record: tuple[Any, ...]) -> bool:
+            self.n_iter_, loss, _, seconds, *_ = record
+            take_over(loss)
+            self.loss_curve_.append(self.loss_)
+            self.history_.append((len(self.loss_curve_), self.loss_, np.nan, seconds, np.nan))
+            if self.verbose:
+                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+            return task.epoch_ended(last=self.n_iter_ == self.max_iter)
+
+        rows = self._core_rows(network, X, y, weights)
+        _, reason, exception, result = _lbfgs.minimize(network, rows, options, iterated, limits)
+        if exception is not None:
+            raise exception
+        if reason == "diverged":
+            raise ValueError(NOT_FINITE)
+        take_over(result.fun)
+        if reason == "epochs":
+            warnings.warn(
+                f"lbfgs failed to converge after {self.n_iter_} iterations: {result.message}. "
+                "Increase max_iter or max_fun, or scale the data.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )

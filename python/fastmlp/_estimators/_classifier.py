@@ -1,0 +1,317 @@
+"""MLPClassifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from fastmlp._estimators import _parameters
+from fastmlp._estimators._base import BaseMLP
+from fastmlp._estimators._docs import documented
+from fastmlp._targets import Targets, label_weights
+from fastmlp._validation import choice
+
+Array = NDArray[Any]
+
+
+def _is_stochastic(estimator: MLPClassifier) -> bool:
+    if _parameters.is_lbfgs(estimator):
+        raise AttributeError("partial_fit is only available for stochastic optimizers, lbfgs is none")
+    return True
+
+
+def _gives_probabilities(estimator: MLPClassifier) -> bool:
+    if estimator.loss != "log_loss":
+        raise AttributeError(f"probabilities need loss='log_loss', got loss={estimator.loss!r}")
+    return True
+
+
+def _gives_margins(estimator: MLPClassifier) -> bool:
+    if estimator.loss != "hinge":
+        raise AttributeError(f"decision_function needs loss='hinge', got loss={estimator.loss!r}")
+    return True
+
+
+@documented
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multilayer perceptron classifier with the interface of scikit-learn's.
+
+    Minimises the cross-entropy plus ``alpha / (2 sum(w)) sum(W^2)``, by mini-batch gradient descent in the
+    C++ core or by L-BFGS. The result has the same bits at any number of threads.
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        loss: str = "log_loss",
+        class_weight: Any = None,
+        dropout: float = 0.0,
+        clip_norm: float | None = None,
+        scoring: Any = None,
+        max_time: float | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.class_weight = class_weight
+        self.dropout = dropout
+        self.clip_norm = clip_norm
+        self.scoring = scoring
+        self.max_time = max_time
+        self.n_jobs = n_jobs
+
+    @available_if(_is_stochastic)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> MLPClassifier:
+        """Go through the rows once more, on from the weights and the optimizer's state.
+
+        With ``early_stopping``, rows to measure on are needed. When their score has not improved for
+        ``n_iter_no_change`` calls, ``early_stopped_`` is True and the weights are those of the best score.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_val, y_val
+            As in `fit`.
+        classes : array_like, (n_classes,), optional
+            All labels that later calls may bring; needed in the first call, except for multi-label y.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, what was given and what is accepted.
+        """
+        self._learn_classes(y, classes)
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
+
+    def predict(self, X: Any) -> Array:
+        """Return the label with the largest output, or the 0/1 matrix of multi-label problems.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, (n, inputs)
+
+        Returns
+        -------
+        array, (n,) or (n, n_outputs_)
+        """
+        outputs = self._outputs(X)
+        if self._multilabel:
+            return (outputs > 0.5).astype(int)
+        if self.n_outputs_ == 1:
+            chosen = (outputs[:, 0] > 0.5).astype(int)
+            return self.classes_[np.minimum(chosen, len(self.classes_) - 1)]
+        return self.classes_[outputs.argmax(axis=1)]
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, or of each label.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, (n, inputs)
+
+        Returns
+        -------
+        array, (n, n_classes)
+            In the order of ``classes_``.
+        """
+        outputs = self._outputs(X)
+        if outputs.shape[1] == 1:
+            return np.hstack([1 - outputs, outputs])
+        return outputs
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of `predict_proba`, minus infinity for probability 0.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, (n, inputs)
+
+        Returns
+        -------
+        array, (n, n_classes)
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    @available_if(_gives_margins)
+    def decision_function(self, X: Any) -> Array:
+        """Return the outputs of a network with the hinge loss.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, (n, inputs)
+
+        Returns
+        -------
+        array, (n,) or (n, n_classes)
+            For two classes, how far the second's output is above the first's.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
+
+    def _learn_classes(self, y: Any, classes: Any) -> None:
+        """Learn what partial_fit's first call tells, or check that later ones tell the same."""
+        if not hasattr(self, "classes_"):
+            self._multilabel = type_of_target(y, input_name="y") == "multilabel-indicator"
+            if classes is not None:
+                self.classes_ = unique_labels(classes)
+                if self._multilabel and len(self.classes_) != np.shape(y)[1]:
+                    raise ValueError(
+                        f"classes must have one entry for each of y's {np.shape(y)[1]} columns, got "
+                        f"{len(self.classes_)}"
+                    )
+            elif self._multilabel:
+                self.classes_ = np.arange(np.shape(y)[1])
+            else:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
+            )
+
+    def _checked_targets(self, y: Array, *, complete: bool) -> Array:
+        kind = type_of_target(y, input_name="y")
+        check_classification_targets(y)
+        if kind == "multiclass-multioutput":
+            raise ValueError("y has several columns of labels; only 0/1 matrices are accepted (multi-label)")
+        if not hasattr(self, "classes_"):
+            return y
+        if self._multilabel:
+            columns = len(self.classes_)
+            if kind != "multilabel-indicator" or y.shape[1] != columns:
+                raise ValueError(
+                    f"y must be a 0/1 matrix with {columns} columns as before, got shape {y.shape}"
+                )
+            return y
+        classes = unique_labels(y)
+        if self.warm_start and complete:
+            if set(classes) != set(self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous call to "
+                    f"fit. Previously got {self.classes_}, `y` has {classes}"
+                )
+        elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
+                f"'y' has {classes}."
+            )
+        return y
+
+    def _find_classes(self, y: Array) -> None:
+        if not hasattr(self, "classes_"):
+            self._multilabel = y.ndim == 2
+            self.classes_ = np.arange(y.shape[1]) if self._multilabel else np.unique(y)
+        if self._multilabel and self.loss != "log_loss":
+            raise ValueError(f"multi-label y needs loss='log_loss', got loss={self.loss!r}")
+
+    def _count_outputs(self, y: Array) -> int:
+        if self._multilabel:
+            return int(y.shape[1])
+        classes = len(self.classes_)
+        return classes if classes > 2 else 2 if self.loss == "hinge" else 1
+
+    def _loss_name(self) -> str:
+        if choice("loss", self.loss, ("log_loss", "hinge")) == "hinge":
+            return "hinge"
+        one_by_one = self.n_outputs_ == 1 or self._multilabel
+        return "binary_cross_entropy" if one_by_one else "softmax_cross_entropy"
+
+    def _encode(self, y: Array) -> Targets:
+        if self._multilabel:
+            return Targets(None, y)
+        numbers = np.searchsorted(self.classes_, y)
+        if self.n_outputs_ == 1:
+            return Targets(None, numbers.reshape(-1, 1))
+        return Targets(numbers.astype(np.int32), None)
+
+    def _class_weights(self, y: Array, *, incremental: bool) -> Array | None:
+        if self.class_weight is None:
+            return None
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
+                "give the weights as a dict"
+            )
+        if self._multilabel:
+            return np.asarray(compute_sample_weight(self.class_weight, y))
+        numbers = np.searchsorted(self.classes_, y)
+        return label_weights(self.class_weight, self.classes_, numbers)[numbers]
+
+    def _stratify(self, y: Array) -> Array | None:
+        two_classes = self.n_outputs_ == 1 and not self._multilabel
+        return np.reshape(y == self.classes_[-1], (-1, 1)) if two_classes else None
+
+    def _network_classes(self) -> Array | None:
+        if self._multilabel:
+            return None
+        return self.classes_ if len(self.classes_) > 1 else np.repeat(self.classes_, 2)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = self.loss == "log_loss"
+        return tags

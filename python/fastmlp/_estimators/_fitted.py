@@ -1,0 +1,191 @@
+"""What a fitted estimator can do: outputs, the last hidden layer, saving, pickling."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp._estimators import _parameters
+from fastmlp._network import Network
+from fastmlp._validation import as_table
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+    from matplotlib.axes import Axes
+
+Array = NDArray[Any]
+
+
+class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Weights, and the network that computes with them.
+
+    ``coefs_`` and ``intercepts_`` are views of the network's memory. They may be changed in place, or
+    replaced: the network takes them over at its next use.
+    """
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+
+    def _loss_name(self) -> str:
+        """Return this library's name of the loss."""
+        raise NotImplementedError
+
+    def transform(self, X: Any) -> Array:
+        """Return the activations of the last hidden layer.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, (n, inputs)
+
+        Returns
+        -------
+        array, (n, hidden_layer_sizes[-1])
+
+        Raises
+        ------
+        ValueError
+            If there is no hidden layer, or X is wrong.
+        """
+        network = self._linked_network(fitted=True)
+        if len(network.layer_sizes) < 3:
+            raise ValueError("transform needs a hidden layer, got hidden_layer_sizes=()")
+        *below, last = network.activations
+        hidden = Network(
+            network.layer_sizes[:-1], below, "squared_error", last, dtype=network.dtype,
+            init=list(zip(network.weights[:-1], network.biases[:-1], strict=True)),
+        )  # fmt: skip
+        return hidden.forward(self._rows(X))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to a safetensors file, which `fastmlp.load` reads; see `Network.save`.
+
+        Parameters
+        ----------
+        path : path
+            A file that exists is replaced once the new one is complete.
+        """
+        network = self._linked_network(fitted=True)
+        network.classes = self._network_classes()
+        network.feature_names = tuple(getattr(self, "feature_names_in_", ()))
+        network.history = self.history_
+        network.save(path)
+
+    @classmethod
+    def from_sklearn(cls, fitted: Any) -> Self:
+        """Return an estimator with the parameters and weights of a fitted one of scikit-learn's.
+
+        Parameters
+        ----------
+        fitted : sklearn.neural_network.MLPClassifier or MLPRegressor
+            Of the same name as this class.
+
+        Returns
+        -------
+        estimator
+            Predicts the same to rounding. `partial_fit` starts with a fresh optimizer.
+
+        Raises
+        ------
+        TypeError
+            If it is another kind of estimator.
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        """
+        from fastmlp._estimators._convert import from_sklearn
+
+        return from_sklearn(cls, fitted)
+
+    def to_sklearn(self) -> Any:
+        """Return a fitted estimator of scikit-learn's that predicts the same to rounding.
+
+        Parameters that scikit-learn does not have are left out.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn has no network with this activation or loss.
+        """
+        from fastmlp._estimators._convert import to_sklearn
+
+        return to_sklearn(self)
+
+    def loss_curve_plot(self, ax: Axes | None = None) -> Axes:
+        """Draw ``loss_curve_`` over the epochs, and the validation scores; needs ``fastmlp[plot]``.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        check_is_fitted(self)
+        ax = self.history_.plot(ax)
+        if self.validation_scores_:
+            scores = ax.twinx()
+            scores.plot(self.history_["epoch"], self.history_["validation_score"], "C1")
+            scores.set_ylabel("validation score")
+        return ax
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.coefs_[-1].shape[0])
+
+    def _network_classes(self) -> Array | None:
+        """Return the labels that the network's outputs stand for."""
+        return None
+
+    def _rows(self, X: Any) -> Any:
+        return validate_data(self, as_table(X), reset=False, accept_sparse=["csr"])
+
+    def _outputs(self, X: Any) -> Array:
+        """Return the output activations, (n, n_outputs_)."""
+        network = self._linked_network(fitted=True)
+        return network.forward(self._rows(X))
+
+    def _linked_network(self, *, fitted: bool = False) -> Network:
+        """Return the network whose memory coefs_ and intercepts_ are."""
+        if fitted:
+            check_is_fitted(self)
+        network: Network | None = vars(self).get("_network")
+        if network is not None and self._is_linked(network):
+            return network
+        dtype = np.asarray(self.coefs_[0]).dtype
+        network = self._make_network(float(self.alpha), "float32" if dtype == np.float32 else "float64")
+        self._network, self.coefs_, self.intercepts_ = network, list(network.weights), list(network.biases)
+        return network
+
+    def _is_linked(self, network: Network) -> bool:
+        views, mine = (*network.weights, *network.biases), (*self.coefs_, *self.intercepts_)
+        return (
+            len(mine) == len(views)
+            and all(a is b for a, b in zip(mine, views, strict=True))
+            and network.l2 == self.alpha
+            and network.activations == _parameters.hidden_activations(self, len(self.coefs_) - 1)
+            and network.loss == self._loss_name()
+        )
+
+    def _make_network(self, l2: float, dtype: str) -> Network:
+        """Return a network with the weights as they are now."""
+        sizes = [len(self.coefs_[0]), *(np.shape(W)[1] for W in self.coefs_)]
+        return Network(
+            sizes, _parameters.hidden_activations(self, len(self.coefs_) - 1), self._loss_name(), l2=l2, dtype=dtype,
+            init=list(zip(self.coefs_, self.intercepts_, strict=True)),
+        )  # fmt: skip
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_network"}
