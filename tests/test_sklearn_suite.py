@@ -14,8 +14,8 @@ import sklearn
 pytestmark = [pytest.mark.filterwarnings("default")]
 
 PRIVATE = {
-    "test_gradient": "calls _loss_grad_lbfgs, a private method with scikit-learn's own buffers; the gradients "
-    "behind it are checked in test_gradients.py",
+    "test_gradient": "calls _loss_grad_lbfgs, a private method that takes scikit-learn's own buffers; our "
+    "gradients are checked in test_gradients.py",
 }
 
 SOURCE = Path(sklearn.__file__).parent / "neural_network" / "tests" / "test_mlp.py"

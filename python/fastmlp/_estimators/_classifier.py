@@ -235,32 +235,36 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _checked_targets(self, y: Array, *, complete: bool) -> Array:
-        kind = type_of_target(y, input_name="y")
-        check_classification_targets(y)
-        if kind == "multiclass-multioutput":
-            raise ValueError("y has several columns of labels; only 0/1 matrices are accepted (multi-label)")
         if not hasattr(self, "classes_"):
-            return y
-        if self._multilabel:
+            if type_of_target(y, input_name="y") == "multiclass-multioutput":
+                raise ValueError(
+                    "y has several columns of labels; only a 0/1 matrix is accepted (multi-label)"
+                )
+            check_classification_targets(y)
+        elif self._multilabel:
             columns = len(self.classes_)
-            if kind != "multilabel-indicator" or y.shape[1] != columns:
+            if y.shape != (len(y), columns) or not np.isin(y, (0, 1)).all():
                 raise ValueError(
                     f"y must be a 0/1 matrix with {columns} columns as before, got shape {y.shape}"
                 )
-            return y
-        classes = unique_labels(y)
+        else:
+            if y.ndim != 1:
+                raise ValueError(f"y must be labels of shape (n,) as before, got shape {y.shape}")
+            self._check_labels(np.unique(y), complete)
+        return y
+
+    def _check_labels(self, labels: Array, complete: bool) -> None:
         if self.warm_start and complete:
-            if set(classes) != set(self.classes_):
+            if not np.array_equal(labels, self.classes_):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the previous call to "
-                    f"fit. Previously got {self.classes_}, `y` has {classes}"
+                    f"fit. Previously got {self.classes_}, `y` has {labels}"
                 )
-        elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+        elif len(np.setdiff1d(labels, self.classes_, assume_unique=True)):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
-                f"'y' has {classes}."
+                f"'y' has {labels}."
             )
-        return y
 
     def _find_classes(self, y: Array) -> None:
         if not hasattr(self, "classes_"):

@@ -43,7 +43,8 @@ def to_sklearn(ours: Any) -> Any:
     activation = _parameters.sklearn_name(next(iter(names)))
     if len(names) > 1 or activation not in ("identity", "logistic", "tanh", "relu"):
         raise ValueError(f"scikit-learn has no network with activation={ours.activation!r}")
-    if ours.loss not in ("log_loss", accepted.get("loss", "squared_error"), "poisson"):
+    losses = {"log_loss", "squared_error"} | ({"poisson"} if "loss" in accepted else set())  # since 1.7
+    if ours.loss not in losses:
         raise ValueError(f"scikit-learn has no network with loss={ours.loss!r}")
     parameters["activation"] = activation
     if parameters["solver"] not in ("adam", "sgd", "lbfgs"):

@@ -15,8 +15,8 @@ from fastmlp._network import Network
 from fastmlp._validation import as_table
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
     from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 Array = NDArray[Any]
 
@@ -175,10 +175,9 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _make_network(self, l2: float, dtype: str) -> Network:
         """Return a network with the weights as they are now."""
         sizes = [len(self.coefs_[0]), *(np.shape(W)[1] for W in self.coefs_)]
-        return Network(
-            sizes, _parameters.hidden_activations(self, len(self.coefs_) - 1), self._loss_name(), l2=l2, dtype=dtype,
-            init=list(zip(self.coefs_, self.intercepts_, strict=True)),
-        )  # fmt: skip
+        activations = _parameters.hidden_activations(self, len(sizes) - 2)
+        weights = list(zip(self.coefs_, self.intercepts_, strict=True))
+        return Network(sizes, activations, self._loss_name(), l2=l2, init=weights, dtype=dtype)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
