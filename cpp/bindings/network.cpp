@@ -121,8 +121,10 @@ Wish as_wish(const py::object& result) {
 // (records, stop reason, exception raised by a callback or a signal or None, steps of the optimizer)
 template <class T>
 py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Rows<T>>& validation,
-                const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> arrays) {
+                const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> arrays,
+                const py::object& draw_order) {
     PythonCalls python;
+    const Data<T> data = rows.data();
     std::optional<Data<T>> held_out;
     if (validation) held_out = validation->data();
     typename Trainer<T>::EpochCallback callback;
@@ -136,19 +138,32 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
             if (stopped && !wish.stop) wish.stop = StopReason::interrupted;
             return wish;
         };
+    typename Trainer<T>::DrawOrder draw;
+    if (!draw_order.is_none())
+        draw = [&](std::uint32_t* order) {
+            return python.stops([&] {
+                const auto rows = draw_order().template cast<Array<std::uint32_t>>();
+                if (rows.ndim() != 1 || rows.shape(0) != data.rows)
+                    throw py::value_error("draw_order must return an order of all rows");
+                for (Index i = 0; i < data.rows; ++i)
+                    if (Index(rows.at(i)) >= data.rows)
+                        throw py::value_error("draw_order: there is no such row");
+                std::copy_n(rows.data(), data.rows, order);
+                return false;
+            });
+        };
     std::optional<OptimizerState<T>> state;
     if (arrays) {
         auto& [s1, s2, steps] = *arrays;
         state = {s1.mutable_data(), s2.mutable_data(), steps};
     }
-    const Data<T> data = rows.data();
     std::optional<Trainer<T>> trainer;
     StopReason reason;
     {
         const WithoutGil released;
         Monitor monitor(python.interrupted(), options.max_time);
         trainer.emplace(network, data, held_out, options, state ? &*state : nullptr);
-        reason = trainer->run(monitor, callback);
+        reason = trainer->run(monitor, callback, draw);
     }
     py::list records;
     for (const EpochRecord& record : trainer->records()) records.append(record_row(record));
@@ -275,13 +290,15 @@ void bind_network(py::module_& m, const char* name) {
             "train",
             [](Network<T>& self, Array<T> x, Labels y, Values v, Values w,
                const std::optional<std::tuple<Array<T>, Labels, Values, Values>>& validation,
-               const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> state) {
+               const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> state,
+               const py::object& draw_order) {
                 std::optional<Rows<T>> held_out;
                 if (validation) held_out = std::make_from_tuple<Rows<T>>(*validation);
-                return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch, std::move(state));
+                return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch, std::move(state),
+                             draw_order);
             },
             X, labels, values, weights, py::arg("validation"), py::arg("options"), py::arg("on_epoch"),
-            py::arg("state") = py::none());
+            py::arg("state") = py::none(), py::arg("draw_order") = py::none());
 }
 
 template <class T>

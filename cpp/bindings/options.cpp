@@ -13,6 +13,7 @@ void bind_options(py::module_& m) {
         .def_readwrite("decay1", &OptimizerOptions::decay1)
         .def_readwrite("decay2", &OptimizerOptions::decay2)
         .def_readwrite("epsilon", &OptimizerOptions::epsilon)
+        .def_readwrite("epsilon_hat", &OptimizerOptions::epsilon_hat)
         .def_readwrite("weight_decay", &OptimizerOptions::weight_decay);
 
     py::class_<ScheduleOptions>(m, "ScheduleOptions", py::module_local())

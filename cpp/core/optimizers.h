@@ -22,12 +22,13 @@ inline constexpr std::array<std::pair<std::string_view, Optimizer>, 6> kOptimize
 
 struct OptimizerOptions {
     Optimizer kind = Optimizer::adam;
-    double momentum = 0;      // sgd
-    bool normalized = false;  // sgd: steps of fixed length along the gradient
-    double decay1 = 0.9;      // adam: beta1
-    double decay2 = 0.999;    // adam: beta2, rmsprop: rho
-    double epsilon = 1e-8;    // rmsprop, adagrad, adam
-    double weight_decay = 0;  // adam: decoupled (AdamW)
+    double momentum = 0;       // sgd
+    bool normalized = false;   // sgd: steps of fixed length along the gradient
+    double decay1 = 0.9;       // adam: beta1
+    double decay2 = 0.999;     // adam: beta2, rmsprop: rho
+    double epsilon = 1e-8;     // rmsprop, adagrad, adam
+    bool epsilon_hat = false;  // adam: epsilon is added before the bias of sqrt(v) is corrected
+    double weight_decay = 0;   // adam: decoupled (AdamW)
 };
 
 // What one step's update needs; the numbers are those of step t = 1, 2, ..
@@ -51,8 +52,9 @@ struct Update {
         epsilon = T(o.epsilon);
         if (o.kind != Optimizer::adam) return;
         shrink = T(1 - learning_rate * o.weight_decay);
-        rate = T(learning_rate / (1 - std::pow(o.decay1, step)));
-        correction = T(1 / std::sqrt(1 - std::pow(o.decay2, step)));
+        const double root = std::sqrt(1 - std::pow(o.decay2, step));
+        rate = T(learning_rate / (1 - std::pow(o.decay1, step)) * (o.epsilon_hat ? root : 1));
+        correction = T(o.epsilon_hat ? 1 : 1 / root);
     }
 
     // Biases are neither penalised nor decayed.

@@ -62,8 +62,9 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
 }
 
 template <class T>
-StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
+StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch, const DrawOrder& draw_order) {
     const PanelLayout<T>& layout = backprop_.layout();
+    draw_order_ = draw_order;
     begin_epoch(monitor);
     while (!ended()) {
         const std::size_t recorded = records_.size();
@@ -77,6 +78,7 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch) {
         if (first_nonfinite(network_.parameters(), network_.parameter_count()) >= 0)
             stop_reason_ = StopReason::diverged;
         layout.pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
+        if (!ended()) begin_epoch(monitor);
     }
     team_size_.end();
     if (state_) {
@@ -96,6 +98,10 @@ void Trainer<T>::begin_epoch(Monitor& monitor) {
     loss_sum_ = penalty_sum_ = 0;
     rows_seen_ = first_row_ = 0;
     if (order_.empty()) return;
+    if (draw_order_) {
+        if (draw_order_(order_.data())) stop_reason_ = StopReason::interrupted;
+        return;
+    }
     permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_), order_.data(), data_.rows, [&monitor] {
         monitor.poll();
         return monitor.interrupted();
@@ -114,7 +120,7 @@ void Trainer<T>::train_steps(const Team& team, bool calls) {
         if (!epoch_over_) continue;
         if (evaluation_ && !diverged_) evaluation_->run(team);
         if (team.rank == 0) {
-            end_epoch(*team.monitor);
+            end_epoch(*team.monitor, calls);
             leaves_ = leaves_ || calls || ended();
             team_size_.begin(team);
         }
@@ -221,10 +227,10 @@ double Trainer<T>::gradient_scale() const {
 }
 
 template <class T>
-void Trainer<T>::end_epoch(Monitor& monitor) {
+void Trainer<T>::end_epoch(Monitor& monitor, bool calls) {
     stop_reason_ = record_epoch(monitor);
     ++epoch_;
-    if (!ended()) begin_epoch(monitor);
+    if (!calls && !ended()) begin_epoch(monitor);
 }
 
 // Records the epoch, keeps the weights worth keeping, and says whether and why training stops.

@@ -64,14 +64,16 @@ struct Data {
 template <class T>
 class Trainer {
 public:
-    // Called between epochs, on the thread that called run().
+    // Both are called between epochs, on the thread that called run(). DrawOrder writes the order of the next
+    // epoch's rows, in place of a permutation by the seed; true to stop.
     using EpochCallback = std::function<Wish(const EpochRecord&)>;
+    using DrawOrder = std::function<bool(std::uint32_t* order)>;
 
     // `state`, if any, is read here and written by run().
     Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
             const TrainOptions& options, OptimizerState<T>* state = nullptr);
 
-    StopReason run(Monitor& monitor, const EpochCallback& on_epoch);
+    StopReason run(Monitor& monitor, const EpochCallback& on_epoch, const DrawOrder& draw_order = {});
 
     const std::vector<EpochRecord>& records() const { return records_; }
 
@@ -84,7 +86,7 @@ private:
     double gradient_scale() const;
     void keep_proven(const Team& team, double loss);
     void keep();
-    void end_epoch(Monitor& monitor);
+    void end_epoch(Monitor& monitor, bool calls);
     std::optional<StopReason> record_epoch(const Monitor& monitor);
     bool ended() const { return stop_reason_ || epoch_ >= options_.epochs; }
 
@@ -96,6 +98,7 @@ private:
     bool long_step_;       // looks out for an interrupt
     bool whole_gradient_;  // made before any weight changes: for clipping and normalised steps
     bool restores_;
+    DrawOrder draw_order_;
     TeamSize team_size_;
     Backprop<T> backprop_;
     std::optional<Evaluation<T>> evaluation_;

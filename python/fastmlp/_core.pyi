@@ -34,6 +34,7 @@ class OptimizerOptions:
     decay1: float
     decay2: float
     epsilon: float
+    epsilon_hat: bool
     weight_decay: float
 
 class ScheduleOptions:
@@ -101,6 +102,7 @@ class Network32:
         options: TrainOptions,
         on_epoch: Callable[[_Record], bool | float] | None,
         state: _State | None = None,
+        draw_order: Callable[[], NDArray[np.uint32]] | None = None,
     ) -> tuple[list[_Record], str, BaseException | None, int]: ...
 
 class Network64(Network32): ...

@@ -235,8 +235,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         )
         start = time.perf_counter()
         _, reason, exception, state.steps = network._core.train(
-            *self._core_rows(network, X, y, weights), by_core, options, epochs, (*state.moments, state.steps)
-        )
+            *self._core_rows(network, X, y, weights), by_core, options, epochs, (*state.moments, state.steps),
+            draw_order(random, len(y)),
+        )  # fmt: skip
         state.epochs += self.n_iter_
         epochs.finish(reason, exception, time.perf_counter() - start)
 
@@ -270,7 +271,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             _parameters.check_incremental(self)
         if state is None or not incremental or state.moments.dtype != network.dtype:
             moments = np.zeros((2, network.n_parameters), network.dtype)
-            seed = int(random.randint(2**31 - 1)) + int(self.t_)
+            seed = int(random.randint(2**31 - 1)) if self.dropout else 0  # scikit-learn draws nothing here
             state = self._optimizer = OptimizerState(float(self.learning_rate_init), seed, moments)
         return state
 
@@ -323,3 +324,17 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
                 ConvergenceWarning,
                 stacklevel=5,
             )
+
+
+def draw_order(random: np.random.RandomState, rows: int) -> Callable[[], NDArray[np.uint32]]:
+    """Return what draws the order of each epoch's rows, the same as scikit-learn's."""
+    order = np.arange(rows)
+
+    def draw() -> NDArray[np.uint32]:
+        nonlocal order
+        indices = np.arange(rows)
+        random.shuffle(indices)
+        order = order[indices]
+        return order.astype(np.uint32)
+
+    return draw

@@ -183,5 +183,6 @@ def train_options(estimator: Any, rows: int, rate: float) -> _core.TrainOptions:
     chosen = optimizer(p)
     assert not isinstance(chosen, LBFGS)
     chosen.fill(options.optimizer)
+    options.optimizer.epsilon_hat = p.solver == "adam"  # as scikit-learn has it
     as_schedule(rate if isinstance(p.learning_rate, str) else p.learning_rate).fill(options.schedule, rate)
     return options
