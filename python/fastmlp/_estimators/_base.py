@@ -17,7 +17,7 @@ from sklearn.utils.validation import validate_data
 from fastmlp import _lbfgs
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score
+from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score, record
 from fastmlp._estimators._fitted import FittedMLP
 from fastmlp._history import History
 from fastmlp._network import Network
@@ -132,7 +132,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         weights = self._weights(y, sample_weight, incremental=incremental)
         measured = self._validation_rows(X_val, y_val)
         if _parameters.is_lbfgs(self):
-            self._fit_lbfgs(X, y, weights, task)
+            self._fit_lbfgs(X, y, weights, measured, task)
         else:
             self._fit_stochastic(X, y, weights, measured, random, task, incremental=incremental)
         task.ended()
@@ -285,29 +285,30 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         keywords = {} if weights is None else {"sample_weight": weights}
         return lambda: float(scorer(judged, X, y, **keywords))
 
-    def _fit_lbfgs(self, X: Any, y: Array, weights: Array | None, task: FitTask) -> None:
+    def _fit_lbfgs(
+        self, X: Any, y: Array, weights: Array | None, measured: tuple[Any, Array] | None, task: FitTask
+    ) -> None:
         """Minimise over all rows, in float64; the weights keep their type."""
         total = float(len(y) if weights is None else weights.sum())
+        self._linked_network()  # the scores are those of the weights as they are taken over
         network = self._make_network(self.alpha / total, "float64")
         limits, options = _parameters.lbfgs_options(self)
         loss_of = self._loss_of(y, weights)
+        score = None if measured is None else self._score_function(*measured, None)
+        self.validation_scores_ = None if score is None else []
         self.n_iter_ = 0
 
-        def take_over(loss: float) -> None:
-            penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in network.weights)
-            self.loss_ = self.best_loss_ = loss_of(loss, penalty)
+        def take_over(loss: float) -> float:
             for mine, trained in zip(
                 (*self.coefs_, *self.intercepts_), (*network.weights, *network.biases), strict=True
             ):
                 mine[...] = trained
+            penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in network.weights)
+            return loss_of(loss, penalty)
 
-        def iterated(record: tuple[Any, ...]) -> bool:
-            self.n_iter_, loss, _, seconds, *_ = record
-            take_over(loss)
-            self.loss_curve_.append(self.loss_)
-            self.history_.append((len(self.loss_curve_), self.loss_, np.nan, seconds, np.nan))
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+        def iterated(measured: tuple[Any, ...]) -> bool:
+            _, loss, _, seconds, *_ = measured
+            record(self, take_over(loss), np.nan, seconds, score and score())
             return task.epoch_ended(last=self.n_iter_ == self.max_iter)
 
         rows = self._core_rows(network, X, y, weights)
@@ -316,7 +317,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             raise exception
         if reason == "diverged":
             raise ValueError(NOT_FINITE)
-        take_over(result.fun)
+        self.loss_ = self.best_loss_ = take_over(result.fun)
         if reason == "epochs":
             warnings.warn(
                 f"lbfgs failed to converge after {self.n_iter_} iterations: {result.message}. "

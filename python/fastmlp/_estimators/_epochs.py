@@ -35,6 +35,21 @@ class OptimizerState:
     best: NDArray[Any] | None = None  # the weights of the best score, between calls of partial_fit
 
 
+def record(estimator: Any, loss: float, rate: float, seconds: float, score: float | None) -> None:
+    """Add an epoch to the curves, and print it where that is wanted."""
+    p = estimator
+    p.n_iter_ += 1
+    p.loss_ = loss
+    p.loss_curve_.append(loss)
+    p.history_.append((len(p.loss_curve_), loss, rate, seconds, np.nan if score is None else score))
+    if p.verbose:
+        print(f"Iteration {p.n_iter_}, loss = {loss:.8f}")
+    if score is not None:
+        p.validation_scores_.append(score)
+        if p.verbose:
+            print(f"Validation score: {score:f}")
+
+
 class Epochs:
     """Called after each epoch; returns True to stop, or the learning rate from there on.
 
@@ -76,13 +91,10 @@ class Epochs:
         self.ended = False  # by a callback, or for want of improvement
         estimator.n_iter_, estimator.early_stopped_ = 0, False
 
-    def __call__(self, record: tuple[Any, ...]) -> bool | float:
-        p = self.estimator
-        _, loss, _, seconds, _, score, penalty = record
-        if callable(self.score):
-            score = self.score()
-        rate = self.state.learning_rate
-        self.add(self.loss_of(loss, penalty), float(score), seconds)
+    def __call__(self, measured: tuple[Any, ...]) -> bool | float:
+        p, rate = self.estimator, self.state.learning_rate
+        _, loss, _, seconds, _, score, penalty = measured
+        self.add(self.loss_of(loss, penalty), self.score() if callable(self.score) else score, seconds)
         if self.adaptation == "invscaling":
             self.state.learning_rate = p.learning_rate_init / (p.t_ + 1) ** p.power_t
         self.ended = self._no_longer_improves()
@@ -92,20 +104,10 @@ class Epochs:
         return self.state.learning_rate if self.state.learning_rate != rate else False
 
     def add(self, loss: float, score: float, seconds: float) -> None:
-        """Record an epoch."""
+        """Record an epoch, and whether it is an improvement."""
         p = self.estimator
-        p.n_iter_ += 1
+        record(p, loss, self.state.learning_rate, seconds, None if self.score is None else score)
         p.t_ += self.rows
-        p.loss_ = loss
-        p.loss_curve_.append(loss)
-        row = (len(p.loss_curve_), loss, self.state.learning_rate, seconds, score)
-        p.history_.append(row)
-        if p.verbose:
-            print(f"Iteration {p.n_iter_}, loss = {loss:.8f}")
-        if self.score is not None:
-            p.validation_scores_.append(score)
-            if p.verbose:
-                print(f"Validation score: {score:f}")
         if p.early_stopping:
             improved = not score < p.best_validation_score_ + p.tol
             if score > p.best_validation_score_:
