@@ -13,13 +13,13 @@ from fastmlp import _core
 def train_in_runs(runs: int, epochs: int, optimizer: str) -> tuple[NDArray[np.float32], int]:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(90, 7)).astype(np.float32), rng.integers(0, 3, 90).astype(np.int32)
-    net = fastmlp.Network((7, 5, 3), l2=0.3)
+    net = fastmlp.Network((7, 5, 3))
     s1, s2 = np.zeros((2, net.n_parameters), np.float32)
     steps = 0
     for run in range(runs):
         options = _core.TrainOptions()
         options.first_epoch, options.epochs = run * epochs, (run + 1) * epochs
-        options.batch_size, options.dropout, options.l2_over_weights = 20, 0.2, True
+        options.batch_size, options.dropout, options.alpha = 20, 0.2, 0.3
         options.optimizer.kind, options.optimizer.momentum, options.schedule.rate = optimizer, 0.9, 0.01
         *_, steps = net._core.train(X, y, None, None, None, options, None, (s1, s2, steps))
     return net.parameters, steps
@@ -35,15 +35,15 @@ def test_several_runs_with_carried_state_are_one_run(optimizer: str) -> None:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_l2_over_weights_divides_the_penalty_by_the_batchs_weights(weighted: bool) -> None:
+def test_alpha_is_divided_by_the_batchs_weights(weighted: bool) -> None:
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 1))
     w = rng.uniform(0.5, 2, 20) if weighted else None
     total = 20 if w is None else float(w.sum())
-    net = fastmlp.Network((4, 3, 1), loss="squared_error", l2=0.7, dtype="float64")
+    net = fastmlp.Network((4, 3, 1), loss="squared_error", dtype="float64")
     equal = fastmlp.Network((4, 3, 1), loss="squared_error", l2=0.7 / total, dtype="float64")
     options = _core.TrainOptions()
-    options.epochs, options.batch_size, options.l2_over_weights = 1, 20, True
+    options.epochs, options.batch_size, options.alpha = 1, 20, 0.7
     records, *_ = net._core.train(X, None, y, w, None, options, None)
     loss, _ = equal.loss_and_gradient(X, y[:, 0], sample_weight=w)
     penalty = 0.35 / total * sum(float((W**2).sum()) for W in equal.weights)
@@ -59,3 +59,11 @@ def test_a_number_from_the_callback_is_the_next_learning_rate() -> None:
     options.epochs, options.batch_size, options.schedule.rate = 3, 10, rates[0]
     records, *_ = net._core.train(X, None, y, None, None, options, lambda record: rates[record[0] % 3])
     assert [record[2] for record in records] == rates
+
+
+def test_a_state_of_another_size_is_refused() -> None:
+    net = fastmlp.Network((2, 2))
+    options = _core.TrainOptions()
+    X, y = np.zeros((3, 2), np.float32), np.zeros(3, np.int32)
+    with pytest.raises(ValueError, match="state must be arrays of n_parameters numbers"):
+        net._core.train(X, y, None, None, None, options, None, (np.zeros(6, "f"), np.zeros(5, "f"), 0))

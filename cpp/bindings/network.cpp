@@ -155,6 +155,8 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
     std::optional<OptimizerState<T>> state;
     if (arrays) {
         auto& [s1, s2, steps] = *arrays;
+        if (s1.size() != network.parameter_count() || s2.size() != network.parameter_count())
+            throw py::value_error("state must be arrays of n_parameters numbers");
         state = {s1.mutable_data(), s2.mutable_data(), steps};
     }
     std::optional<Trainer<T>> trainer;

@@ -42,7 +42,7 @@ void bind_options(py::module_& m) {
         .def_readwrite("seed", &TrainOptions::seed)
         .def_readwrite("dropout", &TrainOptions::dropout)
         .def_readwrite("clip_norm", &TrainOptions::clip_norm)
-        .def_readwrite("l2_over_weights", &TrainOptions::l2_over_weights)
+        .def_readwrite("alpha", &TrainOptions::alpha)
         .def_readwrite("patience", &TrainOptions::patience)
         .def_readwrite("min_delta", &TrainOptions::min_delta)
         .def_readwrite("restore_best", &TrainOptions::restore_best)

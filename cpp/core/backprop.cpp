@@ -48,7 +48,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
       parameters_(layout_.size()),
       dropout_(options.seed, options.dropout),
       drops_(options.dropout > 0),
-      l2_over_weights_(options.l2_over_weights),
+      alpha_(options.alpha),
       loss_(loss_function<T>(network.architecture().loss)),
       output_slope_(slope_work<T>(network.output_layer().activation)) {
     const Index L = network.architecture().layers();
@@ -90,7 +90,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         if (counting) memory_ = AlignedBuffer<T>(taken);
     }
     row_losses_.resize(std::size_t(max_rows));
-    if (network.architecture().l2 != 0) squares_.resize(std::size_t(layout_.panels()));
+    if (network.architecture().l2 != 0 || alpha_ != 0) squares_.resize(std::size_t(layout_.panels()));
 }
 
 template <class T>
@@ -232,9 +232,9 @@ double Backprop<T>::loss(const Batch<T>& batch) const {
 template <class T>
 double Backprop<T>::l2(const Batch<T>& batch) const {
     const double l2 = network_.architecture().l2;
-    if (!l2_over_weights_ || l2 == 0) return l2;
+    if (alpha_ == 0) return l2;
     const double weights = batch.weight_sum();
-    return weights > 0 ? l2 / weights : 0;
+    return weights > 0 ? l2 + alpha_ / weights : l2;
 }
 
 template <class T>

@@ -29,9 +29,9 @@ struct Batch {
 struct BackpropOptions {
     double dropout = 0;
     std::uint64_t seed = 0;
-    bool gather = false;           // batches come with an order
-    bool l2_over_weights = false;  // l2 is divided by the sum of the batch's weights
-    int threads = 1;               // of the largest team
+    bool gather = false;  // batches come with an order
+    double alpha = 0;     // added to l2, divided by the sum of the batch's weights
+    int threads = 1;      // of the largest team
 };
 
 template <class T>
@@ -91,7 +91,8 @@ private:
     PanelLayout<T> layout_;
     AlignedBuffer<T> parameters_;
     Dropout dropout_;
-    bool drops_, l2_over_weights_;
+    bool drops_;
+    double alpha_;
     AlignedBuffer<T> memory_;            // of all pointers below
     std::vector<T*> a_, slope_, delta_;  // of layers 0 .. L; a_[0] holds gathered rows, if any
     std::vector<Index> ld_;

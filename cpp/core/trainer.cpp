@@ -36,8 +36,8 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       restores_(options.restore_best && (validation || options.patience >= 0)),
       team_size_(TeamSize::resume(worth_threads(network.training_flops(batch_size_), options.threads))),
       backprop_(network, batch_size_,
-                {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows,
-                 options.l2_over_weights, team_size_.most()}),
+                {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, options.alpha,
+                 team_size_.most()}),
       work_(update_work<T>(options.optimizer.kind)),
       state_(state),
       epoch_(options.first_epoch) {
@@ -241,7 +241,10 @@ std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
     const double loss = loss_sum_ / double(rows_seen_);
     const double validation_loss = evaluation_ && !diverged_ ? evaluation_->loss() : nan;
     const double monitored = evaluation_ ? validation_loss : loss;
-    if (diverged_ || !std::isfinite(monitored) || first_nonfinite(backprop_.parameters(), kept_.size()) >= 0)
+    // A validation loss that overflows says nothing of the weights, unless they are chosen by it.
+    const bool judges = restores_ || options_.patience >= 0;
+    if (diverged_ || !std::isfinite(judges ? monitored : loss) ||
+        first_nonfinite(backprop_.parameters(), kept_.size()) >= 0)
         return StopReason::diverged;
 
     records_.push_back({epoch_ + 1, loss, rate_, monitor.seconds(), validation_loss,

@@ -23,8 +23,8 @@ struct TrainOptions {
     bool shuffle = true;
     std::uint64_t seed = 0;
     double dropout = 0;
-    double clip_norm = 0;          // 0: no clipping
-    bool l2_over_weights = false;  // l2 is divided by the sum of the batch's weights
+    double clip_norm = 0;  // 0: no clipping
+    double alpha = 0;      // added to l2, divided by the sum of the batch's weights, as scikit-learn's
     OptimizerOptions optimizer;
     ScheduleOptions schedule;
     Index patience = -1;  // -1: never stop early

@@ -66,7 +66,7 @@ class TrainOptions:
     seed: int
     dropout: float
     clip_norm: float
-    l2_over_weights: bool
+    alpha: float
     patience: int
     min_delta: float
     restore_best: bool

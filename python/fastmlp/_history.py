@@ -73,6 +73,10 @@ class History:
         """Add an epoch; values beyond the columns are left out."""
         self._rows.append(row[: len(self.columns)])
 
+    def copy(self) -> History:
+        """Return a table of its own."""
+        return History(self.columns, self._rows)
+
     def to_frame(self) -> pd.DataFrame:
         """Return the table as a pandas DataFrame; needs ``fastmlp[data]``."""
         import pandas as pd

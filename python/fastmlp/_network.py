@@ -125,7 +125,7 @@ class Network:
         dtype: Any = "float32",
     ) -> None:
         self._dtype = dtype_name(dtype)
-        self._layer_sizes = _checked_sizes(layer_sizes, self.dtype.itemsize)
+        self._layer_sizes = checked_sizes("layer_sizes", layer_sizes, self.dtype.itemsize)
         self._activations = _hidden_activations(activation, len(self.layer_sizes) - 2)
         self._loss, self._loss_numbers = parse_loss(loss)
         if self._loss in ("softmax_cross_entropy", "hinge") and self.layer_sizes[-1] < 2:
@@ -445,14 +445,15 @@ class Views(tuple[Array, ...]):
         self[at][...] = values
 
 
-def _checked_sizes(sizes: Any, itemsize: int) -> tuple[int, ...]:
-    checked = layer_sizes("layer_sizes", sizes)
+def checked_sizes(argument: str, sizes: Any, itemsize: int) -> tuple[int, ...]:
+    """Return layer sizes, inputs and outputs with them, whose parameters fit into the memory."""
+    checked = layer_sizes(argument, sizes)
     if len(checked) < 2:
-        raise ValueError(f"layer_sizes must have at least 2 entries, inputs and outputs, got {checked}")
+        raise ValueError(f"{argument} must have at least 2 entries, inputs and outputs, got {checked}")
     count = sum((i + 1) * o for i, o in pairwise(checked))
     if count * itemsize > _physical_memory():
         raise MemoryError(
-            f"layer_sizes {checked} make {count} parameters, {count * itemsize / 2**30:.0f} GiB: "
+            f"{argument}: {checked} make {count} parameters, {count * itemsize / 2**30:.0f} GiB: "
             "more than the memory of this machine"
         )
     return checked

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import numpy as np
 
 from fastmlp import _core
 from fastmlp._validation import choice, flag, integer, real
@@ -240,3 +243,14 @@ def as_optimizer(value: Any) -> Optimizer:
     if isinstance(value, str):
         return NAMES[choice("optimizer", value, NAMES)]
     raise TypeError(f"optimizer must be one of {', '.join(NAMES)}, or an optimizer object; got {value!r}")
+
+
+def check_representable(
+    options: _core.TrainOptions, dtype: str, names: Sequence[str] = ("learning_rate", "eps", "clip_norm")
+) -> None:
+    """Refuse a rate, epsilon or norm that is 0 in the network's type; `names` are the user's."""
+    tiny = float(np.finfo(dtype).tiny)
+    values = (options.schedule.rate, options.optimizer.epsilon, options.clip_norm)
+    for name, value in zip(names, values, strict=True):
+        if 0 < value < tiny:
+            raise ValueError(f"{name} must be at least {tiny:.3g} in {dtype}, got {value!r}")

@@ -16,7 +16,7 @@ from fastmlp import _core, _threads
 from fastmlp._history import History
 from fastmlp._lbfgs import minimize
 from fastmlp._network import Network
-from fastmlp._optimizers import LBFGS, as_optimizer
+from fastmlp._optimizers import LBFGS, as_optimizer, check_representable
 from fastmlp._progress import epoch_bar
 from fastmlp._schedules import as_schedule
 from fastmlp._targets import (
@@ -216,7 +216,7 @@ def train(
         else:
             chosen_optimizer.fill(options.optimizer)
             schedule.fill(options.schedule, chosen_optimizer.default_rate)
-            _check_representable(options, dtype)
+            check_representable(options, dtype)
             held_out = held_back and _flat(held_back)
             result = network._core.train(*_flat(rows), held_out, options, on_epoch)[:3]
     return _finished(network, result, options.restore_best)
@@ -336,17 +336,6 @@ def _epoch_callback(
         return any(wishes)
 
     return on_epoch
-
-
-def _check_representable(options: _core.TrainOptions, dtype: str) -> None:
-    tiny = float(np.finfo(dtype).tiny)
-    for name, value in (
-        ("learning_rate", options.schedule.rate),
-        ("eps", options.optimizer.epsilon),
-        ("clip_norm", options.clip_norm),
-    ):
-        if 0 < value < tiny:
-            raise ValueError(f"{name} must be at least {tiny:.3g} in {dtype}, got {value!r}")
 
 
 def _check_lbfgs(options: _core.TrainOptions, validation: Any, patience: Any, learning_rate: Any) -> None:

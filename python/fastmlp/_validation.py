@@ -126,10 +126,16 @@ def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
     return tuple(integer(f"{argument}[{i}]", size, low=1, high=2**31 - 1) for i, size in enumerate(sizes))
 
 
+def check_unmasked(argument: str, data: Any) -> None:
+    """Refuse masked arrays, whose masks NumPy drops."""
+    if np.ma.is_masked(data):
+        raise ValueError(f"{argument} has masked values; fill them in or leave their rows out")
+
+
 def as_table(data: Any) -> Any:
     """Return an Arrow table of data that offers one through the PyCapsule interface; other data as it is."""
-    known = ("numpy", "pandas", "polars", "pyarrow", "scipy")
-    if not hasattr(data, "__arrow_c_stream__") or type(data).__module__.partition(".")[0] in known:
+    known = type(data).__module__.partition(".")[0] in ("numpy", "pandas", "polars", "scipy")
+    if known or hasattr(data, "to_batches") or not hasattr(data, "__arrow_c_stream__"):
         return data
     try:
         import pyarrow as pa
@@ -142,8 +148,7 @@ def as_array(argument: str, data: Any) -> NDArray[Any]:
     """Return an array of any kind of values, without a copy where there is one already."""
     if type(data) is np.ndarray:  # the common case, which one row's prediction must not wait for
         return data
-    if np.ma.is_masked(data):
-        raise ValueError(f"{argument} has masked values; fill them in or leave their rows out")
+    check_unmasked(argument, data)
     if hasattr(data, "toarray"):  # scipy.sparse
         data = data.toarray()
     elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table

@@ -17,18 +17,17 @@ from sklearn.utils.validation import validate_data
 from fastmlp import _lbfgs
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score, record
+from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score, record, score_function
 from fastmlp._estimators._fitted import FittedMLP
-from fastmlp._history import History
-from fastmlp._network import Network
+from fastmlp._network import Network, checked_sizes
 from fastmlp._targets import Targets, row_weights
-from fastmlp._validation import as_matrix, as_table
+from fastmlp._validation import as_matrix, as_numbers, as_table, check_unmasked
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Array = NDArray[Any]
-HISTORY_COLUMNS = ("epoch", "loss", "learning_rate", "seconds", "validation_score")
+Rows = tuple[Any, Array, Array | None]  # X, y, weights
 CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights
 
 
@@ -36,6 +35,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
     """Fits the network by the core's trainer, or by SciPy's L-BFGS."""
 
     _y_numeric = False
+
+    def _learn_classes(self, y: Array, classes: Any) -> None:
+        """Learn the classes that partial_fit is told."""
 
     def _checked_targets(self, y: Array, *, complete: bool) -> Array:
         """Return y, checked against what is known of it; complete if all classes should be there."""
@@ -91,7 +93,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         Raises
         ------
         TypeError, ValueError
-            Naming the argument, what was given and what is accepted; or if the loss diverges.
+            Naming the argument, what was given and what is accepted; or if the loss diverges. What was
+            fitted before stays so, but for the epochs that a warm start had gone on.
         """
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
 
@@ -111,46 +114,67 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         self
         """
         _parameters.check(self)
-        self._forget()
-        X, y = self._arrays(X, y, reset=True)
-        self._initialize(X, self._checked_targets(y, complete=True), check_random_state(self.random_state))
+        before = self.__dict__.copy()
+        try:
+            self._forget()
+            X, y = self._arrays(X, y, reset=True)
+            self._random_state = check_random_state(self.random_state)
+            self._initialize(X, self._checked_targets(y, complete=True), self._random_state)
+        except Exception:
+            self.__dict__ = before
+            raise
         return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool) -> Self:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, *, incremental: bool,
+        classes: Any = None,
+    ) -> Self:  # fmt: skip
         _parameters.check(self)
         task = FitTask(self, X, y, sample_weight, incremental=incremental)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        if first and not incremental:
-            self._forget()
-        X, y = self._arrays(X, y, reset=first)
-        y = self._checked_targets(y, complete=not incremental)
-        random = check_random_state(self.random_state)
-        if first:
-            self._initialize(X, y, random)
-        if not hasattr(self, "history_"):  # the weights are the user's own
-            self.history_ = History(HISTORY_COLUMNS)
-        weights = self._weights(y, sample_weight, incremental=incremental)
-        measured = self._validation_rows(X_val, y_val)
-        if _parameters.is_lbfgs(self):
-            self._fit_lbfgs(X, y, weights, measured, task)
-        else:
-            self._fit_stochastic(X, y, weights, measured, random, task, incremental=incremental)
+        before = self.__dict__.copy()
+        try:
+            if first and not incremental:
+                self._forget()
+            X, y = self._arrays(X, y, reset=first)
+            if incremental:
+                self._learn_classes(y, classes)
+            y = self._checked_targets(y, complete=not incremental)
+            random = self.__dict__.pop("_random_state", None) or check_random_state(self.random_state)
+            if first:
+                self._initialize(X, y, random)
+            if not hasattr(self, "history_"):  # the weights are the user's own
+                self._begin_curves()
+            rows = X, y, self._row_weights(y, sample_weight)
+            measured = self._validation_rows(X_val, y_val)
+            if _parameters.is_lbfgs(self):
+                self._fit_lbfgs(rows, measured, task)
+            else:
+                self._fit_stochastic(rows, measured, random, task, incremental=incremental)
+        except Exception as error:
+            if first and not isinstance(error, Warning):
+                self.__dict__ = before
+            raise
         task.ended()
         return self
 
     def _arrays(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
         """Return X and y as arrays; numbers of other types than float32 become float64."""
+        check_unmasked("X", X)
+        check_unmasked("y", y)
         X, y = validate_data(
             self, as_table(X), y, reset=reset, accept_sparse=["csr"], order="C", multi_output=True,
             y_numeric=self._y_numeric, dtype=(np.float64, np.float32),
         )  # fmt: skip
+        if reset:
+            self._sparse_targets = hasattr(y, "toarray")
         if hasattr(y, "toarray"):
             y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
 
-    def _validation_rows(self, X_val: Any, y_val: Any) -> tuple[Any, Array] | None:
+    def _validation_rows(self, X_val: Any, y_val: Any) -> Rows | None:
         """Return the rows that the user wants to measure on."""
         if X_val is None and y_val is None:
             return None
@@ -159,20 +183,35 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
                 raise ValueError(f"{given} was given without {missing}; give both or neither")
         try:
             X, y = self._arrays(X_val, y_val, reset=False)
-            return X, self._checked_targets(y, complete=False)
-        except ValueError as error:
-            raise ValueError(f"X_val, y_val: {error}") from None
+            return X, self._checked_targets(y, complete=False), None
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"X_val, y_val: {error}") from None
 
-    def _weights(self, y: Array, sample_weight: Any, *, incremental: bool) -> Array | None:
-        """Return the weight of each row, its own times that of its class."""
-        of_class = self._class_weights(y, incremental=incremental)
+    def _row_weights(self, y: Array, sample_weight: Any) -> Array | None:
         if sample_weight is None:
-            return of_class
+            return None
+        check_unmasked("sample_weight", sample_weight)
         given = np.asarray(sample_weight)
         if given.ndim == 0:
             given = np.full(len(y), given)
-        weights = row_weights(given, None, y, None, "float64")
-        return weights if of_class is None else weights * of_class
+        try:
+            return row_weights(given, None, y, None, self.coefs_[0].dtype.name)
+        except TypeError as error:
+            raise ValueError(str(error)) from None  # as scikit-learn has it
+
+    def _training_weights(self, rows: Rows, *, incremental: bool) -> Array | None:
+        """Return the weight of each row, its own times that of its class."""
+        _, y, weights = rows
+        of_class = self._class_weights(y, incremental=incremental)
+        if of_class is not None:
+            weights = of_class if weights is None else weights * of_class
+            as_numbers("class_weight", weights, self.coefs_[0].dtype)
+        if weights is not None and not np.finfo(np.float32).tiny < weights.sum() < np.inf:
+            raise ValueError(
+                f"sample_weight and class_weight must leave the rows a positive, finite sum of weights, got "
+                f"{weights.sum()}"
+            )
+        return weights
 
     def _forget(self) -> None:
         """Drop what an earlier fit left."""
@@ -183,6 +222,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         self._find_classes(y)
         self.n_outputs_ = self._count_outputs(y)
         sizes = (X.shape[1], *_parameters.hidden_layers(self), self.n_outputs_)
+        checked_sizes("hidden_layer_sizes", sizes, X.dtype.itemsize)
         self.n_layers_ = len(sizes)
         self.out_activation_ = _parameters.output_activation(self._loss_name())
         self.coefs_, self.intercepts_ = [], []
@@ -190,66 +230,62 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             shape = sizes[layer : layer + 2]
             self.coefs_.append(random.uniform(-bound, bound, shape).astype(X.dtype, copy=False))
             self.intercepts_.append(random.uniform(-bound, bound, shape[1]).astype(X.dtype, copy=False))
-        self.n_iter_ = self.t_ = self._no_improvement_count = 0
-        self.loss_curve_: list[float] = []
-        self.history_ = History(HISTORY_COLUMNS)
-        self.best_loss_ = None if self.early_stopping else np.inf
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self._begin_curves()
 
     def _fit_stochastic(
-        self, X: Any, y: Array, weights: Array | None, measured: tuple[Any, Array] | None,
-        random: np.random.RandomState, task: FitTask, *, incremental: bool,
+        self, rows: Rows, measured: Rows | None, random: np.random.RandomState, task: FitTask, *,
+        incremental: bool,
     ) -> None:  # fmt: skip
         """Mini-batch gradient descent in the core, which calls `Epochs` after each epoch."""
-        weights_measured = None
         if self.early_stopping and measured is None:
             if incremental:
                 raise ValueError(
                     "partial_fit does not support early_stopping=True without X_val and y_val to measure on"
                 )
-            kept, held = self._split(y, random)
-            measured = X[held], y[held]
-            weights, weights_measured = (None, None) if weights is None else (weights[kept], weights[held])
-            X, y = X[kept], y[kept]
+            rows, measured = self._split(rows, random)
+        X, y, _ = rows
         if self.batch_size != "auto" and self.batch_size > len(y):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                stacklevel=5,
+                stacklevel=4,
             )
+        weights = self._training_weights(rows, incremental=incremental)
         network = self._linked_network()
         state = self._optimizer_state(network, random, incremental=incremental)
-        options = _parameters.train_options(self, len(y), state.learning_rate)
-        options.seed, options.first_epoch = state.seed, state.epochs
-        options.epochs = max(self.max_iter, state.epochs + 1)
-        score: Score | str | None = None
-        by_core = None
-        if measured is not None:
-            self.validation_scores_ = self.validation_scores_ or []
-            if self._core_scores() and self.scoring is None and weights_measured is None:
-                score, by_core = "core", self._core_rows(network, *measured, None)
-            else:
-                score = self._score_function(*measured, weights_measured)
+        options = _parameters.train_options(self, network, len(y), state)
+        self._watch(measured is not None)
+        score: Score | None = None
+        by_core: CoreRows | None = None
+        if measured is not None and self._core_scores() and self.scoring is None and measured[2] is None:
+            by_core = self._core_rows(network, *measured)
+        elif measured is not None:
+            score = score_function(self, *measured)
+        loss_of = self._loss_of(y, weights)
         epochs = Epochs(
-            self, network, len(y), state, self._loss_of(y, weights), score, task=task, incremental=incremental
-        )
+            self, network, len(y), state, loss_of, score, measures=measured is not None, task=task,
+            incremental=incremental,
+        )  # fmt: skip
         start = time.perf_counter()
         _, reason, exception, state.steps = network._core.train(
             *self._core_rows(network, X, y, weights), by_core, options, epochs, (*state.moments, state.steps),
             draw_order(random, len(y)),
         )  # fmt: skip
         state.epochs += self.n_iter_
+        if options.shuffle and options.batch_size == len(y) and random is self.random_state:
+            for _ in range(self.n_iter_):  # the core does not shuffle a single batch; the generator goes on
+                random.shuffle(np.arange(len(y)))
         epochs.finish(reason, exception, time.perf_counter() - start)
 
     def _core_rows(self, network: Network, X: Any, y: Array, weights: Array | None) -> CoreRows:
         """Return X, labels, values and weights in the network's type."""
         targets = self._encode(y)
-        values = None if targets.values is None else np.ascontiguousarray(targets.values, network.dtype)
-        weights = None if weights is None else weights.astype(network.dtype)
-        return as_matrix("X", X, network.dtype), targets.labels, values, weights
+        values = None if targets.values is None else as_numbers("y", targets.values, network.dtype)
+        weights = None if weights is None else as_numbers("sample_weight", weights, network.dtype)
+        return as_matrix("X", X, network.dtype, network.layer_sizes[0]), targets.labels, values, weights
 
-    def _split(self, y: Array, random: np.random.RandomState) -> tuple[Array, Array]:
+    def _split(self, rows: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
         """Return the rows to train on and those held back for early stopping."""
+        X, y, weights = rows
         kept, held = train_test_split(
             np.arange(len(y)),
             random_state=random,
@@ -260,43 +296,36 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        return kept, held
+        parts = [(X[at], y[at], None if weights is None else weights[at]) for at in (kept, held)]
+        return parts[0], parts[1]
 
     def _optimizer_state(
         self, network: Network, random: np.random.RandomState, *, incremental: bool
     ) -> OptimizerState:
-        """Return what partial_fit goes on from, or a fresh start."""
-        state: OptimizerState | None = vars(self).get("_optimizer")
+        """Return what partial_fit goes on from, or a fresh start; a warm start keeps the best weights."""
+        old: OptimizerState | None = self.__dict__.get("_optimizer")
+        optimizer = _parameters.optimizer(self)
         if incremental:
             _parameters.check_incremental(self)
-        if state is None or not incremental or state.moments.dtype != network.dtype:
-            moments = np.zeros((2, network.n_parameters), network.dtype)
-            seed = int(random.randint(2**31 - 1)) if self.dropout else 0  # scikit-learn draws nothing here
-            state = self._optimizer = OptimizerState(float(self.learning_rate_init), seed, moments)
-        return state
+            if old is not None and old.fits(network, optimizer):
+                return old.writable()
+        seed = int(random.randint(2**31 - 1)) if self.dropout else 0  # scikit-learn draws nothing here
+        best = old.best if old is not None and old.has_best_of(network) else None
+        self._optimizer = OptimizerState.fresh(network, optimizer, self.learning_rate_init, seed, best)
+        return self._optimizer
 
-    def _score_function(self, X: Any, y: Array, weights: Array | None) -> Score:
-        """Return what measures the validation score."""
-        from sklearn.metrics import check_scoring
-
-        judged = object.__new__(type(self))  # X has no names any more, so it must not ask for them
-        judged.__dict__ = {k: v for k, v in self.__dict__.items() if k != "feature_names_in_"}
-        scorer = check_scoring(judged, self.scoring)
-        keywords = {} if weights is None else {"sample_weight": weights}
-        return lambda: float(scorer(judged, X, y, **keywords))
-
-    def _fit_lbfgs(
-        self, X: Any, y: Array, weights: Array | None, measured: tuple[Any, Array] | None, task: FitTask
-    ) -> None:
+    def _fit_lbfgs(self, rows: Rows, measured: Rows | None, task: FitTask) -> None:
         """Minimise over all rows, in float64; the weights keep their type."""
-        total = float(len(y) if weights is None else weights.sum())
+        X, y, _ = rows
+        weights = self._training_weights(rows, incremental=False)
         self._linked_network()  # the scores are those of the weights as they are taken over
-        network = self._make_network(self.alpha / total, "float64")
+        network = self._make_network(
+            self.alpha / float(len(y) if weights is None else weights.sum()), "float64"
+        )
         limits, options = _parameters.lbfgs_options(self)
         loss_of = self._loss_of(y, weights)
-        score = None if measured is None else self._score_function(*measured, None)
-        self.validation_scores_ = None if score is None else []
-        self.n_iter_ = 0
+        self._watch(measured is not None)
+        score = None if measured is None else score_function(self, *measured)
 
         def take_over(loss: float) -> float:
             for mine, trained in zip(
@@ -306,24 +335,24 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in network.weights)
             return loss_of(loss, penalty)
 
-        def iterated(measured: tuple[Any, ...]) -> bool:
-            _, loss, _, seconds, *_ = measured
+        def iterated(row: tuple[Any, ...]) -> bool:
+            _, loss, _, seconds, *_ = row
             record(self, take_over(loss), np.nan, seconds, score and score())
             return task.epoch_ended(last=self.n_iter_ == self.max_iter)
 
-        rows = self._core_rows(network, X, y, weights)
-        _, reason, exception, result = _lbfgs.minimize(network, rows, options, iterated, limits)
+        core_rows = self._core_rows(network, X, y, weights)
+        _, reason, exception, result = _lbfgs.minimize(network, core_rows, options, iterated, limits)
         if exception is not None:
             raise exception
         if reason == "diverged":
             raise ValueError(NOT_FINITE)
         self.loss_ = self.best_loss_ = take_over(result.fun)
-        if reason == "epochs":
+        if reason == "epochs" or (reason == "converged" and not result.success):
             warnings.warn(
-                f"lbfgs failed to converge after {self.n_iter_} iterations: {result.message}. "
-                "Increase max_iter or max_fun, or scale the data.",
+                f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={result.status}):\n"
+                f"{result.message}\n\nIncrease max_iter or max_fun, or scale the data.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._base import BaseMLP
@@ -18,12 +19,6 @@ from fastmlp._targets import Targets, label_weights
 from fastmlp._validation import choice
 
 Array = NDArray[Any]
-
-
-def _is_stochastic(estimator: MLPClassifier) -> bool:
-    if _parameters.is_lbfgs(estimator):
-        raise AttributeError("partial_fit is only available for stochastic optimizers, lbfgs is none")
-    return True
 
 
 def _gives_probabilities(estimator: MLPClassifier) -> bool:
@@ -111,7 +106,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.max_time = max_time
         self.n_jobs = n_jobs
 
-    @available_if(_is_stochastic)
+    @available_if(_parameters.is_stochastic)
     def partial_fit(
         self,
         X: Any,
@@ -142,11 +137,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         TypeError, ValueError
             Naming the argument, what was given and what is accepted.
         """
-        self._learn_classes(y, classes)
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True, classes=classes)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any) -> Any:
         """Return the label with the largest output, or the 0/1 matrix of multi-label problems.
+
+        That is sparse if the matrix to learn from was.
 
         Parameters
         ----------
@@ -158,11 +154,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         outputs = self._outputs(X)
         if self._multilabel:
-            return (outputs > 0.5).astype(int)
-        if self.n_outputs_ == 1:
-            chosen = (outputs[:, 0] > 0.5).astype(int)
-            return self.classes_[np.minimum(chosen, len(self.classes_) - 1)]
-        return self.classes_[outputs.argmax(axis=1)]
+            labels = (outputs > 0.5).astype(int)
+            return csr_matrix(labels) if self._sparse_targets else labels
+        chosen = outputs.argmax(axis=1) if self.n_outputs_ > 1 else (outputs[:, 0] > 0.5).astype(int)
+        return self.classes_[np.minimum(chosen, len(self.classes_) - 1)]  # there may be one class only
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Array:
@@ -213,44 +208,40 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
 
-    def _learn_classes(self, y: Any, classes: Any) -> None:
+    def _learn_classes(self, y: Array, classes: Any) -> None:
         """Learn what partial_fit's first call tells, or check that later ones tell the same."""
+        try:
+            told = None if classes is None else unique_labels(classes)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"classes must be labels of one type, got {classes!r}: {error}") from None
         if not hasattr(self, "classes_"):
-            self._multilabel = type_of_target(y, input_name="y") == "multilabel-indicator"
-            if classes is not None:
-                self.classes_ = unique_labels(classes)
-                if self._multilabel and len(self.classes_) != np.shape(y)[1]:
-                    raise ValueError(
-                        f"classes must have one entry for each of y's {np.shape(y)[1]} columns, got "
-                        f"{len(self.classes_)}"
-                    )
-            elif self._multilabel:
-                self.classes_ = np.arange(np.shape(y)[1])
-            else:
+            self._multilabel = y.ndim == 2
+            if told is None and not self._multilabel:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
-        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            self.classes_ = np.arange(y.shape[1]) if told is None else told
+            if self._multilabel and len(self.classes_) != y.shape[1]:
+                raise ValueError(
+                    f"classes must have an entry for each of y's {y.shape[1]} columns, got {classes!r}"
+                )
+        elif told is not None and not np.array_equal(self.classes_, told):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{self.classes_!r}"
             )
 
     def _checked_targets(self, y: Array, *, complete: bool) -> Array:
-        if not hasattr(self, "classes_"):
-            if type_of_target(y, input_name="y") == "multiclass-multioutput":
-                raise ValueError(
-                    "y has several columns of labels; only a 0/1 matrix is accepted (multi-label)"
-                )
-            check_classification_targets(y)
-        elif self._multilabel:
-            columns = len(self.classes_)
-            if y.shape != (len(y), columns) or not np.isin(y, (0, 1)).all():
-                raise ValueError(
-                    f"y must be a 0/1 matrix with {columns} columns as before, got shape {y.shape}"
-                )
-        else:
-            if y.ndim != 1:
-                raise ValueError(f"y must be labels of shape (n,) as before, got shape {y.shape}")
+        known = hasattr(self, "classes_")
+        if known and (y.ndim == 2) != self._multilabel:
+            raise ValueError(f"y must have as many columns as before, got shape {y.shape}")
+        if y.ndim == 2:
+            if not np.isin(y, (0, 1)).all():
+                raise ValueError("y with several columns must hold 0 and 1 alone (multi-label)")
+            if known and y.shape[1] != len(self.classes_):
+                raise ValueError(f"y must have {len(self.classes_)} columns as before, got shape {y.shape}")
+        elif known:
             self._check_labels(np.unique(y), complete)
+        else:
+            check_classification_targets(y)
         return y
 
     def _check_labels(self, labels: Array, complete: bool) -> None:
@@ -296,7 +287,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _class_weights(self, y: Array, *, incremental: bool) -> Array | None:
         if self.class_weight is None:
             return None
-        if incremental and self.class_weight == "balanced":
+        if incremental and isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
                 "give the weights as a dict"
@@ -306,7 +297,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         numbers = np.searchsorted(self.classes_, y)
         return label_weights(self.class_weight, self.classes_, numbers)[numbers]
 
-    def _stratify(self, y: Array) -> Array | None:
+    def _stratify(self, y: Array) -> Array | None:  # of two classes only, and a column, as in scikit-learn
         two_classes = self.n_outputs_ == 1 and not self._multilabel
         return np.reshape(y == self.classes_[-1], (-1, 1)) if two_classes else None
 

@@ -27,8 +27,13 @@ def from_sklearn(ours: type[Any], fitted: Any) -> Any:
         raise TypeError(f"fitted must be a sklearn.neural_network.{theirs.__name__}, got {fitted!r}")
     check_is_fitted(fitted)
     estimator = ours(**fitted.get_params(deep=False))
+    estimator._begin_curves()
     _copy_fitted(fitted, estimator)
+    scores = estimator.validation_scores_ or [np.nan] * len(estimator.loss_curve_)
+    for epoch, (loss, score) in enumerate(zip(estimator.loss_curve_, scores, strict=True), start=1):
+        estimator.history_.append((epoch, loss, np.nan, np.nan, score))
     if hasattr(fitted, "classes_"):
+        estimator._sparse_targets = bool(fitted._label_binarizer.sparse_input_)
         estimator._multilabel = fitted._label_binarizer.y_type_.startswith("multilabel")
     return estimator
 
@@ -39,7 +44,7 @@ def to_sklearn(ours: Any) -> Any:
     theirs = getattr(neural_network, type(ours).__name__)
     accepted = theirs().get_params()
     parameters = {name: value for name, value in ours.get_params(deep=False).items() if name in accepted}
-    names = set(_parameters.hidden_activations(ours, len(ours.coefs_) - 1)) or {"identity"}
+    names = set(_parameters.hidden_activations(ours, len(ours.coefs_) - 1)) or {"relu"}
     activation = _parameters.sklearn_name(next(iter(names)))
     if len(names) > 1 or activation not in ("identity", "logistic", "tanh", "relu"):
         raise ValueError(f"scikit-learn has no network with activation={ours.activation!r}")
@@ -53,6 +58,8 @@ def to_sklearn(ours: Any) -> Any:
         parameters["learning_rate"] = "constant"
     estimator = theirs(**parameters)
     _copy_fitted(ours, estimator)
+    estimator._best_coefs = [W.copy() for W in estimator.coefs_]  # for a warm start of theirs
+    estimator._best_intercepts = [b.copy() for b in estimator.intercepts_]
     if hasattr(ours, "classes_"):
         known = np.eye(len(ours.classes_), dtype=int) if ours._multilabel else ours.classes_
         estimator._label_binarizer = LabelBinarizer().fit(known)

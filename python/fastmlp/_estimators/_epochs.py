@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
 
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._callbacks import FitTask
 from fastmlp._network import Network
+from fastmlp._optimizers import Optimizer
 
 Score = Callable[[], float]
 
@@ -25,14 +28,45 @@ NOT_FINITE = (
 
 @dataclass
 class OptimizerState:
-    """What partial_fit goes on from: the rate, the clock of random numbers, and the moments."""
+    """What partial_fit goes on from: the rate, the clock, the moments, and the weights of the best score."""
 
+    optimizer: Optimizer
     learning_rate: float
     seed: int
     moments: NDArray[Any]  # (2, n_parameters)
+    best: NDArray[Any] | None = None
     epochs: int = 0
     steps: int = 0
-    best: NDArray[Any] | None = None  # the weights of the best score, between calls of partial_fit
+
+    @classmethod
+    def fresh(
+        cls, network: Network, optimizer: Optimizer, rate: float, seed: int, best: NDArray[Any] | None
+    ) -> OptimizerState:
+        """Return the state before the first step."""
+        return cls(optimizer, float(rate), seed, np.zeros((2, network.n_parameters), network.dtype), best)
+
+    def fits(self, network: Network, optimizer: Optimizer) -> bool:
+        """Tell whether the optimizer can go on from here."""
+        return (
+            type(self.optimizer) is type(optimizer)
+            and self.moments.shape == (2, network.n_parameters)
+            and self.moments.dtype == network.dtype
+            and bool(np.isfinite(self.moments).all())
+        )
+
+    def has_best_of(self, network: Network) -> bool:
+        """Tell whether the best weights are of such a network."""
+        return self.best is not None and self.best.shape == network.parameters.shape
+
+    def writable(self) -> OptimizerState:
+        """Return the state with moments that are not a file's, as joblib may leave them."""
+        if not self.moments.flags.writeable:
+            self.moments = self.moments.copy()
+        return self
+
+    def copy(self) -> OptimizerState:
+        """Return a state of its own."""
+        return replace(self, moments=self.moments.copy())
 
 
 def record(estimator: Any, loss: float, rate: float, seconds: float, score: float | None) -> None:
@@ -50,6 +84,28 @@ def record(estimator: Any, loss: float, rate: float, seconds: float, score: floa
             print(f"Validation score: {score:f}")
 
 
+def score_function(estimator: Any, X: Any, y: NDArray[Any], weights: NDArray[Any] | None) -> Score:
+    """Return what measures the score of the weights as they are at each call."""
+    judged = object.__new__(type(estimator))  # shares the weights; X has no names any more to ask for
+    judged.__dict__ = {k: v for k, v in estimator.__dict__.items() if k != "feature_names_in_"}
+    scorer = check_scoring(judged, estimator.scoring)
+    keywords = {} if weights is None or not _takes_weights(scorer) else {"sample_weight": weights}
+
+    def score() -> float:
+        value = scorer(judged, X, y, **keywords)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"scoring must return a number, got {value!r}") from None
+
+    return score
+
+
+def _takes_weights(scorer: Any) -> bool:
+    parameters = inspect.signature(scorer).parameters.values()
+    return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
 class Epochs:
     """Called after each epoch; returns True to stop, or the learning rate from there on.
 
@@ -64,12 +120,14 @@ class Epochs:
     state : OptimizerState
     loss_of : callable
         From the core's loss and penalty to scikit-learn's loss.
-    score : callable, "core" or None
-        Gives the validation score; "core" where the core measures it.
-    incremental : bool
-        Whether to stop after one epoch.
+    score : callable or None
+        Gives the validation score; None where the core does.
+    measures : bool
+        Whether there is a validation score.
     task : FitTask
         Tells the callbacks of each epoch.
+    incremental : bool
+        Whether to stop after one epoch.
     """
 
     def __init__(
@@ -79,22 +137,23 @@ class Epochs:
         rows: int,
         state: OptimizerState,
         loss_of: Callable[[float, float], float],
-        score: Score | str | None,
+        score: Score | None,
         *,
-        incremental: bool,
+        measures: bool,
         task: FitTask,
+        incremental: bool,
     ) -> None:
         self.estimator, self.network, self.rows, self.state = estimator, network, rows, state
-        self.loss_of, self.score, self.task = loss_of, score, task
+        self.loss_of, self.score, self.measures, self.task = loss_of, score, measures, task
         self.incremental = incremental
         self.adaptation = _parameters.adaptation(estimator)
         self.ended = False  # by a callback, or for want of improvement
-        estimator.n_iter_, estimator.early_stopped_ = 0, False
 
-    def __call__(self, measured: tuple[Any, ...]) -> bool | float:
+    def __call__(self, row: tuple[Any, ...]) -> bool | float:
         p, rate = self.estimator, self.state.learning_rate
-        _, loss, _, seconds, _, score, penalty = measured
-        self.add(self.loss_of(loss, penalty), self.score() if callable(self.score) else score, seconds)
+        _, loss, rate_of_epoch, seconds, _, score, penalty = row
+        score = self.score() if self.score else score
+        self._add(self.loss_of(loss, penalty), score, rate_of_epoch, seconds)
         if self.adaptation == "invscaling":
             self.state.learning_rate = p.learning_rate_init / (p.t_ + 1) ** p.power_t
         self.ended = self._no_longer_improves()
@@ -103,10 +162,10 @@ class Epochs:
             return True
         return self.state.learning_rate if self.state.learning_rate != rate else False
 
-    def add(self, loss: float, score: float, seconds: float) -> None:
+    def _add(self, loss: float, score: float, rate: float, seconds: float) -> None:
         """Record an epoch, and whether it is an improvement."""
         p = self.estimator
-        record(p, loss, self.state.learning_rate, seconds, None if self.score is None else score)
+        record(p, loss, rate, seconds, score if self.measures else None)
         p.t_ += self.rows
         if p.early_stopping:
             improved = not score < p.best_validation_score_ + p.tol
@@ -138,14 +197,25 @@ class Epochs:
         return bool(p.early_stopped_)
 
     def finish(self, reason: str, exception: BaseException | None, seconds: float) -> None:
-        """Say how the run ended, and take the weights of the best score."""
+        """Take the weights of the best score, and say how the run ended."""
         p = self.estimator
+        if reason == "diverged" and p.early_stopping:
+            self._add(np.nan, np.nan, np.nan, seconds)
+        if p.early_stopping and self.state.best is not None and (p.early_stopped_ or not self.incremental):
+            self.network.parameters[:] = self.state.best
         if isinstance(exception, KeyboardInterrupt):
             warnings.warn("Training interrupted by user.", stacklevel=5)
         elif exception is not None:
             raise exception
+        elif reason == "diverged" and not p.early_stopping:
+            raise ValueError(NOT_FINITE)
         elif reason == "diverged":
-            self._diverged(seconds)
+            warnings.warn(
+                f"the loss diverged in epoch {p.n_iter_}; the weights of the best validation score were "
+                "restored. Try a smaller learning_rate_init, or inputs on a smaller scale.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
         elif reason == "epochs" and not (self.ended or self.incremental):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({p.max_iter}) reached and the optimization "
@@ -153,17 +223,3 @@ class Epochs:
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        if self.state.best is not None and (p.early_stopped_ or not self.incremental):
-            self.network.parameters[:] = self.state.best
-            self.state.best = None
-
-    def _diverged(self, seconds: float) -> None:
-        if not self.estimator.early_stopping:
-            raise ValueError(NOT_FINITE)
-        self.add(np.nan, np.nan, seconds)
-        warnings.warn(
-            f"the loss diverged in epoch {self.estimator.n_iter_}; the weights of the best validation score "
-            "were restored. Try a smaller learning_rate_init, or inputs on a smaller scale.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )

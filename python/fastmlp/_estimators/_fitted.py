@@ -11,14 +11,17 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._estimators import _parameters
+from fastmlp._history import History
 from fastmlp._network import Network
-from fastmlp._validation import as_table
+from fastmlp._validation import as_numbers, as_table, check_unmasked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
 Array = NDArray[Any]
+
+HISTORY_COLUMNS = ("epoch", "loss", "learning_rate", "seconds", "validation_score")
 
 
 class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -51,7 +54,7 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ValueError
             If there is no hidden layer, or X is wrong.
         """
-        network = self._linked_network(fitted=True)
+        network = self._fitted_network()
         if len(network.layer_sizes) < 3:
             raise ValueError("transform needs a hidden layer, got hidden_layer_sizes=()")
         *below, last = network.activations
@@ -69,7 +72,7 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         path : path
             A file that exists is replaced once the new one is complete.
         """
-        network = self._linked_network(fitted=True)
+        network = self._fitted_network()
         network.classes = self._network_classes()
         network.feature_names = tuple(getattr(self, "feature_names_in_", ()))
         network.history = self.history_
@@ -143,23 +146,26 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return None
 
     def _rows(self, X: Any) -> Any:
+        check_unmasked("X", X)
         return validate_data(self, as_table(X), reset=False, accept_sparse=["csr"])
 
     def _outputs(self, X: Any) -> Array:
         """Return the output activations, (n, n_outputs_)."""
-        network = self._linked_network(fitted=True)
+        network = self._fitted_network()
         return network.forward(self._rows(X))
 
-    def _linked_network(self, *, fitted: bool = False) -> Network:
-        """Return the network whose memory coefs_ and intercepts_ are."""
-        if fitted:
-            check_is_fitted(self)
-        network: Network | None = vars(self).get("_network")
-        if network is not None and self._is_linked(network):
-            return network
-        dtype = np.asarray(self.coefs_[0]).dtype
-        network = self._make_network(float(self.alpha), "float32" if dtype == np.float32 else "float64")
-        self._network, self.coefs_, self.intercepts_ = network, list(network.weights), list(network.biases)
+    def _fitted_network(self) -> Network:
+        check_is_fitted(self, "coefs_")
+        return self._linked_network()
+
+    def _linked_network(self) -> Network:
+        """Return the network whose memory coefs_ and intercepts_ are, after making them so if need be."""
+        network: Network | None = self.__dict__.get("_network")
+        if network is None or not self._is_linked(network):
+            dtype = getattr(self.coefs_[0], "dtype", None)
+            network = self._make_network(0.0, "float32" if dtype == np.float32 else "float64")
+            self._network = network
+            self.coefs_, self.intercepts_ = list(network.weights), list(network.biases)
         return network
 
     def _is_linked(self, network: Network) -> bool:
@@ -167,17 +173,75 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return (
             len(mine) == len(views)
             and all(a is b for a, b in zip(mine, views, strict=True))
-            and network.l2 == self.alpha
             and network.activations == _parameters.hidden_activations(self, len(self.coefs_) - 1)
             and network.loss == self._loss_name()
         )
 
     def _make_network(self, l2: float, dtype: str) -> Network:
         """Return a network with the weights as they are now."""
-        sizes = [len(self.coefs_[0]), *(np.shape(W)[1] for W in self.coefs_)]
+        weights = self._checked_weights(dtype)
+        sizes = [len(weights[0][0]), *(len(b) for _, b in weights)]
         activations = _parameters.hidden_activations(self, len(sizes) - 2)
-        weights = list(zip(self.coefs_, self.intercepts_, strict=True))
         return Network(sizes, activations, self._loss_name(), l2=l2, init=weights, dtype=dtype)
+
+    def _checked_weights(self, dtype: str) -> list[tuple[Array, Array]]:
+        """Return W and b of each layer; users may have replaced them."""
+        if len(self.coefs_) != len(self.intercepts_):
+            raise ValueError(
+                "coefs_ and intercepts_ must have an entry for each layer, "
+                f"got {len(self.coefs_)} and {len(self.intercepts_)}"
+            )
+        checked, inputs = [], self.n_features_in_
+        for i, pair in enumerate(zip(self.coefs_, self.intercepts_, strict=True)):
+            W, b = (
+                as_numbers(f"{name}[{i}]", x, dtype)
+                for name, x in zip(("coefs_", "intercepts_"), pair, strict=True)
+            )
+            if W.ndim != 2 or W.shape[0] != inputs or b.shape != W.shape[1:]:
+                raise ValueError(
+                    f"coefs_[{i}] must have {inputs} rows, and intercepts_[{i}] a number for each of its "
+                    f"columns; got shapes {W.shape} and {b.shape}"
+                )
+            checked.append((W, b))
+            inputs = len(b)
+        if inputs != self.n_outputs_:
+            raise ValueError(f"coefs_[{len(checked) - 1}] must have {self.n_outputs_} columns, got {inputs}")
+        return checked
+
+    def _begin_curves(self) -> None:
+        """Set the attributes that training adds to."""
+        self.t_ = self._no_improvement_count = 0
+        self.loss_curve_: list[float] = []
+        self.history_ = History(HISTORY_COLUMNS)
+        self.best_loss_: float | None = None
+        self.best_validation_score_: float | None = None
+        self.validation_scores_: list[float] | None = None
+        self._watch(self.early_stopping)
+
+    def _watch(self, measures: bool) -> None:
+        """Begin a run: set what it watches, loss or score, where no run before it did."""
+        self.n_iter_, self.early_stopped_ = 0, False
+        if self.early_stopping and not _parameters.is_lbfgs(self):
+            self.best_loss_ = None
+            if self.best_validation_score_ is None:
+                self.best_validation_score_ = -np.inf
+        else:
+            self.best_validation_score_ = None
+            if self.best_loss_ is None:
+                self.best_loss_ = np.inf
+        self.validation_scores_ = (self.validation_scores_ or []) if measures else None
+
+    def __copy__(self) -> Self:
+        """Return an estimator that can be trained without changing this one."""
+        twin = object.__new__(type(self))
+        twin.__dict__ = {name: v for name, v in self.__dict__.items() if name != "_network"}
+        for name in ("coefs_", "intercepts_"):
+            if name in twin.__dict__:
+                twin.__dict__[name] = [np.array(part) for part in twin.__dict__[name]]
+        for name in ("loss_curve_", "validation_scores_", "history_", "_optimizer"):
+            if twin.__dict__.get(name) is not None:
+                twin.__dict__[name] = twin.__dict__[name].copy()
+        return twin
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-import numbers
 import threading
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.metrics import get_scorer
+from sklearn.utils import check_random_state
 
 from fastmlp import _core, _threads
-from fastmlp._network import ELEMENTWISE
-from fastmlp._optimizers import LBFGS, SGD, Adam, Optimizer, as_optimizer
-from fastmlp._schedules import ReduceOnPlateau, as_schedule
+from fastmlp._network import ELEMENTWISE, Network
+from fastmlp._optimizers import LBFGS, NAMES, SGD, Adam, Optimizer, check_representable
+from fastmlp._schedules import ReduceOnPlateau, Schedule, as_schedule
 from fastmlp._targets import LINKS
 from fastmlp._validation import choice, flag, integer, layer_sizes, real
+
+if TYPE_CHECKING:
+    from fastmlp._estimators._epochs import OptimizerState
 
 #: scikit-learn's names of activations, where this library has others.
 ACTIVATIONS = {"logistic": "sigmoid"}
@@ -23,33 +27,75 @@ ACTIVATIONS = {"logistic": "sigmoid"}
 ADAPTATIONS = ("constant", "invscaling", "adaptive")
 
 
+class ParameterError(ValueError, TypeError):
+    """A parameter has a wrong type or value; both kinds of error, as scikit-learn's."""
+
+
+_FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
+
+_REALS: dict[str, dict[str, Any]] = {
+    "alpha": {"low": 0},
+    "learning_rate_init": {"low": 0, "open_low": True},
+    "power_t": {"low": 0},
+    "tol": {"low": 0},
+    "momentum": {"low": 0, "high": 1},
+    "validation_fraction": {"low": 0, "high": 1, "open_high": True},
+    "beta_1": {"low": 0, "high": 1, "open_high": True},
+    "beta_2": {"low": 0, "high": 1, "open_high": True},
+    "epsilon": {"low": 0, "open_low": True},
+    "dropout": {"low": 0, "high": 1, "open_high": True},
+}
+
+
 def check(estimator: Any) -> None:
-    """Check every constructor parameter that the core's own tables do not."""
-    p = estimator
-    for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
+    """Check the constructor's parameters; the data are not looked at."""
+    try:
+        _check(estimator)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(str(error)) from None
+
+
+def _check(p: Any) -> None:
+    for name in _FLAGS:
         flag(name, getattr(p, name))
+    for name, bounds in _REALS.items():
+        real(name, getattr(p, name), **bounds)
+    for name in ("clip_norm", "max_time"):
+        if getattr(p, name) is not None:
+            real(name, getattr(p, name), low=0, open_low=True)
     for name in ("max_iter", "max_fun"):
         integer(name, getattr(p, name), low=1)
-    for name in ("alpha", "tol", "power_t"):
-        real(name, getattr(p, name), low=0)
-    real("learning_rate_init", p.learning_rate_init, low=0, open_low=True)
-    real("validation_fraction", p.validation_fraction, low=0, high=1, open_high=True)
     if p.n_iter_no_change != math.inf:
         integer("n_iter_no_change", p.n_iter_no_change, low=1)
     if not isinstance(p.verbose, (bool, np.bool_)):
         integer("verbose", p.verbose, low=0)
-    if not (isinstance(p.batch_size, str) and p.batch_size == "auto"):
+    if isinstance(p.batch_size, str):
+        choice("batch_size", p.batch_size, ("auto", "an integer"))
+    else:
         integer("batch_size", p.batch_size, low=1)
+    if p.scoring is not None and not callable(p.scoring):
+        get_scorer(p.scoring)
+    try:
+        check_random_state(p.random_state)
+    except ValueError:
+        raise ValueError(
+            f"random_state must be an integer of 32 bits, a RandomState or None, got {p.random_state!r}"
+        ) from None
+    if not isinstance(p.learning_rate, (str, Schedule)):
+        raise TypeError(
+            f"learning_rate must be one of {', '.join(ADAPTATIONS)}, or a schedule such as fastmlp.Cosine(); "
+            f"got {p.learning_rate!r} (learning_rate_init takes numbers)"
+        )
     if isinstance(p.learning_rate, str):
         choice("learning_rate", p.learning_rate, ADAPTATIONS)
+    hidden_activations(p, len(hidden_layers(p)))
+    optimizer(p)
+    threads(p)
 
 
 def hidden_layers(estimator: Any) -> tuple[int, ...]:
     """Return the widths of the hidden layers."""
-    sizes = estimator.hidden_layer_sizes
-    if not isinstance(sizes, (str, numbers.Integral)) and hasattr(sizes, "__iter__"):
-        sizes = list(sizes)
-    return layer_sizes("hidden_layer_sizes", sizes)
+    return layer_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
 
 
 def hidden_activations(estimator: Any, layers: int) -> tuple[str, ...]:
@@ -98,26 +144,26 @@ def sklearn_name(activation: str) -> str:
 def optimizer(estimator: Any) -> Optimizer:
     """Return the optimizer that the parameters describe."""
     p = estimator
-    if not isinstance(p.solver, str):
-        return as_optimizer(p.solver)
+    if isinstance(p.solver, Optimizer):
+        return p.solver
     if p.solver == "adam":
-        return Adam(
-            beta1=real("beta_1", p.beta_1, low=0, high=1, open_high=True),
-            beta2=real("beta_2", p.beta_2, low=0, high=1, open_high=True),
-            eps=real("epsilon", p.epsilon, low=0, open_low=True),
-        )
+        return Adam(p.beta_1, p.beta_2, p.epsilon)
     if p.solver == "sgd":
-        momentum = real("momentum", p.momentum, low=0, high=1)
-        return SGD(momentum, nesterov=p.nesterovs_momentum and momentum > 0)
-    try:
-        return as_optimizer(p.solver)
-    except ValueError as error:
-        raise ValueError(str(error).replace("optimizer must", "solver must")) from None
+        return SGD(p.momentum, nesterov=bool(p.nesterovs_momentum and p.momentum > 0))
+    return NAMES[choice("solver", p.solver, NAMES)]
 
 
 def is_lbfgs(estimator: Any) -> bool:
     """Tell whether the solver is L-BFGS, which sees all rows at once."""
-    return isinstance(estimator.solver, LBFGS) or estimator.solver == "lbfgs"
+    solver = estimator.solver
+    return isinstance(solver, LBFGS) or (isinstance(solver, str) and solver == "lbfgs")
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Tell whether the solver can go on with other rows."""
+    if is_lbfgs(estimator):
+        raise AttributeError("partial_fit is only available for stochastic optimizers; lbfgs is none")
+    return True
 
 
 def adaptation(estimator: Any) -> str:
@@ -157,8 +203,7 @@ def lbfgs_options(estimator: Any) -> tuple[dict[str, Any], _core.TrainOptions]:
 
 
 def _max_time(estimator: Any) -> float:
-    seconds = estimator.max_time
-    return math.inf if seconds is None else real("max_time", seconds, low=0, open_low=True)
+    return math.inf if estimator.max_time is None else float(estimator.max_time)
 
 
 def _inside_joblib_threads() -> bool:
@@ -169,20 +214,24 @@ def _inside_joblib_threads() -> bool:
     return bool(backend.nesting_level) and threading.current_thread() is not threading.main_thread()
 
 
-def train_options(estimator: Any, rows: int, rate: float) -> _core.TrainOptions:
-    """Return the options of a run on so many rows, which starts at this learning rate."""
+def train_options(estimator: Any, network: Network, rows: int, state: OptimizerState) -> _core.TrainOptions:
+    """Return the options of a run on so many rows that goes on from this state."""
     p = estimator
     options = _core.TrainOptions()
+    options.first_epoch, options.epochs = state.epochs, max(p.max_iter, state.epochs + 1)
     options.batch_size = min(200, rows) if p.batch_size == "auto" else min(int(p.batch_size), rows)
-    options.shuffle = bool(p.shuffle)
-    options.l2_over_weights = True
-    options.restore_best = False
-    options.dropout = real("dropout", p.dropout, low=0, high=1, open_high=True)
-    options.clip_norm = 0 if p.clip_norm is None else real("clip_norm", p.clip_norm, low=0, open_low=True)
+    options.shuffle, options.seed, options.restore_best = bool(p.shuffle), state.seed, False
+    options.alpha, options.dropout, options.clip_norm = (
+        float(p.alpha),
+        float(p.dropout),
+        float(p.clip_norm or 0),
+    )
     options.max_time, options.threads = _max_time(p), threads(p)
     chosen = optimizer(p)
-    assert not isinstance(chosen, LBFGS)
+    assert not isinstance(chosen, LBFGS)  # which does not come here
     chosen.fill(options.optimizer)
     options.optimizer.epsilon_hat = p.solver == "adam"  # as scikit-learn has it
+    rate = state.learning_rate
     as_schedule(rate if isinstance(p.learning_rate, str) else p.learning_rate).fill(options.schedule, rate)
+    check_representable(options, network.dtype.name, ("learning_rate_init", "epsilon", "clip_norm"))
     return options

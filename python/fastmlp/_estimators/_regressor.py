@@ -9,26 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._base import BaseMLP
 from fastmlp._estimators._docs import documented
-from fastmlp._targets import LOSSES as ALL_LOSSES
 from fastmlp._targets import Targets, parse_loss
-from fastmlp._validation import name_and_numbers
+from fastmlp._validation import as_numbers, choice, flag, real
 
 Array = NDArray[Any]
 
-#: The losses of numbers, with the default of their own number.
-LOSSES = {
-    name: ALL_LOSSES[name] for name in ("squared_error", "poisson", "absolute_error", "huber", "quantile")
-}
-
-
-def _is_stochastic(estimator: MLPRegressor) -> bool:
-    if _parameters.is_lbfgs(estimator):
-        raise AttributeError("partial_fit is only available for stochastic optimizers, lbfgs is none")
-    return True
+LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
 
 
 @documented
@@ -104,7 +95,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.max_time = max_time
         self.n_jobs = n_jobs
 
-    @available_if(_is_stochastic)
+    @available_if(_parameters.is_stochastic)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None
     ) -> MLPRegressor:
@@ -149,7 +140,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             If return_std is True and there are not several quantiles, or X is wrong.
         """
-        if return_std and len(self._quantiles()) < 2:
+        check_is_fitted(self, "coefs_")
+        if flag("return_std", return_std) and len(self._quantiles()) < 2:
             raise ValueError("return_std needs loss='quantile' with at least two quantiles")
         if not self._quantiles():
             outputs = self._outputs(X)
@@ -196,7 +188,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return ()
         if self.loss != "quantile":
             raise ValueError(f"quantiles need loss='quantile', got loss={self.loss!r}")
-        return parse_loss(f"quantile({', '.join(map(str, np.atleast_1d(self.quantiles)))})")[1]
+        given = self.quantiles
+        if not isinstance(given, (list, tuple, np.ndarray)) or len(given) == 0:
+            raise TypeError(
+                f"quantiles must be a sequence of levels such as (0.05, 0.5, 0.95), got {given!r}"
+            )
+        inside: dict[str, Any] = {"low": 0, "high": 1, "open_low": True, "open_high": True}
+        levels = [real(f"quantiles[{i}]", level, **inside) for i, level in enumerate(given)]
+        if sorted(set(levels)) != levels:
+            raise ValueError(f"quantiles must increase, got {given!r}")
+        return tuple(levels)
 
     _y_numeric = True
 
@@ -204,12 +205,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return not self._quantiles()  # several outputs for one target
 
     def _checked_targets(self, y: Array, *, complete: bool) -> Array:
+        y = as_numbers("y", y, np.float64)
         if self._loss_name() == "poisson" and y.min() < 0:
             raise ValueError(f"y must not be negative for loss='poisson', got {y.min():g}")
         if self._quantiles() and y.ndim != 1:
             raise ValueError(f"y must have shape (n,) for quantiles, got {y.shape}")
         if hasattr(self, "coefs_") and self._count_outputs(y) != self.n_outputs_:
-            raise ValueError(f"y must have {self.n_outputs_} columns as before, got shape {y.shape}")
+            raise ValueError(
+                f"y and quantiles must make {self.n_outputs_} outputs as before, got y of shape {y.shape} "
+                f"and quantiles={self.quantiles!r}"
+            )
         return y
 
     def _count_outputs(self, y: Array) -> int:
@@ -219,7 +224,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantiles = self._quantiles()
         if quantiles:
             return f"quantile({', '.join(map(repr, quantiles))})"
-        name, numbers = name_and_numbers("loss", self.loss, LOSSES)
+        name, numbers = parse_loss(self.loss)
+        choice("loss", name, LOSSES)
         return f"{name}({numbers[0]!r})" if numbers else name
 
     def _encode(self, y: Array) -> Targets:
@@ -227,10 +233,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _loss_of(self, y: Array, weights: Array | None) -> Callable[[float, float], float]:
         """scikit-learn's squared error is a mean over outputs, its Poisson loss half the deviance."""
-        if self.loss == "squared_error":
+        name = self._loss_name()
+        if name == "squared_error":
             outputs = self.n_outputs_
             return lambda loss, penalty: (loss - penalty) / outputs + penalty
-        if self.loss == "poisson":
+        if name == "poisson":
             values = y.reshape(len(y), -1)
             terms = values * np.log(np.where(values > 0, values, 1)) - values
             rest = float(np.average(terms.sum(axis=1), weights=weights))
