@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import signal
+import sys
 import tracemalloc
 from typing import Any
 
@@ -340,3 +342,29 @@ def test_a_malformed_matrix_is_refused(name: str, parts: dict[str, Any]) -> None
         setattr(X, attribute, np.array(values) if isinstance(values, list) else values)
     with pytest.raises(ValueError, match="X is not a valid sparse matrix"):
         fastmlp.Network((4, 3)).forward(X)
+
+
+# ------------------------------------------------------------------------------------------------ interrupts
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("after", [0.1, 0.25, 0.4])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_inside_a_long_step_on_sparse_rows_is_served(threads: int, after: float) -> None:
+    n, width, inputs = 4000, 500, 4000
+    indices = np.tile(np.arange(0, inputs, inputs // width, dtype=np.int32), n)
+    X = sp.csr_array((np.ones(n * width), indices, np.arange(0, n * width + 1, width)), shape=(n, inputs))
+    start = fastmlp.Network((inputs, 1000, 1), loss="squared_error", dtype="float64")
+    options = {"hidden": (1000,), "dtype": "float64", "init": start, "threads": threads}
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, after)
+        with pytest.raises(KeyboardInterrupt) as interrupted:
+            fastmlp.train(X, np.zeros(n), batch_size=None, epochs=10**6, **options)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    net = getattr(interrupted.value, "network", start)  # none, if training had not begun
+    if len(net.history["loss"]) == 0:
+        np.testing.assert_array_equal(net.parameters, start.parameters)
+    assert np.isfinite(net.parameters).all()

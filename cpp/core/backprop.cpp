@@ -98,7 +98,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
 
 template <class T>
 typename Backprop<T>::Rows Backprop<T>::activations(Index layer, const Batch<T>& batch) const {
-    if (layer == 0 && !batch.order) return {batch.features().values, batch.X.ld};
+    if (layer == 0 && !batch.order) return {batch.X.from(batch.first_row).values, batch.X.ld};
     return {a_[std::size_t(layer)], ld_[std::size_t(layer)]};
 }
 
@@ -145,8 +145,7 @@ void Backprop<T>::gather(const Share& share) {
 // Sparse rows are found where they are; what the gradient needs is the way from the features to them.
 template <class T>
 void Backprop<T>::transpose(const Share& share) {
-    const Batch<T>& batch = share.batch;
-    transposed_->build(share.team, batch.features(), batch.order, batch.rows);
+    transposed_->build(share.team, share.batch.sparse_rows(), share.batch.rows);
     end_pass(share);
 }
 
@@ -184,8 +183,8 @@ void Backprop<T>::forward(const Share& share, std::uint64_t step) {
         const ForwardOutput<T> out{a_[at] + begin, slope_[at] ? slope_[at] + begin : nullptr, ld_[at]};
         const WeightPanels<T> weights = layout_.weights(l - 1, parameters());
         if (l == 1 && transposed_) {
-            const Batch<T>& batch = share.batch;
-            const SparseProduct<T> z{batch.features(), batch.order, batch.rows, layer.outputs, layer.inputs};
+            const SparseProduct<T> z{share.batch.sparse_rows(), share.batch.rows, layer.outputs,
+                                     layer.inputs};
             multiply(share, z, transposed_->longest_row(),
                      [&](Index first, Index last) { sparse_forward_(z, weights, out, first, last); });
         } else {
@@ -294,12 +293,12 @@ void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, Ind
                                         thread_room_[std::size_t(team.rank)]};
             Update<T> u = update;
             u.s1 += part * layout_.size();
-            if (begin < weight_tiles && sparse)
-                work.sparse_tiles({transposed_->features(), nullptr, I, O, rows}, delta, u, layer, begin,
-                                  std::min(end, weight_tiles));
-            else if (begin < weight_tiles)
+            const Index stop = std::min(end, weight_tiles);
+            if (begin < stop && sparse)
+                work.sparse_tiles({transposed_->features(), I, O, rows}, delta, u, layer, begin, stop);
+            else if (begin < stop)
                 work.tiles({below.data + row * below.ld, 1, below.ld, I, O, rows}, delta, u, layer, 0, begin,
-                           std::min(end, weight_tiles));
+                           stop);
             if (end > weight_tiles)
                 work.tiles({&one, 0, 0, 1, O, rows}, delta, u.for_biases(), layer, I,
                            std::max<Index>(begin - weight_tiles, 0), end - weight_tiles);

@@ -17,7 +17,7 @@ struct Batch {
     Index rows;
 
     Index data_row(Index i) const { return order ? Index(order[i]) : first_row + i; }
-    Features<T> features() const { return X.from(order ? 0 : first_row); }  // row i is its row i, or order[i]
+    SparseRows<T> sparse_rows() const { return {X.from(order ? 0 : first_row), order}; }
     double weight_sum() const {
         if (!targets.weights) return double(rows);
         double total = 0;
@@ -29,10 +29,10 @@ struct Batch {
 struct BackpropOptions {
     double dropout = 0;
     std::uint64_t seed = 0;
-    bool gather = false;           // batches come with an order
-    bool l2_over_weights = false;  // l2 is divided by the sum of the batch's weights
-    int threads = 1;               // of the largest team
-    std::optional<Index> entries;  // of the largest batch, where X is sparse
+    bool gather = false;                          // batches come with an order
+    bool l2_over_weights = false;                 // l2 is divided by the sum of the batch's weights
+    int threads = 1;                              // of the largest team
+    std::optional<Index> entries = std::nullopt;  // of the largest batch, where X is sparse
 };
 
 template <class T>

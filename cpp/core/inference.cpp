@@ -63,7 +63,7 @@ const T* ForwardPass<T>::raw(const Features<T>& X, Index rows) {
         const Index I = layer.inputs, O = layer.outputs, ld = round_up(O, kLanes<T>);
         const ForwardOutput<T> out{buffers_[l % 2].data(), nullptr, ld};
         if (below.sparse())
-            sparse_forward_({below, nullptr, rows, O, I}, weights_[l], out, 0,
+            sparse_forward_({{below}, rows, O, I}, weights_[l], out, 0,
                             SparseProduct<T>::Grid::tiles(rows, O));
         else
             forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_[l], out, 0,

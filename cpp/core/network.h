@@ -60,11 +60,12 @@ public:
     Index inputs() const { return layers_.front().inputs; }
     Index outputs() const { return layers_.back().outputs; }
 
-    // Multiply-adds count twice; forward, backward and gradient products cost the same, the first layer's as
-    // much as there are features. An update costs as much as its products for kUpdateRows rows.
+    // Multiply-adds count twice; forward, backward and gradient products cost the same. Of the first layer's
+    // only those with entries of X are made, but its update costs as much as the products of kUpdateRows
+    // rows.
     double forward_flops(Index rows, double density = 1) const {
-        const double first = double(layers_.front().biases);
-        return 2.0 * double(rows) * (double(parameter_count()) - (1 - density) * first);
+        const double missing = (1 - density) * double(inputs()) * double(layers_.front().outputs);
+        return 2.0 * double(rows) * (double(parameter_count()) - missing);
     }
     double training_flops(Index rows, double density = 1) const {
         constexpr double kUpdateRows = 4;

@@ -10,7 +10,16 @@ namespace fastmlp {
 // Rows of a sparse tile: tiles of any width have the same number of vectors.
 constexpr int sparse_tile_rows(int vectors) { return 12 / vectors; }
 
-//     C[M, N] = sum_k a(i, k) b(k, j)     over the entries of row i of a, or of row order[i]
+// Rows of sparse features: the first ones of X, or those in the order given.
+template <class T>
+struct SparseRows {
+    Features<T> X;
+    const std::uint32_t* order = nullptr;
+
+    Features<T> operator[](Index i) const { return X.from(order ? Index(order[i]) : i); }
+};
+
+//     C[M, N] = sum_k a(i, k) b(k, j)     over the entries of row i of a
 //
 // With kBias row K of b is added. Each element of C is one chain of multiply-adds in the order of the
 // columns, the same one as of the dense product but for the zeros, which add nothing.
@@ -18,11 +27,8 @@ template <class T>
 struct SparseProduct {
     using Grid = TileGrid<T, sparse_tile_rows>;
 
-    Features<T> a;
-    const std::uint32_t* order;  // may be null
+    SparseRows<T> a;
     Index M, N, K;
-
-    Features<T> row(Index i) const { return a.from(order ? Index(order[i]) : i); }
 };
 
 // Tiles [first, last) of the panel that begins at column j: multiply() finds them as those of dense products.
@@ -37,7 +43,7 @@ void multiply_panel(const SparseProduct<T>& p, const Panels& panels, Index j, In
         P c[V];
         for (int v = 0; v < V; ++v)
             c[v] = kBias ? ploadu<P>(panel.data + p.K * panel.row + v * kLanes<T>) : pset1<P>(T(0));
-        const Features<T> row = p.row(i);
+        const Features<T> row = p.a[i];
         for (Index e = row.starts[0]; e < row.starts[1]; ++e) {
             const T* b = panel.data + row.columns[e] * panel.row;
             const P x = pset1<P>(row.values[e]);
@@ -53,11 +59,12 @@ class TransposedBatch {
 public:
     TransposedBatch(Index inputs, Index most_entries, int threads);
 
-    // Sorts the entries of `rows` rows of X, from the first or through `order`: each thread of the team its
-    // features. A barrier must stand before what follows.
-    void build(const Team& team, const Features<T>& X, const std::uint32_t* order, Index rows);
+    // Sorts the entries of a batch of so many rows, each thread of the team those of its features; a batch
+    // without an order that comes again, as the full one does, is sorted already. A barrier must stand before
+    // what follows.
+    void build(const Team& team, const SparseRows<T>& batch, Index rows);
 
-    Features<T> features() const { return {values_.data(), 0, rows_.data(), starts_.data()}; }
+    SparseRows<T> features() const { return {{values_.data(), 0, rows_.data(), starts_.data()}}; }
 
     // An upper bound to the entries of a row of any batch.
     Index longest_row() const { return std::min(inputs_, values_.size()); }
@@ -67,7 +74,8 @@ private:
     AlignedBuffer<T> values_;
     AlignedBuffer<std::int32_t> rows_;
     AlignedBuffer<std::int64_t> starts_;
-    std::vector<Index> shares_;  // entries of each thread's features
+    std::vector<Index> shares_;             // entries of each thread's features
+    const std::int64_t* sorted_ = nullptr;  // the batch without an order, by its first row
 };
 
 extern template class TransposedBatch<float>;

@@ -116,8 +116,8 @@ TEST_CASE_TEMPLATE("a transposed batch holds every entry once, in the order of t
     for (std::uint32_t i = 0; i < 25; ++i) order.push_back((i * 17 + 5) % 60);
     for (const int threads : {1, 2, 3, 40}) {
         TransposedBatch<T> batch(33, *most_entries(X, 60, 25), threads);
-        run_team(threads, nullptr, [&](const Team& team) { batch.build(team, X, order.data(), 25); });
-        const Features<T> columns = batch.features();
+        run_team(threads, nullptr, [&](const Team& team) { batch.build(team, {X, order.data()}, 25); });
+        const Features<T> columns = batch.features().X;
         Index entry = 0;
         for (Index j = 0; j < 33; ++j) {
             CHECK(columns.starts[j] == entry);
