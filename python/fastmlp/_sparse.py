@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fastmlp._validation import Matrix, as_matrix, as_numbers, check_shape, not_numbers
 
@@ -44,7 +44,7 @@ class SparseRows:
 Features: TypeAlias = Matrix | SparseRows
 
 
-def as_features(argument: str, data: Any, dtype: str, columns: int | None = None) -> Features:
+def as_features(argument: str, data: Any, dtype: DTypeLike, columns: int | None = None) -> Features:
     """Return rows of finite numbers, (n, columns): an array, or CSR where they are a SciPy matrix."""
     if not hasattr(data, "tocsr"):
         return as_matrix(argument, data, dtype, columns)

@@ -21,8 +21,9 @@ from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Scor
 from fastmlp._estimators._fitted import FittedMLP
 from fastmlp._history import History
 from fastmlp._network import Network
+from fastmlp._sparse import as_features, core_form
 from fastmlp._targets import Targets, row_weights
-from fastmlp._validation import as_matrix, as_table
+from fastmlp._validation import as_table
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -246,7 +247,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         targets = self._encode(y)
         values = None if targets.values is None else np.ascontiguousarray(targets.values, network.dtype)
         weights = None if weights is None else weights.astype(network.dtype)
-        return as_matrix("X", X, network.dtype), targets.labels, values, weights
+        return core_form(as_features("X", X, network.dtype)), targets.labels, values, weights
 
     def _split(self, y: Array, random: np.random.RandomState) -> tuple[Array, Array]:
         """Return the rows to train on and those held back for early stopping."""
