@@ -146,6 +146,17 @@ def test_a_network_trained_on_sparse_rows_is_like_any_other() -> None:
     np.testing.assert_array_equal(again.predict(X), net.predict(X))
 
 
+def test_estimators_fit_sparse_rows_as_dense_ones() -> None:
+    pytest.importorskip("sklearn")
+    X, y = sparse_rows(200, 30), np.arange(200) % 3
+    estimator = fastmlp.MLPClassifier((9,), solver="sgd", max_iter=2, random_state=0, batch_size=50)
+    with pytest.warns(UserWarning, match="converge"):
+        sparse = estimator.fit(X, y).coefs_[0].copy()
+    with pytest.warns(UserWarning, match="converge"):
+        np.testing.assert_allclose(sparse, estimator.fit(X.toarray(), y).coefs_[0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(estimator.predict_proba(X), estimator.predict_proba(X.toarray()))
+
+
 # ----------------------------------------------------------------------------------------------- the promises
 
 

@@ -196,8 +196,7 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
 template <class T>
 class Predictor {
 public:
-    explicit Predictor(const Network<T>& network)
-        : network_(network), pass_(network, flat_weights(network)) {}
+    explicit Predictor(const Network<T>& network) : network_(network) {}
 
     Array<T> forward(const FeatureArrays<T>& X, int threads) {
         const auto [rows, n] = features(X);
@@ -253,10 +252,10 @@ private:
     void run(const T* X, Index rows, T* out) {
         constexpr Index kRows = ForwardPass<T>::kRows;
         const std::lock_guard lock(mutex_);
-        pass_.make_room(false);
+        if (!pass_) pass_.emplace(network_, flat_weights(network_)).make_room(false);
         for (Index i = 0; i < rows; i += kRows)
-            pass_.run({X + i * network_.inputs(), network_.inputs()}, std::min(kRows, rows - i),
-                      out + i * network_.outputs());
+            pass_->run({X + i * network_.inputs(), network_.inputs()}, std::min(kRows, rows - i),
+                       out + i * network_.outputs());
     }
 
     std::string accepted() const {
@@ -266,7 +265,7 @@ private:
     }
 
     const Network<T>& network_;
-    ForwardPass<T> pass_;
+    std::optional<ForwardPass<T>> pass_;
     std::mutex mutex_;  // taken and given back under the GIL
     std::vector<ForwardPass<T>> team_passes_;
     std::mutex team_mutex_;
