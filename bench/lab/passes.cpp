@@ -71,9 +71,11 @@ void run(const std::string& name) {
     for (const double start = now(); now() - start < 1.5;)
         for (Index b = 0; b < kBatches; ++b)
             for (Time* gradients : {&adam, &sgd}) {
-                const Batch<float> batch{
-                    X.data(), inputs, {labels.data(), nullptr, nullptr}, order.data() + b * c.batch,
-                    0,        c.batch};
+                const Batch<float> batch{{X.data(), inputs},
+                                         {labels.data(), nullptr, nullptr},
+                                         order.data() + b * c.batch,
+                                         0,
+                                         c.batch};
                 const double t0 = now();
                 backprop.deltas(Team{}, batch, 0);
                 const double t1 = now();

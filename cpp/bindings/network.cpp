@@ -1,5 +1,6 @@
 // Networks and what can be done with them: forward, gradients, traces, training.
 #include <mutex>
+#include <variant>
 
 #include "core/trainer.h"
 #include "python_calls.h"
@@ -8,10 +9,24 @@ namespace fastmlp {
 
 namespace {
 
+// Rows of X: a matrix, or the values, columns and starts of one in CSR.
+template <class T>
+using SparseArrays = std::tuple<Array<T>, Array<std::int32_t>, Array<std::int64_t>>;
+template <class T>
+using FeatureArrays = std::variant<Array<T>, SparseArrays<T>>;
+
+template <class T>
+std::pair<Features<T>, Index> features(const FeatureArrays<T>& X) {
+    if (const auto* dense = std::get_if<Array<T>>(&X))
+        return {{dense->data(), dense->shape(1)}, dense->shape(0)};
+    const auto& [values, columns, starts] = std::get<SparseArrays<T>>(X);
+    return {{values.data(), 0, columns.data(), starts.data()}, starts.size() - 1};
+}
+
 // Rows of X with what they should give; exactly one of labels and values is an array.
 template <class T>
 struct Rows {
-    Array<T> X;
+    FeatureArrays<T> X;
     std::optional<Array<std::int32_t>> labels;
     std::optional<Array<T>> values, weights;
 
@@ -20,7 +35,8 @@ struct Rows {
         if (labels) targets.labels = labels->data();
         if (values) targets.values = values->data();
         if (weights) targets.weights = weights->data();
-        return {X.data(), X.shape(1), X.shape(0), targets};
+        const auto [matrix, n] = features(X);
+        return {matrix, n, targets};
     }
 };
 
@@ -41,9 +57,13 @@ struct WholeBatch {
     Array<T> gradient;
 
     WholeBatch(const Network<T>& network, const Rows<T>& rows, int threads, PythonCalls& python)
-        : backprop(network, rows.data().rows, {.threads = threads}), gradient(network.parameter_count()) {
-        const Data<T> data = rows.data();
-        batch = {data.X, data.ldx, data.targets, nullptr, 0, data.rows};
+        : WholeBatch(network, rows.data(), threads, python) {}
+
+    WholeBatch(const Network<T>& network, const Data<T>& data, int threads, PythonCalls& python)
+        : backprop(network, data.rows,
+                   {.threads = threads, .entries = most_entries(data.X, data.rows, data.rows)}),
+          batch{data.X, data.targets, nullptr, 0, data.rows},
+          gradient(network.parameter_count()) {
         T* const out = gradient.mutable_data();
         Monitor monitor(python.interrupted());
         {
@@ -51,13 +71,14 @@ struct WholeBatch {
             const AlignedBuffer<T> panels(backprop.layout().size());
             Update<T> into(backprop.parameters(), panels.data(), nullptr);
             into.l2 = T(network.architecture().l2);
-            run_team(worth_threads(network.training_flops(data.rows), threads), &monitor,
-                     [&](const Team& team) {
-                         backprop.deltas(team, batch, 0);
-                         team.barrier();
-                         if (team.rank == 0) loss = backprop.loss(batch);
-                         backprop.gradients(team, batch, into, store_work<T>());
-                     });
+            const double flops =
+                network.training_flops(data.rows, data.X.density(data.rows, network.inputs()));
+            run_team(worth_threads(flops, threads), &monitor, [&](const Team& team) {
+                backprop.deltas(team, batch, 0);
+                team.barrier();
+                if (team.rank == 0) loss = backprop.loss(batch);
+                backprop.gradients(team, batch, into, store_work<T>());
+            });
             backprop.layout().unpack(panels.data(), out);
         }
         python.rethrow();
@@ -177,23 +198,21 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
 template <class T>
 class Predictor {
 public:
-    explicit Predictor(const Network<T>& network)
-        : network_(network), pass_(network, flat_weights(network)) {}
+    explicit Predictor(const Network<T>& network) : network_(network) {}
 
-    Array<T> forward(const Array<T>& X, int threads) {
-        Array<T> out({X.shape(0), network_.outputs()});
+    Array<T> forward(const FeatureArrays<T>& X, int threads) {
+        const auto [rows, n] = features(X);
+        Array<T> out({n, network_.outputs()});
         PythonCalls python;
         Monitor monitor(python.interrupted());
         {
             T* result = out.mutable_data();
-            const T* rows = X.data();
-            const Index ldx = X.shape(1), n = X.shape(0);
             const WithoutGil released;
             // Whoever finds the buffers in use makes others: to wait for them would keep threads from
             // working.
             std::vector<ForwardPass<T>> others;
             const std::unique_lock lock(team_mutex_, std::try_to_lock);
-            predict(network_, rows, ldx, n, result, threads, lock ? team_passes_ : others, monitor);
+            predict(network_, rows, n, result, threads, lock ? team_passes_ : others, monitor);
         }
         python.rethrow();
         return out;
@@ -235,9 +254,10 @@ private:
     void run(const T* X, Index rows, T* out) {
         constexpr Index kRows = ForwardPass<T>::kRows;
         const std::lock_guard lock(mutex_);
+        if (!pass_) pass_.emplace(network_, flat_weights(network_)).make_room(false);
         for (Index i = 0; i < rows; i += kRows)
-            pass_.run(X + i * network_.inputs(), network_.inputs(), std::min(kRows, rows - i),
-                      out + i * network_.outputs());
+            pass_->run({X + i * network_.inputs(), network_.inputs()}, std::min(kRows, rows - i),
+                       out + i * network_.outputs());
     }
 
     std::string accepted() const {
@@ -247,7 +267,7 @@ private:
     }
 
     const Network<T>& network_;
-    ForwardPass<T> pass_;
+    std::optional<ForwardPass<T>> pass_;
     std::mutex mutex_;  // taken and given back under the GIL
     std::vector<ForwardPass<T>> team_passes_;
     std::mutex team_mutex_;
@@ -278,7 +298,7 @@ void bind_network(py::module_& m, const char* name) {
             py::arg("layer"), py::arg("kind"), py::arg("scale"), py::arg("seed"))
         .def(
             "loss_and_gradient",
-            [](const Network<T>& self, Array<T> x, Labels y, Values v, Values w, int threads) {
+            [](const Network<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w, int threads) {
                 return loss_and_gradient(self, Rows<T>{x, y, v, w}, threads);
             },
             X, labels, values, weights, py::arg("threads"))
@@ -290,8 +310,8 @@ void bind_network(py::module_& m, const char* name) {
             X, labels, values, weights)
         .def(
             "train",
-            [](Network<T>& self, Array<T> x, Labels y, Values v, Values w,
-               const std::optional<std::tuple<Array<T>, Labels, Values, Values>>& validation,
+            [](Network<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w,
+               const std::optional<std::tuple<FeatureArrays<T>, Labels, Values, Values>>& validation,
                const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> state,
                const py::object& draw_order) {
                 std::optional<Rows<T>> held_out;

@@ -24,22 +24,23 @@ Index tiles_per_poll(Index K) {
     return std::max<Index>(kMultiplyAdds / (kTile * (K + kEpilogue)), 1);
 }
 
+}  // namespace
+
 // A line of memory that another core has read costs much to write. Where activations outweigh the parameters,
 // each thread takes rows of its own through the whole network, and gradients are made in parts of the batch
 // and added. Elsewhere (1 part) the threads share out the columns of every product, where many weights of
-// their own making lie, and wait for each other after each.
+// their own making lie, and wait for each other after each: so they do where X is sparse, whose weights are
+// many.
 template <class T>
-Index gradient_parts(const Network<T>& network, Index rows) {
+Index Backprop<T>::gradient_parts(Index rows) const {
     constexpr Index kPartRows = 64, kMostParts = 16;
-    if (network.training_flops(rows) < 2 * kFlopsPerThread) return 1;
+    if (transposed_ || network_.training_flops(rows) < 2 * kFlopsPerThread) return 1;
     Index width = 0;
-    for (const Index size : network.architecture().sizes) width += 2 * size;
+    for (const Index size : network_.architecture().sizes) width += 2 * size;
     const Index most =
-        std::min({rows * width / (2 * network.parameter_count()), rows / kPartRows, kMostParts});
+        std::min({rows * width / (2 * network_.parameter_count()), rows / kPartRows, kMostParts});
     return Index(std::bit_floor(std::size_t(std::max<Index>(most, 1))));
 }
-
-}  // namespace
 
 template <class T>
 Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropOptions& options)
@@ -49,9 +50,11 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
       dropout_(options.seed, options.dropout),
       drops_(options.dropout > 0),
       alpha_(options.alpha),
+      sparse_forward_(sparse_forward_work<T>(network.layers().front().activation)),
       loss_(loss_function<T>(network.architecture().loss)),
       output_slope_(slope_work<T>(network.output_layer().activation)) {
     const Index L = network.architecture().layers();
+    if (options.entries) transposed_.emplace(network.inputs(), *options.entries, options.threads);
     layout_.pack(network.parameters(), parameters_.data());
     for (const Index size : network.architecture().sizes) ld_.push_back(row_stride<T>(size));
     Index longest = 0;  // panel of b
@@ -80,12 +83,12 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         };
         for (std::size_t l = 0; l < ld_.size(); ++l) {
             const Index size = max_rows * ld_[l];
-            take(a_[l], l > 0 || options.gather ? size : 0);
+            take(a_[l], l > 0 || (options.gather && !options.entries) ? size : 0);
             take(slope_[l], keeps_slope[l] ? size : 0);
             take(delta_[l], l > 0 ? size : 0);
         }
         for (T*& of_thread : thread_room_) take(of_thread, room);
-        const Index parts = gradient_parts(network, max_rows);
+        const Index parts = gradient_parts(max_rows);
         take(parts_, parts > 1 ? parts * layout_.size() : 0);
         if (counting) memory_ = AlignedBuffer<T>(taken);
     }
@@ -95,19 +98,23 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
 
 template <class T>
 typename Backprop<T>::Rows Backprop<T>::activations(Index layer, const Batch<T>& batch) const {
-    if (layer == 0 && !batch.order) return {batch.X + batch.first_row * batch.ldx, batch.ldx};
+    if (layer == 0 && !batch.order) return {batch.X.from(batch.first_row).values, batch.X.ld};
     return {a_[std::size_t(layer)], ld_[std::size_t(layer)]};
 }
 
 template <class T>
 void Backprop<T>::deltas(const Team& team, const Batch<T>& batch, std::uint64_t step) {
-    assert(batch.rows > 0 && batch.ldx >= network_.inputs() && (!batch.order || a_[0]));
+    assert(batch.rows > 0 && batch.X.sparse() == transposed_.has_value());
+    assert(batch.X.sparse() || (batch.X.ld >= network_.inputs() && (!batch.order || a_[0])));
     Share share{team, batch, team.share(batch.rows, team.rank), team.share(batch.rows, team.rank + 1)};
     if (!deals_columns()) {
         share.product_first = share.first;
         share.product_rows = share.last - share.first;
     }
-    if (batch.order) gather(share);
+    if (transposed_)
+        transpose(share);
+    else if (batch.order)
+        gather(share);
     forward(share, step);
     loss(share);
     backward(share);
@@ -123,8 +130,8 @@ void Backprop<T>::gather(const Share& share) {
     const Index width = network_.inputs();
     const auto copy = [&](Index first, Index last) {
         for (Index i = first; i < last; ++i) {
-            const T* row = batch.X + batch.data_row(i) * batch.ldx;
-            const T* ahead = batch.X + batch.data_row(std::min(i + 2, last - 1)) * batch.ldx;
+            const T* row = batch.X.from(batch.data_row(i)).values;
+            const T* ahead = batch.X.from(batch.data_row(std::min(i + 2, last - 1))).values;
             for (Index j = 0; j < width; j += kLanes<T>) {
                 Eigen::internal::prefetch(ahead + j);
                 simd::store(a_[0] + i * ld_[0] + j, simd::load(row + j, std::min(kLanes<T>, width - j)));
@@ -135,17 +142,24 @@ void Backprop<T>::gather(const Share& share) {
     end_pass(share);
 }
 
+// Sparse rows are found where they are; what the gradient needs is the way from the features to them.
+template <class T>
+void Backprop<T>::transpose(const Share& share) {
+    transposed_->build(share.team, share.batch.sparse_rows(), share.batch.rows);
+    end_pass(share);
+}
+
 // The share's rows of a matrix times a matrix with K rows and N columns.
 template <class T>
 Product<T> Backprop<T>::product(const Share& share, Rows a, Index N, Index K) const {
     return {a.data + share.product_first * a.ld, a.ld, 1, share.product_rows, N, K};
 }
 
-// Calls tiles(first, last) for this thread's tiles of the product.
+// Calls tiles(first, last) for this thread's tiles of the product, whose sums have at most K terms.
 template <class T>
-template <class Tiles>
-void Backprop<T>::multiply(const Share& share, const Product<T>& product, Tiles tiles) const {
-    const Index count = TileGrid<T>::tiles(product.M, product.N), grain = tiles_per_poll<T>(product.K);
+template <class Factors, class Tiles>
+void Backprop<T>::multiply(const Share& share, const Factors& product, Index K, Tiles tiles) const {
+    const Index count = Factors::Grid::tiles(product.M, product.N), grain = tiles_per_poll<T>(K);
     if (deals_columns())
         share.team.deal(count, tiles, grain);
     else
@@ -165,12 +179,19 @@ void Backprop<T>::forward(const Share& share, std::uint64_t step) {
     for (Index l = 1; l <= L; ++l) {
         const auto at = std::size_t(l);
         const LayerPanels<T>& layer = layout_.layer(l - 1);
-        const Product<T> z = product(share, activations(l - 1, share.batch), layer.outputs, layer.inputs);
         const Index begin = share.product_first * ld_[at];
         const ForwardOutput<T> out{a_[at] + begin, slope_[at] ? slope_[at] + begin : nullptr, ld_[at]};
-        multiply(share, z, [&](Index first, Index last) {
-            forward_[at - 1](z, layout_.weights(l - 1, parameters()), out, first, last);
-        });
+        const WeightPanels<T> weights = layout_.weights(l - 1, parameters());
+        if (l == 1 && transposed_) {
+            const SparseProduct<T> z{share.batch.sparse_rows(), share.batch.rows, layer.outputs,
+                                     layer.inputs};
+            multiply(share, z, transposed_->longest_row(),
+                     [&](Index first, Index last) { sparse_forward_(z, weights, out, first, last); });
+        } else {
+            const Product<T> z = product(share, activations(l - 1, share.batch), layer.outputs, layer.inputs);
+            multiply(share, z, z.K,
+                     [&](Index first, Index last) { forward_[at - 1](z, weights, out, first, last); });
+        }
         if (!drops_ || l == L) continue;
         const auto drop = [&](Index first, Index last) {
             for (Index i = first; i < last; ++i)
@@ -218,7 +239,7 @@ void Backprop<T>::backward(const Share& share) {
         const TransposedPanels<T> weights{parameters(), layer, thread_room_[std::size_t(share.team.rank)]};
         const BackwardOutput<T> out{a_[at - 1] + begin, slope_[at - 1] ? slope_[at - 1] + begin : nullptr,
                                     delta_[at - 1] + begin, ld_[at - 1]};
-        multiply(share, below,
+        multiply(share, below, below.K,
                  [&](Index first, Index last) { backward_[at - 2](below, weights, out, first, last); });
     }
 }
@@ -240,7 +261,7 @@ double Backprop<T>::l2(const Batch<T>& batch) const {
 template <class T>
 void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
                             const GradientWork<T>& work) {
-    const Index L = network_.architecture().layers(), parts = gradient_parts(network_, batch.rows);
+    const Index L = network_.architecture().layers(), parts = gradient_parts(batch.rows);
     if (parts == 1) {
         for (Index l = L; l >= 1; --l) gradient(team, l, batch, 1, update, work);
         return;
@@ -260,7 +281,9 @@ void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, Ind
     const LayerPanels<T>& layer = layout_.layer(l - 1);
     const Rows below = activations(l - 1, batch), above = delta(l);
     const Index I = layer.inputs, O = layer.outputs;
-    const Index weight_tiles = TileGrid<T>::tiles(I, O), tiles = weight_tiles + TileGrid<T>::tiles(1, O);
+    const bool sparse = l == 1 && transposed_;
+    const Index weight_tiles = sparse ? SparseProduct<T>::Grid::tiles(I, O) : TileGrid<T>::tiles(I, O);
+    const Index tiles = weight_tiles + TileGrid<T>::tiles(1, O);
     const auto share = [&](Index first, Index last) {
         while (first < last) {
             const Index part = first / tiles, begin = first % tiles,
@@ -270,9 +293,12 @@ void Backprop<T>::gradient(const Team& team, Index l, const Batch<T>& batch, Ind
                                         thread_room_[std::size_t(team.rank)]};
             Update<T> u = update;
             u.s1 += part * layout_.size();
-            if (begin < weight_tiles)
+            const Index stop = std::min(end, weight_tiles);
+            if (begin < stop && sparse)
+                work.sparse_tiles({transposed_->features(), I, O, rows}, delta, u, layer, begin, stop);
+            else if (begin < stop)
                 work.tiles({below.data + row * below.ld, 1, below.ld, I, O, rows}, delta, u, layer, 0, begin,
-                           std::min(end, weight_tiles));
+                           stop);
             if (end > weight_tiles)
                 work.tiles({&one, 0, 0, 1, O, rows}, delta, u.for_biases(), layer, I,
                            std::max<Index>(begin - weight_tiles, 0), end - weight_tiles);

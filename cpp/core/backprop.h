@@ -10,14 +10,14 @@ namespace fastmlp {
 // B rows of the data: rows order[0 .. B) of X, or first_row .. first_row + B when order is null.
 template <class T>
 struct Batch {
-    const T* X;
-    Index ldx;
+    Features<T> X;
     Targets<T> targets;
     const std::uint32_t* order = nullptr;
     Index first_row = 0;
     Index rows;
 
     Index data_row(Index i) const { return order ? Index(order[i]) : first_row + i; }
+    SparseRows<T> sparse_rows() const { return {X.from(order ? 0 : first_row), order}; }
     double weight_sum() const {
         if (!targets.weights) return double(rows);
         double total = 0;
@@ -29,9 +29,10 @@ struct Batch {
 struct BackpropOptions {
     double dropout = 0;
     std::uint64_t seed = 0;
-    bool gather = false;  // batches come with an order
-    double alpha = 0;     // added to l2, divided by the sum of the batch's weights
-    int threads = 1;      // of the largest team
+    bool gather = false;                          // batches come with an order
+    double alpha = 0;                             // added to l2, divided by the sum of the batch's weights
+    int threads = 1;                              // of the largest team
+    std::optional<Index> entries = std::nullopt;  // of the largest batch, where X is sparse
 };
 
 template <class T>
@@ -76,13 +77,15 @@ private:
         Index product_first = 0, product_rows = batch.rows;
     };
     void gather(const Share& share);
+    void transpose(const Share& share);
     void forward(const Share& share, std::uint64_t step);
     void loss(const Share& share);
     void backward(const Share& share);
     bool deals_columns() const { return !parts_; }
+    Index gradient_parts(Index rows) const;
     Product<T> product(const Share& share, Rows a, Index N, Index K) const;
-    template <class Tiles>
-    void multiply(const Share& share, const Product<T>& product, Tiles tiles) const;
+    template <class Factors, class Tiles>
+    void multiply(const Share& share, const Factors& product, Index K, Tiles tiles) const;
     void end_pass(const Share& share) const;
     void gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts, const Update<T>& update,
                   const GradientWork<T>& work) const;
@@ -90,6 +93,7 @@ private:
     const Network<T>& network_;
     PanelLayout<T> layout_;
     AlignedBuffer<T> parameters_;
+    std::optional<TransposedBatch<T>> transposed_;  // where X is sparse
     Dropout dropout_;
     bool drops_;
     double alpha_;
@@ -100,6 +104,7 @@ private:
     T* parts_ = nullptr;
     std::vector<double> row_losses_, squares_;  // squares of the weights, a panel each
     std::vector<ForwardTiles<T>> forward_;
+    SparseForwardTiles<T> sparse_forward_;
     std::vector<BackwardTiles<T>> backward_;
     LossFunction<T> loss_;
     SlopeWork<T> output_slope_;

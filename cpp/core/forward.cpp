@@ -30,6 +30,12 @@ void forward_tiles(const Product<T>& p, const WeightPanels<T>& weights, const Fo
     multiply<true>(p, weights, first, last, Activate<F, T>{out});
 }
 
+template <class F, class T>
+void sparse_forward_tiles(const SparseProduct<T>& p, const WeightPanels<T>& weights,
+                          const ForwardOutput<T>& out, Index first, Index last) {
+    multiply<true>(p, weights, first, last, Activate<F, T>{out});
+}
+
 }  // namespace
 
 template <class T>
@@ -38,7 +44,15 @@ ForwardTiles<T> forward_work(Activation activation) {
                            [](auto f) -> ForwardTiles<T> { return forward_tiles<decltype(f), T>; });
 }
 
+template <class T>
+SparseForwardTiles<T> sparse_forward_work(Activation activation) {
+    return with_activation(
+        activation, [](auto f) -> SparseForwardTiles<T> { return sparse_forward_tiles<decltype(f), T>; });
+}
+
 template ForwardTiles<float> forward_work(Activation);
 template ForwardTiles<double> forward_work(Activation);
+template SparseForwardTiles<float> sparse_forward_work(Activation);
+template SparseForwardTiles<double> sparse_forward_work(Activation);
 
 }  // namespace fastmlp

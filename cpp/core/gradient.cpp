@@ -52,6 +52,28 @@ void gradient_tiles(const Product<T>& p, const MatrixPanels<T>& delta, const Upd
              Apply<Rule, T>{u, layer.offset, layer.weights(1) - layer.weights(0), first_row});
 }
 
+// The update of a feature's weights waits for them to come from memory, so it is done at once.
+template <class Rule, class T>
+struct ApplyAtOnce {
+    const Update<T>& u;
+    Index first, panel_stride;
+
+    template <int V>
+    auto panel(Index j) const {
+        const Index panel = first + j / TileGrid<T>::kColumns * panel_stride;
+        return [&update = u, panel](Index i, int v, int, Packet<T> g) FASTMLP_INLINE_LAMBDA {
+            fastmlp::update<Rule>(update, panel + (i * V + v) * kLanes<T>, g);
+        };
+    }
+};
+
+template <class Rule, class T>
+void sparse_gradient_tiles(const SparseProduct<T>& p, const MatrixPanels<T>& delta, const Update<T>& u,
+                           const LayerPanels<T>& layer, Index first, Index last) {
+    multiply(p, delta, first, last,
+             ApplyAtOnce<Rule, T>{u, layer.offset, layer.weights(1) - layer.weights(0)});
+}
+
 template <class Rule, class T>
 void gradient_sum(const T* parts, Index count, Index stride, T scale, const Update<T>& u, Index at, Index n) {
     for (Index e = 0; e < n; e += kLanes<T>) {
@@ -64,7 +86,8 @@ void gradient_sum(const T* parts, Index count, Index stride, T scale, const Upda
 
 template <class T>
 constexpr auto work_of = [](auto rule) -> GradientWork<T> {
-    return {gradient_tiles<decltype(rule), T>, gradient_sum<decltype(rule), T>};
+    return {gradient_tiles<decltype(rule), T>, sparse_gradient_tiles<decltype(rule), T>,
+            gradient_sum<decltype(rule), T>};
 };
 
 }  // namespace

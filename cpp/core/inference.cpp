@@ -35,48 +35,64 @@ ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<
     : network_(network),
       weights_(std::move(weights)),
       columns_(loss_scratch<T>(network.outputs())),
-      ld_(round_up(network.outputs(), kLanes<T>)) {
-    const Index size = kRows * round_up(network.widest(), kLanes<T>);
-    for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(size);
-    for (const Layer& layer : network.layers()) forward_.push_back(forward_work<T>(layer.activation));
-    if (weights_[0].row != 0) room_ = AlignedBuffer<T>(panel_size<T>(network.widest() + 1));
+      ld_(round_up(network.outputs(), kLanes<T>)),
+      sparse_forward_(sparse_forward_work<T>(network.layers().front().activation)) {
+    Index widest = 0;
+    for (const Layer& layer : network.layers()) {
+        forward_.push_back(forward_work<T>(layer.activation));
+        widest = std::max(widest, layer.outputs);
+    }
+    for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(kRows * round_up(widest, kLanes<T>));
+}
+
+template <class T>
+void ForwardPass<T>::make_room(bool sparse) {
+    Index longest = 0;
+    for (std::size_t l = sparse; l < weights_.size(); ++l)
+        if (weights_[l].row != 0) longest = std::max(longest, network_.layers()[l].inputs + 1);
+    if (panel_size<T>(longest) <= room_.size()) return;
+    room_ = AlignedBuffer<T>(panel_size<T>(longest));
     for (WeightPanels<T>& of_layer : weights_) of_layer.room = room_.data();
 }
 
 template <class T>
-const T* ForwardPass<T>::raw(const T* X, Index ldx, Index rows) {
+const T* ForwardPass<T>::raw(const Features<T>& X, Index rows) {
+    Features<T> below = X;
     for (std::size_t l = 0; l < forward_.size(); ++l) {
         const Layer& layer = network_.layers()[l];
-        T* a = buffers_[l % 2].data();
-        const Index ld = round_up(layer.outputs, kLanes<T>);
-        const Product<T> product{X, ldx, 1, rows, layer.outputs, layer.inputs};
-        const ForwardOutput<T> out{a, nullptr, ld};
-        forward_[l](product, weights_[l], out, 0, TileGrid<T>::tiles(rows, layer.outputs));
-        X = a;
-        ldx = ld;
+        const Index I = layer.inputs, O = layer.outputs, ld = round_up(O, kLanes<T>);
+        const ForwardOutput<T> out{buffers_[l % 2].data(), nullptr, ld};
+        if (below.sparse())
+            sparse_forward_({{below}, rows, O, I}, weights_[l], out, 0,
+                            SparseProduct<T>::Grid::tiles(rows, O));
+        else
+            forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_[l], out, 0,
+                        TileGrid<T>::tiles(rows, O));
+        below = {out.a, ld};
     }
-    return X;
+    return below.values;
 }
 
 template <class T>
-void ForwardPass<T>::run(const T* X, Index ldx, Index rows, T* out) {
-    T* z = const_cast<T*>(raw(X, ldx, rows));  // lies in this pass's own buffer
+void ForwardPass<T>::run(const Features<T>& X, Index rows, T* out) {
+    T* z = const_cast<T*>(raw(X, rows));  // lies in this pass's own buffer
     apply_link(network_.architecture().loss, z, ld_, rows, network_.outputs(), columns_.data());
     for (Index i = 0; i < rows; ++i, z += ld_, out += network_.outputs())
         std::copy(z, z + network_.outputs(), out);
 }
 
 template <class T>
-void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
+void predict(const Network<T>& network, const Features<T>& X, Index n, T* out, int threads,
              std::vector<ForwardPass<T>>& passes, Monitor& monitor) {
-    threads = int(std::min<Index>(worth_threads(network.forward_flops(n), threads), std::max<Index>(n, 1)));
+    const double flops = network.forward_flops(n, X.density(n, network.inputs()));
+    threads = int(std::min<Index>(worth_threads(flops, threads), std::max<Index>(n, 1)));
     while (passes.size() < std::size_t(threads)) passes.emplace_back(network, flat_weights(network));
+    for (ForwardPass<T>& pass : passes) pass.make_room(X.sparse());
     run_team(threads, &monitor, [&](const Team& team) {
         ForwardPass<T>& pass = passes[std::size_t(team.rank)];
         const auto work = [&](Index first, Index last) {
             for (Index i = first; i < last; i += ForwardPass<T>::kRows)
-                pass.run(X + i * ldx, ldx, std::min(ForwardPass<T>::kRows, last - i),
-                         out + i * network.outputs());
+                pass.run(X.from(i), std::min(ForwardPass<T>::kRows, last - i), out + i * network.outputs());
         };
         team.deal(n, work, ForwardPass<T>::kRows);
     });
@@ -84,12 +100,11 @@ void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, 
 
 template <class T>
 Evaluation<T>::Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters,
-                          const T* X, Index ldx, Index n, const Targets<T>& targets, int threads)
+                          const Features<T>& X, Index n, const Targets<T>& targets, int threads)
     : network_(network),
       layout_(layout),
       parameters_(parameters),
       X_(X),
-      ldx_(ldx),
       n_(n),
       blocks_(ceil_div(n, ForwardPass<T>::kRows)),
       sums_(scores_classes(network.architecture().loss) ? 1 : network.outputs()),
@@ -128,7 +143,7 @@ template <class T>
 void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
     const Architecture& architecture = network_.architecture();
     const Index first = block * ForwardPass<T>::kRows, last = std::min(first + ForwardPass<T>::kRows, n_);
-    const T* output = pass.raw(X_ + first * ldx_, ldx_, last - first);
+    const T* output = pass.raw(X_.from(first), last - first);
     double losses[ForwardPass<T>::kRows];
     const LossBatch<T> rows{targets_,
                             nullptr,
@@ -212,9 +227,9 @@ template class ForwardPass<float>;
 template class ForwardPass<double>;
 template class Evaluation<float>;
 template class Evaluation<double>;
-template void predict(const Network<float>&, const float*, Index, Index, float*, int,
+template void predict(const Network<float>&, const Features<float>&, Index, float*, int,
                       std::vector<ForwardPass<float>>&, Monitor&);
-template void predict(const Network<double>&, const double*, Index, Index, double*, int,
+template void predict(const Network<double>&, const Features<double>&, Index, double*, int,
                       std::vector<ForwardPass<double>>&, Monitor&);
 
 }  // namespace fastmlp

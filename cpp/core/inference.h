@@ -16,11 +16,15 @@ public:
     // The weights are read where they lie when a pass is run.
     ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights);
 
-    // Writes the outputs of `rows` rows, at most kRows, to `out` [rows, outputs].
-    void run(const T* X, Index ldx, Index rows, T* out);
+    // Makes room for copies of panels of flat weights, those of sparse features excepted: they are not worth
+    // it.
+    void make_room(bool sparse);
+
+    // Writes the outputs of the first `rows` rows, at most kRows, to `out` [rows, outputs].
+    void run(const Features<T>& X, Index rows, T* out);
 
     // The last layer's values in place, [rows, ld]: z where the loss takes logits, else a.
-    const T* raw(const T* X, Index ldx, Index rows);
+    const T* raw(const Features<T>& X, Index rows);
     Index ld() const { return ld_; }
     T* columns() const { return columns_.data(); }  // loss_scratch(outputs)
 
@@ -30,11 +34,12 @@ private:
     AlignedBuffer<T> buffers_[2], columns_, room_;
     Index ld_;
     std::vector<ForwardTiles<T>> forward_;
+    SparseForwardTiles<T> sparse_forward_;
 };
 
 // The outputs of n rows, [n, outputs]. `passes` is filled up to one for each thread, and can be used again.
 template <class T>
-void predict(const Network<T>& network, const T* X, Index ldx, Index n, T* out, int threads,
+void predict(const Network<T>& network, const Features<T>& X, Index n, T* out, int threads,
              std::vector<ForwardPass<T>>& passes, Monitor& monitor);
 
 // Loss and score on a set of rows, measured again and again: buffers and constants are made once.
@@ -42,8 +47,8 @@ template <class T>
 class Evaluation {
 public:
     // Of the parameters in panels that are there when run() is called.
-    Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters, const T* X,
-               Index ldx, Index n, const Targets<T>& targets, int threads);
+    Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters,
+               const Features<T>& X, Index n, const Targets<T>& targets, int threads);
 
     // Called by every thread of a team; the results are there after the barrier that ends it.
     void run(const Team& team);
@@ -58,8 +63,9 @@ private:
 
     const Network<T>& network_;
     const PanelLayout<T>& layout_;
-    const T *parameters_, *X_;
-    Index ldx_, n_, blocks_, sums_;
+    const T* parameters_;
+    Features<T> X_;
+    Index n_, blocks_, sums_;
     Targets<T> targets_;
     double weight_sum_;
     LossFunction<T> loss_;

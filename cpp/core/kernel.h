@@ -11,27 +11,29 @@
 
 namespace fastmlp {
 
-template <class T>
-struct Product {
-    const T* a;  // a(i, k) = a[i * a_row + k * a_col]
-    Index a_row, a_col;
-    Index M, N, K;
-};
-
 // The columns of C lie in panels one tile wide, the last one narrower; the rows of a panel in tiles. Tiles
 // are numbered panel by panel, so that neighbours share their panel of b.
-template <class T>
+template <class T, auto kRows = tile_rows>
 struct TileGrid {
     static constexpr Index kColumns = kTileVectors * kLanes<T>;
 
     static Index vectors(Index columns) {
         return std::min<Index>(kTileVectors, ceil_div(columns, kLanes<T>));
     }
-    static Index panel_tiles(Index M, Index columns) { return ceil_div(M, tile_rows(int(vectors(columns)))); }
+    static Index panel_tiles(Index M, Index columns) { return ceil_div(M, kRows(int(vectors(columns)))); }
     static Index tiles(Index M, Index N) {
         const Index rest = N % kColumns;
         return N / kColumns * panel_tiles(M, kColumns) + (rest ? panel_tiles(M, rest) : 0);
     }
+};
+
+template <class T>
+struct Product {
+    using Grid = TileGrid<T>;
+
+    const T* a;  // a(i, k) = a[i * a_row + k * a_col]
+    Index a_row, a_col;
+    Index M, N, K;
 };
 
 // K rows of b, V vectors wide, `row` elements apart. The first tile that reads them leaves a copy in `room`,
@@ -123,8 +125,8 @@ void multiply_panel(const Product<T>& p, const Panels& panels, Index j, Index fi
     }
 }
 
-template <int V, bool kBias, class T, class Panels, class Epilogues>
-void multiply_panel_of(Index vectors, const Product<T>& p, const Panels& panels, Index j, Index first,
+template <int V, bool kBias, template <class> class Factors, class T, class Panels, class Epilogues>
+void multiply_panel_of(Index vectors, const Factors<T>& p, const Panels& panels, Index j, Index first,
                        Index last, const Epilogues& epilogues) {
     if constexpr (V > 1) {
         if (vectors < V)
@@ -137,12 +139,12 @@ void multiply_panel_of(Index vectors, const Product<T>& p, const Panels& panels,
     multiply_panel<Packet<T>, V, kBias>(p, panels, j, first, last, epilogues);
 }
 
-// Tiles [first, last) of the product's TileGrid. panels.panel<V>(j, tiles) gives the rows of b for V vectors
+// Tiles [first, last) of the product's grid. panels.panel<V>(j, tiles) gives the rows of b for V vectors
 // from column j on, of which so many tiles will be made; epilogues.panel<V>(j) their epilogue.
-template <bool kBias = false, class T, class Panels, class Epilogues>
-void multiply(const Product<T>& p, const Panels& panels, Index first, Index last,
+template <bool kBias = false, template <class> class Factors, class T, class Panels, class Epilogues>
+void multiply(const Factors<T>& p, const Panels& panels, Index first, Index last,
               const Epilogues& epilogues) {
-    using Grid = TileGrid<T>;
+    using Grid = typename Factors<T>::Grid;
     const Index full = Grid::panel_tiles(p.M, Grid::kColumns);
     for (Index panel = first / full; first < last; ++panel) {
         const Index j = panel * Grid::kColumns, begin = panel * full;

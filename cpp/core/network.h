@@ -59,11 +59,18 @@ public:
     const T* loss_parameters() const { return loss_parameters_.data(); }
     Index inputs() const { return layers_.front().inputs; }
     Index outputs() const { return layers_.back().outputs; }
-    Index widest() const { return *std::max_element(architecture_.sizes.begin(), architecture_.sizes.end()); }
 
-    // Multiply-adds count twice; forward, backward and gradient products cost the same.
-    double forward_flops(Index rows) const { return 2.0 * double(rows) * double(parameter_count()); }
-    double training_flops(Index rows) const { return 3 * forward_flops(rows); }
+    // Multiply-adds count twice; forward, backward and gradient products cost the same. Of the first layer's
+    // only those with entries of X are made, but its update costs as much as the products of kUpdateRows
+    // rows.
+    double forward_flops(Index rows, double density = 1) const {
+        const double missing = (1 - density) * double(inputs()) * double(layers_.front().outputs);
+        return 2.0 * double(rows) * (double(parameter_count()) - missing);
+    }
+    double training_flops(Index rows, double density = 1) const {
+        constexpr double kUpdateRows = 4;
+        return 3 * forward_flops(rows, std::min(density + kUpdateRows / double(rows), 1.0));
+    }
 
     // Fills W of one layer with std * normal or scale * (2u - 1) numbers, row by row; b with zeros.
     void initialize(Index layer, InitKind kind, double scale, std::uint64_t seed) {

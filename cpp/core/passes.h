@@ -4,6 +4,7 @@
 
 #include "optimizers.h"
 #include "panels.h"
+#include "sparse.h"
 
 namespace fastmlp {
 
@@ -18,6 +19,13 @@ using ForwardTiles = void (*)(const Product<T>&, const WeightPanels<T>&, const F
                               Index last);
 template <class T>
 ForwardTiles<T> forward_work(Activation activation);
+
+// The same of sparse features: the first layer's.
+template <class T>
+using SparseForwardTiles = void (*)(const SparseProduct<T>&, const WeightPanels<T>&, const ForwardOutput<T>&,
+                                    Index first, Index last);
+template <class T>
+SparseForwardTiles<T> sparse_forward_work(Activation activation);
 
 // delta_prev[B, I] = (delta[B, O] W^T[O, I]) f'(z_prev)
 template <class T>
@@ -44,6 +52,9 @@ struct GradientWork {
     // dW[I, O] = A_prev^T[I, B] delta[B, O], rows first_row .. of a layer in panels.
     void (*tiles)(const Product<T>&, const MatrixPanels<T>&, const Update<T>&, const LayerPanels<T>&,
                   Index first_row, Index first, Index last);
+    // The same of a transposed batch of sparse features, all rows of the layer.
+    void (*sparse_tiles)(const SparseProduct<T>&, const MatrixPanels<T>&, const Update<T>&,
+                         const LayerPanels<T>&, Index first, Index last);
     // Gradients that lie in memory: scale * sum of `count` arrays of n elements, for the parameters from `at`
     // on.
     void (*sum)(const T* parts, Index count, Index stride, T scale, const Update<T>&, Index at, Index n);

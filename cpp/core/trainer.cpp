@@ -34,10 +34,12 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       long_step_(estimated_seconds(network, batch_size_) > kLongStepSeconds),
       whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized),
       restores_(options.restore_best && (validation || options.patience >= 0)),
-      team_size_(TeamSize::resume(worth_threads(network.training_flops(batch_size_), options.threads))),
+      team_size_(TeamSize::resume(
+          worth_threads(network.training_flops(batch_size_, data.X.density(data.rows, network.inputs())),
+                        options.threads))),
       backprop_(network, batch_size_,
                 {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, options.alpha,
-                 team_size_.most()}),
+                 team_size_.most(), most_entries(data.X, data.rows, batch_size_)}),
       work_(update_work<T>(options.optimizer.kind)),
       state_(state),
       epoch_(options.first_epoch) {
@@ -45,7 +47,7 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
     assert((data.targets.labels != nullptr) != (data.targets.values != nullptr));
     if (validation)
         evaluation_.emplace(network, backprop_.layout(), backprop_.parameters(), validation->X,
-                            validation->ldx, validation->rows, validation->targets, team_size_.most());
+                            validation->rows, validation->targets, team_size_.most());
     const Index size = backprop_.layout().size(), states = state_count(options.optimizer.kind);
     if (states >= 1) state1_ = AlignedBuffer<T>(size);
     if (states >= 2) state2_ = AlignedBuffer<T>(size);
@@ -144,9 +146,8 @@ void Trainer<T>::train_step(Team team) {
     if (!long_step_) team.monitor = nullptr;
     // Read before the barrier: rank 0 writes them at the end of its step.
     const Index step = epoch_ * steps_per_epoch_ + first_row_ / batch_size_, updates = steps_;
-    const Batch<T> batch{data_.X,       data_.ldx,
-                         data_.targets, order_.empty() ? nullptr : order_.data() + first_row_,
-                         first_row_,    std::min(batch_size_, data_.rows - first_row_)};
+    const Batch<T> batch{data_.X, data_.targets, order_.empty() ? nullptr : order_.data() + first_row_,
+                         first_row_, std::min(batch_size_, data_.rows - first_row_)};
     backprop_.deltas(team, batch, std::uint64_t(step));
     team.barrier();
     const double loss = backprop_.loss(batch);

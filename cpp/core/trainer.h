@@ -56,8 +56,8 @@ struct OptimizerState {
 
 template <class T>
 struct Data {
-    const T* X;
-    Index ldx, rows;
+    Features<T> X;
+    Index rows;
     Targets<T> targets;
 };
 

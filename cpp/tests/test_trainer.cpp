@@ -47,7 +47,7 @@ struct Made {
                              network.architecture().loss == Loss::hinge;
         const Targets<T> targets{classes ? labels.data() : nullptr, classes ? nullptr : values.data(),
                                  nullptr};
-        return {X.data(), network.inputs(), Index(X.size()) / network.inputs(), targets};
+        return {{X.data(), network.inputs()}, Index(X.size()) / network.inputs(), targets};
     }
     std::vector<T> parameters() const {
         return {network.parameters(), network.parameters() + network.parameter_count()};
@@ -57,7 +57,7 @@ struct Made {
 template <class T>
 std::pair<double, std::vector<T>> loss_and_gradient(const Made<T>& made, int threads) {
     const Data<T> data = made.data();
-    const Batch<T> batch{data.X, data.ldx, data.targets, nullptr, 0, data.rows};
+    const Batch<T> batch{data.X, data.targets, nullptr, 0, data.rows};
     Backprop<T> backprop(made.network, data.rows, {.threads = threads});
     std::vector<T> gradient(static_cast<std::size_t>(made.network.parameter_count()));
     const AlignedBuffer<T> panels(backprop.layout().size());
@@ -201,9 +201,9 @@ TEST_CASE_TEMPLATE("a row's outputs do not depend on the rows around it", T, flo
     std::vector<T> all(600), one(3);
     Monitor monitor;
     std::vector<ForwardPass<T>> passes;
-    predict(made.network, data.X, data.ldx, 200, all.data(), 2, passes, monitor);
+    predict(made.network, data.X, 200, all.data(), 2, passes, monitor);
     for (Index i = 0; i < 200; ++i) {
-        predict(made.network, data.X + i * data.ldx, data.ldx, 1, one.data(), 1, passes, monitor);
+        predict(made.network, data.X.from(i), 1, one.data(), 1, passes, monitor);
         CHECK(std::memcmp(one.data(), all.data() + i * 3, 3 * sizeof(T)) == 0);
     }
 }

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from fastmlp import _core, _threads
 from fastmlp._history import History
 from fastmlp._init import initialize
+from fastmlp._sparse import Features, SparseRows, as_features, core_form
 from fastmlp._targets import LINKS, Targets, as_targets, encode, parse_loss, per_quantile, row_weights
-from fastmlp._validation import as_matrix, choice, dtype_name, feature_names, integer, layer_sizes, real
+from fastmlp._validation import choice, dtype_name, feature_names, integer, layer_sizes, real
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -225,7 +226,7 @@ class Network:
         Parameters
         ----------
         X : array_like, (n, inputs)
-            Rows of finite numbers; n may be 0.
+            Rows of finite numbers; n may be 0. A SciPy sparse matrix is not made dense.
 
         Returns
         -------
@@ -245,7 +246,7 @@ class Network:
         few: Array | None = self._core_predictor.try_forward(X)
         if few is not None:
             return few
-        outputs: Array = self._core_predictor.forward(self._matrix(X), _threads.resolve(None))
+        outputs: Array = self._core_predictor.forward(core_form(self._matrix(X)), _threads.resolve(None))
         at = _core.first_nonfinite(outputs)
         if at >= 0:
             warnings.warn(
@@ -338,7 +339,7 @@ class Network:
         """
         X, targets, weights = self._checked_rows(X, y, sample_weight)
         return self._core.loss_and_gradient(
-            X, targets.labels, targets.values, weights, _threads.resolve(None)
+            core_form(X), targets.labels, targets.values, weights, _threads.resolve(None)
         )
 
     def trace(self, X: Any, y: Any, sample_weight: Any = None) -> Trace:
@@ -347,7 +348,7 @@ class Network:
         Parameters
         ----------
         X, y, sample_weight
-            As in `loss_and_gradient`.
+            As in `loss_and_gradient`; a sparse X is made dense.
 
         Returns
         -------
@@ -359,6 +360,7 @@ class Network:
             Naming the argument.
         """
         X, targets, weights = self._checked_rows(X, y, sample_weight)
+        X = X.toarray() if isinstance(X, SparseRows) else X
         loss, gradient, z, a, delta = self._core.trace(X, targets.labels, targets.values, weights)
         dW, db = self._views(gradient)
         outputs = self._core_predictor.forward(X, 1)  # with the output activation that belongs to the loss
@@ -408,16 +410,16 @@ class Network:
         parts = np.split(flat, ends[:-1])
         return Views(W.reshape(s) for W, s in zip(parts[::2], shapes, strict=True)), Views(parts[1::2])
 
-    def _matrix(self, X: Any) -> Array:
+    def _matrix(self, X: Any) -> Features:
         names = feature_names(X)
         if names and self.feature_names and names != self.feature_names:
             raise ValueError(
                 f"X must have the columns {', '.join(self.feature_names)}, in this order; "
                 f"got {', '.join(names)}"
             )
-        return as_matrix("X", X, self._dtype, self.layer_sizes[0])
+        return as_features("X", X, self._dtype, self.layer_sizes[0])
 
-    def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Targets, Array | None]:
+    def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Features, Targets, Array | None]:
         X = self._matrix(X)
         if len(X) == 0:
             raise ValueError("X must have at least one row, got 0")

@@ -19,6 +19,7 @@ from fastmlp._network import Network
 from fastmlp._optimizers import LBFGS, as_optimizer, check_representable
 from fastmlp._progress import epoch_bar
 from fastmlp._schedules import as_schedule
+from fastmlp._sparse import Features, as_features, core_form
 from fastmlp._targets import (
     Targets,
     are_labels,
@@ -31,7 +32,6 @@ from fastmlp._targets import (
     row_weights,
 )
 from fastmlp._validation import (
-    as_matrix,
     column_names,
     dtype_name,
     feature_names,
@@ -42,7 +42,7 @@ from fastmlp._validation import (
     same_length,
 )
 
-Rows = tuple[NDArray[Any], Targets, NDArray[Any] | None]
+Rows = tuple[Features, Targets, NDArray[Any] | None]
 
 
 def train(
@@ -84,8 +84,9 @@ def train(
     Parameters
     ----------
     X : array_like, (n, inputs)
-        Finite numbers: NumPy array, pandas, polars or Arrow table, or sparse matrix (made dense).
-        C-contiguous data of the right dtype is not copied.
+        Finite numbers: NumPy array, pandas, polars or Arrow table, or SciPy sparse matrix.
+        C-contiguous data of the right dtype is not copied, and neither is a CSR matrix of it with sorted
+        indices; other sparse matrices become CSR, and none is made dense.
     y : array_like, (n,) or (n, outputs), or str
         Labels of any sortable type, or numbers; or the name of the target column of a table X.
     hidden : int or sequence of int, default (100,)
@@ -181,7 +182,7 @@ def train(
 
     X, y = _features_and_target(X, y)
     names = feature_names(X)
-    X = as_matrix("X", X, dtype)
+    X = as_features("X", X, dtype)
     if not 0 < X.shape[0] < 2**32:
         raise ValueError(f"X must have at least one row and fewer than 2**32, got {len(X)}")
     y = as_targets(y)
@@ -303,7 +304,7 @@ def _split(
 
 def _flat(rows: Rows) -> tuple[Any, Any, Any, Any]:
     X, targets, weights = rows
-    return X, targets.labels, targets.values, weights
+    return core_form(X), targets.labels, targets.values, weights
 
 
 def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -161,8 +161,13 @@ def as_array(argument: str, data: Any) -> NDArray[Any]:
         raise ValueError(f"{argument} must be a rectangular array, got rows of different lengths") from None
 
 
-def as_numbers(argument: str, data: Any, dtype: DTypeLike) -> NDArray[Any]:
-    """Return finite numbers in C order; arrays that are so already come back as they are."""
+def as_numbers(
+    argument: str, data: Any, dtype: DTypeLike, place: Callable[[int], tuple[int, ...]] | None = None
+) -> NDArray[Any]:
+    """Return finite numbers in C order; arrays that are so already come back as they are.
+
+    `place` says where the number at a flat index stands, if not there.
+    """
     array = as_array(argument, data)
     if array.dtype.kind not in "biuf":
         try:
@@ -170,19 +175,24 @@ def as_numbers(argument: str, data: Any, dtype: DTypeLike) -> NDArray[Any]:
                 raise TypeError  # NumPy would read numbers out of strings
             array = array.astype(np.float64)
         except (TypeError, ValueError):
-            raise TypeError(
-                f"{argument} must hold real numbers, got {_kind(array)}; encode other columns first, "
-                "for example with fastmlp.data.TableEncoder"
-            ) from None
+            raise not_numbers(argument, _kind(array)) from None
     if array.dtype != dtype or not array.flags.c_contiguous or not array.flags.aligned:
         with np.errstate(over="ignore"):  # what does not fit the dtype is found as infinite below
             array = np.require(array, dtype, ["C", "A"])
     at = _core.first_nonfinite(array)
     if at >= 0:
-        place = np.unravel_index(at, array.shape)
-        where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place, strict=False))
+        indices = place(at) if place else np.unravel_index(at, array.shape)
+        where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), indices, strict=False))
         raise ValueError(f"{argument} has {array.flat[at]} at {where}; only finite numbers are accepted")
     return array
+
+
+def not_numbers(argument: str, given: str) -> TypeError:
+    """Return the error for values that are no real numbers."""
+    return TypeError(
+        f"{argument} must hold real numbers, got {given}; encode other columns first, "
+        "for example with fastmlp.data.TableEncoder"
+    )
 
 
 def _kind(array: NDArray[Any]) -> str:
@@ -207,13 +217,18 @@ def as_matrix(argument: str, data: Any, dtype: DTypeLike, columns: int | None = 
     """Return rows of finite numbers, (n, columns)."""
     shape = getattr(data, "shape", None)
     array = data if isinstance(shape, tuple) and len(shape) == 2 else as_array(argument, data)
-    if len(array.shape) != 2:
-        raise ValueError(f"{argument} must have 2 dimensions (rows, columns), got shape {array.shape}")
-    if array.shape[1] == 0:
-        raise ValueError(f"{argument} must have at least one column, got shape {array.shape}")
-    if columns is not None and array.shape[1] != columns:
-        raise ValueError(f"{argument} must have {columns} columns, got {array.shape[1]}")
+    check_shape(argument, array.shape, columns)
     return as_numbers(argument, array, dtype)
+
+
+def check_shape(argument: str, shape: tuple[int, ...], columns: int | None) -> None:
+    """Check that a matrix has two dimensions, and as many columns as it must."""
+    if len(shape) != 2:
+        raise ValueError(f"{argument} must have 2 dimensions (rows, columns), got shape {shape}")
+    if shape[1] == 0:
+        raise ValueError(f"{argument} must have at least one column, got shape {shape}")
+    if columns is not None and shape[1] != columns:
+        raise ValueError(f"{argument} must have {columns} columns, got {shape[1]}")
 
 
 def same_length(argument: str, given: int, rows: int) -> None:

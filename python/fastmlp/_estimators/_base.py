@@ -20,8 +20,9 @@ from fastmlp._estimators._callbacks import CallbackSupportMixin, FitTask, with_c
 from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score, record, score_function
 from fastmlp._estimators._fitted import FittedMLP
 from fastmlp._network import Network, checked_sizes
+from fastmlp._sparse import as_features, core_form
 from fastmlp._targets import Targets, row_weights
-from fastmlp._validation import as_matrix, as_numbers, as_table, check_unmasked
+from fastmlp._validation import as_numbers, as_table, check_unmasked
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -281,7 +282,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         targets = self._encode(y)
         values = None if targets.values is None else as_numbers("y", targets.values, network.dtype)
         weights = None if weights is None else as_numbers("sample_weight", weights, network.dtype)
-        return as_matrix("X", X, network.dtype, network.layer_sizes[0]), targets.labels, values, weights
+        features = as_features("X", X, network.dtype, network.layer_sizes[0])
+        return core_form(features), targets.labels, values, weights
 
     def _split(self, rows: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
         """Return the rows to train on and those held back for early stopping."""
