@@ -5,6 +5,7 @@ Each runs in an interpreter of its own, so that a hang ends with the time limit 
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -25,8 +26,11 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fo
 
 def run(script: str) -> str:
     """What the script printed; it must end by itself and well."""
+    # Other libraries set OpenMP's variables when they are imported.
+    environment = {name: v for name, v in os.environ.items() if not name.startswith(("GOMP_", "KMP_"))}
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=HANG,

@@ -248,9 +248,11 @@ def as_optimizer(value: Any) -> Optimizer:
 def check_representable(
     options: _core.TrainOptions, dtype: str, names: Sequence[str] = ("learning_rate", "eps", "clip_norm")
 ) -> None:
-    """Refuse a rate, epsilon or norm that is 0 in the network's type; `names` are the user's."""
-    tiny = float(np.finfo(dtype).tiny)
+    """Refuse a rate, epsilon or norm that the network's type cannot hold; `names` are the user's."""
+    tiny, huge = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
     values = (options.schedule.rate, options.optimizer.epsilon, options.clip_norm)
     for name, value in zip(names, values, strict=True):
         if 0 < value < tiny:
             raise ValueError(f"{name} must be at least {tiny:.3g} in {dtype}, got {value!r}")
+        if value > huge:
+            raise ValueError(f"{name} must be at most {huge:.3g} in {dtype}, got {value!r}")

@@ -121,7 +121,7 @@ def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
     """Return layer widths, each at least 1."""
     if isinstance(sizes, (numbers.Integral, np.integer)):
         sizes = (sizes,)
-    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
+    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)) or np.shape(sizes) == ():
         raise TypeError(f"{argument} must be an integer or a sequence of integers, got {sizes!r}")
     return tuple(integer(f"{argument}[{i}]", size, low=1, high=2**31 - 1) for i, size in enumerate(sizes))
 
@@ -130,6 +130,12 @@ def check_unmasked(argument: str, data: Any) -> None:
     """Refuse masked arrays, whose masks NumPy drops."""
     if np.ma.is_masked(data):
         raise ValueError(f"{argument} has masked values; fill them in or leave their rows out")
+
+
+def check_undated(argument: str, data: Any) -> None:
+    """Refuse dates and times, which NumPy counts in units that nobody chose."""
+    if getattr(getattr(data, "dtype", None), "kind", "") in ("m", "M"):
+        raise TypeError(f"{argument} must hold real numbers, got dtype {data.dtype}")
 
 
 def as_table(data: Any) -> Any:

@@ -22,7 +22,7 @@ from fastmlp._estimators._fitted import FittedMLP
 from fastmlp._network import Network, checked_sizes
 from fastmlp._sparse import as_features, core_form
 from fastmlp._targets import Targets, row_weights
-from fastmlp._validation import as_numbers, as_table, check_unmasked
+from fastmlp._validation import as_numbers, as_table, check_undated, check_unmasked
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -144,6 +144,11 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             random = self.__dict__.pop("_random_state", None) or check_random_state(self.random_state)
             if first:
                 self._initialize(X, y, random)
+            elif vars(self).get("_hidden") not in (None, _parameters.hidden_layers(self)):
+                raise ValueError(
+                    f"hidden_layer_sizes must be {self._hidden} as before to go on from the weights there "
+                    f"are, got {self.hidden_layer_sizes!r}"
+                )
             if not hasattr(self, "history_"):  # the weights are the user's own
                 self._begin_curves()
             rows = X, y, self._row_weights(y, sample_weight)
@@ -162,11 +167,15 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
     def _arrays(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
         """Return X and y as arrays; numbers of other types than float32 become float64."""
         check_unmasked("X", X)
+        check_undated("X", X)
         check_unmasked("y", y)
-        X, y = validate_data(
-            self, as_table(X), y, reset=reset, accept_sparse=["csr"], order="C", multi_output=True,
-            y_numeric=self._y_numeric, dtype=(np.float64, np.float32),
-        )  # fmt: skip
+        try:
+            X, y = validate_data(
+                self, as_table(X), y, reset=reset, accept_sparse=["csr"], order="C", multi_output=True,
+                y_numeric=self._y_numeric, dtype=(np.float64, np.float32),
+            )  # fmt: skip
+        except TypeError as error:
+            raise TypeError(f"X or y: {error}") from None
         if reset:
             self._sparse_targets = hasattr(y, "toarray")
         if hasattr(y, "toarray"):
@@ -207,11 +216,14 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         if of_class is not None:
             weights = of_class if weights is None else weights * of_class
             as_numbers("class_weight", weights, self.coefs_[0].dtype)
-        if weights is not None and not np.finfo(np.float32).tiny < weights.sum() < np.inf:
-            raise ValueError(
-                f"sample_weight and class_weight must leave the rows a positive, finite sum of weights, got "
-                f"{weights.sum()}"
-            )
+        if weights is not None:
+            with np.errstate(over="ignore"):
+                total = weights.sum()
+            if not np.finfo(np.float32).tiny < total < np.inf:
+                raise ValueError(
+                    "sample_weight and class_weight must leave some rows a weight above 0, and all of them a "
+                    f"finite sum, got a sum of {total:g}"
+                )
         return weights
 
     def _forget(self) -> None:
@@ -222,7 +234,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
     def _initialize(self, X: Any, y: Array, random: np.random.RandomState) -> None:
         self._find_classes(y)
         self.n_outputs_ = self._count_outputs(y)
-        sizes = (X.shape[1], *_parameters.hidden_layers(self), self.n_outputs_)
+        self._hidden = _parameters.hidden_layers(self)
+        sizes = (X.shape[1], *self._hidden, self.n_outputs_)
         checked_sizes("hidden_layer_sizes", sizes, X.dtype.itemsize)
         self.n_layers_ = len(sizes)
         self.out_activation_ = _parameters.output_activation(self._loss_name())
@@ -288,6 +301,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
     def _split(self, rows: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
         """Return the rows to train on and those held back for early stopping."""
         X, y, weights = rows
+        if self.validation_fraction == 0:
+            raise ValueError("validation_fraction must be greater than 0 for early_stopping, got 0")
         kept, held = train_test_split(
             np.arange(len(y)),
             random_state=random,
@@ -299,6 +314,11 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         parts = [(X[at], y[at], None if weights is None else weights[at]) for at in (kept, held)]
+        if weights is not None and weights[held].max() == 0:
+            raise ValueError(
+                "the rows held back for validation have sample_weight 0; give X_val and y_val, or a larger "
+                "validation_fraction"
+            )
         return parts[0], parts[1]
 
     def _optimizer_state(

@@ -16,9 +16,17 @@ from fastmlp._estimators import _parameters
 from fastmlp._estimators._base import BaseMLP
 from fastmlp._estimators._docs import documented
 from fastmlp._targets import Targets, label_weights
-from fastmlp._validation import choice
+from fastmlp._validation import check_unmasked, choice
 
 Array = NDArray[Any]
+
+
+def _as_labels(classes: Any) -> Array:
+    check_unmasked("classes", classes)
+    array = np.asarray(classes)
+    if array.ndim != 1 or (array.dtype.kind == "f" and np.isnan(array).any()):
+        raise ValueError("they are no list of labels")
+    return array
 
 
 def _gives_probabilities(estimator: MLPClassifier) -> bool:
@@ -211,7 +219,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _learn_classes(self, y: Array, classes: Any) -> None:
         """Learn what partial_fit's first call tells, or check that later ones tell the same."""
         try:
-            told = None if classes is None else unique_labels(classes)
+            told = None if classes is None else unique_labels(_as_labels(classes))
         except (TypeError, ValueError) as error:
             raise ValueError(f"classes must be labels of one type, got {classes!r}: {error}") from None
         if not hasattr(self, "classes_"):
@@ -238,8 +246,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError("y with several columns must hold 0 and 1 alone (multi-label)")
             if known and y.shape[1] != len(self.classes_):
                 raise ValueError(f"y must have {len(self.classes_)} columns as before, got shape {y.shape}")
-        elif known:
-            self._check_labels(np.unique(y), complete)
+            return y
+        try:
+            labels = np.unique(y)
+        except TypeError:
+            raise TypeError("y must hold labels of one type, got a mixture that cannot be sorted") from None
+        if known:
+            self._check_labels(labels, complete)
         else:
             check_classification_targets(y)
         return y

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._estimators import _parameters
 from fastmlp._history import History
 from fastmlp._network import Network
-from fastmlp._validation import as_numbers, as_table, check_unmasked
+from fastmlp._validation import as_numbers, as_table, check_undated, check_unmasked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,6 +147,7 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _rows(self, X: Any) -> Any:
         check_unmasked("X", X)
+        check_undated("X", X)
         return validate_data(self, as_table(X), reset=False, accept_sparse=["csr"])
 
     def _outputs(self, X: Any) -> Array:
@@ -161,6 +162,9 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _linked_network(self) -> Network:
         """Return the network whose memory coefs_ and intercepts_ are, after making them so if need be."""
         network: Network | None = self.__dict__.get("_network")
+        for name in ("coefs_", "intercepts_"):
+            if not isinstance(getattr(self, name), (list, tuple)) or len(getattr(self, name)) == 0:
+                raise ValueError(f"{name} must be a list of an array a layer, got {getattr(self, name)!r}")
         if network is None or not self._is_linked(network):
             dtype = getattr(self.coefs_[0], "dtype", None)
             network = self._make_network(0.0, "float32" if dtype == np.float32 else "float64")

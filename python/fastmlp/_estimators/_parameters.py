@@ -69,10 +69,8 @@ def _check(p: Any) -> None:
         integer("n_iter_no_change", p.n_iter_no_change, low=1)
     if not isinstance(p.verbose, (bool, np.bool_)):
         integer("verbose", p.verbose, low=0)
-    if isinstance(p.batch_size, str):
-        choice("batch_size", p.batch_size, ("auto", "an integer"))
-    else:
-        integer("batch_size", p.batch_size, low=1)
+    if not (isinstance(p.batch_size, str) and p.batch_size == "auto"):
+        integer('batch_size, unless it is "auto",', p.batch_size, low=1)
     if p.scoring is not None and not callable(p.scoring):
         get_scorer(p.scoring)
     try:
@@ -146,11 +144,16 @@ def optimizer(estimator: Any) -> Optimizer:
     p = estimator
     if isinstance(p.solver, Optimizer):
         return p.solver
+    if not isinstance(p.solver, str) or p.solver not in NAMES:
+        raise ValueError(
+            f"solver must be one of {', '.join(NAMES)}, or an optimizer object such as fastmlp.Adam(); "
+            f"got {p.solver!r}"
+        )
     if p.solver == "adam":
         return Adam(p.beta_1, p.beta_2, p.epsilon)
     if p.solver == "sgd":
         return SGD(p.momentum, nesterov=bool(p.nesterovs_momentum and p.momentum > 0))
-    return NAMES[choice("solver", p.solver, NAMES)]
+    return NAMES[p.solver]
 
 
 def is_lbfgs(estimator: Any) -> bool:

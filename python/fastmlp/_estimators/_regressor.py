@@ -15,7 +15,7 @@ from fastmlp._estimators import _parameters
 from fastmlp._estimators._base import BaseMLP
 from fastmlp._estimators._docs import documented
 from fastmlp._targets import Targets, parse_loss
-from fastmlp._validation import as_numbers, choice, flag, real
+from fastmlp._validation import as_numbers, flag, name_and_numbers, real
 
 Array = NDArray[Any]
 
@@ -197,6 +197,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         levels = [real(f"quantiles[{i}]", level, **inside) for i, level in enumerate(given)]
         if sorted(set(levels)) != levels:
             raise ValueError(f"quantiles must increase, got {given!r}")
+        if hasattr(self, "coefs_") and len(levels) != self.n_outputs_:
+            raise ValueError(f"quantiles must be {self.n_outputs_} levels as in the fit, got {given!r}")
         return tuple(levels)
 
     _y_numeric = True
@@ -211,10 +213,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self._quantiles() and y.ndim != 1:
             raise ValueError(f"y must have shape (n,) for quantiles, got {y.shape}")
         if hasattr(self, "coefs_") and self._count_outputs(y) != self.n_outputs_:
-            raise ValueError(
-                f"y and quantiles must make {self.n_outputs_} outputs as before, got y of shape {y.shape} "
-                f"and quantiles={self.quantiles!r}"
-            )
+            raise ValueError(f"y must have {self.n_outputs_} columns as before, got shape {y.shape}")
         return y
 
     def _count_outputs(self, y: Array) -> int:
@@ -224,8 +223,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantiles = self._quantiles()
         if quantiles:
             return f"quantile({', '.join(map(repr, quantiles))})"
+        name_and_numbers("loss", self.loss, dict.fromkeys(LOSSES, None) | {"huber": 1.0, "quantile": 0.5})
         name, numbers = parse_loss(self.loss)
-        choice("loss", name, LOSSES)
         return f"{name}({numbers[0]!r})" if numbers else name
 
     def _encode(self, y: Array) -> Targets:
