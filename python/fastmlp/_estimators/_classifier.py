@@ -231,7 +231,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(
                     f"classes must have an entry for each of y's {y.shape[1]} columns, got {classes!r}"
                 )
-        elif told is not None and not np.array_equal(self.classes_, told):
+        elif told is not None and self.classes_.tolist() != told.tolist():
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{self.classes_!r}"
@@ -259,12 +259,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _check_labels(self, labels: Array, complete: bool) -> None:
         if self.warm_start and complete:
-            if not np.array_equal(labels, self.classes_):
+            if labels.tolist() != self.classes_.tolist():
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the previous call to "
                     f"fit. Previously got {self.classes_}, `y` has {labels}"
                 )
-        elif len(np.setdiff1d(labels, self.classes_, assume_unique=True)):
+        elif not set(labels.tolist()) <= set(self.classes_.tolist()):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
                 f"'y' has {labels}."
