@@ -268,16 +268,10 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         state = self._optimizer_state(network, random, incremental=incremental)
         options = _parameters.train_options(self, network, len(y), state)
         self._watch(measured is not None)
-        score: Score | None = None
-        by_core: CoreRows | None = None
-        if measured is not None and self._core_scores() and self.scoring is None and measured[2] is None:
-            by_core = self._core_rows(network, *measured)
-        elif measured is not None:
-            score = score_function(self, *measured)
-        loss_of = self._loss_of(y, weights)
+        score, by_core = self._measures(network, measured)
         epochs = Epochs(
-            self, network, len(y), state, loss_of, score, measures=measured is not None, task=task,
-            incremental=incremental,
+            self, network, len(y), state, self._loss_of(y, weights), score, measures=measured is not None,
+            task=task, incremental=incremental,
         )  # fmt: skip
         start = time.perf_counter()
         _, reason, exception, state.steps = network._core.train(
@@ -289,6 +283,14 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             for _ in range(self.n_iter_):  # the core does not shuffle a single batch; the generator goes on
                 random.shuffle(np.arange(len(y)))
         epochs.finish(reason, exception, time.perf_counter() - start)
+
+    def _measures(self, network: Network, measured: Rows | None) -> tuple[Score | None, CoreRows | None]:
+        """Return what measures the validation score: a function, or rows for the core, which is faster."""
+        if measured is None:
+            return None, None
+        if self._core_scores() and self.scoring is None and measured[2] is None:
+            return None, self._core_rows(network, *measured)
+        return score_function(self, *measured), None
 
     def _core_rows(self, network: Network, X: Any, y: Array, weights: Array | None) -> CoreRows:
         """Return X, labels, values and weights in the network's type."""

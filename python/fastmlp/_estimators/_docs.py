@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 Class = TypeVar("Class", bound=type[Any])
 
-_LOSS = {
+_MORE = {
     "MLPClassifier": """\
-    loss : {{"log_loss", "hinge"}}, default "log_loss"
+    loss : {"log_loss", "hinge"}, default "log_loss"
         log_loss: softmax cross-entropy, or sigmoid cross-entropy for two classes and multi-label y. hinge:
         ``sum over j != y of max(0, a_j - a_y + 1)``, which gives `decision_function` and no probabilities.
     class_weight : dict or "balanced", optional
@@ -157,7 +157,7 @@ def documented(estimator: Class) -> Class:
     """Add the shared part to a class docstring."""
     name = estimator.__name__
     estimator.__doc__ = (estimator.__doc__ or "").rstrip() + "\n" + _PARAMETERS.format(
-        first=_FIRST[name], more=_LOSS[name].format(), attributes=_ATTRIBUTES[name],
+        first=_FIRST[name], more=_MORE[name], attributes=_ATTRIBUTES[name],
         score="accuracy" if name == "MLPClassifier" else "R2", example=_EXAMPLES[name],
     )  # fmt: skip
     estimator.__module__ = "fastmlp"  # where users, and pickles, find it
