@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -67,3 +69,27 @@ def test_a_state_of_another_size_is_refused() -> None:
     X, y = np.zeros((3, 2), np.float32), np.zeros(3, np.int32)
     with pytest.raises(ValueError, match="state must be arrays of n_parameters numbers"):
         net._core.train(X, y, None, None, None, options, None, (np.zeros(6, "f"), np.zeros(5, "f"), 0))
+
+
+def train_in_order(X: NDArray[Any], y: NDArray[Any], order: NDArray[np.uint32] | None) -> fastmlp.Network:
+    net = fastmlp.Network((3, 1), loss="squared_error", dtype="float64")
+    options = _core.TrainOptions()
+    options.epochs, options.batch_size, options.shuffle = 1, 4, order is not None
+    draw = None if order is None else lambda: order
+    *_, exception, _ = net._core.train(X, None, y, None, None, options, None, None, draw)
+    if exception is not None:
+        raise exception
+    return net
+
+
+def test_the_rows_are_taken_in_the_order_that_is_drawn() -> None:
+    rng = np.random.default_rng(3)
+    X, y, order = rng.normal(size=(10, 3)), rng.normal(size=(10, 1)), rng.permutation(10).astype(np.uint32)
+    drawn, sorted_by_hand = train_in_order(X, y, order), train_in_order(X[order], y[order], None)
+    np.testing.assert_array_equal(drawn.parameters, sorted_by_hand.parameters)
+
+
+@pytest.mark.parametrize("order", [np.arange(1, 11), np.arange(9)])
+def test_an_order_of_other_rows_is_refused(order: NDArray[np.int64]) -> None:
+    with pytest.raises(ValueError, match="draw_order"):
+        train_in_order(np.zeros((10, 3)), np.zeros((10, 1)), order.astype(np.uint32))

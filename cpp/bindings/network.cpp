@@ -139,6 +139,16 @@ Wish as_wish(const py::object& result) {
     return {};
 }
 
+// Copies an order of all rows that Python drew.
+void copy_order(const py::object& drawn, Index n, std::uint32_t* order) {
+    const auto from = drawn.cast<Array<std::uint32_t>>();
+    if (from.ndim() != 1 || from.shape(0) != n)
+        throw py::value_error("draw_order must return an order of all rows");
+    if (std::any_of(from.data(), from.data() + n, [n](std::uint32_t row) { return Index(row) >= n; }))
+        throw py::value_error("draw_order returned the number of a row that is not there");
+    std::copy_n(from.data(), n, order);
+}
+
 // (records, stop reason, exception raised by a callback or a signal or None, steps of the optimizer)
 template <class T>
 py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Rows<T>>& validation,
@@ -163,13 +173,7 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
     if (!draw_order.is_none())
         draw = [&](std::uint32_t* order) {
             return python.stops([&] {
-                const auto rows = draw_order().template cast<Array<std::uint32_t>>();
-                if (rows.ndim() != 1 || rows.shape(0) != data.rows)
-                    throw py::value_error("draw_order must return an order of all rows");
-                for (Index i = 0; i < data.rows; ++i)
-                    if (Index(rows.at(i)) >= data.rows)
-                        throw py::value_error("draw_order: there is no such row");
-                std::copy_n(rows.data(), data.rows, order);
+                copy_order(draw_order(), data.rows, order);
                 return false;
             });
         };
