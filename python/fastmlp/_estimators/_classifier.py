@@ -249,12 +249,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return y
         try:
             labels = np.unique(y)
+            if known:
+                self._check_labels(labels, complete)
+            else:
+                check_classification_targets(y)
         except TypeError:
             raise TypeError("y must hold labels of one type, got a mixture that cannot be sorted") from None
-        if known:
-            self._check_labels(labels, complete)
-        else:
-            check_classification_targets(y)
         return y
 
     def _check_labels(self, labels: Array, complete: bool) -> None:
