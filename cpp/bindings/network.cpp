@@ -132,11 +132,15 @@ py::tuple record_row(const EpochRecord& r) {
 template <class T>
 using State = std::tuple<Array<T>, Array<T>, Index>;
 
-// What a callback returned: True to stop, or a number, the learning rate from here on.
+// What a callback returned: True to stop, False or None to go on, or a number, the learning rate from here
+// on.
 Wish as_wish(const py::object& result) {
-    if (py::isinstance<py::float_>(result)) return {std::nullopt, result.cast<double>()};
-    if (result.cast<bool>()) return {StopReason::callback, std::nullopt};
-    return {};
+    Wish wish;
+    if (result.is(py::bool_(true)))
+        wish.stop = StopReason::callback;
+    else if (!result.is_none() && !result.is(py::bool_(false)))
+        wish.learning_rate = result.cast<double>();
+    return wish;
 }
 
 // Copies an order of all rows that Python drew.

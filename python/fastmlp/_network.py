@@ -243,16 +243,20 @@ class Network:
         RuntimeWarning
             If outputs are not finite.
         """
+        return self._forward_on(_threads.resolve(None), X)
+
+    def _forward_on(self, threads: int, X: Any) -> Array:
+        """Return what `forward` does, on so many threads at the most."""
         few: Array | None = self._core_predictor.try_forward(X)
         if few is not None:
             return few
-        outputs: Array = self._core_predictor.forward(core_form(self._matrix(X)), _threads.resolve(None))
+        outputs: Array = self._core_predictor.forward(core_form(self._matrix(X)), threads)
         at = _core.first_nonfinite(outputs)
         if at >= 0:
             warnings.warn(
                 f"the outputs of row {at // outputs.shape[1]} are not finite: X or the weights are too large",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return outputs
 

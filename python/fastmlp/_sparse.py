@@ -53,10 +53,7 @@ def as_features(argument: str, data: Any, dtype: DTypeLike, columns: int | None 
         raise ValueError(f"{argument} must have fewer than 2**31 rows and columns, got shape {data.shape}")
     if data.dtype.kind not in "biuf":
         raise not_numbers(argument, f"dtype {data.dtype}")
-    try:
-        csr = _as_csr(data)
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"{argument} is not a valid sparse matrix: {error}") from None
+    csr = as_csr(argument, data)
     starts = np.asarray(csr.indptr, np.int64)
     entries = int(starts[-1])  # SciPy allows room behind them
     indices = np.require(csr.indices[:entries], np.int32, ["C", "A"])
@@ -72,8 +69,15 @@ def core_form(X: Features) -> Any:
     return (X.values, X.columns, X.starts) if isinstance(X, SparseRows) else X
 
 
-def _as_csr(matrix: Any) -> Any:
+def as_csr(argument: str, matrix: Any) -> Any:
     """Return a CSR matrix whose columns increase along each row, checked: SciPy itself trusts indices."""
+    try:
+        return _checked_csr(matrix)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{argument} is not a valid sparse matrix: {error}") from None
+
+
+def _checked_csr(matrix: Any) -> Any:
     if matrix.format in ("csr", "csc", "bsr"):
         _check_compressed(matrix)
     elif matrix.format == "coo":

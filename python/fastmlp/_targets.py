@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -43,9 +44,10 @@ class Targets:
         return len(array)
 
 
-def parse_loss(loss: Any) -> tuple[str, tuple[float, ...]]:
+def parse_loss(loss: Any, among: Iterable[str] = tuple(LOSSES)) -> tuple[str, tuple[float, ...]]:
     """Return the name of a loss and its numbers: none, one, or those of several quantiles."""
-    name, numbers = name_and_numbers("loss", loss, LOSSES, several=("quantile",))
+    accepted = {name: LOSSES[name] for name in among}
+    name, numbers = name_and_numbers("loss", loss, accepted, several=("quantile",))
     if name == "huber" and not 0 < numbers[0] < np.inf:
         raise ValueError(f"loss: the delta of huber must be greater than 0, got {loss!r}")
     if name == "quantile":

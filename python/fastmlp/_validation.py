@@ -156,7 +156,9 @@ def as_array(argument: str, data: Any) -> NDArray[Any]:
         return data
     check_unmasked(argument, data)
     if hasattr(data, "toarray"):  # scipy.sparse
-        data = data.toarray()
+        from fastmlp._sparse import as_csr
+
+        data = as_csr(argument, data).toarray()
     elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table
         data = np.column_stack([data.column(name).to_numpy() for name in data.column_names])
     elif hasattr(data, "to_numpy"):

@@ -18,11 +18,11 @@ from fastmlp import _lbfgs
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score, record, score_function
-from fastmlp._estimators._fitted import FittedMLP
+from fastmlp._estimators._fitted import FittedMLP, prepared
 from fastmlp._network import Network, checked_sizes
-from fastmlp._sparse import as_features, core_form
+from fastmlp._sparse import as_csr, as_features, core_form
 from fastmlp._targets import Targets, row_weights
-from fastmlp._validation import as_numbers, as_table, check_undated, check_unmasked
+from fastmlp._validation import as_numbers, check_unmasked
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -84,7 +84,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         sample_weight : array_like, (n,), optional
             Weights of the rows, at least 0.
         X_val, y_val : array_like, optional
-            Rows to measure after each epoch; with early_stopping they take the place of the
+            Rows to measure after each epoch; with early_stopping (not of lbfgs) they take the place of the
             ``validation_fraction`` of X.
 
         Returns
@@ -141,7 +141,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             if incremental:
                 self._learn_classes(y, classes)
             y = self._checked_targets(y, complete=not incremental)
-            random = self.__dict__.pop("_random_state", None) or check_random_state(self.random_state)
+            begun = None if first else self.__dict__.get("_random_state")  # by initialize()
+            random = begun or check_random_state(self.random_state)
             if first:
                 self._initialize(X, y, random)
             elif vars(self).get("_hidden") not in (None, _parameters.hidden_layers(self)):
@@ -161,17 +162,17 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             if first and not isinstance(error, Warning):
                 self.__dict__ = before
             raise
+        self.__dict__.pop("_random_state", None)
         task.ended()
         return self
 
     def _arrays(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
         """Return X and y as arrays; numbers of other types than float32 become float64."""
-        check_unmasked("X", X)
-        check_undated("X", X)
         check_unmasked("y", y)
+        X, y = prepared("X", X), as_csr("y", y) if hasattr(y, "tocsr") else y
         try:
             X, y = validate_data(
-                self, as_table(X), y, reset=reset, accept_sparse=["csr"], order="C", multi_output=True,
+                self, X, y, reset=reset, accept_sparse=["csr"], order="C", multi_output=True,
                 y_numeric=self._y_numeric, dtype=(np.float64, np.float32),
             )  # fmt: skip
         except TypeError as error:
@@ -214,6 +215,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         _, y, weights = rows
         of_class = self._class_weights(y, incremental=incremental)
         if of_class is not None:
+            if of_class.min() < 0:
+                raise ValueError(f"class_weight must be at least 0, got {of_class.min():g}")
             weights = of_class if weights is None else weights * of_class
             as_numbers("class_weight", weights, self.coefs_[0].dtype)
         if weights is not None:
@@ -267,17 +270,18 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         network = self._linked_network()
         state = self._optimizer_state(network, random, incremental=incremental)
         options = _parameters.train_options(self, network, len(y), state)
+        core_rows = self._core_rows(network, X, y, weights)
         self._watch(measured is not None)
         score, by_core = self._measures(network, measured)
         epochs = Epochs(
             self, network, len(y), state, self._loss_of(y, weights), score, measures=measured is not None,
             task=task, incremental=incremental,
         )  # fmt: skip
+        self._optimizer = state
         start = time.perf_counter()
         _, reason, exception, state.steps = network._core.train(
-            *self._core_rows(network, X, y, weights), by_core, options, epochs, (*state.moments, state.steps),
-            draw_order(random, len(y)),
-        )  # fmt: skip
+            *core_rows, by_core, options, epochs, (*state.moments, state.steps), draw_order(random, len(y))
+        )
         state.epochs += self.n_iter_
         if options.shuffle and options.batch_size == len(y) and random is self.random_state:
             for _ in range(self.n_iter_):  # the core does not shuffle a single batch; the generator goes on
@@ -335,8 +339,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
                 return old.writable()
         seed = int(random.randint(2**31 - 1)) if self.dropout else 0  # scikit-learn draws nothing here
         best = old.best if old is not None and old.has_best_of(network) else None
-        self._optimizer = OptimizerState.fresh(network, optimizer, self.learning_rate_init, seed, best)
-        return self._optimizer
+        return OptimizerState.fresh(network, optimizer, self.learning_rate_init, seed, best)
 
     def _fit_lbfgs(self, rows: Rows, measured: Rows | None, task: FitTask) -> None:
         """Minimise over all rows, in float64; the weights keep their type."""

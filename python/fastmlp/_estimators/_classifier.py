@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._base import BaseMLP
 from fastmlp._estimators._docs import documented
-from fastmlp._targets import Targets, label_weights
+from fastmlp._targets import Targets, class_numbers, label_weights
 from fastmlp._validation import check_unmasked, choice
 
 Array = NDArray[Any]
@@ -292,7 +292,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y: Array) -> Targets:
         if self._multilabel:
             return Targets(None, y)
-        numbers = np.searchsorted(self.classes_, y)
+        numbers = class_numbers(y, self.classes_)
         if self.n_outputs_ == 1:
             return Targets(None, numbers.reshape(-1, 1))
         return Targets(numbers.astype(np.int32), None)
@@ -307,8 +307,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         if self._multilabel:
             return np.asarray(compute_sample_weight(self.class_weight, y))
-        numbers = np.searchsorted(self.classes_, y)
-        return label_weights(self.class_weight, self.classes_, numbers)[numbers]
+        wanted, numbers = self.class_weight, class_numbers(y, self.classes_)
+        if isinstance(wanted, dict):  # these rows need not have all of its labels
+            there = {label: weight for label, weight in wanted.items() if label in self.classes_.tolist()}
+            wanted = there or wanted
+        return label_weights(wanted, self.classes_, numbers)[numbers]
 
     def _stratify(self, y: Array) -> Array | None:  # of two classes only, and a column, as in scikit-learn
         two_classes = self.n_outputs_ == 1 and not self._multilabel

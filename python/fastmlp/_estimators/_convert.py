@@ -6,6 +6,7 @@ from copy import copy
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn import neural_network
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
@@ -29,7 +30,10 @@ def from_sklearn(ours: type[Any], fitted: Any) -> Any:
     estimator = ours(**fitted.get_params(deep=False))
     estimator._begin_curves()
     _copy_fitted(fitted, estimator)
-    scores = estimator.validation_scores_ or [np.nan] * len(estimator.loss_curve_)
+    scores = estimator.validation_scores_ or []
+    scores = [np.nan] * (
+        len(estimator.loss_curve_) - len(scores)
+    ) + scores  # some runs may have measured none
     for epoch, (loss, score) in enumerate(zip(estimator.loss_curve_, scores, strict=True), start=1):
         estimator.history_.append((epoch, loss, np.nan, np.nan, score))
     if hasattr(fitted, "classes_"):
@@ -62,6 +66,7 @@ def to_sklearn(ours: Any) -> Any:
     estimator._best_intercepts = [b.copy() for b in estimator.intercepts_]
     if hasattr(ours, "classes_"):
         known = np.eye(len(ours.classes_), dtype=int) if ours._multilabel else ours.classes_
+        known = csr_matrix(known) if ours._multilabel and ours._sparse_targets else known
         estimator._label_binarizer = LabelBinarizer().fit(known)
     return estimator
 

@@ -12,7 +12,8 @@ _MORE = {
         log_loss: softmax cross-entropy, or sigmoid cross-entropy for two classes and multi-label y. hinge:
         ``sum over j != y of max(0, a_j - a_y + 1)``, which gives `decision_function` and no probabilities.
     class_weight : dict or "balanced", optional
-        Weights of the labels, multiplied into those of the rows; "balanced" is n / (classes * count).
+        Weights of the labels, multiplied into those of the rows; "balanced" is n / (classes * count). For
+        multi-label y, "balanced" or a list with a dict for each column.
 """,
     "MLPRegressor": """\
     quantiles : sequence of float, optional
@@ -48,7 +49,7 @@ _PARAMETERS = """
     learning_rate : str or schedule, default "constant"
         For sgd "constant", "invscaling": ``learning_rate_init / (t_ + 1)^power_t`` after each epoch, or
         "adaptive": divided by 5 instead of stopping until it is at most 1e-6. Or, for any solver but lbfgs,
-        a schedule such as ``fastmlp.Cosine()``.
+        a schedule such as ``fastmlp.Cosine()`` over max_iter epochs; calls of partial_fit count as epochs.
     learning_rate_init : float, default 0.001
     power_t : float, default 0.5
         For "invscaling".
@@ -84,12 +85,13 @@ _PARAMETERS = """
     clip_norm : float, optional
         The gradient is scaled down to this norm where it is longer.
     scoring : str or callable, optional
-        What early stopping and X_val measure: scikit-learn's scorers. By default `score`: {score}.
+        What early stopping and X_val measure: scikit-learn's scorers, with the rows' weights if the metric
+        takes them. By default `score`: {score}.
     max_time : float, optional
         Stop after this many seconds.
     n_jobs : int, optional
-        The most threads; -1 is every processor. By default `fastmlp.get_num_threads`, and one inside of
-        joblib's threads.
+        The most threads, for training and prediction. By default, or for -1, `fastmlp.get_num_threads`, and
+        one inside of joblib's threads.
 
     Attributes
     ----------
@@ -100,7 +102,7 @@ _PARAMETERS = """
     loss_curve_ : list of float
         The loss of each epoch.
     validation_scores_ : list of float or None
-        The score of each epoch, with early_stopping or X_val.
+        The score of each epoch that was measured, with early_stopping or X_val.
     best_validation_score_ : float or None
         With early_stopping.
     early_stopped_ : bool

@@ -102,7 +102,8 @@ def score_function(estimator: Any, X: Any, y: NDArray[Any], weights: NDArray[Any
 
 
 def _takes_weights(scorer: Any) -> bool:
-    parameters = inspect.signature(scorer).parameters.values()
+    metric = getattr(scorer, "_score_func", scorer)  # scikit-learn's scorers take them for any metric
+    parameters = inspect.signature(metric).parameters.values()
     return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
@@ -155,7 +156,7 @@ class Epochs:
         score = self.score() if self.score else score
         self._add(self.loss_of(loss, penalty), score, rate_of_epoch, seconds)
         if self.adaptation == "invscaling":
-            self.state.learning_rate = p.learning_rate_init / (p.t_ + 1) ** p.power_t
+            self.state.learning_rate = float(p.learning_rate_init) / (p.t_ + 1) ** float(p.power_t)
         self.ended = self._no_longer_improves()
         self.ended |= self.task.epoch_ended(last=self.ended or p.n_iter_ == p.max_iter)
         if self.ended or self.incremental:

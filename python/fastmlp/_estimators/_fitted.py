@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._estimators import _parameters
 from fastmlp._history import History
 from fastmlp._network import Network
-from fastmlp._validation import as_numbers, as_table, check_undated, check_unmasked
+from fastmlp._sparse import as_csr
+from fastmlp._validation import as_matrix, as_numbers, as_table, check_undated, check_unmasked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 HISTORY_COLUMNS = ("epoch", "loss", "learning_rate", "seconds", "validation_score")
+
+
+def prepared(argument: str, data: Any) -> Any:
+    """Return data that scikit-learn and SciPy read as they are meant, without crashing."""
+    check_unmasked(argument, data)
+    check_undated(argument, data)
+    return as_csr(argument, data) if hasattr(data, "tocsr") else as_table(data)
 
 
 class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -39,7 +48,7 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         raise NotImplementedError
 
     def transform(self, X: Any) -> Array:
-        """Return the activations of the last hidden layer.
+        """Return the activations of the last hidden layer, which are X itself where there is none.
 
         Parameters
         ----------
@@ -47,22 +56,22 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Returns
         -------
-        array, (n, hidden_layer_sizes[-1])
+        array, (n, hidden_layer_sizes[-1]) or (n, inputs)
 
         Raises
         ------
         ValueError
-            If there is no hidden layer, or X is wrong.
+            If X is wrong.
         """
-        network = self._fitted_network()
-        if len(network.layer_sizes) < 3:
-            raise ValueError("transform needs a hidden layer, got hidden_layer_sizes=()")
+        network, X = self._fitted_network(), self._rows(X)
+        if len(network.layer_sizes) == 2:
+            return as_matrix("X", X, network.dtype).copy()
         *below, last = network.activations
         hidden = Network(
             network.layer_sizes[:-1], below, "squared_error", last, dtype=network.dtype,
             init=list(zip(network.weights[:-1], network.biases[:-1], strict=True)),
         )  # fmt: skip
-        return hidden.forward(self._rows(X))
+        return hidden._forward_on(_parameters.threads(self), X)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file, which `fastmlp.load` reads; see `Network.save`.
@@ -146,14 +155,11 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return None
 
     def _rows(self, X: Any) -> Any:
-        check_unmasked("X", X)
-        check_undated("X", X)
-        return validate_data(self, as_table(X), reset=False, accept_sparse=["csr"])
+        return validate_data(self, prepared("X", X), reset=False, accept_sparse=["csr"])
 
     def _outputs(self, X: Any) -> Array:
         """Return the output activations, (n, n_outputs_)."""
-        network = self._fitted_network()
-        return network.forward(self._rows(X))
+        return self._fitted_network()._forward_on(_parameters.threads(self), self._rows(X))
 
     def _fitted_network(self) -> Network:
         check_is_fitted(self, "coefs_")
@@ -245,6 +251,8 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         for name in ("loss_curve_", "validation_scores_", "history_", "_optimizer"):
             if twin.__dict__.get(name) is not None:
                 twin.__dict__[name] = twin.__dict__[name].copy()
+        if "_random_state" in twin.__dict__ and self._random_state is not self.random_state:
+            twin._random_state = deepcopy(self._random_state)
         return twin
 
     def __sklearn_tags__(self) -> Any:

@@ -89,6 +89,14 @@ def _check(p: Any) -> None:
     hidden_activations(p, len(hidden_layers(p)))
     optimizer(p)
     threads(p)
+    if is_lbfgs(p):
+        for name, without in (("dropout", 0), ("clip_norm", None)):
+            if getattr(p, name) != without:
+                raise ValueError(f"{name} does not go with solver='lbfgs', got {getattr(p, name)!r}")
+        if not isinstance(p.learning_rate, str):
+            raise ValueError(
+                f"schedules do not go with solver='lbfgs', got learning_rate={p.learning_rate!r}"
+            )
 
 
 def hidden_layers(estimator: Any) -> tuple[int, ...]:
@@ -186,13 +194,12 @@ def check_incremental(estimator: Any) -> None:
 
 def threads(estimator: Any) -> int:
     """Return the most threads to use: n_jobs, where -1 is every processor this process may use."""
-    n_jobs = estimator.n_jobs
-    if n_jobs is None:
-        return 1 if _inside_joblib_threads() else _threads.resolve(None)
-    if integer("n_jobs", n_jobs, low=-(2**31)) == 0:
+    n_jobs = -1 if estimator.n_jobs is None else integer("n_jobs", estimator.n_jobs, low=-(2**31))
+    if n_jobs == 0:
         raise ValueError("n_jobs must not be 0, got 0")
-    cpus = _threads.available_cpus()
-    return _threads.resolve(int(n_jobs) if n_jobs > 0 else max(1, cpus + 1 + int(n_jobs)))
+    if n_jobs > 0:
+        return _threads.resolve(n_jobs)
+    return 1 if _inside_joblib_threads() else max(1, _threads.resolve(None) + 1 + n_jobs)
 
 
 def lbfgs_options(estimator: Any) -> tuple[dict[str, Any], _core.TrainOptions]:

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._base import BaseMLP
 from fastmlp._estimators._docs import documented
-from fastmlp._targets import Targets, parse_loss
-from fastmlp._validation import as_numbers, flag, name_and_numbers, real
+from fastmlp._targets import Targets, parse_loss, per_quantile
+from fastmlp._validation import as_numbers, flag, real
 
 Array = NDArray[Any]
 
@@ -223,12 +223,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantiles = self._quantiles()
         if quantiles:
             return f"quantile({', '.join(map(repr, quantiles))})"
-        name_and_numbers("loss", self.loss, dict.fromkeys(LOSSES, None) | {"huber": 1.0, "quantile": 0.5})
-        name, numbers = parse_loss(self.loss)
+        name, numbers = parse_loss(self.loss, LOSSES)
+        if len(numbers) > 1:
+            raise ValueError(f"loss must be 'quantile' for several quantiles={numbers}, got {self.loss!r}")
         return f"{name}({numbers[0]!r})" if numbers else name
 
     def _encode(self, y: Array) -> Targets:
-        return Targets(None, np.repeat(y.reshape(len(y), -1), len(self._quantiles()) or 1, axis=1))
+        return Targets(None, per_quantile(y, self._quantiles()).reshape(len(y), -1))
 
     def _loss_of(self, y: Array, weights: Array | None) -> Callable[[float, float], float]:
         """scikit-learn's squared error is a mean over outputs, its Poisson loss half the deviance."""
