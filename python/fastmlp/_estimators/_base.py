@@ -274,9 +274,16 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         self._watch(measured is not None)
         score, by_core = self._measures(network, measured)
         epochs = Epochs(
-            self, network, len(y), state, self._loss_of(y, weights), score, measures=measured is not None,
-            task=task, incremental=incremental,
-        )  # fmt: skip
+            self,
+            network,
+            len(y),
+            state,
+            self._loss_of(y, weights),
+            score,
+            measured is not None,
+            task,
+            incremental,
+        )
         self._optimizer = state
         start = time.perf_counter()
         _, reason, exception, state.steps = network._core.train(
@@ -338,8 +345,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             if old is not None and old.fits(network, optimizer):
                 return old.writable()
         seed = int(random.randint(2**31 - 1)) if self.dropout else 0  # scikit-learn draws nothing here
-        best = old.best if old is not None and old.has_best_of(network) else None
-        return OptimizerState.fresh(network, optimizer, self.learning_rate_init, seed, best)
+        best = None if old is None or old.best is None or len(old.best) != network.n_parameters else old.best
+        moments = np.zeros((2, network.n_parameters), network.dtype)
+        return OptimizerState(optimizer, float(self.learning_rate_init), seed, moments, best)
 
     def _fit_lbfgs(self, rows: Rows, measured: Rows | None, task: FitTask) -> None:
         """Minimise over all rows, in float64; the weights keep their type."""

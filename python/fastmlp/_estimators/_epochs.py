@@ -38,13 +38,6 @@ class OptimizerState:
     epochs: int = 0
     steps: int = 0
 
-    @classmethod
-    def fresh(
-        cls, network: Network, optimizer: Optimizer, rate: float, seed: int, best: NDArray[Any] | None
-    ) -> OptimizerState:
-        """Return the state before the first step."""
-        return cls(optimizer, float(rate), seed, np.zeros((2, network.n_parameters), network.dtype), best)
-
     def fits(self, network: Network, optimizer: Optimizer) -> bool:
         """Tell whether the optimizer can go on from here."""
         return (
@@ -53,10 +46,6 @@ class OptimizerState:
             and self.moments.dtype == network.dtype
             and bool(np.isfinite(self.moments).all())
         )
-
-    def has_best_of(self, network: Network) -> bool:
-        """Tell whether the best weights are of such a network."""
-        return self.best is not None and self.best.shape == network.parameters.shape
 
     def writable(self) -> OptimizerState:
         """Return the state with moments that are not a file's, as joblib may leave them."""
@@ -107,48 +96,23 @@ def _takes_weights(scorer: Any) -> bool:
     return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
+@dataclass
 class Epochs:
-    """Called after each epoch; returns True to stop, or the learning rate from there on.
+    """Called after each epoch; returns True to stop, or the learning rate from there on."""
 
-    Parameters
-    ----------
-    estimator : MLPClassifier or MLPRegressor
-        Its fitted attributes are kept up to date.
-    network : Network
-        Whose weights are kept when the score is the best so far.
-    rows : int
-        An epoch's.
-    state : OptimizerState
-    loss_of : callable
-        From the core's loss and penalty to scikit-learn's loss.
-    score : callable or None
-        Gives the validation score; None where the core does.
-    measures : bool
-        Whether there is a validation score.
-    task : FitTask
-        Tells the callbacks of each epoch.
-    incremental : bool
-        Whether to stop after one epoch.
-    """
+    estimator: Any  # whose fitted attributes are kept up to date
+    network: Network
+    rows: int  # an epoch's
+    state: OptimizerState
+    loss_of: Callable[[float, float], float]  # from the core's loss and penalty to scikit-learn's loss
+    score: Score | None  # gives the validation score; None where the core does
+    measures: bool  # whether there is a validation score
+    task: FitTask
+    incremental: bool  # ends after one epoch
+    ended: bool = False  # by a callback, or for want of improvement
 
-    def __init__(
-        self,
-        estimator: Any,
-        network: Network,
-        rows: int,
-        state: OptimizerState,
-        loss_of: Callable[[float, float], float],
-        score: Score | None,
-        *,
-        measures: bool,
-        task: FitTask,
-        incremental: bool,
-    ) -> None:
-        self.estimator, self.network, self.rows, self.state = estimator, network, rows, state
-        self.loss_of, self.score, self.measures, self.task = loss_of, score, measures, task
-        self.incremental = incremental
-        self.adaptation = _parameters.adaptation(estimator)
-        self.ended = False  # by a callback, or for want of improvement
+    def __post_init__(self) -> None:
+        self.adaptation = _parameters.adaptation(self.estimator)
 
     def __call__(self, row: tuple[Any, ...]) -> bool | float:
         p, rate = self.estimator, self.state.learning_rate
