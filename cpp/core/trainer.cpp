@@ -51,7 +51,7 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
     const Index size = backprop_.layout().size(), states = state_count(options.optimizer.kind);
     if (states >= 1) state1_ = AlignedBuffer<T>(size);
     if (states >= 2) state2_ = AlignedBuffer<T>(size);
-    if (state_) {
+    if (state_ && state_->steps > 0) {
         steps_ = state_->steps;
         if (states >= 1) backprop_.layout().pack(state_->s1, state1_.data());
         if (states >= 2) backprop_.layout().pack(state_->s2, state2_.data());
@@ -83,16 +83,25 @@ StopReason Trainer<T>::run(Monitor& monitor, const EpochCallback& on_epoch, cons
         if (!ended()) begin_epoch(monitor);
     }
     team_size_.end();
-    if (state_) {
-        state_->steps = steps_;
-        if (state1_.size() > 0) layout.unpack(state1_.data(), state_->s1);
-        if (state2_.size() > 0) layout.unpack(state2_.data(), state_->s2);
-    }
     // An interrupt may have left a step half done.
     const bool wants_kept = restores_ || stop_reason_ == StopReason::interrupted;
     const bool takes_kept = stop_reason_ == StopReason::diverged || (wants_kept && !candidate_);
     layout.unpack(takes_kept ? kept_.data() : backprop_.parameters(), network_.parameters());
+    if (state_) hand_back_state();
     return stop_reason_.value_or(StopReason::epochs);
+}
+
+// One array after the other: a large network may not have room for both forms of all.
+template <class T>
+void Trainer<T>::hand_back_state() {
+    kept_ = AlignedBuffer<T>();
+    state_->steps = steps_;
+    const auto hand_back = [this](AlignedBuffer<T>& panels, T* flat) {
+        if (panels.size() > 0) backprop_.layout().unpack(panels.data(), flat);
+        panels = AlignedBuffer<T>();
+    };
+    hand_back(state1_, state_->s1);
+    hand_back(state2_, state_->s2);
 }
 
 template <class T>

@@ -78,6 +78,7 @@ public:
     const std::vector<EpochRecord>& records() const { return records_; }
 
 private:
+    void hand_back_state();
     void begin_epoch(Monitor& monitor);
     void train_steps(const Team& team, bool calls);
     void train_step(Team team);
