@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal
+import subprocess
 import sys
 import tracemalloc
 from typing import Any
@@ -379,3 +380,26 @@ def test_an_interrupt_inside_a_long_step_on_sparse_rows_is_served(threads: int, 
     if len(net.history["loss"]) == 0:
         np.testing.assert_array_equal(net.parameters, start.parameters)
     assert np.isfinite(net.parameters).all()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's own counters")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_estimator_takes_the_memory_of_its_parameters_and_no_more(dtype: str) -> None:
+    """Parameters twice, the last good ones, and Adam's two moments: dense X would take 125 times as much."""
+    script = f"""if True:
+        import resource, warnings
+        import numpy as np, scipy.sparse
+        from fastmlp import MLPClassifier
+        rng = np.random.default_rng(0)
+        X = scipy.sparse.random(2000, 400_000, 1e-4, "csr", "{dtype}", rng)
+        y = rng.integers(0, 2, 2000)
+        warnings.simplefilter("ignore")
+        MLPClassifier((2,), max_iter=1).fit(X[:50, :50], y[:50])  # imports and threads
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        net = MLPClassifier((16,), max_iter=2, random_state=0).fit(X, y)
+        taken = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+        print(taken / sum(part.nbytes for part in (*net.coefs_, *net.intercepts_)))
+        """
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert float(done.stdout) < 6.5
