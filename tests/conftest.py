@@ -9,6 +9,8 @@ import pytest
 import fastmlp
 from fastmlp import _core, _threads
 
+pytest.register_assert_rewrite("estimator_tools")
+
 
 @pytest.fixture(params=fastmlp.available_isas())
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
