@@ -1,7 +1,8 @@
-"""Fixtures that choose what the core runs on: the instruction set and the number of threads."""
+"""Fixtures: the instruction set and the number of threads that the core runs on, and signals."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,13 @@ import fastmlp
 from fastmlp import _core, _threads
 
 pytest.register_assert_rewrite("estimator_tools")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """Undo what shells do to jobs in the background: they, and all that they start, ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=fastmlp.available_isas())

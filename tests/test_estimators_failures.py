@@ -216,13 +216,6 @@ def test_weights_of_a_run_that_ended_in_an_error_do_not_come_back_later() -> Non
     np.testing.assert_array_equal(after, good().predict_proba(X))
 
 
-@pytest.fixture(autouse=True)
-def _ctrl_c_is_heard() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_ctrl_c_ends_training_with_a_warning_and_the_weights_so_far(method: str) -> None:
     interrupt = At(3 if method == "fit" else 1, lambda: signal.raise_signal(signal.SIGINT))
