@@ -12,7 +12,7 @@ struct Architecture {
     std::vector<Index> sizes;             // I, hidden widths, O
     std::vector<Activation> activations;  // one a layer, the last is the output activation
     Loss loss = Loss::squared_error;
-    std::vector<double> loss_parameters;  // one an output: delta of huber, q of quantile
+    std::vector<double> loss_parameters = {};  // one an output: delta of huber, q of quantile
     double l2 = 0;
 
     Index layers() const { return Index(sizes.size()) - 1; }
