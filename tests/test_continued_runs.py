@@ -23,7 +23,9 @@ def train_in_runs(runs: int, epochs: int, optimizer: str) -> tuple[NDArray[np.fl
         options.first_epoch, options.epochs = run * epochs, (run + 1) * epochs
         options.batch_size, options.dropout, options.alpha = 20, 0.2, 0.3
         options.optimizer.kind, options.optimizer.momentum, options.schedule.rate = optimizer, 0.9, 0.01
-        *_, steps = net._core.train(X, y, None, None, None, options, None, (s1, s2, steps))
+        state = net._core.RunState(s1, s2, steps)
+        net._core.train(X, y, None, None, None, options, None, state)
+        steps = state.steps
     return net.parameters, steps
 
 
@@ -67,8 +69,10 @@ def test_a_state_of_another_size_is_refused() -> None:
     net = fastmlp.Network((2, 2))
     options = _core.TrainOptions()
     X, y = np.zeros((3, 2), np.float32), np.zeros(3, np.int32)
-    with pytest.raises(ValueError, match="state must be arrays of n_parameters numbers"):
-        net._core.train(X, y, None, None, None, options, None, (np.zeros(6, "f"), np.zeros(5, "f"), 0))
+    with pytest.raises(ValueError, match="state must have arrays of n_parameters numbers"):
+        net._core.train(X, y, None, None, None, options, None, net._core.RunState(*np.zeros((2, 5), "f")))
+    with pytest.raises(ValueError, match="s1, s2 and best must have one length"):
+        net._core.RunState(np.zeros(6, "f"), np.zeros(5, "f"))
 
 
 def train_in_order(X: NDArray[Any], y: NDArray[Any], order: NDArray[np.uint32] | None) -> fastmlp.Network:
@@ -76,7 +80,7 @@ def train_in_order(X: NDArray[Any], y: NDArray[Any], order: NDArray[np.uint32] |
     options = _core.TrainOptions()
     options.epochs, options.batch_size, options.shuffle = 1, 4, order is not None
     draw = None if order is None else lambda: order
-    *_, exception, _ = net._core.train(X, None, y, None, None, options, None, None, draw)
+    *_, exception = net._core.train(X, None, y, None, None, options, None, None, draw)
     if exception is not None:
         raise exception
     return net

@@ -55,6 +55,7 @@ void bind_config(py::module_& m) {
 
 void bind_random(py::module_& m) {
     m.attr("SPLIT_STREAM") = std::uint32_t(Stream::split);
+    m.attr("BLOCK_STREAM") = std::uint32_t(Stream::blocks);
     m.def(
         "permutation",
         [](std::uint64_t seed, std::uint32_t stream, std::uint32_t substream, Index n) {

@@ -42,11 +42,18 @@ struct Rows {
 
 template <class T>
 Network<T> make_network(const std::vector<Index>& sizes, const std::vector<std::string>& activations,
-                        const std::string& loss, const std::vector<double>& loss_parameters, double l2) {
+                        const std::string& loss, const std::vector<double>& loss_parameters, double l2,
+                        const std::vector<std::tuple<Index, Index, Index>>& embeddings) {
     Architecture architecture{sizes, {}, named(kLosses, loss), loss_parameters, l2};
+    for (const auto& [column, codes, width] : embeddings)
+        architecture.embeddings.push_back({column, codes, width});
     for (const std::string& name : activations) architecture.activations.push_back(named(kActivations, name));
     return Network<T>(std::move(architecture));
 }
+
+template <class T>
+using RowArrays = std::tuple<FeatureArrays<T>, std::optional<Array<std::int32_t>>, std::optional<Array<T>>,
+                             std::optional<Array<T>>>;
 
 // All rows as one batch; Python may look at what it leaves behind.
 template <class T>
@@ -99,14 +106,16 @@ Array<T> copied(typename Backprop<T>::Rows rows, Index n, Index width) {
     return out;
 }
 
-// (loss, gradient, z of each layer, a of each hidden layer, delta of each layer)
+// (loss, gradient, z of each layer, a of the inputs and of each layer, delta of each layer)
 template <class T>
 py::tuple trace(const Network<T>& network, const Rows<T>& rows) {
     PythonCalls python;
     const WholeBatch<T> whole(network, rows, 1, python);
-    const std::vector<WeightPanels<T>> weights = flat_weights(network);
+    const std::vector<WeightPanels<T>> weights = flat_weights(network).layers;
     const Index n = whole.batch.rows;
+    const Index inputs = network.layers().front().inputs;
     py::list z, a, delta;
+    a.append(copied<T>(whole.backprop.activations(0, whole.batch), n, inputs));
     for (Index l = 1; l <= network.architecture().layers(); ++l) {
         const Layer& layer = network.layers()[std::size_t(l - 1)];
         const auto below = whole.backprop.activations(l - 1, whole.batch);
@@ -128,9 +137,30 @@ py::tuple record_row(const EpochRecord& r) {
                           r.penalty);
 }
 
-// Arrays of an optimizer's state, and its steps.
+// What is carried from run to run, in arrays of Python's.
 template <class T>
-using State = std::tuple<Array<T>, Array<T>, Index>;
+struct CarriedState {
+    Array<T> s1, s2;
+    std::optional<Array<T>> best;
+    RunState<T> state;
+
+    CarriedState(Array<T> moment1, Array<T> moment2, Index steps, std::optional<Array<T>> best_weights)
+        : s1(std::move(moment1)), s2(std::move(moment2)), best(std::move(best_weights)) {
+        if (s1.size() != s2.size() || (best && best->size() != s1.size()))
+            throw py::value_error("s1, s2 and best must have one length");
+        state = {s1.mutable_data(), s2.mutable_data(), steps, best ? best->mutable_data() : nullptr};
+    }
+
+    using Numbers = std::tuple<double, double, Index, bool, double, double, double>;
+    Numbers progress() const {
+        const auto& [loss, best_loss, epochs, candidate, rate] = state.progress;
+        return {loss, best_loss, epochs, candidate, rate.rate, rate.best, rate.bad_epochs};
+    }
+    void set_progress(const Numbers& numbers) {
+        const auto [loss, best_loss, epochs, candidate, rate, plateau, bad_epochs] = numbers;
+        state.progress = {loss, best_loss, epochs, candidate, {rate, plateau, bad_epochs}};
+    }
+};
 
 // What a callback returned: True to stop, False or None to go on, or a number, the learning rate from here
 // on.
@@ -153,18 +183,26 @@ void copy_order(const py::object& drawn, Index n, std::uint32_t* order) {
     std::copy_n(from.data(), n, order);
 }
 
-// (records, stop reason, exception raised by a callback or a signal or None, steps of the optimizer)
+// The rows of a window that Python has read, which have the shapes of those before.
 template <class T>
-py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Rows<T>>& validation,
-                const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> arrays,
-                const py::object& draw_order) {
-    PythonCalls python;
-    const Data<T> data = rows.data();
-    std::optional<Data<T>> held_out;
-    if (validation) held_out = validation->data();
-    typename Trainer<T>::EpochCallback callback;
+Data<T> window_data(const Rows<T>& window, const Rows<T>& shapes) {
+    const auto X = std::get<Array<T>>(window.X), like = std::get<Array<T>>(shapes.X);
+    if (X.shape(0) < 1 || X.shape(0) > like.shape(0) || X.shape(1) != like.shape(1) ||
+        window.labels.has_value() != shapes.labels.has_value() ||
+        window.values.has_value() != shapes.values.has_value() ||
+        window.weights.has_value() != shapes.weights.has_value())
+        throw py::value_error("next_window must return rows like those that train was given");
+    return window.data();
+}
+
+// What a run calls; `window` holds the rows that it has in hand.
+template <class T>
+typename Trainer<T>::Calls python_calls(PythonCalls& python, const py::object& on_epoch,
+                                        const py::object& draw_order, const py::object& next_window,
+                                        const Rows<T>& rows, Rows<T>& window) {
+    typename Trainer<T>::Calls calls;
     if (!on_epoch.is_none())
-        callback = [&](const EpochRecord& record) {
+        calls.on_epoch = [&](const EpochRecord& record) {
             Wish wish;
             const bool stopped = python.stops([&] {
                 wish = as_wish(on_epoch(record_row(record)));
@@ -173,33 +211,50 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
             if (stopped && !wish.stop) wish.stop = StopReason::interrupted;
             return wish;
         };
-    typename Trainer<T>::DrawOrder draw;
     if (!draw_order.is_none())
-        draw = [&](std::uint32_t* order) {
+        calls.draw_order = [&](std::uint32_t* order) {
             return python.stops([&] {
-                copy_order(draw_order(), data.rows, order);
+                copy_order(draw_order(), rows.data().rows, order);
                 return false;
             });
         };
-    std::optional<OptimizerState<T>> state;
-    if (arrays) {
-        auto& [s1, s2, steps] = *arrays;
-        if (s1.size() != network.parameter_count() || s2.size() != network.parameter_count())
-            throw py::value_error("state must be arrays of n_parameters numbers");
-        state = {s1.mutable_data(), s2.mutable_data(), steps};
-    }
+    if (!next_window.is_none())
+        calls.next_window = [&] {
+            std::optional<Data<T>> data;
+            python.stops([&] {
+                window = std::make_from_tuple<Rows<T>>(next_window().template cast<RowArrays<T>>());
+                data = window_data(window, rows);
+                return false;
+            });
+            return data;
+        };
+    return calls;
+}
+
+// (records, stop reason, exception raised by a callback or a signal or None)
+template <class T>
+py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Rows<T>>& validation,
+                const TrainOptions& options, const py::object& on_epoch, CarriedState<T>* carried,
+                const py::object& draw_order, const py::object& next_window) {
+    PythonCalls python;
+    const Data<T> data = rows.data();
+    std::optional<Data<T>> held_out;
+    if (validation) held_out = validation->data();
+    if (carried && carried->s1.size() != network.parameter_count())
+        throw py::value_error("state must have arrays of n_parameters numbers");
+    Rows<T> window = rows;
+    const auto calls = python_calls(python, on_epoch, draw_order, next_window, rows, window);
     std::optional<Trainer<T>> trainer;
     StopReason reason;
     {
         const WithoutGil released;
         Monitor monitor(python.interrupted(), options.max_time);
-        trainer.emplace(network, data, held_out, options, state ? &*state : nullptr);
-        reason = trainer->run(monitor, callback, draw);
+        trainer.emplace(network, data, held_out, options, carried ? &carried->state : nullptr);
+        reason = trainer->run(monitor, calls);
     }
     py::list records;
     for (const EpochRecord& record : trainer->records()) records.append(record_row(record));
-    return py::make_tuple(records, std::string(kStopReasons[std::size_t(reason)]), python.exception(),
-                          state ? state->steps : 0);
+    return py::make_tuple(records, std::string(kStopReasons[std::size_t(reason)]), python.exception());
 }
 
 // Outputs for any number of rows, with buffers made once.
@@ -233,6 +288,10 @@ public:
                                   " dimensions" +
                                   (x.ndim() ? ", the last of " + std::to_string(x.shape(x.ndim() - 1)) : ""));
         const Index rows = one_row ? 1 : x.shape(0);
+        if (const Index at = network_.first_unknown_code(x.data(), rows); at >= 0)
+            throw py::value_error("x has " + std::to_string(x.data()[at]) + " in column " +
+                                  std::to_string(at % network_.inputs()) +
+                                  ", which is not one of the column's codes");
         Array<T> out = one_row ? Array<T>(network_.outputs()) : Array<T>({rows, network_.outputs()});
         run(x.data(), rows, out.mutable_data());
         return out;
@@ -246,7 +305,8 @@ public:
         const auto X = py::reinterpret_borrow<Array<T>>(x);
         if (X.ndim() != 2 || X.shape(1) != network_.inputs()) return py::none();
         const Index rows = X.shape(0);
-        if (network_.forward_flops(rows) > kFewFlops || first_nonfinite(X.data(), X.size()) >= 0)
+        if (network_.forward_flops(rows) > kFewFlops || first_nonfinite(X.data(), X.size()) >= 0 ||
+            network_.first_unknown_code(X.data(), rows) >= 0)
             return py::none();
         Array<T> out({rows, network_.outputs()});
         run(X.data(), rows, out.mutable_data());
@@ -281,6 +341,19 @@ private:
     std::mutex team_mutex_;
 };
 
+template <class T>
+void bind_run_state(const py::handle& scope) {
+    py::class_<CarriedState<T>>(scope, "RunState", py::module_local())
+        .def(py::init<Array<T>, Array<T>, Index, std::optional<Array<T>>>(), py::arg("s1").noconvert(),
+             py::arg("s2").noconvert(), py::arg("steps") = 0, py::arg("best").noconvert() = py::none())
+        .def_readonly("s1", &CarriedState<T>::s1)
+        .def_readonly("s2", &CarriedState<T>::s2)
+        .def_readonly("best", &CarriedState<T>::best)
+        .def_property_readonly("steps", [](const CarriedState<T>& self) { return self.state.steps; })
+        .def_property_readonly("epoch", [](const CarriedState<T>& self) { return self.state.epoch; })
+        .def_property("progress", &CarriedState<T>::progress, &CarriedState<T>::set_progress);
+}
+
 }  // namespace
 
 template <class T>
@@ -289,9 +362,11 @@ void bind_network(py::module_& m, const char* name) {
     using Values = std::optional<Array<T>>;
     const auto X = py::arg("X").noconvert(), labels = py::arg("labels").noconvert(),
                values = py::arg("values").noconvert(), weights = py::arg("weights").noconvert();
-    py::class_<Network<T>>(m, name, py::module_local())
+    py::class_<Network<T>> bound(m, name, py::module_local());
+    bind_run_state<T>(bound);
+    bound
         .def(py::init(&make_network<T>), py::arg("sizes"), py::arg("activations"), py::arg("loss"),
-             py::arg("loss_parameters"), py::arg("l2"))
+             py::arg("loss_parameters"), py::arg("l2"), py::arg("embeddings") = py::tuple())
         .def_property_readonly("parameters",
                                [](py::object self) {
                                    auto& network = self.cast<Network<T>&>();
@@ -304,6 +379,12 @@ void bind_network(py::module_& m, const char* name) {
                 self.initialize(layer, named(kInitKinds, kind), scale, seed);
             },
             py::arg("layer"), py::arg("kind"), py::arg("scale"), py::arg("seed"))
+        .def("initialize_table", &Network<T>::initialize_table, py::arg("number"), py::arg("scale"),
+             py::arg("seed"))
+        .def(
+            "first_unknown_code",
+            [](const Network<T>& self, Array<T> x) { return self.first_unknown_code(x.data(), x.shape(0)); },
+            py::arg("X").noconvert())
         .def(
             "loss_and_gradient",
             [](const Network<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w, int threads) {
@@ -319,16 +400,17 @@ void bind_network(py::module_& m, const char* name) {
         .def(
             "train",
             [](Network<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w,
-               const std::optional<std::tuple<FeatureArrays<T>, Labels, Values, Values>>& validation,
-               const TrainOptions& options, const py::object& on_epoch, std::optional<State<T>> state,
-               const py::object& draw_order) {
+               const std::optional<RowArrays<T>>& validation, const TrainOptions& options,
+               const py::object& on_epoch, CarriedState<T>* state, const py::object& draw_order,
+               const py::object& next_window) {
                 std::optional<Rows<T>> held_out;
                 if (validation) held_out = std::make_from_tuple<Rows<T>>(*validation);
-                return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch, std::move(state),
-                             draw_order);
+                return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch, state, draw_order,
+                             next_window);
             },
             X, labels, values, weights, py::arg("validation"), py::arg("options"), py::arg("on_epoch"),
-            py::arg("state") = py::none(), py::arg("draw_order") = py::none());
+            py::arg("state") = py::none(), py::arg("draw_order") = py::none(),
+            py::arg("next_window") = py::none());
 }
 
 template <class T>

@@ -48,6 +48,8 @@ void bind_options(py::module_& m) {
         .def_readwrite("restore_best", &TrainOptions::restore_best)
         .def_readwrite("loss_target", &TrainOptions::loss_target)
         .def_readwrite("max_time", &TrainOptions::max_time)
+        .def_readwrite("epoch_rows", &TrainOptions::epoch_rows)
+        .def_readwrite("state_every", &TrainOptions::state_every)
         .def_readwrite("threads", &TrainOptions::threads);
 }
 

@@ -12,6 +12,15 @@ namespace {
 // Elements of one task over gradients that lie in memory.
 constexpr Index kFlatTask = 512;
 
+// Calls work(from, n) for this thread's elements of [begin, end).
+template <class Work>
+void deal_elements(const Team& team, Index begin, Index end, Work work) {
+    team.deal(ceil_div(end - begin, kFlatTask), [&](Index first, Index last) {
+        const Index from = begin + first * kFlatTask, to = std::min(begin + last * kFlatTask, end);
+        work(from, to - from);
+    });
+}
+
 // Rows between two looks at the monitor, in long steps.
 constexpr Index kRowsPerPoll = 256;
 
@@ -47,6 +56,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
     : network_(network),
       layout_(network),
       parameters_(layout_.size()),
+      table_weights_(layout_.all_weights(parameters()).tables),
       dropout_(options.seed, options.dropout),
       drops_(options.dropout > 0),
       alpha_(options.alpha),
@@ -56,15 +66,17 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
     const Index L = network.architecture().layers();
     if (options.entries) transposed_.emplace(network.inputs(), *options.entries, options.threads);
     layout_.pack(network.parameters(), parameters_.data());
-    for (const Index size : network.architecture().sizes) ld_.push_back(row_stride<T>(size));
+    ld_.push_back(row_stride<T>(network.layers().front().inputs));
+    for (const Layer& layer : network.layers()) ld_.push_back(row_stride<T>(layer.outputs));
     Index longest = 0;  // panel of b
     std::vector<bool> keeps_slope{false};
+    backward_.push_back(backward_work<T>(Activation::identity));
     for (Index l = 1; l <= L; ++l) {
         const Layer& layer = network.layers()[std::size_t(l - 1)];
         forward_.push_back(forward_work<T>(layer.activation));
         backward_.push_back(backward_work<T>(layer.activation));
         keeps_slope.push_back(!slope_from_output(layer.activation) || (drops_ && l < L));
-        if (l > 1) longest = std::max(longest, layer.outputs);
+        if (l > 1 || embeds()) longest = std::max(longest, layer.outputs);
         const Index rows = std::min(max_rows, MatrixPanels<T>::kMostRows);  // of a part, or of a last batch
         if (MatrixPanels<T>::copies(TileGrid<T>::panel_tiles(layer.inputs, TileGrid<T>::kColumns), rows))
             longest = std::max(longest, rows);
@@ -83,13 +95,14 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         };
         for (std::size_t l = 0; l < ld_.size(); ++l) {
             const Index size = max_rows * ld_[l];
-            take(a_[l], l > 0 || (options.gather && !options.entries) ? size : 0);
+            take(a_[l], l > 0 || (options.gather && !options.entries) || embeds() ? size : 0);
             take(slope_[l], keeps_slope[l] ? size : 0);
-            take(delta_[l], l > 0 ? size : 0);
+            take(delta_[l], l > 0 || embeds() ? size : 0);
         }
         for (T*& of_thread : thread_room_) take(of_thread, room);
         const Index parts = gradient_parts(max_rows);
         take(parts_, parts > 1 ? parts * layout_.size() : 0);
+        take(tables_, embeds() ? layout_.size() - layout_.tables().front().offset : 0);
         if (counting) memory_ = AlignedBuffer<T>(taken);
     }
     row_losses_.resize(std::size_t(max_rows));
@@ -98,7 +111,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
 
 template <class T>
 typename Backprop<T>::Rows Backprop<T>::activations(Index layer, const Batch<T>& batch) const {
-    if (layer == 0 && !batch.order) return {batch.X.from(batch.first_row).values, batch.X.ld};
+    if (layer == 0 && !batch.order && !embeds()) return {batch.X.from(batch.first_row).values, batch.X.ld};
     return {a_[std::size_t(layer)], ld_[std::size_t(layer)]};
 }
 
@@ -113,6 +126,8 @@ void Backprop<T>::deltas(const Team& team, const Batch<T>& batch, std::uint64_t 
     }
     if (transposed_)
         transpose(share);
+    else if (embeds())
+        embed(share);
     else if (batch.order)
         gather(share);
     forward(share, step);
@@ -139,6 +154,17 @@ void Backprop<T>::gather(const Share& share) {
         }
     };
     share.team.each(share.first, share.last, copy, kRowsPerPoll);
+    end_pass(share);
+}
+
+template <class T>
+void Backprop<T>::embed(const Share& share) {
+    const auto work = [&](Index first, Index last) {
+        for (Index i = first; i < last; ++i)
+            network_.embed(share.batch.X.from(share.batch.data_row(i)).values, table_weights_,
+                           a_[0] + i * ld_[0]);
+    };
+    share.team.each(share.first, share.last, work, kRowsPerPoll);
     end_pass(share);
 }
 
@@ -228,10 +254,11 @@ void Backprop<T>::loss(const Share& share) {
     end_pass(share);
 }
 
-// delta_prev = (delta W^T) f'(z_prev), layer by layer; no weight changes before every thread has been here.
+// delta_prev = (delta W^T) f'(z_prev), layer by layer, down to embedded inputs; no weight changes before
+// every thread has been here.
 template <class T>
 void Backprop<T>::backward(const Share& share) {
-    for (Index l = network_.architecture().layers(); l > 1; --l) {
+    for (Index l = network_.architecture().layers(); l > (embeds() ? 0 : 1); --l) {
         const auto at = std::size_t(l);
         const LayerPanels<T>& layer = layout_.layer(l - 1);
         const Index begin = share.product_first * ld_[at - 1];
@@ -240,7 +267,7 @@ void Backprop<T>::backward(const Share& share) {
         const BackwardOutput<T> out{a_[at - 1] + begin, slope_[at - 1] ? slope_[at - 1] + begin : nullptr,
                                     delta_[at - 1] + begin, ld_[at - 1]};
         multiply(share, below, below.K,
-                 [&](Index first, Index last) { backward_[at - 2](below, weights, out, first, last); });
+                 [&](Index first, Index last) { backward_[at - 1](below, weights, out, first, last); });
     }
 }
 
@@ -262,14 +289,34 @@ template <class T>
 void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
                             const GradientWork<T>& work) {
     const Index L = network_.architecture().layers(), parts = gradient_parts(batch.rows);
+    if (embeds()) sum_tables(team, batch);
     if (parts == 1) {
         for (Index l = L; l >= 1; --l) gradient(team, l, batch, 1, update, work);
-        return;
+        if (embeds()) team.barrier();
+    } else {
+        const Update<T> into(parameters(), parts_, nullptr);
+        for (Index l = L; l >= 1; --l) gradient(team, l, batch, parts, into, store_work<T>());
+        team.barrier();
+        apply_gradient(team, layout_, parts_, parts, layout_.size(), T(1), update, work);
     }
-    const Update<T> into(parameters(), parts_, nullptr);
-    for (Index l = L; l >= 1; --l) gradient(team, l, batch, parts, into, store_work<T>());
-    team.barrier();
-    apply_gradient(team, layout_, parts_, parts, layout_.size(), T(1), update, work);
+    apply_table_gradient(team, layout_, tables_, T(1), update, work);
+}
+
+// dE[code] = sum of delta over the rows that have the code, in their order: each thread for codes of its own.
+template <class T>
+void Backprop<T>::sum_tables(const Team& team, const Batch<T>& batch) {
+    T* sums = tables_;
+    for (const Table& table : network_.tables()) {
+        const Index first = team.share(table.codes, team.rank), last = team.share(table.codes, team.rank + 1);
+        std::fill(sums + first * table.width, sums + last * table.width, T(0));
+        for (Index i = 0; i < batch.rows; ++i) {
+            const Index code = Index(batch.X.from(batch.data_row(i)).values[table.column]);
+            if (code < first || code >= last) continue;
+            const T* delta = delta_[0] + i * ld_[0] + table.input;
+            for (Index j = 0; j < table.width; ++j) sums[code * table.width + j] += delta[j];
+        }
+        sums += round_up(table.size(), kLanes<T>);
+    }
 }
 
 // dW[I, O] = A_prev^T[I, B] delta[B, O] and db[O] = 1^T[1, B] delta[B, O] of each part of the batch; the
@@ -312,10 +359,8 @@ template <class T>
 void apply_gradient(const Team& team, const PanelLayout<T>& layout, const T* parts, Index count, Index stride,
                     T scale, const Update<T>& update, const GradientWork<T>& work) {
     const auto apply = [&](Index begin, Index end, const Update<T>& u) {
-        team.deal(ceil_div(end - begin, kFlatTask), [&](Index first, Index last) {
-            const Index from = begin + first * kFlatTask, to = std::min(begin + last * kFlatTask, end);
-            work.sum(parts + from, count, stride, scale, u, from, to - from);
-        });
+        deal_elements(team, begin, end,
+                      [&](Index from, Index n) { work.sum(parts + from, count, stride, scale, u, from, n); });
     };
     for (Index l = 0; l < layout.layers(); ++l) {
         const LayerPanels<T>& layer = layout.layer(l);
@@ -326,11 +371,26 @@ void apply_gradient(const Team& team, const PanelLayout<T>& layout, const T* par
     }
 }
 
+template <class T>
+void apply_table_gradient(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
+                          const Update<T>& update, const GradientWork<T>& work) {
+    for (const auto& table : layout.tables()) {
+        const Index shift = layout.tables().front().offset;
+        deal_elements(team, table.offset, table.offset + table.size, [&](Index from, Index n) {
+            work.sum(gradient + from - shift, 1, 0, scale, update, from, n);
+        });
+    }
+}
+
 template class Backprop<float>;
 template class Backprop<double>;
 template void apply_gradient(const Team&, const PanelLayout<float>&, const float*, Index, Index, float,
                              const Update<float>&, const GradientWork<float>&);
 template void apply_gradient(const Team&, const PanelLayout<double>&, const double*, Index, Index, double,
                              const Update<double>&, const GradientWork<double>&);
+template void apply_table_gradient(const Team&, const PanelLayout<float>&, const float*, float,
+                                   const Update<float>&, const GradientWork<float>&);
+template void apply_table_gradient(const Team&, const PanelLayout<double>&, const double*, double,
+                                   const Update<double>&, const GradientWork<double>&);
 
 }  // namespace fastmlp

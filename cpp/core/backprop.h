@@ -77,10 +77,12 @@ private:
         Index product_first = 0, product_rows = batch.rows;
     };
     void gather(const Share& share);
+    void embed(const Share& share);
     void transpose(const Share& share);
     void forward(const Share& share, std::uint64_t step);
     void loss(const Share& share);
     void backward(const Share& share);
+    bool embeds() const { return !network_.tables().empty(); }
     bool deals_columns() const { return !parts_; }
     Index gradient_parts(Index rows) const;
     Product<T> product(const Share& share, Rows a, Index N, Index K) const;
@@ -89,31 +91,38 @@ private:
     void end_pass(const Share& share) const;
     void gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts, const Update<T>& update,
                   const GradientWork<T>& work) const;
+    void sum_tables(const Team& team, const Batch<T>& batch);
 
     const Network<T>& network_;
     PanelLayout<T> layout_;
     AlignedBuffer<T> parameters_;
+    std::vector<const T*> table_weights_;
     std::optional<TransposedBatch<T>> transposed_;  // where X is sparse
     Dropout dropout_;
     bool drops_;
     double alpha_;
     AlignedBuffer<T> memory_;            // of all pointers below
-    std::vector<T*> a_, slope_, delta_;  // of layers 0 .. L; a_[0] holds gathered rows, if any
+    std::vector<T*> a_, slope_, delta_;  // of layers 0 .. L; a_[0] holds gathered or embedded rows, if any
     std::vector<Index> ld_;
-    std::vector<T*> thread_room_;  // for panels of b and columns of losses
-    T* parts_ = nullptr;
+    std::vector<T*> thread_room_;               // for panels of b and columns of losses
+    T *parts_ = nullptr, *tables_ = nullptr;    // gradients: of parts of the batch, of all tables
     std::vector<double> row_losses_, squares_;  // squares of the weights, a panel each
     std::vector<ForwardTiles<T>> forward_;
     SparseForwardTiles<T> sparse_forward_;
-    std::vector<BackwardTiles<T>> backward_;
+    std::vector<BackwardTiles<T>> backward_;  // to layers 0 .. L - 1
     LossFunction<T> loss_;
     SlopeWork<T> output_slope_;
 };
 
-// Hands gradients that lie in memory to `work`: scale * sum of `count` arrays, laid out as the parameters.
+// Hands gradients that lie in memory to `work`: scale * sum of `count` arrays, laid out as the parameters ..
 template <class T>
 void apply_gradient(const Team& team, const PanelLayout<T>& layout, const T* parts, Index count, Index stride,
                     T scale, const Update<T>& update, const GradientWork<T>& work);
+
+// .. and for the tables of embeddings scale * one array, which begins with the first table.
+template <class T>
+void apply_table_gradient(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
+                          const Update<T>& update, const GradientWork<T>& work);
 
 extern template class Backprop<float>;
 extern template class Backprop<double>;
@@ -121,5 +130,9 @@ extern template void apply_gradient(const Team&, const PanelLayout<float>&, cons
                                     const Update<float>&, const GradientWork<float>&);
 extern template void apply_gradient(const Team&, const PanelLayout<double>&, const double*, Index, Index,
                                     double, const Update<double>&, const GradientWork<double>&);
+extern template void apply_table_gradient(const Team&, const PanelLayout<float>&, const float*, float,
+                                          const Update<float>&, const GradientWork<float>&);
+extern template void apply_table_gradient(const Team&, const PanelLayout<double>&, const double*, double,
+                                          const Update<double>&, const GradientWork<double>&);
 
 }  // namespace fastmlp

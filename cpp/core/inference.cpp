@@ -31,7 +31,7 @@ bool scores_classes(Loss loss) {
 }  // namespace
 
 template <class T>
-ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights)
+ForwardPass<T>::ForwardPass(const Network<T>& network, Weights<T> weights)
     : network_(network),
       weights_(std::move(weights)),
       columns_(loss_scratch<T>(network.outputs())),
@@ -43,30 +43,40 @@ ForwardPass<T>::ForwardPass(const Network<T>& network, std::vector<WeightPanels<
         widest = std::max(widest, layer.outputs);
     }
     for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(kRows * round_up(widest, kLanes<T>));
+    if (!network.tables().empty()) embedded_ = AlignedBuffer<T>(kRows * network.layers().front().inputs);
 }
 
 template <class T>
 void ForwardPass<T>::make_room(bool sparse) {
     Index longest = 0;
-    for (std::size_t l = sparse; l < weights_.size(); ++l)
-        if (weights_[l].row != 0) longest = std::max(longest, network_.layers()[l].inputs + 1);
+    for (std::size_t l = sparse; l < weights_.layers.size(); ++l)
+        if (weights_.layers[l].row != 0) longest = std::max(longest, network_.layers()[l].inputs + 1);
     if (panel_size<T>(longest) <= room_.size()) return;
     room_ = AlignedBuffer<T>(panel_size<T>(longest));
-    for (WeightPanels<T>& of_layer : weights_) of_layer.room = room_.data();
+    for (WeightPanels<T>& of_layer : weights_.layers) of_layer.room = room_.data();
+}
+
+template <class T>
+Features<T> ForwardPass<T>::embed(const Features<T>& X, Index rows) const {
+    if (embedded_.size() == 0) return X;
+    const Index width = network_.layers().front().inputs;
+    for (Index i = 0; i < rows; ++i)
+        network_.embed(X.from(i).values, weights_.tables, embedded_.data() + i * width);
+    return {embedded_.data(), width};
 }
 
 template <class T>
 const T* ForwardPass<T>::raw(const Features<T>& X, Index rows) {
-    Features<T> below = X;
+    Features<T> below = embed(X, rows);
     for (std::size_t l = 0; l < forward_.size(); ++l) {
         const Layer& layer = network_.layers()[l];
         const Index I = layer.inputs, O = layer.outputs, ld = round_up(O, kLanes<T>);
         const ForwardOutput<T> out{buffers_[l % 2].data(), nullptr, ld};
         if (below.sparse())
-            sparse_forward_({{below}, rows, O, I}, weights_[l], out, 0,
+            sparse_forward_({{below}, rows, O, I}, weights_.layers[l], out, 0,
                             SparseProduct<T>::Grid::tiles(rows, O));
         else
-            forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_[l], out, 0,
+            forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_.layers[l], out, 0,
                         TileGrid<T>::tiles(rows, O));
         below = {out.a, ld};
     }

@@ -14,7 +14,7 @@ public:
     static constexpr Index kRows = 96;  // a multiple of every tile height, and of the rows side by side
 
     // The weights are read where they lie when a pass is run.
-    ForwardPass(const Network<T>& network, std::vector<WeightPanels<T>> weights);
+    ForwardPass(const Network<T>& network, Weights<T> weights);
 
     // Makes room for copies of panels of flat weights, those of sparse features excepted: they are not worth
     // it.
@@ -29,9 +29,11 @@ public:
     T* columns() const { return columns_.data(); }  // loss_scratch(outputs)
 
 private:
+    Features<T> embed(const Features<T>& X, Index rows) const;
+
     const Network<T>& network_;
-    std::vector<WeightPanels<T>> weights_;
-    AlignedBuffer<T> buffers_[2], columns_, room_;
+    Weights<T> weights_;
+    AlignedBuffer<T> embedded_, buffers_[2], columns_, room_;
     Index ld_;
     std::vector<ForwardTiles<T>> forward_;
     SparseForwardTiles<T> sparse_forward_;

@@ -1,4 +1,4 @@
-// The order of a network's parameters in training: layer by layer in panels.
+// The order of a network's parameters in training: layer by layer in panels, then tables of embeddings.
 #pragma once
 
 #include <numeric>
@@ -30,6 +30,13 @@ double sum_of_squares(const T* x, Index n) {
     return ordered_sum(x, n, [](double v) { return v * v; });
 }
 
+// Where parameters lie that products read.
+template <class T>
+struct Weights {
+    std::vector<WeightPanels<T>> layers;
+    std::vector<const T*> tables;
+};
+
 template <class T>
 class PanelLayout {
 public:
@@ -40,6 +47,10 @@ public:
             size_ += layers_.back().size();
             panels_ += layers_.back().count();
         }
+        for (const Table& table : network.tables()) {
+            tables_.push_back({size_, table.weights, table.size()});
+            size_ += round_up(table.size(), kLanes<T>);
+        }
     }
 
     Index size() const { return size_; }
@@ -49,25 +60,33 @@ public:
         return {parameters + layer(l).offset, (layer(l).inputs + 1) * TileGrid<T>::kColumns, 0};
     }
 
-    std::vector<WeightPanels<T>> all_weights(const T* parameters) const {
-        std::vector<WeightPanels<T>> all;
-        for (Index l = 0; l < Index(layers_.size()); ++l) all.push_back(weights(l, parameters));
+    Weights<T> all_weights(const T* parameters) const {
+        Weights<T> all;
+        for (Index l = 0; l < layers(); ++l) all.layers.push_back(weights(l, parameters));
+        for (const TableRange& table : tables_) all.tables.push_back(parameters + table.offset);
         return all;
     }
 
-    // Sums of squares of the weights, a panel each.
-    Index panels() const { return panels_; }
+    // Of a table: where it begins, here and in the flat buffer.
+    struct TableRange {
+        Index offset, flat, size;
+    };
+    const std::vector<TableRange>& tables() const { return tables_; }
+
+    // Sums of squares of the weights, a panel or a table each.
+    Index panels() const { return panels_ + Index(tables_.size()); }
     double panel_squares(const T* parameters, Index panel) const {
         for (const LayerPanels<T>& layer : layers_) {
             if (panel < layer.count())
                 return sum_of_squares(parameters + layer.weights(panel), layer.inputs * layer.width(panel));
             panel -= layer.count();
         }
-        return 0;
+        const TableRange& table = tables_[std::size_t(panel)];
+        return sum_of_squares(parameters + table.offset, table.size);
     }
     double squared_weights(const T* parameters) const {
         double squares = 0;
-        for (Index panel = 0; panel < panels_; ++panel) squares += panel_squares(parameters, panel);
+        for (Index panel = 0; panel < panels(); ++panel) squares += panel_squares(parameters, panel);
         return squares;
     }
 
@@ -84,7 +103,7 @@ public:
     }
 
 private:
-    // Calls copy(flat, panels, n) for each row of each panel, b's included.
+    // Calls copy(flat, panels, n) for each row of each panel, b's included, and each table.
     template <class Copy>
     void each_row(const Copy& copy) const {
         for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -95,19 +114,22 @@ private:
                     copy(flat_[l] + i * layer.outputs + j, layer.weights(p) + i * layer.width(p), n);
             }
         }
+        for (const TableRange& table : tables_) copy(table.flat, table.offset, table.size);
     }
 
     std::vector<LayerPanels<T>> layers_;
+    std::vector<TableRange> tables_;
     std::vector<Index> flat_;  // where each layer begins in the flat buffer
     Index size_ = 0, panels_ = 0;
 };
 
 // The weights where the network has them.
 template <class T>
-std::vector<WeightPanels<T>> flat_weights(const Network<T>& network) {
-    std::vector<WeightPanels<T>> all;
+Weights<T> flat_weights(const Network<T>& network) {
+    Weights<T> all;
     for (const Layer& layer : network.layers())
-        all.push_back({network.parameters() + layer.weights, TileGrid<T>::kColumns, layer.outputs});
+        all.layers.push_back({network.parameters() + layer.weights, TileGrid<T>::kColumns, layer.outputs});
+    for (const Table& table : network.tables()) all.tables.push_back(network.parameters() + table.weights);
     return all;
 }
 

@@ -8,14 +8,29 @@
 
 namespace fastmlp {
 
+// A column of X that holds codes 0 .. codes - 1 of a category, each of which stands for `width` learned
+// numbers.
+struct Embedding {
+    Index column, codes, width;
+};
+
 struct Architecture {
-    std::vector<Index> sizes;             // I, hidden widths, O
+    std::vector<Index> sizes;             // columns of X, hidden widths, O
     std::vector<Activation> activations;  // one a layer, the last is the output activation
     Loss loss = Loss::squared_error;
     std::vector<double> loss_parameters = {};  // one an output: delta of huber, q of quantile
     double l2 = 0;
+    std::vector<Embedding> embeddings = {};
 
     Index layers() const { return Index(sizes.size()) - 1; }
+};
+
+// The table E of an embedding, [codes, width]: row `code` are its numbers.
+struct Table {
+    Index column, codes, width;
+    Index weights;  // where E begins in the flat buffer
+    Index input;    // the first of its columns among the first layer's inputs
+    Index size() const { return codes * width; }
 };
 
 struct Layer {
@@ -31,20 +46,37 @@ inline constexpr std::array<std::pair<std::string_view, InitKind>, 3> kInitKinds
     {"uniform", InitKind::uniform},
 }};
 
-// W0, b0, W1, b1, .. end to end in one aligned array. A run keeps them in panels (layout.h).
+// W0, b0, W1, b1, .., E0, E1, .. end to end in one aligned array. A run keeps them in panels (layout.h).
+//
+// The first layer's inputs are the columns of X that hold no codes and, behind them, the rows of the tables
+// that the others name. A table's product with the codes' one-hot rows would be the same.
 template <class T>
 class Network {
 public:
     explicit Network(Architecture architecture) : architecture_(std::move(architecture)) {
-        Index offset = 0;
+        const std::vector<Embedding>& embeddings = architecture_.embeddings;
+        for (Index j = 0; j < inputs(); ++j)
+            if (std::none_of(embeddings.begin(), embeddings.end(),
+                             [j](const Embedding& e) { return e.column == j; }))
+                plain_columns_.push_back(j);
+        Index width = Index(plain_columns_.size()), offset = 0;
+        for (const Embedding& e : embeddings) {
+            tables_.push_back({e.column, e.codes, e.width, 0, width});
+            width += e.width;
+        }
         for (Index l = 0; l < architecture_.layers(); ++l) {
             const auto at = std::size_t(l);
-            const Index I = architecture_.sizes[at], O = architecture_.sizes[at + 1];
+            const Index I = l == 0 ? width : architecture_.sizes[at], O = architecture_.sizes[at + 1];
             // Losses that take logits bring the output activation with them; the layer itself stays at z.
             const bool logits = l + 1 == architecture_.layers() && takes_logits(architecture_.loss);
             const Activation activation = logits ? Activation::identity : architecture_.activations[at];
             layers_.push_back({I, O, activation, offset, offset + I * O});
             offset += I * O + O;
+        }
+        dense_parameters_ = offset;
+        for (Table& table : tables_) {
+            table.weights = offset;
+            offset += table.size();
         }
         parameters_ = AlignedBuffer<T>(offset);
         loss_parameters_.assign(architecture_.loss_parameters.begin(), architecture_.loss_parameters.end());
@@ -57,7 +89,8 @@ public:
     T* parameters() const { return parameters_.data(); }
     Index parameter_count() const { return parameters_.size(); }
     const T* loss_parameters() const { return loss_parameters_.data(); }
-    Index inputs() const { return layers_.front().inputs; }
+    const std::vector<Table>& tables() const { return tables_; }
+    Index inputs() const { return architecture_.sizes.front(); }  // columns of X
     Index outputs() const { return layers_.back().outputs; }
 
     // Multiply-adds count twice; forward, backward and gradient products cost the same. Of the first layer's
@@ -65,7 +98,7 @@ public:
     // rows.
     double forward_flops(Index rows, double density = 1) const {
         const double missing = (1 - density) * double(inputs()) * double(layers_.front().outputs);
-        return 2.0 * double(rows) * (double(parameter_count()) - missing);
+        return 2.0 * double(rows) * (double(dense_parameters_) - missing);
     }
     double training_flops(Index rows, double density = 1) const {
         constexpr double kUpdateRows = 4;
@@ -86,9 +119,39 @@ public:
         std::fill(b, b + shape.outputs, T(0));
     }
 
+    // Fills a table with scale * (2u - 1) numbers.
+    void initialize_table(Index number, double scale, std::uint64_t seed) {
+        const Table& table = tables_[std::size_t(number)];
+        RandomSequence random(seed, Stream::init, std::uint32_t(architecture_.layers() + number));
+        T* E = parameters() + table.weights;
+        for (Index i = 0; i < table.size(); ++i) E[i] = T(scale * (2 * random.uniform() - 1));
+    }
+
+    // Writes the first layer's inputs of a row x of X; tables[j] is where the j-th one lies.
+    void embed(const T* x, const std::vector<const T*>& tables, T* inputs) const {
+        for (const Index column : plain_columns_) *inputs++ = x[column];
+        for (std::size_t j = 0; j < tables_.size(); ++j) {
+            const Table& table = tables_[j];
+            inputs = std::copy_n(tables[j] + Index(x[table.column]) * table.width, table.width, inputs);
+        }
+    }
+
+    // The position of the first element of X [rows, inputs] that should be a code and is not; -1 if none.
+    Index first_unknown_code(const T* X, Index rows) const {
+        for (Index i = 0; i < rows && !tables_.empty(); ++i)
+            for (const Table& table : tables_) {
+                const Index at = i * inputs() + table.column;
+                if (!(X[at] >= 0 && X[at] < T(table.codes) && X[at] == std::floor(X[at]))) return at;
+            }
+        return -1;
+    }
+
 private:
     Architecture architecture_;
     std::vector<Layer> layers_;
+    std::vector<Table> tables_;
+    std::vector<Index> plain_columns_;  // of X: those without codes
+    Index dense_parameters_ = 0;
     AlignedBuffer<T> parameters_;
     std::vector<T> loss_parameters_;
 };

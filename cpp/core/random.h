@@ -15,7 +15,7 @@
 namespace fastmlp {
 
 // What a number is drawn for; part of the counter, so no two uses share numbers.
-enum class Stream : std::uint32_t { init = 0, shuffle = 1, dropout = 2, split = 3 };
+enum class Stream : std::uint32_t { init = 0, shuffle = 1, dropout = 2, split = 3, blocks = 4 };
 
 using PhiloxWords = std::array<std::uint32_t, 4>;
 

@@ -33,7 +33,7 @@ struct ScheduleOptions {
 class LearningRate {
 public:
     LearningRate(const ScheduleOptions& options, Index steps_per_epoch, Index epochs)
-        : options_(options), steps_(double(steps_per_epoch)), epochs_(double(epochs)), rate_(options.rate) {}
+        : options_(options), steps_(double(steps_per_epoch)), epochs_(double(epochs)), state_{options.rate} {}
 
     // The rate of step 0, 1, .. of the whole run.
     double at(Index step) const {
@@ -43,18 +43,26 @@ public:
     }
 
     // Replaces the rate of the constant and the plateau schedule from here on.
-    void set_rate(double rate) { rate_ = rate; }
+    void set_rate(double rate) { state_.rate = rate; }
+
+    // What epochs that have ended have left behind.
+    struct State {
+        double rate, best = std::numeric_limits<double>::infinity(), bad_epochs = 0;
+    };
+    const State& state() const { return state_; }
+    void restore(const State& state) { state_ = state; }
 
     // Tells the plateau schedule the monitored loss of an epoch.
     void epoch_ended(double loss) {
         if (options_.kind != Schedule::reduce_on_plateau) return;
-        const double margin = std::abs(best_) * options_.threshold;
-        if (std::isinf(best_) || loss < best_ - margin) {
-            best_ = loss;
-            bad_epochs_ = 0;
-        } else if (++bad_epochs_ > options_.patience) {
-            rate_ = std::max(rate_ * options_.factor, options_.min_rate);
-            bad_epochs_ = 0;
+        State& s = state_;
+        const double margin = std::abs(s.best) * options_.threshold;
+        if (std::isinf(s.best) || loss < s.best - margin) {
+            s.best = loss;
+            s.bad_epochs = 0;
+        } else if (++s.bad_epochs > options_.patience) {
+            s.rate = std::max(s.rate * options_.factor, options_.min_rate);
+            s.bad_epochs = 0;
         }
     }
 
@@ -80,12 +88,12 @@ private:
             case Schedule::reduce_on_plateau:
                 break;
         }
-        return rate_;
+        return state_.rate;
     }
 
     ScheduleOptions options_;
-    double steps_, epochs_, rate_;
-    double best_ = std::numeric_limits<double>::infinity(), bad_epochs_ = 0;
+    double steps_, epochs_;
+    State state_;
 };
 
 }  // namespace fastmlp

@@ -54,7 +54,7 @@ std::vector<T> trained(const Rows<T>& rows, const std::vector<Index>& sizes, Tra
     Network<T> made = network<T>(sizes);
     Monitor monitor;
     Trainer<T> trainer(made, rows.data(sparse), rows.data(sparse), options);
-    CHECK(trainer.run(monitor, {}) == StopReason::epochs);
+    CHECK(trainer.run(monitor) == StopReason::epochs);
     return {made.parameters(), made.parameters() + made.parameter_count()};
 }
 
@@ -144,7 +144,7 @@ TEST_CASE("an interrupt inside a long step on sparse rows leaves the weights as 
         options.restore_best = false;
         Monitor monitor([] { return true; });
         Trainer<double> trainer(made, rows.data(true), std::nullopt, options);
-        CHECK(trainer.run(monitor, {}) == StopReason::interrupted);
+        CHECK(trainer.run(monitor) == StopReason::interrupted);
         CHECK(same_bits(before, {made.parameters(), made.parameters() + made.parameter_count()}));
     }
     set_exact_threads(false);

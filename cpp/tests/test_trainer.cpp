@@ -84,7 +84,7 @@ std::vector<T> trained(const Problem& problem, const TrainOptions& options) {
     Made<T> made(problem), held_out(problem);
     Monitor monitor;
     Trainer<T> trainer(made.network, made.data(), held_out.data(), options);
-    CHECK(trainer.run(monitor, {}) == StopReason::epochs);
+    CHECK(trainer.run(monitor) == StopReason::epochs);
     CHECK(Index(trainer.records().size()) == options.epochs);
     return made.parameters();
 }
@@ -158,7 +158,7 @@ TEST_CASE("an interrupt inside a long step leaves the weights as they were") {
         options.restore_best = false;
         Monitor monitor([] { return true; });
         Trainer<double> trainer(made.network, made.data(), std::nullopt, options);
-        CHECK(trainer.run(monitor, {}) == StopReason::interrupted);
+        CHECK(trainer.run(monitor) == StopReason::interrupted);
         CHECK(trainer.records().empty());
         CHECK(same_bits(before, made.parameters()));
     }
@@ -175,7 +175,7 @@ TEST_CASE("a run that diverges ends with finite weights") {
         options.restore_best = restore_best;
         Monitor monitor;
         Trainer<float> trainer(made.network, made.data(), std::nullopt, options);
-        CHECK(trainer.run(monitor, {}) == StopReason::diverged);
+        CHECK(trainer.run(monitor) == StopReason::diverged);
         for (const float w : made.parameters()) CHECK(std::isfinite(w));
     }
 }

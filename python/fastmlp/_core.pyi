@@ -9,6 +9,7 @@ ISA: str
 ACTIVATIONS: tuple[str, ...]
 LOSSES: tuple[str, ...]
 SPLIT_STREAM: int
+BLOCK_STREAM: int
 
 def available_isas() -> list[str]: ...
 def load(isa: str) -> ModuleType: ...
@@ -23,7 +24,7 @@ _Array: TypeAlias = NDArray[Any]
 _Features: TypeAlias = _Array | tuple[_Array, NDArray[np.int32], NDArray[np.int64]]  # dense, or CSR
 _Labels: TypeAlias = NDArray[np.int32] | None
 _Record: TypeAlias = tuple[int, float, float, float, float, float, float]
-_State: TypeAlias = tuple[_Array, _Array, int]
+_Rows: TypeAlias = tuple[_Features, _Labels, _Array | None, _Array | None]  # X, labels, values, weights
 
 class OptimizerOptions:
     @property
@@ -73,9 +74,26 @@ class TrainOptions:
     restore_best: bool
     loss_target: float
     max_time: float
+    epoch_rows: int
+    state_every: int
     threads: int
 
+class _RunState:
+    def __init__(self, s1: _Array, s2: _Array, steps: int = 0, best: _Array | None = None) -> None: ...
+    @property
+    def s1(self) -> _Array: ...
+    @property
+    def s2(self) -> _Array: ...
+    @property
+    def best(self) -> _Array | None: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    progress: tuple[float, float, int, bool, float, float, float]
+
 class Network32:
+    RunState: type[_RunState]
     def __init__(
         self,
         sizes: Sequence[int],
@@ -83,10 +101,13 @@ class Network32:
         loss: str,
         loss_parameters: Sequence[float],
         l2: float,
+        embeddings: Sequence[tuple[int, int, int]] = (),
     ) -> None: ...
     @property
     def parameters(self) -> _Array: ...
     def initialize(self, layer: int, kind: str, scale: float, seed: int) -> None: ...
+    def initialize_table(self, number: int, scale: float, seed: int) -> None: ...
+    def first_unknown_code(self, X: _Array) -> int: ...
     def loss_and_gradient(
         self, X: _Features, labels: _Labels, values: _Array | None, weights: _Array | None, threads: int
     ) -> tuple[float, _Array]: ...
@@ -99,12 +120,13 @@ class Network32:
         labels: _Labels,
         values: _Array | None,
         weights: _Array | None,
-        validation: tuple[_Features, _Labels, _Array | None, _Array | None] | None,
+        validation: _Rows | None,
         options: TrainOptions,
         on_epoch: Callable[[_Record], bool | float] | None,
-        state: _State | None = None,
+        state: _RunState | None = None,
         draw_order: Callable[[], NDArray[np.uint32]] | None = None,
-    ) -> tuple[list[_Record], str, BaseException | None, int]: ...
+        next_window: Callable[[], _Rows] | None = None,
+    ) -> tuple[list[_Record], str, BaseException | None]: ...
 
 class Network64(Network32): ...
 

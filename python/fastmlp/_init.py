@@ -25,20 +25,28 @@ SCHEMES: dict[str, tuple[str, Callable[[int, int], float]]] = {
 
 _NUMBERS: dict[str, float | None] = dict.fromkeys(("auto", *SCHEMES)) | {"normal": 0.01, "uniform": 0.05}
 
+_TABLE_SCALE = 0.05
+
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 
 
 def initialize(network: Network, init: Any, seed: int) -> None:
     """Set the parameters of a network by a scheme, a list of (W, b), or another network.
 
+    Tables of embeddings begin as uniform numbers within -0.05 and 0.05, unless they come from a network.
+
     "auto" is He's scheme for layers of the relu family and Glorot's otherwise, both uniform: uniform numbers
     need no logarithm, so they are the same on every platform.
     """
+    for number in range(len(network.tables)):
+        network._core.initialize_table(number, _TABLE_SCALE, seed)
     if isinstance(init, str):
         _by_scheme(network, init, seed)
     elif hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
         if init.layer_sizes != network.layer_sizes:
             raise ValueError(f"init has layer sizes {init.layer_sizes}, but {network.layer_sizes} are needed")
+        if init.embeddings != network.embeddings:
+            raise ValueError(f"init has embeddings {init.embeddings}, but {network.embeddings} are needed")
         network.parameters[:] = as_numbers("init", init.parameters, network.dtype)
     elif isinstance(init, Sequence):
         _by_arrays(network, init)
@@ -61,7 +69,7 @@ def _by_scheme(network: Network, init: str, seed: int) -> None:
             core.initialize(layer, name, number, seed)
         else:
             kind, scale = SCHEMES[scheme]
-            core.initialize(layer, kind, scale(*network.layer_sizes[layer : layer + 2]), seed)
+            core.initialize(layer, kind, scale(*network.weights[layer].shape), seed)
 
 
 def _by_arrays(network: Network, arrays: Sequence[Any]) -> None:

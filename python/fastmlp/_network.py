@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core, _threads
+from fastmlp._architecture import (
+    Array,
+    Embedding,
+    Views,
+    check_memory,
+    checked_embeddings,
+    checked_output_activation,
+    checked_sizes,
+    default_classes,
+    hidden_activations,
+    parameter_views,
+)
 from fastmlp._history import History
 from fastmlp._init import initialize
 from fastmlp._sparse import Features, SparseRows, as_features, core_form
-from fastmlp._targets import LINKS, Targets, as_targets, encode, parse_loss, per_quantile, row_weights
-from fastmlp._validation import choice, dtype_name, feature_names, integer, layer_sizes, real
+from fastmlp._targets import Targets, as_targets, encode, parse_loss, per_quantile, row_weights
+from fastmlp._validation import dtype_name, feature_names, integer, real
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from fastmlp.data import TableEncoder
-
-#: Activations that act on one element, so that any layer may have them.
-ELEMENTWISE = tuple(name for name in _core.ACTIVATIONS if name not in ("softmax", "exp"))
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -40,13 +45,16 @@ class Trace:
     z : list of arrays, (n, O)
         Pre-activations ``a_prev @ W + b``, one a layer.
     a : list of arrays
-        Activations ``f(z)``; ``a[0]`` is X, so there is one more than layers; the last are the outputs.
+        Activations ``f(z)``; ``a[0]`` is X, or what its embeddings make of it, so there is one more than
+        layers; the last are the outputs.
     delta : list of arrays, (n, O)
         ``dLoss/dz``, with each row's weight and the division by their sum.
     dW, db : list of arrays, (I, O) and (O,)
         Gradients of the loss, with the l2 term in dW.
     loss : float
         The loss of all rows, with the l2 term.
+    dE : list of arrays, (codes, width)
+        Gradients of the tables, with the l2 term, one an embedding.
     """
 
     z: list[Array]
@@ -55,6 +63,7 @@ class Trace:
     dW: list[Array]  # noqa: N815 (the formula's name)
     db: list[Array]
     loss: float
+    dE: list[Array]  # noqa: N815
 
 
 class Network:
@@ -92,6 +101,11 @@ class Network:
     seed : int, default 0
         Chooses the initial weights.
     dtype : "float32" or "float64", default "float32"
+    embeddings : sequence of (column, codes, width), default ()
+        Columns of X that hold codes 0 .. codes - 1 of a category, such as `TableEncoder` makes. Each code
+        stands for a row of a table E (codes, width) that is learned with the weights. The first layer reads
+        the other columns of X and, behind them, these rows; the result is that of one-hot columns times E.
+        Tables begin uniform within -0.05 and 0.05 and are penalised as weights are.
 
     Attributes
     ----------
@@ -124,10 +138,13 @@ class Network:
         init: Any = "auto",
         seed: int = 0,
         dtype: Any = "float32",
+        embeddings: Sequence[Embedding] = (),
     ) -> None:
         self._dtype = dtype_name(dtype)
-        self._layer_sizes = checked_sizes("layer_sizes", layer_sizes, self.dtype.itemsize)
-        self._activations = _hidden_activations(activation, len(self.layer_sizes) - 2)
+        self._layer_sizes = checked_sizes(layer_sizes)
+        self._embeddings = checked_embeddings(embeddings, self.layer_sizes[0])
+        check_memory("layer_sizes", self.layer_sizes, self.embeddings, self.dtype.itemsize)
+        self._activations = hidden_activations(activation, len(self.layer_sizes) - 2)
         self._loss, self._loss_numbers = parse_loss(loss)
         if self._loss in ("softmax_cross_entropy", "hinge") and self.layer_sizes[-1] < 2:
             raise ValueError(f"layer_sizes must end with at least 2 outputs for loss {loss!r}, got 1")
@@ -136,10 +153,10 @@ class Network:
                 f"layer_sizes must end with {len(self._loss_numbers)} outputs for loss {loss!r}, "
                 f"got {self.layer_sizes[-1]}"
             )
-        self._output_activation = _checked_output_activation(output_activation, self._loss)
+        self._output_activation = checked_output_activation(output_activation, self._loss)
         self._l2 = real("l2", l2, low=0)
         self.feature_names: tuple[str, ...] = ()
-        self.classes: Array | None = _default_classes(self._loss, self.layer_sizes[-1])
+        self.classes: Array | None = default_classes(self._loss, self.layer_sizes[-1])
         self.history = History()
         self.stop_reason: str | None = None
         self.encoder: TableEncoder | None = None
@@ -150,14 +167,15 @@ class Network:
             self._loss,
             self._loss_numbers * (1 if len(self._loss_numbers) > 1 else self.layer_sizes[-1]),
             self.l2,
+            self.embeddings,
         )
         self._parameters: Array = self._core.parameters
-        self._weights, self._biases = self._views(self._parameters)
+        self._weights, self._biases, self._tables = self._views(self._parameters)
         initialize(self, init, integer("seed", seed, low=0, high=2**64 - 1))
 
     @property
     def parameters(self) -> Array:
-        """W0, b0, W1, b1, .. end to end, (n_parameters,): a writable view of the core's memory."""
+        """W0, b0, W1, b1, .., E0, .. end to end, (n_parameters,): a writable view of the core's memory."""
         return self._parameters
 
     @parameters.setter
@@ -175,9 +193,19 @@ class Network:
         return self._biases
 
     @property
+    def tables(self) -> Views:
+        """The E of each embedding, (codes, width): writable views of the same memory."""
+        return self._tables
+
+    @property
     def layer_sizes(self) -> tuple[int, ...]:
-        """Inputs, widths of the hidden layers, outputs."""
+        """Columns of X, widths of the hidden layers, outputs."""
         return self._layer_sizes
+
+    @property
+    def embeddings(self) -> tuple[Embedding, ...]:
+        """Column, number of codes and width of each embedding."""
+        return self._embeddings
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -366,9 +394,9 @@ class Network:
         X, targets, weights = self._checked_rows(X, y, sample_weight)
         X = X.toarray() if isinstance(X, SparseRows) else X
         loss, gradient, z, a, delta = self._core.trace(X, targets.labels, targets.values, weights)
-        dW, db = self._views(gradient)
+        dW, db, dE = self._views(gradient)
         outputs = self._core_predictor.forward(X, 1)  # with the output activation that belongs to the loss
-        return Trace(z, [X, *a[:-1], outputs], delta, list(dW), list(db), loss)
+        return Trace(z, [*a[:-1], outputs], delta, list(dW), list(db), loss, list(dE))
 
     def predictor(self) -> Callable[[Array], Array]:
         """Return a callable for one row or a small block, without checks beyond the shape.
@@ -407,12 +435,9 @@ class Network:
     def _core_predictor(self) -> Any:
         return self.predictor()
 
-    def _views(self, flat: Array) -> tuple[Views, Views]:
-        """Return the W and the b in an array that is laid out as the parameters."""
-        shapes = list(pairwise(self.layer_sizes))
-        ends = np.cumsum([size for inputs, outputs in shapes for size in (inputs * outputs, outputs)])
-        parts = np.split(flat, ends[:-1])
-        return Views(W.reshape(s) for W, s in zip(parts[::2], shapes, strict=True)), Views(parts[1::2])
+    def _views(self, flat: Array) -> tuple[Views, Views, Views]:
+        """Return the W, the b and the E in an array that is laid out as the parameters."""
+        return parameter_views(flat, self.layer_sizes, self.embeddings)
 
     def _matrix(self, X: Any) -> Features:
         names = feature_names(X)
@@ -421,7 +446,24 @@ class Network:
                 f"X must have the columns {', '.join(self.feature_names)}, in this order; "
                 f"got {', '.join(names)}"
             )
-        return as_features("X", X, self._dtype, self.layer_sizes[0])
+        features = as_features("X", X, self._dtype, self.layer_sizes[0])
+        self._check_codes(features)
+        return features
+
+    def _check_codes(self, X: Features) -> None:
+        """Refuse rows with anything else than codes where the network has embeddings."""
+        if not self.embeddings:
+            return
+        if isinstance(X, SparseRows):
+            raise TypeError("X must be dense for a network with embeddings, got a sparse matrix")
+        at = self._core.first_unknown_code(X)
+        if at >= 0:
+            row, column = divmod(at, X.shape[1])
+            codes = next(codes for place, codes, _ in self.embeddings if place == column)
+            raise ValueError(
+                f"X has {X[row, column]:g} at row {row}, column {column}, which must be a code: "
+                f"a whole number from 0 to {codes - 1}"
+            )
 
     def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Features, Targets, Array | None]:
         X = self._matrix(X)
@@ -440,56 +482,3 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-
-
-class Views(tuple[Array, ...]):
-    """Arrays that share a network's memory; assigning to one copies the values into it."""
-
-    __slots__ = ()
-
-    def __setitem__(self, at: int, values: Any) -> None:
-        self[at][...] = values
-
-
-def checked_sizes(argument: str, sizes: Any, itemsize: int) -> tuple[int, ...]:
-    """Return layer sizes, inputs and outputs with them, whose parameters fit into the memory."""
-    checked = layer_sizes(argument, sizes)
-    if len(checked) < 2:
-        raise ValueError(f"{argument} must have at least 2 entries, inputs and outputs, got {checked}")
-    count = sum((i + 1) * o for i, o in pairwise(checked))
-    if count * itemsize > _physical_memory():
-        raise MemoryError(
-            f"{argument}: {checked} make {count} parameters, {count * itemsize / 2**30:.0f} GiB: "
-            "more than the memory of this machine"
-        )
-    return checked
-
-
-def _physical_memory() -> float:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows, where an allocation that is too large fails
-        return 2.0**42
-
-
-def _hidden_activations(activation: Any, layers: int) -> tuple[str, ...]:
-    if isinstance(activation, str) or not isinstance(activation, Sequence):
-        return (choice("activation", activation, ELEMENTWISE),) * layers
-    if len(activation) != layers:
-        raise ValueError(
-            f"activation must be one name, or one a hidden layer, {layers}; got {len(activation)}"
-        )
-    return tuple(choice(f"activation[{i}]", name, ELEMENTWISE) for i, name in enumerate(activation))
-
-
-def _checked_output_activation(name: Any, loss: str) -> str:
-    link = LINKS.get(loss)
-    accepted = (link,) if link else ELEMENTWISE
-    name = choice(f"output_activation for loss {loss!r}", name, ("auto", *accepted))
-    return name if name != "auto" else link or "identity"
-
-
-def _default_classes(loss: str, outputs: int) -> Array | None:
-    if loss in ("softmax_cross_entropy", "hinge"):
-        return np.arange(outputs)
-    return np.arange(2) if loss == "binary_cross_entropy" and outputs == 1 else None

@@ -15,11 +15,12 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from fastmlp import _lbfgs
+from fastmlp._architecture import check_memory
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score, record, score_function
 from fastmlp._estimators._fitted import FittedMLP, prepared
-from fastmlp._network import Network, checked_sizes
+from fastmlp._network import Network
 from fastmlp._sparse import as_csr, as_features, core_form
 from fastmlp._targets import Targets, row_weights
 from fastmlp._validation import as_numbers, check_unmasked
@@ -239,7 +240,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         self.n_outputs_ = self._count_outputs(y)
         self._hidden = _parameters.hidden_layers(self)
         sizes = (X.shape[1], *self._hidden, self.n_outputs_)
-        checked_sizes("hidden_layer_sizes", sizes, X.dtype.itemsize)
+        check_memory("hidden_layer_sizes", sizes, (), X.dtype.itemsize)
         self.n_layers_ = len(sizes)
         self.out_activation_ = _parameters.output_activation(self._loss_name())
         self.coefs_, self.intercepts_ = [], []
@@ -286,9 +287,11 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         )
         self._optimizer = state
         start = time.perf_counter()
-        _, reason, exception, state.steps = network._core.train(
-            *core_rows, by_core, options, epochs, (*state.moments, state.steps), draw_order(random, len(y))
+        carried = network._core.RunState(state.moments[0], state.moments[1], state.steps)
+        _, reason, exception = network._core.train(
+            *core_rows, by_core, options, epochs, carried, draw_order(random, len(y))
         )
+        state.steps = carried.steps
         state.epochs += self.n_iter_
         if options.shuffle and options.batch_size == len(y) and random is self.random_state:
             for _ in range(self.n_iter_):  # the core does not shuffle a single batch; the generator goes on

@@ -12,7 +12,8 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 
 from fastmlp import _core, _threads
-from fastmlp._network import ELEMENTWISE, Network
+from fastmlp._architecture import ELEMENTWISE
+from fastmlp._network import Network
 from fastmlp._optimizers import LBFGS, NAMES, SGD, Adam, Optimizer, check_representable
 from fastmlp._schedules import ReduceOnPlateau, Schedule, as_schedule
 from fastmlp._targets import LINKS
