@@ -184,7 +184,7 @@ DATA: list[tuple[Any, Any, type[Exception], str]] = [
     (X[:, :0], Y, ValueError, "X must have at least one column, got shape (6, 0)"),
     (X[:, 0], Y, ValueError, "X must have 2 dimensions (rows, columns), got shape (6,)"),
     (X, Y[:5], ValueError, "y must have as many rows as X, 6, got 5"),
-    (X, None, ValueError, "y must have 1 or 2 dimensions, got shape ()"),
+    (X, None, TypeError, "y is needed, except for an iterator of batches (X, y)"),
     ([[1, 2], [3]], [0, 1], ValueError, "X must be a rectangular array, got rows of different lengths"),
     (
         [["1", "x"], ["2", "y"]],

@@ -175,7 +175,12 @@ def test_a_mutated_file_loads_or_is_a_clear_error(tmp_path: Path) -> None:
         ("history", [1]),
         ("encoder", {"format": 9}),
         ("encoder", 3),
-        ("format", 2),
+        ("format", 3),
+        ("embeddings", [[0, 3, 2]]),
+        ("embeddings", [[9, 3, 2]]),
+        ("embeddings", [[0, 2**24, 2**20]]),
+        ("embeddings", 1),
+        ("run", {"settings": {}, "steps": 1}),
         ("format", None),
     ],
 )

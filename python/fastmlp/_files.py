@@ -7,6 +7,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+#: What the names of files begin with that are not whole yet.
+TEMPORARY = ".fastmlp-"
+
 
 def replace_file(name: str | os.PathLike[str], content: bytes) -> None:
     """Write a file beside its target, then move it there: a reader sees the old file or the new one.
@@ -27,7 +30,7 @@ def _write(path: Path, content: bytes) -> None:
         with path.open("wb") as file:
             file.write(content)
         return
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".fastmlp-")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123
             file.write(content)
@@ -35,10 +38,21 @@ def _write(path: Path, content: bytes) -> None:
             os.fsync(descriptor)
         Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
         Path(temporary).replace(path)
+        _sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the move itself on the disk, where the system can."""
+    with suppress(OSError):  # Windows opens no folders, some file systems do not sync them
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _umask() -> int:

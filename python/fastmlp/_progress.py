@@ -57,7 +57,7 @@ class EpochBar:
         self._progress.update(self._task, completed=row["epoch"], losses=losses)
 
 
-def epoch_bar(show: bool, epochs: int) -> AbstractContextManager[EpochBar | None]:
+def epoch_bar(show: bool, epochs: int, rows: int) -> AbstractContextManager[EpochBar | None]:
     """Return a bar, or nothing if none is wanted or standard error is not a terminal."""
     if not show or sys.stderr is None or not sys.stderr.isatty():
         return nullcontext()

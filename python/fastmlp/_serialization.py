@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from fastmlp._architecture import checked_embeddings, checked_sizes, layer_shapes
 from fastmlp._files import replace_file
 from fastmlp._history import History
 from fastmlp._network import Network
-from fastmlp._validation import layer_sizes
 
 if TYPE_CHECKING:
     from os import PathLike
 
-FORMAT = 1
+#: 2 has embeddings or a run; a file without them is of the first format, which older versions read.
+FORMAT = 2
+_FIRST_FORMAT = 1
 
 #: What a file's tensors are called in safetensors' own words.
 _DTYPES = {"float32": "F32", "float64": "F64"}
 
 #: Types that labels may have, as NumPy writes them.
 _LABEL_TYPES = re.compile(r"[<|](b1|[iu][1248]|f[248]|[US]\d{1,5}|[Mm]8\[\w{1,2}\])|\|O")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a checkpoint holds besides the network: the run's settings and how far it is."""
+
+    settings: dict[str, Any]
+    steps: int
+    arrays: dict[str, NDArray[Any]]  # s1, s2, best: laid out as the parameters
+    progress: NDArray[np.float64]  # (7,)
+
+
+ARRAYS = ("s1", "s2", "best")
+_PROGRESS = 7
 
 
 def metadata(network: Network) -> dict[str, Any]:
@@ -41,13 +59,15 @@ def metadata(network: Network) -> dict[str, Any]:
         "output_activation": network.output_activation,
         "l2": network.l2,
         "dtype": network.dtype.name,
+        "embeddings": [list(embedding) for embedding in network.embeddings],
     }
 
 
 def from_metadata(described: dict[str, Any], parameters: NDArray[Any]) -> Network:
     """Return the network that `metadata` described."""
     names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
-    network = Network(**{name: described[name] for name in names}, init="zeros")
+    embeddings = described.get("embeddings", [])  # older files have none
+    network = Network(**{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
     network.parameters[:] = parameters
     return network
 
@@ -61,10 +81,15 @@ def save(network: Network, path: str | PathLike[str]) -> None:
         raise ValueError(
             f"{os.fspath(path)}: is there already and is not a fastmlp model; it is left as it is"
         )
+    replace_file(path, serialized(network))
+
+
+def serialized(network: Network, run: RunRecord | None = None) -> bytes:
+    """Return the content of a model file; with a run, of a checkpoint."""
     if not np.isfinite(network.parameters).all():
         raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
     described = metadata(network) | {
-        "format": FORMAT,
+        "format": FORMAT if network.embeddings or run else _FIRST_FORMAT,
         "version": version("fastmlp"),
         "classes": None if network.classes is None else _classes_to_json(network.classes),
         "feature_names": list(network.feature_names),
@@ -73,10 +98,22 @@ def save(network: Network, path: str | PathLike[str]) -> None:
         "encoder": None if network.encoder is None else network.encoder.to_dict(),
     }
     # The header, where the rest is, has no room for many epochs.
-    tensors = {"history": np.array(network.history.rows(), np.float64)}
-    for i, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
-        tensors[f"W{i}"], tensors[f"b{i}"] = W, b
-    replace_file(path, to_bytes(tensors, metadata={"fastmlp": json.dumps(described)}))
+    tensors = {"history": np.array(network.history.rows(), np.float64)} | _tensors(network)
+    if run is not None:
+        described["run"] = {"settings": run.settings, "steps": run.steps}
+        tensors |= {f"run.{name}": run.arrays[name] for name in ARRAYS} | {"run.progress": run.progress}
+    return to_bytes(tensors, metadata={"fastmlp": json.dumps(described)})
+
+
+def _tensors(network: Network) -> dict[str, NDArray[Any]]:
+    """Return the parameters by their names in a file, in the order of the flat buffer."""
+    layers = zip(network.weights, network.biases, strict=True)
+    named = {
+        f"{letter}{i}": array
+        for i, pair in enumerate(layers)
+        for letter, array in zip("Wb", pair, strict=True)
+    }
+    return named | {f"E{i}": table for i, table in enumerate(network.tables)}
 
 
 def may_replace(path: Path) -> bool:
@@ -115,12 +152,23 @@ def load(path: str | PathLike[str]) -> Network:
     ValueError
         If it is damaged, or not a model of this library, or of a newer format.
     """
+    return _load(path, _read)
+
+
+def load_run(path: str | PathLike[str]) -> tuple[Network, RunRecord]:
+    """Read a checkpoint."""
+    return _load(path, lambda described, file: (_read(described, file), _read_run(described, file)))
+
+
+Read = TypeVar("Read")
+
+
+def _load(path: str | PathLike[str], read: Callable[[dict[str, Any], Any], Read]) -> Read:
     with Path(path).open("rb"):  # a missing file, a directory or a lack of rights: the system's own error
         pass
     try:
         with safe_open(path, framework="np") as file:
-            described = _checked(json.loads((file.metadata() or {})["fastmlp"]))
-            return _read(described, file)
+            return read(_checked(json.loads((file.metadata() or {})["fastmlp"])), file)
     except (
         SafetensorError,
         ValueError,
@@ -137,8 +185,10 @@ def load(path: str | PathLike[str]) -> Network:
 def _checked(described: Any) -> dict[str, Any]:
     if not isinstance(described, dict):
         raise ValueError("its metadata is not a JSON object")
-    if described["format"] != FORMAT:
-        raise ValueError(f"its format is {described['format']!r}, this version of fastmlp reads {FORMAT}")
+    if described["format"] not in (_FIRST_FORMAT, FORMAT):
+        raise ValueError(
+            f"its format is {described['format']!r}, this version of fastmlp reads up to {FORMAT}"
+        )
     if described["dtype"] not in _DTYPES:
         raise ValueError(f"its dtype is {described['dtype']!r}")
     return described
@@ -146,26 +196,22 @@ def _checked(described: Any) -> dict[str, Any]:
 
 def _read(described: dict[str, Any], file: Any) -> Network:
     """Check every shape before memory is taken for it."""
-    sizes = layer_sizes("layer_sizes", described["layer_sizes"])
+    sizes = checked_sizes(described["layer_sizes"])
+    embeddings = checked_embeddings(described.get("embeddings", []), sizes[0])
     shapes: dict[str, list[int]] = {}
-    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
+    for i, (inputs, outputs) in enumerate(layer_shapes(sizes, embeddings)):
         shapes[f"W{i}"], shapes[f"b{i}"] = [inputs, outputs], [outputs]
+    shapes |= {f"E{i}": [codes, width] for i, (_, codes, width) in enumerate(embeddings)}
     history = described["history"]
     expected = (
         {*shapes} if "rows" in history else {*shapes, "history"}
     )  # the first files have rows in the header
+    if "run" in described:
+        expected |= {f"run.{name}" for name in (*ARRAYS, "progress")}
     if set(file.keys()) != expected:
         raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(expected)}")
-    parts = []
-    for name, shape in shapes.items():
-        entry = file.get_slice(name)
-        if list(entry.get_shape()) != shape or entry.get_dtype() != _DTYPES[described["dtype"]]:
-            raise ValueError(
-                f"{name} has shape {entry.get_shape()}, type {entry.get_dtype()}; expected {shape}"
-            )
-        parts.append(file.get_tensor(name).ravel())
-        if not np.isfinite(parts[-1]).all():
-            raise ValueError(f"{name} holds NaN or infinity")
+    dtype = _DTYPES[described["dtype"]]
+    parts = [_finite(file, name, shape, dtype).ravel() for name, shape in shapes.items()]
     names = described.get("feature_names", [])
     if (
         not isinstance(names, list)
@@ -186,6 +232,31 @@ def _read(described: dict[str, Any], file: Any) -> Network:
 
         network.encoder = TableEncoder.from_dict(described["encoder"])
     return network
+
+
+def _finite(file: Any, name: str, shape: list[int], dtype: str) -> NDArray[Any]:
+    """Return a tensor of this shape, type and finite numbers."""
+    entry = file.get_slice(name)
+    if list(entry.get_shape()) != shape or entry.get_dtype() != dtype:
+        raise ValueError(f"{name} has shape {entry.get_shape()}, type {entry.get_dtype()}; expected {shape}")
+    tensor: NDArray[Any] = file.get_tensor(name)
+    if not np.isfinite(tensor).all():
+        raise ValueError(f"{name} holds NaN or infinity")
+    return tensor
+
+
+def _read_run(described: dict[str, Any], file: Any) -> RunRecord:
+    """Return what a checkpoint holds besides the network."""
+    run = described["run"]
+    if not isinstance(run["settings"], dict) or type(run["steps"]) is not int or run["steps"] < 1:
+        raise ValueError("its run must have settings and a number of steps")
+    names = set(file.keys()) - {"history"}
+    size = sum(math.prod(file.get_slice(name).get_shape()) for name in names if not name.startswith("run."))
+    arrays = {name: _finite(file, f"run.{name}", [size], _DTYPES[described["dtype"]]) for name in ARRAYS}
+    progress: NDArray[np.float64] = file.get_tensor("run.progress")
+    if progress.shape != (_PROGRESS,) or progress.dtype != np.float64 or np.isnan(progress).any():
+        raise ValueError(f"its run.progress must be {_PROGRESS} numbers")
+    return RunRecord(run["settings"], run["steps"], arrays, progress)
 
 
 def _history(columns: list[str], rows: Any) -> History:

@@ -24,6 +24,11 @@ LINKS = {"softmax_cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", 
 _LABELS = ("softmax_cross_entropy", "hinge")
 
 
+def takes_labels(loss: str) -> bool:
+    """Whether a loss is one of labels, which are scored by accuracy."""
+    return loss in (*_LABELS, "binary_cross_entropy")
+
+
 @dataclass(frozen=True)
 class Targets:
     """Exactly one of `labels` (n,) and `values` (n, outputs) is an array."""
@@ -107,7 +112,7 @@ def choose_loss(loss: Any, y: NDArray[Any]) -> Any:
 
 def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
     """Return the classes that training targets show, sorted; None where y holds values."""
-    if loss not in _LABELS and loss != "binary_cross_entropy":
+    if not takes_labels(loss):
         return None
     if y.ndim == 2:
         if loss == "hinge":
@@ -195,6 +200,21 @@ def _shown(label: Any) -> str:
 def row_weights(
     sample_weight: Any, class_weight: Any, y: NDArray[Any], classes: NDArray[Any] | None, dtype: str
 ) -> NDArray[Any] | None:
+    """Return the weight of each row, None where all are 1; some must be above 0."""
+    weights = weights_of_rows(sample_weight, None, y, classes, dtype)
+    if weights is not None and weights.max() == 0:
+        raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
+    if class_weight is None:
+        return weights
+    weights = weights_of_rows(weights, class_weight, y, classes, dtype)
+    if weights is not None and weights.max() == 0:
+        raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
+    return weights
+
+
+def weights_of_rows(
+    sample_weight: Any, class_weight: Any, y: NDArray[Any], classes: NDArray[Any] | None, dtype: str
+) -> NDArray[Any] | None:
     """Return the weight of each row, None where all are 1."""
     weights = None
     if sample_weight is not None:
@@ -205,24 +225,21 @@ def row_weights(
         if weights.min() < 0:
             row = weights.argmin()
             raise ValueError(f"sample_weight must be at least 0, got {weights[row]:g} at row {row}")
-        if weights.max() == 0:
-            raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
     if class_weight is None:
         return weights
     if classes is None or y.ndim != 1 or not are_labels(y, classes):
         raise ValueError("class_weight needs y to be labels of shape (n,)")
     at = class_numbers(y, classes)
-    of_rows = label_weights(class_weight, classes, at)[at] * (1.0 if weights is None else weights)
-    of_rows = as_numbers("class_weight", of_rows, dtype)
-    if of_rows.max() == 0:
-        raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
-    return of_rows
+    counts = np.bincount(at, minlength=len(classes))
+    of_rows = label_weights(class_weight, classes, counts)[at] * (1.0 if weights is None else weights)
+    return as_numbers("class_weight", of_rows, dtype)
 
 
-def label_weights(class_weight: Any, classes: NDArray[Any], at: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the weight of each class, given the number of each row's class."""
+def label_weights(class_weight: Any, classes: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weight of each class, of which there are so many rows."""
     if isinstance(class_weight, str) and class_weight == "balanced":
-        return len(at) / (len(classes) * np.bincount(at, minlength=len(classes)))
+        weights: NDArray[np.float64] = counts.sum() / (len(classes) * counts)
+        return weights
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight must be 'balanced' or a dict of label to weight, got {class_weight!r}")
     factors = np.ones(len(classes))

@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastmlp import _core, _threads
+from fastmlp._checkpoint import Checkpoints
 from fastmlp._history import History
 from fastmlp._lbfgs import minimize
 from fastmlp._network import Network
 from fastmlp._optimizers import LBFGS, as_optimizer, check_representable
 from fastmlp._progress import epoch_bar
+from fastmlp._rows import MemoryRows, TargetForm
 from fastmlp._schedules import as_schedule
-from fastmlp._sparse import Features, as_features, core_form
-from fastmlp._targets import (
-    Targets,
-    are_labels,
-    as_targets,
-    choose_loss,
-    encode,
-    find_classes,
-    parse_loss,
-    per_quantile,
-    row_weights,
-)
-from fastmlp._validation import (
-    column_names,
-    dtype_name,
-    feature_names,
-    flag,
-    integer,
-    layer_sizes,
-    real,
-    same_length,
-)
-
-Rows = tuple[Features, Targets, NDArray[Any] | None]
+from fastmlp._stream import StreamedRows, open_rows
+from fastmlp._targets import choose_loss, find_classes, parse_loss, per_quantile, takes_labels
+from fastmlp._validation import dtype_name, flag, integer, layer_sizes, real
 
 
 def train(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     hidden: int | Sequence[int] = (100,),
     activation: str | Sequence[str] = "relu",
@@ -73,6 +53,12 @@ def train(
     seed: int = 0,
     dtype: Any = "float32",
     threads: int | None = None,
+    embeddings: Sequence[tuple[int, int, int]] = (),
+    memory_limit: int | str | None = None,
+    checkpoint: str | PathLike[str] | None = None,
+    every: int = 1,
+    keep: int = 3,
+    resume: str | PathLike[str] | None = None,
     callbacks: Callable[[Network], Any] | Iterable[Callable[[Network], Any]] = (),
     progress: bool = False,
 ) -> Network:
@@ -87,8 +73,11 @@ def train(
         Finite numbers: NumPy array, pandas, polars or Arrow table, or SciPy sparse matrix.
         C-contiguous data of the right dtype is not copied, and neither is a CSR matrix of it with sorted
         indices; other sparse matrices become CSR, and none is made dense.
+        What does not fit into the memory is streamed: the path of a Parquet dataset or of an .npy file, a
+        pyarrow dataset, an iterator of batches (X, y), or, with memory_limit, any array.
     y : array_like, (n,) or (n, outputs), or str
-        Labels of any sortable type, or numbers; or the name of the target column of a table X.
+        Labels of any sortable type, or numbers; or the name of the target column of a table X. Not needed
+        for an iterator of pairs.
     hidden : int or sequence of int, default (100,)
         Widths of the hidden layers; () is a linear model.
     activation : str or sequence of str, default "relu"
@@ -143,6 +132,27 @@ def train(
     dtype : "float32" or "float64", default "float32"
     threads : int, optional
         The most threads to use; by default `get_num_threads`.
+    embeddings : sequence of (column, codes, width), default ()
+        Columns of X that hold codes of categories, for which numbers are learned; see `Network`.
+        `TableEncoder.embeddings` has those of an encoded table.
+    memory_limit : int or str, optional
+        Bytes, or a text such as "500 MB", that the process should stay within while rows are read in windows:
+        blocks of consecutive rows in a new order each epoch, shuffled again in each window. The order depends
+        on this argument, not on the machine; rows that fit into one window train as in memory. By default
+        arrays are used as they are, and Parquet datasets and iterators have 2 GB. They are copied once into
+        unnamed files in the folder for temporary files; those that a fraction of validation holds back are
+        in memory.
+    checkpoint : path, optional
+        Folder to write a checkpoint to, after every `every` epochs and the last one: a model file with the
+        optimizer's state.
+    every : int, default 1
+        Epochs from one checkpoint to the next.
+    keep : int, default 3
+        How many checkpoints stay; older ones are deleted.
+    resume : path, optional
+        Folder of checkpoints to go on from. With the other arguments unchanged the result is that of a run
+        that was never stopped, bit for bit; epochs, patience, max_time, threads and callbacks may change. It
+        may be the folder of `checkpoint`, which may be empty then.
     callbacks : callable or iterable of callables
         Each is called with the network after every epoch; True stops training.
     progress : bool, default False
@@ -171,6 +181,7 @@ def train(
     True
     """
     dtype = dtype_name(dtype)
+    every, keep = integer("every", every, low=1), integer("keep", keep, low=1)
     options = _core_options(
         epochs=epochs, dropout=dropout, clip_norm=clip_norm, patience=patience, min_delta=min_delta,
         restore_best=restore_best, loss_target=loss_target, max_time=max_time, shuffle=shuffle, seed=seed,
@@ -180,47 +191,48 @@ def train(
     callbacks = _checked_callbacks(callbacks)
     flag("progress", progress)
 
-    X, y = _features_and_target(X, y)
-    names = feature_names(X)
-    X = as_features("X", X, dtype)
-    if not 0 < X.shape[0] < 2**32:
-        raise ValueError(f"X must have at least one row and fewer than 2**32, got {len(X)}")
-    y = as_targets(y)
-    same_length("y", len(y), len(X))
-    loss = choose_loss(loss, y)
-    loss_name, loss_numbers = parse_loss(loss)
-    y = per_quantile(y, loss_numbers)
-    classes = find_classes(y, loss_name)
-    outputs = _outputs(y, loss_name, classes)
-    targets = encode(y, loss_name, classes, outputs, dtype, len(X))
-    weights = row_weights(sample_weight, class_weight, y, classes, dtype)
-    sizes = (X.shape[1], *layer_sizes("hidden", hidden), outputs)
-    network = Network(sizes, activation, loss, output_activation, l2, init, options.seed, dtype)
-    network.classes, network.feature_names = classes, names
+    rows = open_rows(X, y, dtype, memory_limit)
+    loss = choose_loss(loss, rows.sample)
+    form = _target_form(loss, rows)
+    rows.prepare(form, sample_weight, class_weight)
+    sizes = (rows.width, *layer_sizes("hidden", hidden), form.outputs)
+    network = Network(sizes, activation, loss, output_activation, l2, init, options.seed, dtype, embeddings)
+    network.classes, network.feature_names = form.classes, rows.names
 
-    rows, held_back = _split(network, (X, targets, weights), y, validation, options.seed)
-    options.batch_size = _batch_size(batch_size, len(rows[0]))
-    scored = (
-        "accuracy" if network._loss in ("softmax_cross_entropy", "binary_cross_entropy", "hinge") else "r2"
-    )
-    columns = network.history.columns
-    network.history = History(
-        columns if held_back is None else (*columns, "validation_loss", f"validation_{scored}")
-    )
+    held_out = rows.hold_back(network, validation, options.seed)
+    options.batch_size = _batch_size(batch_size, len(rows))
+    if held_out is not None:
+        score = "validation_accuracy" if takes_labels(form.loss) else "validation_r2"
+        network.history = History((*network.history.columns, "validation_loss", score))
+    if isinstance(chosen_optimizer, LBFGS):
+        _check_lbfgs(
+            learning_rate=learning_rate, dropout=options.dropout or None, clip_norm=clip_norm,
+            validation=validation, patience=patience, memory_limit=memory_limit, checkpoint=checkpoint,
+            resume=resume,
+        )  # fmt: skip
+    else:
+        chosen_optimizer.fill(options.optimizer)
+        schedule.fill(options.schedule, chosen_optimizer.default_rate)
+        check_representable(options, dtype)
+    checkpoints = None
+    if checkpoint is not None or resume is not None:
+        settings = _settings(options, chosen_optimizer, schedule, network, len(rows))
+        checkpoints = Checkpoints(network, options, settings, checkpoint, every, keep)
+        checkpoints.begin(resume, network)
+    earlier = network.history.copy()
 
-    with epoch_bar(progress, options.epochs) as bar:
-        on_epoch = _epoch_callback(network, callbacks if bar is None else [*callbacks, bar])
+    with rows.windows(options) as next_window, epoch_bar(progress, options.epochs, len(rows)) as bar:
+        observers = [*callbacks, *(one for one in (bar, checkpoints) if one is not None)]
+        on_epoch = _epoch_callback(network, earlier, observers)
         if isinstance(chosen_optimizer, LBFGS):
-            _check_lbfgs(options, validation, patience, learning_rate)
             limits = chosen_optimizer.limits(options.epochs)
-            result = minimize(network, _flat(rows), options, on_epoch, limits)[:3]
+            result = minimize(network, rows.core_rows(), options, on_epoch, limits)[:3]
         else:
-            chosen_optimizer.fill(options.optimizer)
-            schedule.fill(options.schedule, chosen_optimizer.default_rate)
-            check_representable(options, dtype)
-            held_out = held_back and _flat(held_back)
-            result = network._core.train(*_flat(rows), held_out, options, on_epoch)[:3]
-    return _finished(network, result, options.restore_best)
+            state = None if checkpoints is None else checkpoints.state
+            result = network._core.train(
+                *rows.core_rows(), held_out, options, on_epoch, state, None, next_window
+            )
+    return _finished(network, earlier, result, options.restore_best)
 
 
 def _core_options(
@@ -242,27 +254,14 @@ def _core_options(
     return options
 
 
-def _features_and_target(X: Any, y: Any) -> tuple[Any, Any]:
-    """Take the target out of a table, if y is the name of a column."""
-    if not isinstance(y, str):
-        return X, y
-    names = column_names(X)
-    if not names:
-        raise ValueError(f"y may be a column name only when X is a table, got {y!r}")
-    if names.count(y) != 1:
-        found = "none" if y not in names else f"{names.count(y)}"
-        raise ValueError(
-            f"y must be one of the columns {', '.join(map(str, names))}; got {y!r}, the name of {found}"
-        )
-    if hasattr(X, "column_names"):
-        return X.drop_columns([y]), X.column(y)
-    return X.drop(columns=[y]) if hasattr(X, "iloc") else X.drop(y), X[y]
-
-
-def _outputs(y: NDArray[Any], loss: str, classes: NDArray[Any] | None) -> int:
-    if classes is not None and loss != "binary_cross_entropy":
-        return len(classes)
-    return 1 if y.ndim == 1 else int(y.shape[1])
+def _target_form(loss: Any, rows: MemoryRows | StreamedRows) -> TargetForm:
+    """Return the loss with its numbers, the classes that the targets show, and the number of outputs."""
+    name, numbers = parse_loss(loss)
+    sample = per_quantile(rows.sample, numbers)
+    classes = find_classes(rows.labels() if takes_labels(name) else sample, name)
+    if classes is not None and name != "binary_cross_entropy":
+        return TargetForm(name, numbers, classes, len(classes))
+    return TargetForm(name, numbers, classes, 1 if sample.ndim == 1 else int(sample.shape[1]))
 
 
 def _batch_size(batch_size: Any, rows: int) -> int:
@@ -275,36 +274,17 @@ def _batch_size(batch_size: Any, rows: int) -> int:
     return integer("batch_size", batch_size, low=1)
 
 
-def _split(
-    network: Network, rows: Rows, y: NDArray[Any], validation: Any, seed: int
-) -> tuple[Rows, Rows | None]:
-    """Return the rows to train on and those to validate on."""
-    if validation is None:
-        return rows, None
-    X, targets, weights = rows
-    if isinstance(validation, (tuple, list)) and len(validation) == 2:
-        Xv, yv = _features_and_target(*validation)
-        try:
-            Xv, held_back, _ = network._checked_rows(Xv, yv, None)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"validation: {error}") from None
-        return rows, (Xv, held_back, None)
-    if not isinstance(validation, numbers.Real):
-        raise TypeError(f"validation must be a fraction or a pair (X, y), got {validation!r}")
-    from fastmlp.data import holdout
-
-    fraction = real("validation", validation, low=0, high=1, open_low=True, open_high=True)
-    if len(X) < 2:
-        raise ValueError(f"validation={fraction:g} needs at least 2 rows, got {len(X)}")
-    labelled = network.classes is not None and y.ndim == 1 and are_labels(y, network.classes)
-    kept, held = holdout(y if labelled else len(X), fraction, seed)
-    parts = [(X[at], targets.take(at), None if weights is None else weights[at]) for at in (kept, held)]
-    return parts[0], parts[1]
-
-
-def _flat(rows: Rows) -> tuple[Any, Any, Any, Any]:
-    X, targets, weights = rows
-    return core_form(X), targets.labels, targets.values, weights
+def _settings(
+    options: _core.TrainOptions, optimizer: Any, schedule: Any, network: Network, rows: int
+) -> dict[str, Any]:
+    """Return what a run must have in common with the one that it goes on from, besides the network."""
+    names = ("batch_size", "dropout", "clip_norm", "shuffle", "min_delta", "restore_best", "seed")
+    return {name: getattr(options, name) for name in names} | {
+        "optimizer": repr(optimizer),
+        "learning_rate": repr(schedule),
+        "rows": rows,
+        "history": network.history.columns,
+    }
 
 
 def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
@@ -320,13 +300,13 @@ def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
 
 
 def _epoch_callback(
-    network: Network, callbacks: list[Callable[[Network], Any]]
+    network: Network, earlier: History, callbacks: Sequence[Callable[[Network], Any]]
 ) -> Callable[[tuple[Any, ...]], bool] | None:
     if not callbacks:
         return None
 
     def on_epoch(record: tuple[Any, ...]) -> bool:
-        network.history.append(record)
+        network.history.append(_later(record, earlier))
         try:
             wishes = [callback(network) for callback in callbacks]  # every callback sees every epoch
         except StopIteration as error:
@@ -339,34 +319,43 @@ def _epoch_callback(
     return on_epoch
 
 
-def _check_lbfgs(options: _core.TrainOptions, validation: Any, patience: Any, learning_rate: Any) -> None:
-    for name, given in (
-        ("learning_rate", learning_rate is not None),
-        ("dropout", options.dropout > 0),
-        ("clip_norm", options.clip_norm > 0),
-        ("validation", validation is not None),
-        ("patience", patience is not None),
-    ):
-        if given:
+def _later(record: tuple[Any, ...], earlier: History) -> tuple[Any, ...]:
+    """Return the record of an epoch of a run that went on, whose clock goes on too."""
+    seconds = float(earlier["seconds"][-1]) if len(earlier) else 0.0
+    return (*record[:3], record[3] + seconds, *record[4:])
+
+
+def _check_lbfgs(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
             raise ValueError(f"{name} does not go with optimizer 'lbfgs'")
 
 
 def _finished(
-    network: Network, result: tuple[list[Any], str, BaseException | None], restore_best: bool
+    network: Network,
+    earlier: History,
+    result: tuple[list[Any], str, BaseException | None],
+    restore_best: bool,
 ) -> Network:
     records, reason, exception = result
-    network.history = History(network.history.columns, records)
+    network.history = earlier.copy()
+    for record in records:
+        network.history.append(_later(record, earlier))
     network.stop_reason = reason
     if exception is not None:
         raise _with_network(exception, network)
     if reason == "diverged":
         text = (
-            f"the loss diverged in epoch {len(records) + 1}: it, or a weight, is no longer finite; "
+            f"the loss diverged in epoch {len(network.history) + 1}: it, or a weight, is no longer finite; "
             "try a smaller learning_rate, clip_norm, or inputs on a smaller scale"
         )
         if not restore_best:
             raise _with_network(FloatingPointError(text), network)
-        kept = "the best weights so far were restored" if records else "the initial weights were restored"
+        kept = (
+            "the best weights so far were restored"
+            if len(network.history)
+            else "the initial weights were restored"
+        )
         try:
             warnings.warn(f"{text}; {kept}", RuntimeWarning, stacklevel=3)
         except RuntimeWarning as error:  # where warnings are errors

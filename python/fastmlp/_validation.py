@@ -57,6 +57,19 @@ def integer(argument: str, value: Any, *, low: int, high: int = 2**63 - 1) -> in
     return int(value)
 
 
+_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def memory_size(argument: str, value: Any) -> int:
+    """Return a number of bytes, which may be given as a text such as "500 MB"."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", value)
+        if not match or match[2].upper() not in _BYTES:
+            raise ValueError(f"{argument} must be like '500 MB', '2 GB' or '1.5 GiB', got {value!r}")
+        value = int(float(match[1]) * _BYTES[match[2].upper()])
+    return integer(argument, value, low=1)
+
+
 def flag(argument: str, value: Any) -> bool:
     """Return a boolean."""
     if not isinstance(value, (bool, np.bool_)):

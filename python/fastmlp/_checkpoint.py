@@ -1,0 +1,112 @@
+"""Checkpoints: model files that also hold what a run needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp import _core
+from fastmlp._files import TEMPORARY, replace_file
+from fastmlp._history import History
+from fastmlp._serialization import ARRAYS, RunRecord, load_run, metadata, serialized
+
+if TYPE_CHECKING:
+    from fastmlp._network import Network
+
+_NAMES = "epoch-*.safetensors"
+
+
+class Checkpoints:
+    """The checkpoints of one run; called with the network after each epoch, it writes those that are due.
+
+    Parameters
+    ----------
+    network, options
+        Of the run, before it begins.
+    settings : dict
+        What must be the same where the run goes on.
+    folder : path or None
+        Where checkpoints are written; None to write none.
+    every : int
+        Epochs from one to the next.
+    keep : int
+        How many of the last ones stay.
+    """
+
+    def __init__(
+        self, network: Network, options: _core.TrainOptions, settings: dict[str, Any],
+        folder: str | os.PathLike[str] | None, every: int, keep: int,
+    ) -> None:  # fmt: skip
+        # As JSON gives them back.
+        self._settings: dict[str, Any] = json.loads(json.dumps(metadata(network) | settings))
+        self._folder, self._keep, self._written = None if folder is None else Path(folder), keep, 0
+        self._options = options
+        options.state_every = every
+        arrays = np.zeros((3, network.n_parameters), network.dtype)
+        self.state = network._core.RunState(arrays[0], arrays[1], 0, arrays[2])
+
+    def begin(self, resume: str | os.PathLike[str] | None, network: Network) -> None:
+        """Make the folder ready, and take over the last checkpoint of the run that goes on."""
+        found = [] if resume is None else _checkpoints(Path(resume))
+        same = resume is not None and self._folder is not None and _same(Path(resume), self._folder)
+        if resume is not None and not found and not same:
+            raise ValueError(f"resume: no checkpoint is in {os.fspath(resume)!r}")
+        if self._folder is not None and not same and _checkpoints(self._folder):
+            raise ValueError(
+                f"checkpoint: {os.fspath(self._folder)!r} has checkpoints of another run; "
+                "go on from them with resume, or name another folder"
+            )
+        if found:
+            self._take_over(found[-1], network)
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for left in self._folder.glob(f"{TEMPORARY}*"):  # by a run that was killed
+                with suppress(OSError):
+                    left.unlink()
+
+    def __call__(self, network: Network) -> None:
+        epoch = self.state.epoch
+        if self._folder is None or epoch == self._written or epoch != len(network.history):
+            return
+        self._written = epoch
+        state = self.state
+        assert state.best is not None
+        record = RunRecord(
+            self._settings,
+            state.steps,
+            dict(zip(ARRAYS, (state.s1, state.s2, state.best), strict=True)),
+            np.array(state.progress, np.float64),
+        )
+        replace_file(self._folder / f"epoch-{epoch:08d}.safetensors", serialized(network, record))
+        for old in _checkpoints(self._folder)[: -self._keep]:
+            old.unlink(missing_ok=True)
+
+    def _take_over(self, path: Path, network: Network) -> None:
+        stored, record = load_run(path)
+        for name, value in self._settings.items():
+            if record.settings.get(name) != value:
+                raise ValueError(
+                    f"resume: the run of {os.fspath(path)!r} has {name}={record.settings.get(name)!r}, "
+                    f"this one {name}={value!r}"
+                )
+        network.parameters[:] = stored.parameters
+        network.history = History(network.history.columns, stored.history.rows())
+        s1, s2, best = (record.arrays[name] for name in ARRAYS)
+        self.state = network._core.RunState(s1, s2, record.steps, best)
+        loss, lowest, epochs, candidate, *rate = record.progress.tolist()
+        self.state.progress = (loss, lowest, int(epochs), bool(candidate), *rate)
+        self._options.first_epoch = self._written = len(network.history)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder, the last one last."""
+    return sorted(folder.glob(_NAMES))
+
+
+def _same(a: Path, b: Path) -> bool:
+    return os.path.realpath(a) == os.path.realpath(b)

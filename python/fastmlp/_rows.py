@@ -1,0 +1,148 @@
+"""The rows that a run learns from, in memory; `_stream` has those that are read in windows."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp import _core
+from fastmlp._network import Network
+from fastmlp._sparse import Features, as_features, core_form
+from fastmlp._targets import Targets, are_labels, as_targets, encode, per_quantile, row_weights
+from fastmlp._validation import column_names, feature_names, real, same_length
+
+CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
+NextWindow = Callable[[], CoreRows]
+
+
+@dataclass(frozen=True)
+class TargetForm:
+    """How targets are given to the core: the loss with its numbers, the classes, the number of outputs."""
+
+    loss: str
+    numbers: tuple[float, ...]
+    classes: NDArray[Any] | None
+    outputs: int
+
+    def encode(self, y: NDArray[Any], dtype: str, rows: int) -> Targets:
+        """Return targets as the core reads them."""
+        return encode(per_quantile(y, self.numbers), self.loss, self.classes, self.outputs, dtype, rows)
+
+
+class MemoryRows:
+    """X with its targets and weights, all of them at once."""
+
+    def __init__(self, X: Any, y: Any, dtype: str) -> None:
+        X, y = features_and_target(X, y)
+        self.names = feature_names(X)
+        self._dtype = dtype
+        self._X: Features = as_features("X", X, dtype)
+        check_row_count(self._X.shape[0])
+        self._y = as_targets(y)
+        same_length("y", len(self._y), len(self._X))
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    @property
+    def width(self) -> int:
+        """The number of columns of X."""
+        return int(self._X.shape[1])
+
+    @property
+    def sample(self) -> NDArray[Any]:
+        """Some targets, which show what kind they are."""
+        return self._y
+
+    def labels(self) -> NDArray[Any]:
+        """Return targets among which each label is."""
+        return self._y
+
+    def prepare(self, form: TargetForm, sample_weight: Any, class_weight: Any) -> None:
+        """Encode the targets and the weights."""
+        self._targets = form.encode(self._y, self._dtype, len(self))
+        self._weights = row_weights(sample_weight, class_weight, self._y, form.classes, self._dtype)
+
+    def hold_back(self, network: Network, validation: Any, seed: int) -> CoreRows | None:
+        """Check the rows against the network, and take those to validate on out of them."""
+        network._check_codes(self._X)
+        if validation is None or isinstance(validation, (tuple, list)):
+            return given_validation(network, validation)
+        fraction = validation_fraction(validation, len(self))
+        from fastmlp.data import holdout
+
+        y = self._y
+        labelled = network.classes is not None and y.ndim == 1 and are_labels(y, network.classes)
+        kept, held = holdout(y if labelled else len(self), fraction, seed)
+        held_back = self._take(held)
+        self._X, self._targets, self._weights = self._take(kept)
+        return _core_rows(*held_back)
+
+    def core_rows(self) -> CoreRows:
+        """Return the rows as the core takes them."""
+        return _core_rows(self._X, self._targets, self._weights)
+
+    @contextmanager
+    def windows(self, options: _core.TrainOptions) -> Iterator[NextWindow | None]:
+        """Yield nothing: the rows are all here."""
+        yield None
+
+    def _take(self, rows: NDArray[np.int64]) -> tuple[Features, Targets, NDArray[Any] | None]:
+        weights = None if self._weights is None else self._weights[rows]
+        return self._X[rows], self._targets.take(rows), weights
+
+
+def features_and_target(X: Any, y: Any) -> tuple[Any, Any]:
+    """Take the target out of a table, if y is the name of a column."""
+    if not isinstance(y, str):
+        return X, y
+    names = column_names(X)
+    if not names:
+        raise ValueError(f"y may be a column name only when X is a table, got {y!r}")
+    if names.count(y) != 1:
+        found = "none" if y not in names else f"{names.count(y)}"
+        raise ValueError(
+            f"y must be one of the columns {', '.join(map(str, names))}; got {y!r}, the name of {found}"
+        )
+    if hasattr(X, "column_names"):
+        return X.drop_columns([y]), X.column(y)
+    return X.drop(columns=[y]) if hasattr(X, "iloc") else X.drop(y), X[y]
+
+
+def check_row_count(rows: int) -> None:
+    """Check that there are rows, and not more than the core can number."""
+    if not 0 < rows < 2**32:
+        raise ValueError(f"X must have at least one row and fewer than 2**32, got {rows}")
+
+
+def given_validation(network: Network, validation: Any) -> CoreRows | None:
+    """Return validation rows of the user's own, (X, y)."""
+    if validation is None:
+        return None
+    if len(validation) != 2:
+        raise TypeError(f"validation must be a fraction or a pair (X, y), got {validation!r}")
+    Xv, yv = features_and_target(*validation)
+    try:
+        return _core_rows(*network._checked_rows(Xv, yv, None))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation: {error}") from None
+
+
+def validation_fraction(validation: Any, rows: int) -> float:
+    """Return the fraction of rows to validate on."""
+    if not isinstance(validation, numbers.Real):
+        raise TypeError(f"validation must be a fraction or a pair (X, y), got {validation!r}")
+    fraction = real("validation", validation, low=0, high=1, open_low=True, open_high=True)
+    if rows < 2:
+        raise ValueError(f"validation={fraction:g} needs at least 2 rows, got {rows}")
+    return fraction
+
+
+def _core_rows(X: Features, targets: Targets, weights: NDArray[Any] | None) -> CoreRows:
+    return core_form(X), targets.labels, targets.values, weights

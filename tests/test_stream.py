@@ -1,0 +1,325 @@
+"""Rows in windows: the same training as in memory where they fit, and every row once where they do not."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fastmlp
+from fastmlp import _stream
+
+Array = NDArray[Any]
+
+N, D = 5000, 6
+ROW_BYTES = 4 * (D + 2 + 2) + 4
+SMALL = {"hidden": (8,), "epochs": 3, "batch_size": 50, "seed": 2}
+
+
+def rows(dtype: str = "float32") -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, D)).astype(dtype)
+    return X, (X @ rng.normal(size=D) > 0).astype(np.int64)
+
+
+@pytest.fixture
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return a limit that makes windows of 1,024 rows in 4 blocks, where there are two classes."""
+    monkeypatch.setattr(_stream, "PROCESS_BYTES", 0)
+    monkeypatch.setattr(_stream, "_BATCH_ROWS", 0)
+    return 2 * 1024 * ROW_BYTES + 8 * 4 * (8 * (D + 1) + 2 * (8 + 1))
+
+
+def same(a: fastmlp.Network, b: fastmlp.Network) -> bool:
+    return np.array_equal(a.parameters, b.parameters) and np.array_equal(a.history["loss"], b.history["loss"])
+
+
+class Seen:
+    """An array that remembers which of its rows were read."""
+
+    def __init__(self, array: Array) -> None:
+        self.array, self.dtype, self.shape = array, array.dtype, array.shape
+        self.slices: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, at: slice) -> Array:
+        self.slices.append((at.start, at.stop))
+        return self.array[at]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        raise AssertionError("all rows were read at once")
+
+
+# ---------------------------------------------------------------------------------- the same as in memory
+
+
+@pytest.mark.parametrize("target", ["labels", "strings", "values", "several values"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_that_fit_train_as_in_memory(isa: str, target: str, weighted: bool) -> None:
+    X, y = rows()
+    targets: Any = {
+        "labels": y,
+        "strings": np.array(["no", "yes"])[y],
+        "values": X[:, 0] * 2.0,
+        "several values": X[:, :2] * 2.0,
+    }[target]
+    options: dict[str, Any] = dict(SMALL)
+    if weighted:
+        options["sample_weight"] = np.random.default_rng(1).uniform(0, 2, N)
+        if target in ("labels", "strings"):
+            options["class_weight"] = "balanced"
+    in_memory = fastmlp.train(X, targets, **options)
+    assert same(fastmlp.train(X, targets, memory_limit="1 GB", **options), in_memory)
+
+
+def test_other_types_are_converted_in_the_windows(small_windows: int) -> None:
+    X, y = rows()
+    whole = np.round(X * 100)
+    expected = fastmlp.train(whole, y, memory_limit=small_windows, **SMALL)
+    for dtype in ("float64", "int16", "int64"):
+        assert same(fastmlp.train(whole.astype(dtype), y, memory_limit=small_windows, **SMALL), expected)
+
+
+# ------------------------------------------------------------------------------------------------ windows
+
+
+def test_every_row_is_read_once_an_epoch_in_an_order_that_changes(small_windows: int) -> None:
+    X, y = rows()
+    seen = Seen(X)
+    source = _stream.StreamedRows(seen, y, (), "float32", small_windows)
+    source.prepare(fastmlp._rows.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
+    source.hold_back(fastmlp.Network((D, 8, 2)), None, 0)
+    options = fastmlp._core.TrainOptions()
+    options.epochs, options.batch_size, options.seed = 3, 50, 7
+    epochs: list[Array] = []
+    with source.windows(options) as next_window:
+        assert next_window is not None
+        for _ in range(options.epochs):
+            read: list[Array] = []
+            while sum(map(len, read)) < N:
+                part, labels, values, weights = next_window()
+                assert len(part) <= 1024
+                assert values is None
+                assert weights is None
+                read.append(np.column_stack([part, labels]))
+            epochs.append(np.concatenate(read))
+    everything = np.column_stack([X, y])
+    for epoch in epochs:
+        assert not np.array_equal(epoch, everything)
+        np.testing.assert_array_equal(
+            epoch[np.lexsort(epoch.T)], everything[np.lexsort(everything.T)].astype("float32")
+        )
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert max(stop - start for start, stop in seen.slices) == 256
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_windows_give_the_same_bits_on_any_number_of_threads(
+    exact_threads: None, small_windows: int, threads: int
+) -> None:
+    X, y = rows()
+    options = {**SMALL, "memory_limit": small_windows + 1001 * ROW_BYTES, "validation": 0.2, "dropout": 0.2}
+    expected = fastmlp.train(X, y, threads=1, **options)
+    assert same(fastmlp.train(X, y, threads=threads, **options), expected)
+    assert len(expected.history) == 3
+
+
+def test_windows_learn_what_memory_learns(small_windows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_stream, "_LEAST_BLOCK", 16)  # so that a window has its 64 blocks
+    X, y = rows()
+    order = np.argsort(y, kind="stable")  # the worst order for a file: one label after the other
+    options = {**SMALL, "epochs": 10, "validation": (X, y)}
+    streamed = fastmlp.train(X[order], y[order], memory_limit=small_windows, **options)
+    in_memory = fastmlp.train(X, y, **options)
+    assert streamed.history["validation_accuracy"][-1] > in_memory.history["validation_accuracy"][-1] - 0.01
+
+
+def test_without_shuffling_rows_come_in_their_order(small_windows: int) -> None:
+    X, y = rows()
+    options = {**SMALL, "batch_size": 64, "shuffle": False}  # divides blocks and windows
+    assert same(fastmlp.train(X, y, memory_limit=small_windows, **options), fastmlp.train(X, y, **options))
+
+
+def test_a_fraction_is_held_back_from_every_block(small_windows: int) -> None:
+    X, y = rows()
+    X[:, 0] = np.arange(N)
+    source = _stream.StreamedRows(X, y, (), "float32", small_windows)
+    source.prepare(fastmlp._rows.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
+    source._limit += 1251 * ROW_BYTES
+    held = source.hold_back(fastmlp.Network((D, 8, 2)), 0.25, 0)
+    assert held is not None
+    blocks = held[0][:, 0].astype(int) // source._block_rows
+    assert set(np.bincount(blocks)[:-1]) == {round(0.25 * source._block_rows)}
+    np.testing.assert_array_equal(held[1], y[held[0][:, 0].astype(int)])
+    assert len(source) == N - len(held[0])
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_class_weights_count_all_rows(small_windows: int, balanced: bool) -> None:
+    X, y = rows()
+    y[:4000] = 0  # so that the windows differ
+    weights = dict(enumerate(N / (2 * np.bincount(y)))) if balanced else {0: 0.5, 1: 2.0}
+    as_weights = np.array([weights[label] for label in y])
+    expected = fastmlp.train(X, y, memory_limit=small_windows, sample_weight=as_weights, **SMALL)
+    wanted = "balanced" if balanced else weights
+    assert same(fastmlp.train(X, y, memory_limit=small_windows, class_weight=wanted, **SMALL), expected)
+
+
+# ------------------------------------------------------------------------------------------------ sources
+
+
+def write_parquet(folder: Path, X: Array, y: Array) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({f"x{i}": column for i, column in enumerate(X.T)} | {"label": np.array(["n", "y"])[y]})
+    (folder / "data").mkdir()
+    for part, first in enumerate(range(0, N, 2000)):  # several files, of several row groups
+        pq.write_table(table.slice(first, 2000), folder / "data" / f"{part}.parquet", row_group_size=700)
+    return folder / "data"
+
+
+@pytest.mark.parametrize("source", ["generator", "npy", "memmap", "parquet", "dataset", "record batches"])
+def test_sources_of_rows_give_the_same_network(source: str, tmp_path: Path, small_windows: int) -> None:
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    X, y = rows()
+    expected = fastmlp.train(X, y, memory_limit=small_windows, **SMALL)
+    given: tuple[Any, ...]
+    if source == "generator":
+        given = (((X[i : i + 333], y[i : i + 333]) for i in range(0, N, 333)),)
+    elif source in ("npy", "memmap"):
+        np.save(tmp_path / "X.npy", X)
+        np.save(tmp_path / "y.npy", y)
+        given = (tmp_path / "X.npy", tmp_path / "y.npy")
+        if source == "memmap":
+            given = tuple(np.load(path, mmap_mode="r") for path in given)
+    else:
+        path = write_parquet(tmp_path, X, y)
+        dataset = ds.dataset(path)
+        batches = pa.RecordBatchReader.from_batches(dataset.schema, dataset.to_batches())
+        given = ({"parquet": path, "dataset": dataset, "record batches": batches}[source], "label")
+    net = fastmlp.train(*given, memory_limit=small_windows, **SMALL)
+    assert same(net, expected)
+    if isinstance(given[-1], str):
+        assert net.classes is not None
+        assert net.classes.tolist() == ["n", "y"]
+        assert net.feature_names == tuple(f"x{i}" for i in range(D))
+
+
+def test_a_map_is_not_changed_and_neither_is_one_of_the_users_own_changes(
+    tmp_path: Path, small_windows: int
+) -> None:
+    X, y = rows()
+    np.save(tmp_path / "X.npy", X)
+    private = np.load(tmp_path / "X.npy", mmap_mode="c")
+    private *= 2
+    fastmlp.train(private, y, memory_limit=small_windows, **SMALL)
+    np.testing.assert_array_equal(private, X * 2)
+
+
+def test_a_reader_leaves_no_thread_and_no_file(tmp_path: Path, small_windows: int, monkeypatch: Any) -> None:
+    import tempfile
+    import threading
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    X, y = rows()
+    for stop in (False, True):
+        fastmlp.train(
+            ((X[i : i + 500], y[i : i + 500]) for i in range(0, N, 500)),
+            memory_limit=small_windows, callbacks=lambda net, stop=stop: stop, **SMALL,
+        )  # fmt: skip
+    assert [t.name for t in threading.enumerate() if "fastmlp" in t.name] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def fails(X: Array, y: Array) -> Iterator[tuple[Array, Array]]:
+    yield X, y
+    raise OSError("the line is dead")
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (lambda X, y: (iter([]),), ValueError, "at least one batch, got none"),
+        (lambda X, y: (iter([(X[:0], y[:0])]),), ValueError, "X must have at least one row, got 0"),
+        (lambda X, y: (iter([(X, y), (X[:, :2], y)]),), ValueError, "batch 1: rows have the shape"),
+        (lambda X, y: (iter([(X, y[:3])]),), ValueError, "batch 0: y must have as many rows as X"),
+        (lambda X, y: (iter([X]),), TypeError, "batch 0: must be a pair"),
+        (lambda X, y: (iter([(X, y), (X, y / 3)]),), TypeError, "batch 1: y has dtype float64"),
+        (lambda X, y: (iter([(X * np.nan, y)]),), ValueError, "batch 0: X has nan at row 0, column 0"),
+        (lambda X, y: (fails(X, y),), OSError, "the line is dead"),
+        (lambda X, y: (X,), TypeError, "y is needed"),
+        (lambda X, y: ("nowhere.parquet", "y"), FileNotFoundError, "nowhere.parquet"),
+        (lambda X, y: (__file__, "y"), ValueError, "not a Parquet dataset"),
+        (lambda X, y: ("nowhere.parquet", None), TypeError, "y must be the name of a column"),
+    ],
+)  # fmt: skip
+def test_bad_sources_are_named(given: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        fastmlp.train(*given(*rows()))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"memory_limit": 1000}, ValueError, "memory_limit must be at least [0-9]+ bytes"),
+        ({"memory_limit": "5 apples"}, ValueError, "memory_limit must be like '500 MB'"),
+        ({"memory_limit": 0}, ValueError, "memory_limit must be at least 1"),
+        ({"memory_limit": 1.5}, TypeError, "memory_limit must be an integer"),
+        ({"memory_limit": "200 MB", "optimizer": "lbfgs"}, ValueError, "memory_limit does not go with"),
+        ({"memory_limit": "200 MB", "sample_weight": [1.0]}, ValueError, "sample_weight must have as"),
+    ],
+)  # fmt: skip
+def test_bad_limits_are_named(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        fastmlp.train(*rows(), **options)
+
+
+def test_a_batch_must_fit_into_a_window(small_windows: int) -> None:
+    with pytest.raises(ValueError, match="batch_size must be at most 1024, the rows of a window"):
+        fastmlp.train(*rows(), memory_limit=small_windows, **{**SMALL, "batch_size": None})
+
+
+@pytest.mark.parametrize("what", ["X", "y", "weight"])
+def test_a_bad_row_far_into_the_file_is_named(small_windows: int, what: str) -> None:
+    X, _ = rows()
+    values, weights = X[:, 0].astype(float), np.ones(N)
+    {"X": X[:, 2], "y": values, "weight": weights}[what][4321] = np.nan
+    with pytest.raises(ValueError, match=r"counted from 0: .* nan at row") as error:
+        fastmlp.train(X, values, memory_limit=small_windows, sample_weight=weights, **SMALL)
+    first, row = re.findall(r"rows ([0-9]+) to .* at row ([0-9]+)", str(error.value))[0]
+    assert int(first) + int(row) == 4321
+
+
+# ------------------------------------------------------------------------------------------------- memory
+
+MEASURE = """
+import sys, numpy as np, fastmlp
+X = np.load(sys.argv[1], mmap_mode="r")
+y = np.lib.stride_tricks.as_strided(np.zeros(2), (len(X),), (0,))  # takes no memory
+fastmlp.train(X, y, hidden=(4,), epochs=1, batch_size=4096, memory_limit=sys.argv[2] or None)
+print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures resident memory as Linux counts it")
+def test_the_process_stays_within_the_limit(tmp_path: Path) -> None:
+    path, shape = tmp_path / "X.npy", (1_500_000, 100)  # 600 MB
+    file = np.lib.format.open_memmap(path, "w+", "float32", shape)
+    file[:, 0] = 1
+    del file
+    script = [sys.executable, "-c", MEASURE, os.fspath(path), "300 MB"]
+    used = int(subprocess.run(script, check=True, capture_output=True, text=True).stdout) * 1024
+    assert used < 300e6
