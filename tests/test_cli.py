@@ -24,6 +24,8 @@ pytest_plugins = ["cli_tools"]
 DATA = Path(os.environ.get("FASTMLP_DATA", Path(__file__).parents[2] / "shared" / "data"))
 HOUSING = DATA / "housing.csv.gz"
 
+COMMANDS = ("train", "predict", "evaluate", "export", "report", "info", "bench")
+
 
 def write_homes(path: Path, n: int = 400) -> None:
     """Write a table like the California housing data: numbers, gaps, a category, a price in units of 1e5."""
@@ -84,7 +86,7 @@ def test_a_table_with_gaps_and_categories_is_learned_saved_and_predicted_raw(
     write_homes(homes)
     status, out, err = run(
         "train", homes, "--target", "price", "--hidden", "16", "--learning-rate", "0.01",
-        "--validation", "0.2", "--save", model,
+        "--validation", "0.2", "--test", "0.25", "--save", model,
     )  # fmt: skip
     assert (status, err) == (0, "")
     assert "target: price, numbers (regression)" in out
@@ -122,8 +124,8 @@ def test_the_encoder_sees_the_training_rows_alone(run: Run, tmp_path: Path) -> N
 
     write_homes(tmp_path / "homes.csv.gz")
     table = read_csv(tmp_path / "homes.csv.gz")
-    run("train", "homes.csv.gz", "--target", "price", "--epochs", "1", "--validation", "0.2", "--seed", "5",
-        "--save", "m.safetensors")  # fmt: skip
+    run("train", "homes.csv.gz", "--target", "price", "--epochs", "1", "--validation", "0.2",
+        "--test", "0.25", "--seed", "5", "--save", "m.safetensors")  # fmt: skip
     rest, _ = holdout(400, 0.25, 5)
     kept, _ = holdout(len(rest), 0.2, 5, substream=1)
     expected = TableEncoder("price").fit(table.take(rest[kept]))
@@ -268,7 +270,7 @@ def test_info_without_a_model_describes_the_installation(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--help",), ("-h",), ("train", "--help"), ("predict", "-h"), ("info", "-h")]
+    "arguments", [(), ("--help",), *((command, "-h") for command in COMMANDS), ("train", "--help")]
 )
 def test_help_is_printed(run: Run, arguments: tuple[str, ...]) -> None:
     status, out, err = run(*arguments)

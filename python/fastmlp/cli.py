@@ -16,6 +16,9 @@ _NEEDS = "fastmlp's command line needs typer and rich: pip install 'fastmlp[cli]
 
 OK, FAILED, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
+#: The paragraph on them, for the help.
+EXIT_CODES = (__doc__ or "").partition("\n\n")[2]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -32,15 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-    try:
-        import rich  # noqa: F401
-        import typer  # noqa: F401
-    except ImportError:
-        _say(_NEEDS)
-        return BAD_INPUT
-    from fastmlp._cli.app import app
 
     def command() -> int:
+        try:
+            import rich  # noqa: F401
+            import typer  # noqa: F401
+        except ImportError:
+            _say(_NEEDS)
+            return BAD_INPUT
+        from fastmlp._cli.app import app
+
         job: Callable[[], int] | int | None = app(
             args=None if arguments is None else list(arguments), prog_name="fastmlp", standalone_mode=False
         )

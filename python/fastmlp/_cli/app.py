@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import get_args, get_type_hints
 
 import typer
 
 from fastmlp._cli import options as opt
+from fastmlp.cli import EXIT_CODES
 
 Job = Callable[[], int]
 
 app = typer.Typer(
     help="Train multilayer perceptrons on tables, and predict with them.",
+    epilog=EXIT_CODES,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,12 +36,18 @@ def _start(context: typer.Context, version: opt.Version = False) -> None:
 @app.command()
 def train(
     context: typer.Context,
-    data: opt.Data,
+    data: opt.DataOrConfig = None,
+    config: opt.Config = None,
     target: opt.Target = None,
+    x: opt.Inputs = None,
     ignore: opt.Ignore = None,
-    test: opt.Test = 0.25,
+    split: opt.Split = None,
+    test: opt.Test = None,
     validation: opt.Validation = None,
     save: opt.Save = None,
+    report: opt.Report = None,
+    json: opt.Json = None,
+    quiet: opt.Quiet = None,
     hidden: opt.Hidden = None,
     activation: opt.Activation = None,
     loss: opt.Loss = None,
@@ -71,15 +80,18 @@ def train(
     """
     from fastmlp._cli.train import TrainJob
 
-    own = ("data", "target", "ignore", "test", "validation", "save")
-    given = {
-        **{name: value for name, value in context.params.items() if name not in own},
-        "hidden": opt.read_hidden(hidden),
-        "activation": opt.read_activation(activation),
-        "batch_size": opt.read_batch_size(batch_size),
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    return TrainJob(data, target, opt.read_names(ignore), test, validation, save, given)
+    settings = {name: value for name, value in context.params.items() if value is not None}
+    if settings.pop("config", None) is not None:
+        from fastmlp._cli.config import read_config
+
+        settings = read_config(str(config), _train_options()) | settings
+    return TrainJob.of(settings)
+
+
+def _train_options() -> dict[str, type]:
+    """Return what each option of `train` holds; all are optional, so that one not given can be told."""
+    hints = get_type_hints(train)
+    return {name: get_args(hint)[0] for name, hint in hints.items() if get_args(hint) and name != "config"}
 
 
 @app.command()
@@ -91,8 +103,64 @@ def predict(model: opt.Model, file: opt.File, output: opt.Output = None, proba: 
 
 
 @app.command()
-def info(model: opt.ModelOrNone = None) -> Job:
+def evaluate(
+    model: opt.Model,
+    file: opt.File,
+    target: opt.ModelTarget = None,
+    output: opt.Output = None,
+    json: opt.Json = None,
+) -> Job:
+    """Compare a model's predictions with the truth, in a table that has it.
+
+    Of labels: accuracy, log loss, F1, precision and recall of each class, confusion matrix. Of values:
+    R2, RMSE and MAE, in the target's units.
+    """
+    from fastmlp._cli.evaluate import run_evaluate
+
+    return partial(run_evaluate, model, file, target, output, bool(json))
+
+
+@app.command()
+def export(model: opt.Model, to: opt.ExportFormat, output: opt.ExportOutput) -> Job:
+    """Write a model as ONNX, or as C source that needs no library."""
+    from fastmlp._cli.export import run_export
+
+    return partial(run_export, model, to, output)
+
+
+@app.command()
+def info(model: opt.ModelOrNone = None, json: opt.Json = None) -> Job:
     """Describe a model; without one, how fastmlp was built and what it runs on."""
     from fastmlp._cli.info import run_info
 
-    return partial(run_info, model)
+    return partial(run_info, model, bool(json))
+
+
+@app.command()
+def report(model: opt.Model, file: opt.File, out: opt.ReportOut, target: opt.ModelTarget = None) -> Job:
+    """Write a report on a model and a table that has the truth: one HTML file with pictures."""
+    from fastmlp._cli.report import run_report
+
+    return partial(run_report, model, file, out, target)
+
+
+@app.command()
+def bench(
+    rows: opt.Rows = 10_000,
+    inputs: opt.NumberInputs = 64,
+    outputs: opt.NumberOutputs = 10,
+    hidden: opt.BenchHidden = "100",
+    batch_size: opt.BenchBatch = 200,
+    dtype: opt.BenchDtype = "float32",
+    threads: opt.Threads = None,
+    seconds: opt.Seconds = 2.0,
+    json: opt.Json = None,
+) -> Job:
+    """Measure how fast a network of this shape trains here, on one thread and on all, and predicts one row.
+
+    The data is made up. Each number is the median of several runs, after one that is not counted.
+    """
+    from fastmlp._cli.bench import Shape, run_bench
+
+    shape = Shape(rows, (inputs, *opt.read_hidden(hidden), outputs), batch_size, dtype)
+    return partial(run_bench, shape, threads, seconds, bool(json))

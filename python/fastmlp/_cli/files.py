@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import fastmlp
+from fastmlp._files import replace_file
 from fastmlp._serialization import may_replace
 from fastmlp.data import Table, read_csv
+
+if TYPE_CHECKING:
+    from fastmlp import Network
 
 IRIS = "iris"
 IRIS_TARGET = "species"
 
+#: Stands for standard input or output in place of a file's name.
+STREAM = "-"
+
+
+class _StandardInput(io.BytesIO):
+    name = "standard input"
+
 
 def load_table(name: str, text: Collection[str] = ()) -> Table:
-    """Read a CSV file, or the iris data that comes with the package."""
+    """Read a CSV file, standard input, or the iris data that comes with the package."""
+    if name == STREAM:
+        if sys.stdin is None:
+            raise ValueError("standard input is closed")
+        return read_csv(_StandardInput(sys.stdin.buffer.read()), text=text)
     if name == IRIS:
         with (files("fastmlp.datasets") / "iris.csv").open("rb") as file:
             table = read_csv(file, text=text)
@@ -31,45 +49,99 @@ def load_table(name: str, text: Collection[str] = ()) -> Table:
         raise ValueError(f"{name}: no such file") from None
 
 
-def check_save_path(name: str) -> None:
-    """Make sure that a model can be saved, before the time to train it is spent.
+def load_model(name: str) -> Network:
+    """Load a model; a file that is not there is named in the error."""
+    if not Path(name).is_file():
+        raise ValueError(f"{name}: {'this is a directory' if Path(name).is_dir() else 'no such file'}")
+    return fastmlp.load(name)
+
+
+def load_rows(network: Network, name: str) -> Table:
+    """Read the rows that a model is to be evaluated on, its texts as texts whatever they look like."""
+    encoder = network.encoder
+    if encoder is None:
+        return load_table(name)
+    labels = network.classes is not None and network.classes.dtype.kind == "U"
+    texts = [*encoder.text_columns, *([encoder.target] if labels and encoder.target is not None else [])]
+    return load_table(name, text=texts)
+
+
+def check_place(option: str, name: str) -> Path:
+    """Make sure that an option names a file in a folder that is there, and return it."""
+    path = Path(name)
+    if not name or path.is_dir():
+        raise ValueError(f"{option}: {name!r} is {'a directory' if name else 'no file name'}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{option}: {name}: there is no folder {str(path.parent)!r}")
+    return path
+
+
+def check_output(option: str, name: str | None, sources: Collection[str] = ()) -> None:
+    """Make sure that an output has a place and is none of the files to read from."""
+    if name is None or name == STREAM:
+        return
+    path = check_place(option, name)
+    for source in sources:
+        if path.exists() and os.path.exists(source) and path.samefile(source):  # noqa: PTH110
+            raise ValueError(f"{option}: {name} is the file to read from")
+
+
+def check_replaceable(option: str, name: str, what: str, replaceable: Callable[[Path], bool]) -> None:
+    """Make sure that a file can be written, before the time to make its content is spent.
+
+    Parameters
+    ----------
+    option : str
+        What names the file, for messages.
+    name : str
+    what : str
+        What may be replaced, such as "a fastmlp model".
+    replaceable : callable
+        Tells whether a file is that, or empty.
 
     Raises
     ------
     ValueError
-        If the folder is not there, or what is there already is not a model of fastmlp.
-    OSError
-        If the folder or the file cannot be written.
+        If the folder is not there or cannot be written, or what is there already is something else.
     """
-    path = Path(name)
-    if not name or path.is_dir():
-        raise ValueError(f"--save: {name!r} is {'a directory' if name else 'no file name'}")
-    if not path.parent.is_dir():
-        raise ValueError(f"--save: {name}: there is no folder {str(path.parent)!r}")
+    if name == STREAM:
+        raise ValueError(f"{option}: {what} goes to a file, not to standard output")
+    path = check_place(option, name)
     if path.exists():
-        if not path.is_file() or not may_replace(path):
-            raise ValueError(
-                f"--save: {name}: is there already and is not a fastmlp model; it is left as it is"
-            )
+        if not path.is_file() or not replaceable(path):
+            raise ValueError(f"{option}: {name}: is there already and is not {what}; it is left as it is")
         if not os.access(path, os.W_OK):
-            raise ValueError(f"--save: {name}: may not be written")
+            raise ValueError(f"{option}: {name}: may not be written")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise ValueError(f"--save: {name}: the folder cannot be written ({error.strerror})") from None
+        raise ValueError(f"{option}: {name}: the folder cannot be written ({error.strerror})") from None
 
 
-def write_stdout(content: str) -> None:
-    """Write to standard output as UTF-8, with a buffer of our own.
+def check_save_path(name: str) -> None:
+    """Make sure that a model can be saved there."""
+    check_replaceable("--save", name, "a fastmlp model", may_replace)
+
+
+def write_output(name: str | None, content: str) -> None:
+    """Write a text to a file, whole or not at all, or to standard output."""
+    if name is None or name == STREAM:
+        write_stdout(content.encode())
+    else:
+        replace_file(name, content.encode())
+
+
+def write_stdout(content: bytes) -> None:
+    """Write to standard output, texts as UTF-8, with a buffer of our own.
 
     Where Python runs unbuffered, its own standard output takes a write that was cut short for a whole one.
     """
     try:
         descriptor = sys.stdout.fileno()
     except OSError:  # it stands for no real file
-        sys.stdout.write(content)
+        sys.stdout.write(content.decode())
         return
     sys.stdout.flush()
-    with open(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file:
+    with open(descriptor, "wb", closefd=False) as file:
         file.write(content)

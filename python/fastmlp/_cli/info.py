@@ -3,58 +3,100 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table as Grid
 
 import fastmlp
-from fastmlp._cli.predict import load_model
-from fastmlp._cli.report import clean, column, console
-from fastmlp.data import TableEncoder
+from fastmlp._cli.files import load_model, write_output
+from fastmlp._cli.show import clean, column, console, to_json
+
+if TYPE_CHECKING:
+    from fastmlp import Network
 
 _LISTED = 20
 
 
-def run_info(model: str | None) -> int:
+def describe_network(network: Network) -> dict[str, Any]:
+    """Return plain values for JSON: what the network is, and the columns it was trained on."""
+    described = {
+        "layer_sizes": list(network.layer_sizes),
+        "activations": list(network.activations),
+        "output_activation": network.output_activation,
+        "loss": network.loss,
+        "l2": network.l2,
+        "parameters": network.n_parameters,
+        "dtype": network.dtype.name,
+        "classes": None if network.classes is None else network.classes.tolist(),
+    }
+    encoder = network.encoder
+    if encoder is not None:
+        described |= {
+            "target": encoder.target,
+            "task": encoder.task,
+            "columns": list(encoder.input_names),
+            "ignored": list(encoder.ignore),
+            "inputs": encoder.feature_names,
+        }
+    return described
+
+
+def run_info(model: str | None, as_json: bool) -> int:
     """Describe a model, or this installation."""
     if model is None:
+        if as_json:
+            raise ValueError("--json needs a MODEL")
         fastmlp.show_config()
         return 0
     network = load_model(model)
+    size = Path(model).stat().st_size
+    described = describe_network(network)
+    losses = column(network, "loss")
+    if as_json:
+        training = {
+            "epochs": len(losses),
+            "loss": float(losses[-1]) if len(losses) else None,
+            "stop_reason": network.stop_reason,
+        }
+        write_output(None, to_json({"file": model, "bytes": size, **described, "training": training}))
+        return 0
     grid = Grid(box=box.SIMPLE, show_header=False)
     grid.add_column("")
     grid.add_column("", overflow="fold")
-    grid.add_row("file", f"{clean(model)}, {Path(model).stat().st_size:,} bytes")
-    grid.add_row("layers", "-".join(map(str, network.layer_sizes)))
-    hidden = network.activation
-    grid.add_row("activation", hidden if isinstance(hidden, str) else ", ".join(hidden) or "none (linear)")
-    grid.add_row("output", clean(network.output_activation))
-    grid.add_row("loss", clean(network.loss))
-    grid.add_row("l2", f"{network.l2:g}")
-    grid.add_row("parameters", f"{network.n_parameters:,} of {network.dtype}")
-    if network.classes is not None:
-        grid.add_row("classes", _listing(network.classes))
-    losses = column(network, "loss")
+    grid.add_row("file", f"{clean(model)}, {size:,} bytes")
+    for name, value in _lines(described).items():
+        grid.add_row(name, value)
     if len(losses):
         grid.add_row("trained", f"{len(losses)} epochs, last loss {losses[-1]:.6g}")
-    if network.encoder is not None:
-        _describe_encoder(grid, network.encoder)
-    out: Console = console()
-    out.print(grid)
+    console().print(grid)
     return 0
 
 
-def _describe_encoder(grid: Grid, encoder: TableEncoder) -> None:
-    if encoder.target is not None:
-        grid.add_row("target", f"{clean(encoder.target)} ({encoder.task})")
-    grid.add_row("columns", _listing(encoder.input_names))
-    if encoder.ignore:
-        grid.add_row("ignored", _listing(encoder.ignore))
-    grid.add_row("inputs", _listing(encoder.feature_names))
+def _lines(described: dict[str, Any]) -> dict[str, str]:
+    """Return the lines of the description for people, by their titles."""
+    hidden = described["activations"]
+    lines = {
+        "layers": "-".join(map(str, described["layer_sizes"])),
+        "activation": ", ".join(hidden if len(set(hidden)) > 1 else hidden[:1]) or "none (linear)",
+        "output": clean(described["output_activation"]),
+        "loss": clean(described["loss"]),
+        "l2": f"{described['l2']:g}",
+        "parameters": f"{described['parameters']:,} of {described['dtype']}",
+    }
+    if described["classes"] is not None:
+        lines["classes"] = _listing(described["classes"])
+    if described.get("target") is not None:
+        lines["target"] = f"{clean(described['target'])} ({described['task']})"
+    if "columns" in described:
+        lines["columns"] = _listing(described["columns"])
+        lines["inputs"] = _listing(described["inputs"])
+    if described.get("ignored"):
+        lines["ignored"] = _listing(described["ignored"])
+    return lines
 
 
-def _listing(values: object) -> str:
-    names = [clean(value, 40) for value in values]  # type: ignore[attr-defined]
+def _listing(values: list[Any]) -> str:
+    names = [clean(value, 40) for value in values]
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

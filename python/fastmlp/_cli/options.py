@@ -6,6 +6,7 @@ passed on, so that function's own defaults hold; the help gives them in brackets
 
 from __future__ import annotations
 
+import csv
 from typing import Annotated
 
 from typer import Argument, Option
@@ -14,15 +15,34 @@ _MODEL = "A model saved by fastmlp (.safetensors)."
 
 Version = Annotated[bool, Option("--version", help="Print the version and exit.", is_eager=True)]
 
-Data = Annotated[
-    str, Argument(metavar="DATA", help="A CSV file, plain or gzipped; or iris, the data that comes along.")
+_DATA = "A CSV file, plain or gzipped; - for standard input; or iris, the data that comes along."
+
+Data = Annotated[str, Argument(metavar="DATA", help=_DATA)]
+DataOrConfig = Annotated[str | None, Argument(metavar="DATA", help=_DATA)]
+Config = Annotated[
+    str | None, Option(help="A TOML file of these options, such as hidden = [64, 64]; given ones win.")
 ]
-Target = Annotated[str | None, Option(help="The column to predict.")]
-Ignore = Annotated[str | None, Option(help="Columns to leave out: id,name.")]
-Test = Annotated[float, Option(help="The part of the rows kept for the test; 0 keeps none.")]
+Target = Annotated[str | None, Option(help="The column to predict: its name, or its place from 0.")]
+Inputs = Annotated[
+    str | None, Option("--x", help="The input columns, by name or place: a,b. [all but the target]")
+]
+Ignore = Annotated[str | None, Option(help="Columns to leave out, by name or place: id,name.")]
+Split = Annotated[
+    str | None,
+    Option(help="Hold back rows at random, or the last ones, as time goes on: random or time. [random]"),
+]
+Test = Annotated[
+    float | None,
+    Option(help="The part of the rows kept for the test; 0 keeps none. [0.25, or 0 with --validation]"),
+]
 Validation = Annotated[
     float | None, Option(help="The part of the training rows to validate on after each epoch.")
 ]
+Report = Annotated[
+    str | None, Option(help="Where to write a report, one HTML file with pictures. Replaces a report only.")
+]
+Json = Annotated[bool | None, Option("--json", help="Print one JSON object instead of text.")]
+Quiet = Annotated[bool | None, Option("--quiet", help="Print nothing but warnings and errors.")]
 Save = Annotated[
     str | None, Option(help="Where to save the model. Replaces a model of fastmlp, never another file.")
 ]
@@ -65,25 +85,34 @@ Seed = Annotated[
     int | None, Option(help="Of the split, the first weights, the shuffling and the dropout. [0]")
 ]
 Dtype = Annotated[str | None, Option(help="float32 or float64. [float32]")]
-Threads = Annotated[int | None, Option(help="Most threads to use; results do not depend on it.")]
+Threads = Annotated[int | None, Option(help="Most threads to use; results do not depend on it. [all]")]
 
 Model = Annotated[str, Argument(metavar="MODEL", help=_MODEL)]
 ModelOrNone = Annotated[str | None, Argument(metavar="MODEL", help=_MODEL)]
 File = Annotated[
-    str, Argument(metavar="FILE", help="A CSV file with the columns the model was trained on, or iris.")
+    str, Argument(metavar="FILE", help="A CSV file with the columns the model was trained on; -; or iris.")
 ]
-Output = Annotated[str | None, Option(help="The CSV file to write. [standard output]")]
+Output = Annotated[str | None, Option(help="The file to write, or - for standard output. [-]")]
+ModelTarget = Annotated[str | None, Option("--target", help="The column of the truth. [the model's]")]
 Proba = Annotated[bool, Option("--proba", help="Write the probability of each class too.")]
+ExportFormat = Annotated[str, Option("--to", help="onnx, or c for C source.")]
+ExportOutput = Annotated[str, Option("--output", help="The file to write, or - for standard output.")]
+ReportOut = Annotated[str, Option("--out", help="The HTML file to write. Replaces a report only.")]
+
+Rows = Annotated[int, Option(min=1, help="Rows to train on.")]
+BenchHidden = Annotated[str, Option("--hidden", help="Widths of the hidden layers: 64,64; or none.")]
+BenchBatch = Annotated[int, Option("--batch-size", min=1, help="Rows in a batch.")]
+BenchDtype = Annotated[str, Option("--dtype", help="float32 or float64.")]
+NumberInputs = Annotated[int, Option("--inputs", min=1, help="Inputs of the network.")]
+NumberOutputs = Annotated[int, Option("--outputs", min=2, help="Classes to tell apart.")]
+Seconds = Annotated[float, Option(help="About how long each measurement takes.")]
+
+#: The options that are several words with commas between them.
+LISTS = ("hidden", "activation", "ignore", "x")
 
 
-class FullBatch:
-    """Stands for batch_size=None, which an option that was not given cannot."""
-
-
-def read_hidden(text: str | None) -> tuple[int, ...] | None:
+def read_hidden(text: str) -> tuple[int, ...]:
     """Read "64,64" as (64, 64) and "none" as ()."""
-    if text is None:
-        return None
     if text.strip().lower() in ("", "none"):
         return ()
     try:
@@ -94,19 +123,17 @@ def read_hidden(text: str | None) -> tuple[int, ...] | None:
         ) from None
 
 
-def read_activation(text: str | None) -> str | list[str] | None:
+def read_activation(text: str) -> str | list[str]:
     """Read "relu" as one name and "relu,tanh" as one name a layer."""
-    if text is None or "," not in text:
-        return text
-    return [name.strip() for name in text.split(",")]
+    return [name.strip() for name in text.split(",")] if "," in text else text
 
 
-def read_batch_size(text: str | None) -> int | str | type[FullBatch] | None:
-    """Read "full", "auto" or a whole number."""
-    if text is None or text == "auto":
+def read_batch_size(text: str) -> int | str | None:
+    """Read "full" as None, "auto", or a whole number."""
+    if text == "auto":
         return text
     if text == "full":
-        return FullBatch
+        return None
     try:
         return int(text)
     except ValueError:
@@ -114,5 +141,7 @@ def read_batch_size(text: str | None) -> int | str | type[FullBatch] | None:
 
 
 def read_names(text: str | None) -> tuple[str, ...]:
-    """Read "id,name" as two names."""
-    return () if text is None else tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    """Read "id,name" as two names; one that has a comma itself stands in double quotes."""
+    if text is None:
+        return ()
+    return tuple(dict.fromkeys(name.strip() for row in csv.reader([text]) for name in row))

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 import fastmlp
-from fastmlp._cli.files import IRIS, IRIS_TARGET, check_save_path, load_table
-from fastmlp._cli.options import FullBatch
-from fastmlp._cli.report import (
-    clean,
-    column,
-    console,
-    epoch_table,
-    plural,
-    show_labels_test,
-    show_values_test,
-)
+from fastmlp._cli.columns import Columns, choose_columns
+from fastmlp._cli.files import check_save_path, load_table, write_output
+from fastmlp._cli.options import read_activation, read_batch_size, read_hidden, read_names
+from fastmlp._cli.outcome import Outcome, show_data, show_outcome, show_split
+from fastmlp._cli.show import clean, column, console, plural, to_json
+from fastmlp._cli.split import ORDERS, TEST, Parts, split
+from fastmlp._evaluation import evaluate
 from fastmlp.cli import FAILED, OK
-from fastmlp.data import Table, TableEncoder, choose_task, holdout
-from fastmlp.data._table import quoted
+from fastmlp.data import Table, TableEncoder, choose_task
 from fastmlp.data._target import LabelTarget, Task, check_present
 
 if TYPE_CHECKING:
@@ -34,111 +28,126 @@ VALUE_LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson
 
 _LEAST_EPOCHS, _LEAST_STEPS = 200, 3000
 
-_STOPPED = {
-    "patience": "no lower loss within the patience",
-    "loss_target": "the loss target was reached",
-    "max_time": "the time was up",
-    "converged": "no step lowers the loss any more",
-    "diverged": "the loss diverged",
+_READERS: dict[str, Callable[[str], Any]] = {
+    "hidden": read_hidden,
+    "activation": read_activation,
+    "batch_size": read_batch_size,
 }
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """One run of the command; `given` holds the options that go to `fastmlp.train` as they are."""
+    """One run of the command; `arguments` holds the options that go to `fastmlp.train`."""
 
+    settings: Mapping[str, Any]
     data: str
-    target: str | None
-    ignore: tuple[str, ...]
-    test: float
-    validation: float | None
-    save: str | None
-    given: dict[str, Any] = field(default_factory=dict)
+    target: str | None = None
+    x: str | None = None
+    ignore: str | None = None
+    split: str = "random"
+    test: float | None = None
+    validation: float | None = None
+    save: str | None = None
+    report: str | None = None
+    json: bool = False
+    quiet: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> TrainJob:
+        """Sort the options that were given, on the command line or in a file, into ours and the library's."""
+        if "data" not in settings:
+            raise ValueError("Missing argument 'DATA'.")
+        own = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
+        arguments = {
+            name: _READERS[name](value) if name in _READERS else value
+            for name, value in settings.items()
+            if name not in own
+        }
+        return cls(settings, arguments=arguments, **own)
 
     def __call__(self) -> int:
-        """Read, split, encode, train, save, report."""
-        _check_fraction("--test", self.test, zero=True)
-        _check_fraction("--validation", self.validation)
-        if self.save is not None:
-            check_save_path(self.save)
-        table, target = self._load()
-        task = self._task(table, target)
-        labels = LabelTarget(target).encode(table) if task == "classification" else None
-        training, validation, test = self._split(table, labels)
-        encoder = TableEncoder(target, task=task, scale_target=self._scaled(), ignore=self.ignore).fit(
-            training
-        )
-        out = console()
-        _describe(out, table, target, task, labels)
-        self._describe_split(out, training, validation, test)
-        network = self._train(encoder, training, validation)
+        """Check, read, split, encode, train, save, report."""
+        self._check()
+        out = console(quiet=self.quiet or self.json)
+        table = load_table(self.data)
+        columns = choose_columns(table, self.target, read_names(self.x), read_names(self.ignore))
+        check_present(table, columns.target)
+        task = self._task(table, columns.target)
+        labels = _labels(table, columns.target) if task == "classification" else None
+        parts = split(table, labels, self._test(), self.validation, self.split, self._seed())
+        encoder = TableEncoder(
+            columns.target, task=task, scale_target=self._scaled(), ignore=columns.ignored
+        ).fit(parts.training)
+        show_data(out, table, columns.target, labels)
+        show_split(out, parts, self.split, self._seed())
+        arguments = self._arguments(parts.training.n_rows)
+        network = self._train(encoder, parts, arguments)
         if not len(network.history):
             raise FloatingPointError("the loss diverged in the first epoch; nothing was learned or saved")
         if self.save is not None:
             network.save(self.save)
-        self._report(out, network, encoder, test)
+        outcome = self._outcome(table, columns, parts, network, arguments)
+        show_outcome(out, outcome)
+        if self.report is not None:
+            from fastmlp._cli.report import report_training
+
+            report_training(self.report, table, outcome)
+            out.print(f"report written to {clean(self.report)}")
+        if self.json:
+            write_output(None, to_json(outcome.to_dict()))
         return FAILED if network.stop_reason == "diverged" else OK
 
-    def _load(self) -> tuple[Table, str]:
-        table = load_table(self.data)
-        target = self.target
-        if target is None and self.data == IRIS:
-            target = IRIS_TARGET
-        if target is None:
-            raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")
-        for option, name in (("--target", target), *(("--ignore", name) for name in self.ignore)):
-            if name not in table:
-                raise ValueError(
-                    f"{option}: {table.source} has no column {name!r}; it has {quoted(table.names)}"
-                )
-        if target in self.ignore:
-            raise ValueError(f"--ignore: {target!r} is the target")
-        check_present(table, target)
-        return table, target
+    def _check(self) -> None:
+        """Refuse what can be refused before the data is read."""
+        _check_fraction("--test", self.test, zero=True)
+        _check_fraction("--validation", self.validation)
+        if self.split not in ORDERS:
+            raise ValueError(f"--split must be {' or '.join(ORDERS)}, got {self.split!r}")
+        if self.save is not None:
+            check_save_path(self.save)
+        if self.report is not None:
+            from fastmlp._cli.report import check_report_path
+
+            check_report_path("--report", self.report)
+
+    def _test(self) -> float:
+        """Return the part of the rows to test on: none by default where there are validation rows."""
+        if self.test is not None:
+            return self.test
+        return TEST if self.validation is None else 0.0
+
+    def _seed(self) -> int:
+        return int(self.arguments.get("seed", 0))
 
     def _task(self, table: Table, target: str) -> Task:
         """Tell by the loss whether the target is labels or values; without one, by the column."""
-        loss = str(self.given.get("loss", "auto")).partition("(")[0].strip()
+        loss = str(self.arguments.get("loss", "auto")).partition("(")[0].strip()
         if loss in LABEL_LOSSES:
             return "classification"
         return "regression" if loss in VALUE_LOSSES else choose_task(table[target])
 
     def _scaled(self) -> bool:
         """Standardise the target for linear outputs; others have units and bounds of their own."""
-        linear = self.given.get("output_activation", "auto") in ("auto", "identity")
-        return linear and self.given.get("loss") != "poisson"
+        linear = self.arguments.get("output_activation", "auto") in ("auto", "identity")
+        return linear and self.arguments.get("loss") != "poisson"
 
-    def _split(self, table: Table, labels: NDArray[Any] | None) -> tuple[Table, Table | None, Table | None]:
-        """Choose test rows among all rows, then validation rows among the others."""
-        seed = self.given.get("seed", 0)
-        rows: NDArray[np.int64] = np.arange(table.n_rows)
-        held_back: list[Table | None] = []
-        for substream, fraction in enumerate((self.test, self.validation)):
-            if not fraction:
-                held_back.append(None)
-                continue
-            among = len(rows) if labels is None else labels[rows]
-            kept, chosen = holdout(among, fraction, seed, substream=substream)
-            held_back.append(table.take(rows[chosen]))
-            rows = rows[kept]
-        test, validation = held_back
-        return table.take(rows), validation, test
+    def _arguments(self, n_rows: int) -> dict[str, Any]:
+        """Return the arguments of `fastmlp.train`, with the number of epochs."""
+        epochs = _enough_epochs(n_rows, self.arguments.get("batch_size", "auto"))
+        return {"epochs": epochs, **self.arguments}
 
-    def _train(self, encoder: TableEncoder, training: Table, validation: Table | None) -> Network:
-        arguments = dict(self.given)
+    def _train(self, encoder: TableEncoder, parts: Parts, arguments: dict[str, Any]) -> Network:
         dtype = arguments.get("dtype", "float32")
-        if arguments.get("batch_size") is FullBatch:
-            arguments["batch_size"] = None
-        if "epochs" not in arguments:
-            arguments["epochs"] = _enough_epochs(training.n_rows, arguments.get("batch_size", "auto"))
-        if validation is not None:
-            arguments["validation"] = (
-                encoder.transform(validation, dtype),
-                encoder.transform_target(validation),
+        X, y = encoder.transform(parts.training, dtype), encoder.transform_target(parts.training)
+        held_back = None
+        if parts.validation is not None:
+            held_back = (
+                encoder.transform(parts.validation, dtype),
+                encoder.transform_target(parts.validation),
             )
-        X, y = encoder.transform(training, dtype), encoder.transform_target(training)
         try:
-            network = fastmlp.train(X, y, progress=True, **arguments)
+            network = fastmlp.train(X, y, validation=held_back, progress=not self.quiet, **arguments)
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(self._keep(getattr(interrupt, "network", None), encoder)) from None
         network.encoder = encoder
@@ -153,32 +162,41 @@ class TrainJob:
             return done
         network.encoder = encoder
         network.save(self.save)
-        return f"{done}; the weights so far are in {self.save}"
+        best = "best " if self.validation and self.arguments.get("restore_best", True) else ""
+        return f"{done}; the {best}weights so far are in {self.save}"
 
-    def _describe_split(
-        self, out: Console, training: Table, validation: Table | None, test: Table | None
-    ) -> None:
-        parts = [f"{training.n_rows} to train on"]
-        parts += [] if validation is None else [f"{validation.n_rows} to validate on"]
-        parts += ["none to test on"] if test is None else [f"{test.n_rows} to test on"]
-        out.print(f"rows: {', '.join(parts)} (seed {self.given.get('seed', 0)})")
+    def _outcome(
+        self, table: Table, columns: Columns, parts: Parts, network: Network, arguments: dict[str, Any]
+    ) -> Outcome:
+        held_out = parts.held_out()
+        hidden = ("json", "quiet")
+        decided = {
+            "data": self.data,
+            "target": columns.target,
+            "split": self.split,
+            "test": self._test(),
+            "epochs": arguments["epochs"],
+            "seed": self._seed(),
+        }
+        return Outcome(
+            config={**decided, **{n: v for n, v in self.settings.items() if n not in (*hidden, *decided)}},
+            parts=parts,
+            network=network,
+            evaluated_on=None if held_out is None else held_out[0],
+            evaluation=None if held_out is None else evaluate(network, held_out[1]),
+            kept_best=bool(
+                arguments.get("restore_best", True) and (self.validation or "patience" in arguments)
+            ),
+        )
 
-    def _report(self, out: Console, network: Network, encoder: TableEncoder, test: Table | None) -> None:
-        layers = "-".join(map(str, network.layer_sizes))
-        out.print(f"network: {layers}, {plural(network.n_parameters, 'parameter')}, loss {network.loss}")
-        out.print(epoch_table(network))
-        out.print(_ending(network))
-        if self.given.get("restore_best", True) and (self.validation or "patience" in self.given):
-            out.print(_best(network))
-        if test is not None:
-            predicted = encoder.inverse_target(network.predict(encoder.transform(test, network.dtype)))
-            if network.classes is None:
-                target = np.asarray(test[str(encoder.target)], dtype=np.float64)
-                show_values_test(out, target, np.asarray(predicted, dtype=np.float64))
-            else:
-                show_labels_test(out, encoder.transform_target(test), predicted, network.classes)
-        if self.save is not None:
-            out.print(f"saved to {clean(self.save)}")
+
+def _labels(table: Table, target: str) -> NDArray[Any]:
+    labels = LabelTarget(target).encode(table)
+    if (labels == labels[0]).all():
+        raise ValueError(
+            f"{table.source}: the target column {target!r} holds one class only, {str(labels[0])!r}"
+        )
+    return labels
 
 
 def _check_fraction(option: str, fraction: float | None, zero: bool = False) -> None:
@@ -195,37 +213,3 @@ def _enough_epochs(n_rows: int, batch_size: Any) -> int:
     rows = min(n_rows, batch_size) if batch_size is not None and batch_size > 0 else n_rows
     steps = -(-n_rows // rows)
     return max(_LEAST_EPOCHS, -(-_LEAST_STEPS // steps))
-
-
-def _describe(out: Console, table: Table, target: str, task: Task, labels: NDArray[Any] | None) -> None:
-    """Say how the table was understood."""
-    what = "numbers"
-    if labels is not None:
-        classes = np.unique(labels)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{table.source}: the target column {target!r} holds one class only, {str(classes[0])!r}"
-            )
-        what = f"labels of {len(classes)} classes"
-    inputs = plural(len(table.names) - 1, "other column")
-    out.print(f"{clean(table.source)}: {plural(table.n_rows, 'row')}, {inputs}")
-    out.print(f"target: {clean(target)}, {what} ({task})")
-
-
-def _ending(network: Network) -> str:
-    """Say how long training took, and why it ended before the last epoch."""
-    seconds, losses = column(network, "seconds"), column(network, "loss")
-    line = f"trained {plural(len(losses), 'epoch')} in {seconds[-1] if len(seconds) else 0:.3g} s"
-    reason = _STOPPED.get(str(network.stop_reason))
-    return line if reason is None else f"{line}: {reason}"
-
-
-def _best(network: Network) -> str:
-    """Say which epoch's weights were kept: those of the lowest validation loss, or loss if there is none."""
-    validation = column(network, "validation_loss")
-    losses = validation if len(validation) else column(network, "loss")
-    if not np.isfinite(losses).any():
-        return "kept the first weights"
-    name = "validation loss" if len(validation) else "loss"
-    best = int(np.nanargmin(losses))
-    return f"kept the weights of epoch {best + 1}, which has the lowest {name}, {losses[best]:.6g}"

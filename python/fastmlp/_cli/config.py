@@ -1,0 +1,98 @@
+"""The settings of a run: those of a TOML file, and those of the command line, which win."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastmlp._cli.options import LISTS
+from fastmlp.data._table import quoted
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def read_config(name: str, accepted: Mapping[str, type]) -> dict[str, Any]:
+    """Read options from a TOML file, from its table [train] if it has one.
+
+    Parameters
+    ----------
+    name : str
+        The file.
+    accepted : mapping of str to type
+        The options, with underscores, and what each holds: bool, int, float or str. A str may be written as
+        a number too, and those of `LISTS` as an array.
+
+    Returns
+    -------
+    dict
+        Values as the command line would give them.
+
+    Raises
+    ------
+    ValueError
+        If the file is not there or not TOML, or a key is unknown, double or holds something else; the
+        message names the file and the key.
+    """
+    given: dict[str, Any] = {}
+    for key, value in _read_toml(name).items():
+        option = key.replace("-", "_")
+        if option not in accepted:
+            raise ValueError(f"{name}: unknown key {key!r}; the keys are {quoted(accepted, len(accepted))}")
+        if option in given:
+            raise ValueError(f"{name}: {key!r} is there twice, with a dash and with an underscore")
+        given[option] = _value(value, accepted[option], option in LISTS, f"{name}: {key}")
+    return given
+
+
+def _read_toml(name: str) -> dict[str, Any]:
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"--config: {name}: {'this is a directory' if path.is_dir() else 'no such file'}")
+    try:
+        content = tomllib.loads(path.read_bytes().decode())
+    except UnicodeDecodeError:
+        raise ValueError(f"{name}: not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{name}: not TOML: {error}") from None
+    table = content.get("train")
+    if not isinstance(table, dict):
+        return content
+    if len(content) > 1:
+        other = next(key for key in content if key != "train")
+        raise ValueError(f"{name}: {other!r} stands outside of the table [train]")
+    return table
+
+
+def _value(value: Any, kind: type, is_list: bool, where: str) -> Any:
+    if is_list and isinstance(value, list):
+        if not all(_is_word(item) for item in value):
+            raise ValueError(f"{where}: must be an array of texts or whole numbers, got {value!r}")
+        return join(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is str and _is_word(value):
+        return str(value)
+    if type(value) is not kind:
+        what = f"{_KINDS[kind]} or an array" if is_list else _KINDS[kind]
+        raise ValueError(f"{where}: must be {what}, got {value!r}")
+    return value
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
+
+
+def join(words: list[Any]) -> str:
+    """Write words as one option: a,b; a word with a comma in it is quoted, as in CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(words)
+    return text.getvalue()

@@ -1,0 +1,24 @@
+"""The command `fastmlp evaluate`."""
+
+from __future__ import annotations
+
+import io
+
+from fastmlp._cli.files import check_output, load_model, load_rows, write_output
+from fastmlp._cli.show import console, show_metrics, to_json
+from fastmlp._evaluation import evaluate
+
+
+def run_evaluate(model: str, data: str, target: str | None, output: str | None, as_json: bool) -> int:
+    """Compare a model's predictions with the truth."""
+    check_output("--output", output, (model, data))
+    network = load_model(model)
+    metrics = evaluate(network, load_rows(network, data), target).metrics
+    if as_json:
+        text = to_json({"model": model, "data": data, **metrics.to_dict()})
+    else:
+        stream = io.StringIO()
+        show_metrics(console(stream), metrics, per_class=True)
+        text = stream.getvalue()
+    write_output(output, text)
+    return 0

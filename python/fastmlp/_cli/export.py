@@ -1,0 +1,32 @@
+"""The command `fastmlp export`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from fastmlp._cli.files import STREAM, check_output, load_model, write_stdout
+
+FORMATS = ("onnx", "c")
+
+
+def run_export(model: str, to: str, output: str) -> int:
+    """Write a model in the form that other programs read."""
+    if to not in FORMATS:
+        raise ValueError(f"--to must be {' or '.join(FORMATS)}, got {to!r}")
+    if output == STREAM and to == "onnx" and sys.stdout.isatty():
+        raise ValueError("--output: ONNX is not for a terminal; name a file, or pipe it on")
+    check_output("--output", output, (model,))
+    network = load_model(model)
+    from fastmlp import export
+
+    write = export.to_onnx if to == "onnx" else export.to_c
+    if output != STREAM:
+        write(network, output)
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{Path(model).stem}.{to}"
+        write(network, path)
+        write_stdout(path.read_bytes())
+    return 0
