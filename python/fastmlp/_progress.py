@@ -15,9 +15,17 @@ _SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class EpochBar:
-    """A callback that shows epoch, loss and validation loss; the bar goes away at the end."""
+    """A callback that shows epoch, losses, rows/s and the time left; the bar goes away at the end.
 
-    def __init__(self, epochs: int) -> None:
+    Parameters
+    ----------
+    epochs : int
+        How many there will be at the most.
+    rows : int, optional
+        Rows an epoch; without it no speed is shown.
+    """
+
+    def __init__(self, epochs: int, rows: int | None = None) -> None:
         try:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -26,13 +34,15 @@ class EpochBar:
         self._progress = Progress(
             TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
             BarColumn(),
-            TextColumn("{task.fields[losses]}"),
+            TextColumn("{task.fields[measured]}"),
             TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._progress.add_task("", total=epochs, losses="")
+        self._task = self._progress.add_task("", total=epochs, measured="")
+        self._rows = rows
         self._next = 0.0
 
     def __enter__(self) -> EpochBar:  # noqa: PYI034 (Self is not in Python 3.10)
@@ -51,14 +61,16 @@ class EpochBar:
             return
         self._next = now + _SECONDS_BETWEEN_UPDATES
         row = dict(zip(network.history.columns, network.history.last(), strict=True))
-        losses = f"loss {row['loss']:.4g}"
+        measured = f"loss {row['loss']:.4g}"
         if "validation_loss" in row:
-            losses += f"  validation loss {row['validation_loss']:.4g}"
-        self._progress.update(self._task, completed=row["epoch"], losses=losses)
+            measured += f"  validation loss {row['validation_loss']:.4g}"
+        if self._rows is not None and row["seconds"] > 0:
+            measured += f"  {row['epoch'] * self._rows / row['seconds']:,.0f} rows/s"
+        self._progress.update(self._task, completed=row["epoch"], measured=measured)
 
 
 def epoch_bar(show: bool, epochs: int, rows: int) -> AbstractContextManager[EpochBar | None]:
     """Return a bar, or nothing if none is wanted or standard error is not a terminal."""
     if not show or sys.stderr is None or not sys.stderr.isatty():
         return nullcontext()
-    return EpochBar(epochs)
+    return EpochBar(epochs, rows)

@@ -16,6 +16,7 @@ import fastmlp
 from fastmlp import Network
 from fastmlp._cli.files import write_output
 from fastmlp._cli.show import console, plural, to_json
+from fastmlp._validation import dtype_name
 
 _RUNS = 5
 _CALLS = 1000
@@ -66,6 +67,7 @@ def run_bench(shape: Shape, threads: int | None, seconds: float, as_json: bool) 
         raise ValueError(f"--rows must be at least --outputs, {outputs}, got {shape.rows}")
     if not 0 < seconds < np.inf:
         raise ValueError(f"--seconds must be greater than 0, got {seconds:g}")
+    dtype_name(shape.dtype)  # raises where it is none
     most = fastmlp.get_num_threads() if threads is None else threads
     X, y = shape.data()
     training: list[dict[str, Any]] = []

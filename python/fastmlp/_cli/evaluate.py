@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from fastmlp._cli.files import check_output, load_model, load_rows, write_output
+from fastmlp._cli.files import STREAM, check_output, load_model, load_rows, write_output
 from fastmlp._cli.show import console, show_metrics, to_json
 from fastmlp._evaluation import evaluate
 
@@ -15,10 +15,11 @@ def run_evaluate(model: str, data: str, target: str | None, output: str | None, 
     network = load_model(model)
     metrics = evaluate(network, load_rows(network, data), target).metrics
     if as_json:
-        text = to_json({"model": model, "data": data, **metrics.to_dict()})
+        write_output(output, to_json({"model": model, "data": data, **metrics.to_dict()}))
+    elif output is None or output == STREAM:
+        show_metrics(console(), metrics, per_class=True)
     else:
-        stream = io.StringIO()
-        show_metrics(console(stream), metrics, per_class=True)
-        text = stream.getvalue()
-    write_output(output, text)
+        text = io.StringIO()
+        show_metrics(console(text), metrics, per_class=True)
+        write_output(output, text.getvalue())
     return 0

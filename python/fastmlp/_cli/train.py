@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -110,6 +111,8 @@ class TrainJob:
             from fastmlp._cli.report import check_report_path
 
             check_report_path("--report", self.report)
+            if self.save is not None and Path(self.save).resolve() == Path(self.report).resolve():
+                raise ValueError(f"--report: {self.report} is where --save goes")
 
     def _test(self) -> float:
         """Return the part of the rows to test on: none by default where there are validation rows."""
@@ -162,7 +165,7 @@ class TrainJob:
             return done
         network.encoder = encoder
         network.save(self.save)
-        best = "best " if self.validation and self.arguments.get("restore_best", True) else ""
+        best = "best " if self._keeps_best() else ""
         return f"{done}; the {best}weights so far are in {self.save}"
 
     def _outcome(
@@ -184,10 +187,13 @@ class TrainJob:
             network=network,
             evaluated_on=None if held_out is None else held_out[0],
             evaluation=None if held_out is None else evaluate(network, held_out[1]),
-            kept_best=bool(
-                arguments.get("restore_best", True) and (self.validation or "patience" in arguments)
-            ),
+            kept_best=self._keeps_best(),
         )
+
+    def _keeps_best(self) -> bool:
+        """Tell whether the run ends with the weights of its best epoch."""
+        watched = self.validation is not None or "patience" in self.arguments
+        return watched and self.arguments.get("restore_best", True) is True
 
 
 def _labels(table: Table, target: str) -> NDArray[Any]:

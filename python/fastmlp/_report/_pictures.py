@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fastmlp._history import History
 
-_POINTS = 2000  # a picture of more points says no more, and is slow to show
+_POINTS = 1000  # a picture of more points says no more, and is slow to show
 _HEIGHT = 3.2
 
 
@@ -61,6 +61,8 @@ def _subplots(columns: int) -> tuple[Figure, list[Axes]]:
 
     figure = Figure(figsize=(4.4 * columns, _HEIGHT), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)
+    for axis in axes[0]:
+        axis.locator_params(axis="x", nbins=5)  # more numbers as long as 600000 would run into each other
     return figure, list(axes[0])
 
 

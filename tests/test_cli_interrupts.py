@@ -1,0 +1,197 @@
+"""The command line: Ctrl-C, the bar on the terminal, and export."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import fastmlp
+from fastmlp._cli import evaluate as evaluate_command
+from fastmlp._cli import predict as predict_command
+from fastmlp._cli import report as report_command
+from fastmlp._cli import train as train_command
+from fastmlp._cli.files import load_table
+from fastmlp._history import History
+from fastmlp._progress import epoch_bar
+from fastmlp.cli import main
+from fastmlp.data import TableEncoder, holdout
+
+if TYPE_CHECKING:
+    from cli_tools import Run
+
+pytest_plugins = ["cli_tools"]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and pipes")
+
+
+def interrupt(*arguments: Any, **options: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "name"),
+    [
+        ("train iris --epochs 1", train_command, "load_table"),
+        ("train iris --epochs 1", TableEncoder, "fit"),
+        ("train iris --epochs 1", TableEncoder, "transform"),
+        ("train iris --epochs 1", train_command, "evaluate"),
+        ("train iris --epochs 1 --report r.html", report_command, "render"),
+        ("predict iris.safetensors iris", predict_command, "load_table"),
+        ("predict iris.safetensors iris", TableEncoder, "transform"),
+        ("evaluate iris.safetensors iris", evaluate_command, "load_rows"),
+        ("evaluate iris.safetensors iris", evaluate_command, "evaluate"),
+        ("report iris.safetensors iris --out r.html", report_command, "render"),
+    ],
+)
+def test_ctrl_c_at_any_point_is_one_line_and_exit_code_130(
+    run: Run, model: Path, monkeypatch: pytest.MonkeyPatch, command: str, module: Any, name: str
+) -> None:
+    monkeypatch.setattr(module, name, interrupt)
+    before = sorted(Path().iterdir())
+    status, _, err = run(*command.split())
+    assert (status, err) == (130, "fastmlp: interrupted\n")
+    assert sorted(Path().iterdir()) == before
+
+
+@posix
+def test_ctrl_c_while_standard_input_is_read() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastmlp.cli", "train", "-", "--target", "y"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(b"1,2\n" * 250_000)  # more than a pipe holds: when it is written, it is being read
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, b"", b"fastmlp: interrupted\n")
+
+
+@posix
+def test_ctrl_c_with_validation_rows_saves_the_best_weights_so_far(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    command = f"train iris --hidden 8 --learning-rate 0.3 --batch-size 10 --validation 0.3 --save {path}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastmlp.cli", *command.split(), "--epochs", "1000000000", "--max-time", "60"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("rows:"):
+        assert process.poll() is None
+    time.sleep(1)  # the line is printed just before training begins
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.endswith(f"; the best weights so far are in {path}\n")
+
+    network = fastmlp.load(path)
+    assert network.encoder is not None
+    table = load_table("iris")
+    _, held_out = holdout(table["species"].astype(str), 0.3, 0, substream=1)
+    rows = table.take(held_out)
+    X, y = network.encoder.transform(rows), network.encoder.transform_target(rows)
+    losses = network.history["validation_loss"]
+    assert len(losses) > 100
+    assert losses.argmin() < len(losses) - 1
+    assert network.loss_and_gradient(X, y)[0] == pytest.approx(losses.min(), rel=1e-4)
+
+
+# ---------------------------------------------------------------------------------------------------- the bar
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("rows", "speed"), [(1000, "2,500 rows/s"), (None, None)])
+def test_the_bar_shows_epoch_losses_speed_and_the_time_left(
+    monkeypatch: pytest.MonkeyPatch, rows: int | None, speed: str | None
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "140")
+    columns = ("epoch", "loss", "learning_rate", "seconds", "validation_loss")
+    network = SimpleNamespace(history=History(columns, [(5, 0.25, 0.1, 2.0, 0.5)]))
+    with epoch_bar(True, 20, rows) as bar:
+        assert bar is not None
+        bar(network)  # type: ignore[arg-type]
+    shown = terminal.getvalue()
+    for text in ("epoch 5/20", "loss 0.25", "validation loss 0.5", "left"):
+        assert text in shown
+    assert ("rows/s" in shown) == (speed is not None)
+    assert speed is None or speed in shown
+
+
+def test_there_is_no_bar_where_standard_error_is_no_terminal() -> None:
+    with epoch_bar(True, 20, 100) as bar:
+        assert bar is None
+
+
+# ----------------------------------------------------------------------------------------------------- export
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put writers into the place of the library's, that note what they were asked for."""
+    names: list[str] = []
+
+    def writer(kind: str) -> Any:
+        def write(network: fastmlp.Network, path: Any) -> None:
+            names.append(f"{kind} {network.layer_sizes}")
+            Path(path).write_bytes(b"\x08\xff" if kind == "onnx" else b"int x;\n")
+
+        return write
+
+    fake = SimpleNamespace(to_onnx=writer("onnx"), to_c=writer("c"))
+    monkeypatch.setattr(fastmlp, "export", fake, raising=False)
+    return names
+
+
+@pytest.mark.parametrize("kind", ["onnx", "c"])
+def test_export_hands_the_model_to_the_writer_of_its_form(
+    run: Run, model: Path, written: list[str], kind: str
+) -> None:
+    assert run("export", model, "--to", kind, "--output", "out") == (0, "", "")
+    assert written == [f"{kind} (4, 6, 3)"]
+    assert Path("out").exists()
+
+
+def test_export_writes_to_standard_output(
+    tmp_path: Path, written: list[str], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    model = tmp_path / "m.safetensors"
+    fastmlp.Network((4, 6, 3)).save(model)
+    assert main(["export", str(model), "--to", "onnx", "--output", "-"]) == 0
+    assert capfdbinary.readouterr().out == b"\x08\xff"
+    assert list(tmp_path.iterdir()) == [model]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("iris.safetensors --to java --output x", "--to must be onnx or c, got 'java'"),
+        ("iris.safetensors --to c --output iris.safetensors", "--output: iris.safetensors is the file to"),
+        ("iris.safetensors --to c --output no/x.c", "--output: no/x.c: there is no folder 'no'"),
+        ("absent.safetensors --to c --output x.c", "absent.safetensors: no such file"),
+        ("iris.safetensors --to c", "Missing option '--output'"),
+        ("iris.safetensors --output x.c", "Missing option '--to'"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(
+    run: Run, model: Path, written: list[str], arguments: str, line: str
+) -> None:
+    status, out, err = run("export", *arguments.split())
+    assert (status, out) == (2, "")
+    assert err.startswith(f"fastmlp: error: {line}")
+    assert err.count("\n") == 1
+    assert written == []

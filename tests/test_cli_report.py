@@ -1,0 +1,292 @@
+"""The command line: the HTML report, and bench."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import fastmlp
+
+if TYPE_CHECKING:
+    from cli_tools import Run
+
+pytest_plugins = ["cli_tools"]
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = '"><img src=x onerror=alert(1)>'
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """A page as a browser would take it: its elements with their attributes, its text, what was left open."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(content)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def tags(self) -> set[str]:
+        return {tag for tag, _ in self.elements}
+
+
+def read(path: str) -> Page:
+    """Parse a report and check what holds for each: no script, nothing from elsewhere, each id once."""
+    content = Path(path).read_text(encoding="utf-8")
+    page = Page(content)
+    assert page.open == []
+    assert not page.tags() & {"script", "img", "link", "iframe", "object", "embed", "base", "form"}
+    ids = [value for _, attributes in page.elements if (value := attributes.get("id")) is not None]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if not name.startswith("xmlns"):
+                assert "//" not in (value or "")
+            if name in ("href", "xlink:href", "src"):
+                assert str(value)[1:] in ids
+    assert "//" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", content).replace("</", "")
+    assert "@import" not in content
+    return page
+
+
+def write_values(n: int = 80, name: str = "x", target: str = "y", scale: float = 1.0) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=n)
+    rows = "".join(f"{a},{'uvw'[i % 3]},{a * 3 * scale}\n" for i, a in enumerate(x))
+    Path("t.csv").write_text(f"{name},kind,{target}\n{rows}", encoding="utf-8")
+
+
+def test_the_report_on_a_run_with_labels_has_all_sections(run: Run) -> None:
+    status, out, err = run(
+        "train", "iris", "--hidden", "6", "--epochs", "60", "--report", "r.html", "--seed", "3"
+    )
+    assert (status, err) == (0, "")
+    assert "report written to r.html" in out
+    page = read("r.html")
+    for heading in (
+        "Data",
+        "Configuration",
+        "Network",
+        "Training",
+        "Metrics on the test rows",
+        "Rows predicted worst",
+    ):
+        assert heading in page.text
+    for text in ("150 rows, 5 columns", "sepal_length", "Confusion matrix", "macro F1", "51 parameters",
+                 "setosa", "line ", "60 epochs"):  # fmt: skip
+        assert text in page.text
+    assert [tag for tag, _ in page.elements].count("svg") == 1
+    pictures = [attributes for _, attributes in page.elements if attributes.get("role") == "img"]
+    assert all(picture["aria-label"] for picture in pictures)
+    assert "epoch" in page.text  # the words in the pictures are text
+    accuracy = float(out.split("test accuracy ")[1].split()[0])
+    assert accuracy == pytest.approx(float(page.text.split(" accuracy ")[1].split()[0]), abs=1e-4)
+
+
+def test_the_command_in_a_report_gives_the_same_run_again(run: Run) -> None:
+    run("train", "iris", "--hidden", "6", "--epochs", "20", "--no-shuffle", "--validation", "0.2",
+        "--report", "first.html", "--ignore", "0", "--batch-size", "16", "--save", "m")  # fmt: skip
+    first = Path("first.html").read_text(encoding="utf-8")
+    weights = fastmlp.load("m").parameters.copy()
+    command = Page(first).text.split(": fastmlp train")[1].split(" Network ")[0]
+    words = shlex.split(command)
+    assert words[0] == "iris"
+    assert run("train", *words)[0] == 0
+    np.testing.assert_array_equal(fastmlp.load("m").parameters, weights)
+
+
+def test_the_report_on_values_shows_predicted_over_true_and_residuals(run: Run) -> None:
+    write_values()
+    status, _, err = run("train", "t.csv", "--target", "y", "--validation", "0.25", "--epochs", "30",
+                         "--report", "r.html")  # fmt: skip
+    assert (status, err) == (0, "")
+    page = read("r.html")
+    assert [tag for tag, _ in page.elements].count("svg") == 2
+    for text in ("Metrics on the validation rows", "RMSE", "validation R2", "predicted - true",
+                 "absolute error", "lowest validation loss"):  # fmt: skip
+        assert text in page.text
+
+
+def test_the_report_on_a_model_and_a_table(run: Run, model: Path) -> None:
+    assert run("report", model.name, "iris", "--out", "r.html") == (0, "", "")
+    page = read("r.html")
+    assert "Metrics on the rows of iris" in page.text
+    assert "fastmlp report iris.safetensors iris --out r.html" in page.text
+
+
+def test_a_report_without_held_out_rows_has_no_metrics(run: Run) -> None:
+    assert run("train", "iris", "--test", "0", "--epochs", "2", "--report", "r.html")[0] == 0
+    assert "Metrics" not in read("r.html").text
+
+
+def test_many_classes_and_columns_and_several_quantiles_are_summed_up(run: Run) -> None:
+    names = [f"x{i}" for i in range(30)]
+    rows = "".join(
+        ",".join([*(str((i * j) % 7) for j in range(30)), f"c{i % 40}"]) + "\n" for i in range(160)
+    )
+    Path("t.csv").write_text(",".join([*names, "y"]) + "\n" + rows, encoding="utf-8")
+    assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--report", "r.html")[0] == 0
+    text = read("r.html").text
+    assert "The most frequent mistakes" in text
+    assert "18 more columns are not shown" in text
+    write_values()
+    assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--loss", "quantile(0.1, 0.5, 0.9)",
+               "--report", "r.html")[0] == 0  # fmt: skip
+    assert "share at or below" in read("r.html").text
+
+
+@pytest.mark.parametrize("name", [SCRIPT, "$x$", "a&amp;b", "日本", "\x1b[31m", "${{"])
+def test_names_from_the_data_are_text_in_the_report(run: Run, name: str) -> None:
+    write_values(name=name, target=f"{name} target", scale=1e5)
+    status, _, err = run("train", "t.csv", "--target", "2", "--epochs", "2", "--report", "r.html")
+    assert (status, err) == (0, "")
+    shown = name.replace("\x1b", "\\x1b")
+    text = read("r.html").text
+    assert shown in text
+    assert f"{shown} target" in text
+
+
+def test_labels_and_cells_and_file_names_are_text_in_the_report(run: Run) -> None:
+    quoted = IMAGE.replace('"', '""')
+    labels = [f'"{quoted}"', SCRIPT]
+    file = "<b onclick=x>.csv"
+    rows = "".join(f'{i},"{SCRIPT}{i % 3}",{labels[i % 2]}\n' for i in range(60))
+    Path(file).write_text(f"x,{SCRIPT},y\n" + rows, encoding="utf-8")
+    status, _, err = run("train", file, "--target", "y", "--epochs", "2", "--report", "r.html", "--save", "m")
+    assert (status, err) == (0, "")
+    page = read("r.html")
+    assert IMAGE in page.text
+    assert "b" not in page.tags()
+    assert run("report", "m", file, "--out", "r.html") == (0, "", "")
+    read("r.html")
+
+
+def test_gaps_equal_values_and_huge_values_are_no_error(run: Run) -> None:
+    for values in (["1.5"], ["1e300", "-1e300"], ["1e-300", "2e-300"]):
+        rows = "".join(f"{'' if i % 4 else i},{values[i % len(values)]},\n" for i in range(40))
+        Path("t.csv").write_text("x,y,empty\n" + rows, encoding="utf-8")
+        run("train", "t.csv", "--target", "y", "--ignore", "empty", "--epochs", "3", "--save", "m")
+        status, _, err = run("report", "m", "t.csv", "--out", "r.html")
+        assert (status, err) == (0, "")
+        read("r.html")
+
+
+def test_a_report_replaces_a_report_and_nothing_else(run: Run, model: Path) -> None:
+    Path("page.html").write_text("<!DOCTYPE html><p>mine", encoding="utf-8")
+    line = (
+        "fastmlp: error: {}: page.html: is there already and is not a fastmlp report; it is left as it is\n"
+    )
+    arguments = ("train", "iris", "--epochs", "1", "--report")
+    assert run(*arguments, "page.html") == (2, "", line.format("--report"))
+    assert run("report", model.name, "iris", "--out", "page.html") == (2, "", line.format("--out"))
+    assert Path("page.html").read_text(encoding="utf-8") == "<!DOCTYPE html><p>mine"
+    Path("empty.html").touch()
+    for name in ("empty.html", "r.html", "r.html"):
+        assert run(*arguments, name)[0] == 0
+        read(name)
+    before = sorted(Path().iterdir())
+    assert run(*arguments, "r.html")[0] == 0
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("train absent.csv --report no/r.html", "--report: no/r.html: there is no folder 'no'"),
+        ("train absent.csv --report .", "--report: '.' is a directory"),
+        ("train absent.csv --report -", "--report: a fastmlp report goes to a file, not to standard output"),
+        ("train absent.csv --report m --save ./m", "--report: m is where --save goes"),
+        ("report iris.safetensors absent.csv --out r.html", "absent.csv: no such file"),
+        ("report absent.st iris --out r.html", "absent.st: no such file"),
+        ("report iris.safetensors iris --out iris.safetensors", "--out: iris.safetensors: is there already"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_one_line_before_the_data_is_read(
+    run: Run, model: Path, arguments: str, line: str
+) -> None:
+    status, out, err = run(*arguments.split())
+    assert (status, out) == (2, "")
+    assert err.startswith(f"fastmlp: error: {line}")
+    assert err.count("\n") == 1
+
+
+def test_without_matplotlib_one_line_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    line = "fastmlp: error: a report needs matplotlib: pip install 'fastmlp[plot]'\n"
+    assert run("train", "iris", "--report", "r.html") == (2, "", line)
+    assert not Path("r.html").exists()
+
+
+# ------------------------------------------------------------------------------------------------------ bench
+
+
+def test_bench_measures_one_thread_and_as_many_as_asked_for(run: Run) -> None:
+    arguments = ("bench", "--rows", "400", "--inputs", "4", "--outputs", "3", "--hidden", "8,5",
+                 "--batch-size", "40", "--seconds", "0.02")  # fmt: skip
+    status, out, err = run(*arguments, "--threads", "2", "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["layer_sizes"] == [4, 8, 5, 3]
+    assert [result["threads"] for result in found["training"]] == [1, 2]
+    for result in found["training"]:
+        step = result["microseconds_per_step"]
+        assert result["rows_per_second"] == pytest.approx(40 / step * 1e6)
+        products = [4 * 8, 8 * 5, 5 * 3]
+        assert result["gflops"] == pytest.approx(2 * 40 * (3 * sum(products) - 32) / step / 1e3)
+    assert found["predict_row_microseconds"] > 0
+    status, out, err = run(*arguments, "--threads", "1")
+    assert (status, err) == (0, "")
+    assert out.startswith("4-8-5-3, 400 rows in batches of 40, float32\ntraining, 1 thread: ")
+    assert re.search(r"rows/s, \S+ us/step, \S+ GFLOP/s\nprediction of one row: \S+ us\n$", out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        ("--rows 2 --outputs 3", "--rows must be at least --outputs, 3, got 2"),
+        ("--seconds 0", "--seconds must be greater than 0, got 0"),
+        ("--seconds nan", "--seconds must be greater than 0, got nan"),
+        ("--hidden x", "--hidden must be whole numbers"),
+        ("--hidden 0", "hidden"),
+        ("--dtype float16", "dtype must be one of float32, float64; got 'float16'"),
+        ("--dtype bogus", "dtype must be one of float32, float64; got 'bogus'"),
+        ("--threads 0", "threads must be at least 1, got 0"),
+        ("--rows 0", "Invalid value for '--rows'"),
+        ("--batch-size 0", "Invalid value for '--batch-size'"),
+        ("--outputs 1", "Invalid value for '--outputs'"),
+    ],
+)
+def test_a_bench_that_cannot_be_run_is_one_line(run: Run, arguments: str, start: str) -> None:
+    status, out, err = run("bench", *arguments.split())
+    assert (status, out) == (2, "")
+    assert err.startswith(f"fastmlp: error: {start}")
+    assert err.count("\n") == 1
