@@ -76,6 +76,8 @@ def test_a_column_called_like_a_number_goes_before_a_place(run: Run) -> None:
         ("--target y --x a,y", "--x: 'y' is the target"),
         ("--target y --x a,3", "--x: 'y' is the target"),
         ("--target y --x a,b --ignore b", "--x: 'b' is in --ignore too"),
+        ("--target y --x ,", "--x: t.csv has no column ''; it has 'a', 'b', 'c,d', 'y'"),
+        ("--target y --x=", "--x must be names with commas between them, got none"),
         ("--target y --split sorted", "--split must be random or time, got 'sorted'"),
     ],
 )
@@ -217,6 +219,9 @@ def test_no_hidden_layers_can_be_configured(run: Run) -> None:
     [
         ('colour = "red"', "run.toml: unknown key 'colour'; the keys are 'data', 'target', "),
         ('config = "run.toml"', "run.toml: unknown key 'config'; the keys are "),
+        ("return = 1", "run.toml: unknown key 'return'"),
+        ("x = []", "--x must be names with commas between them, got none"),
+        ('x = ["a", "\\n"]', "--x: iris has no column 'a'"),
         ('epochs = "many"', "run.toml: epochs: must be a whole number, got 'many'"),
         ("epochs = 1.5", "run.toml: epochs: must be a whole number, got 1.5"),
         ("epochs = true", "run.toml: epochs: must be a whole number, got True"),

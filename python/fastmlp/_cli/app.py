@@ -91,7 +91,8 @@ def train(
 def _train_options() -> dict[str, type]:
     """Return what each option of `train` holds; all are optional, so that one not given can be told."""
     hints = get_type_hints(train)
-    return {name: get_args(hint)[0] for name, hint in hints.items() if get_args(hint) and name != "config"}
+    others = ("context", "config", "return")
+    return {name: get_args(hint)[0] for name, hint in hints.items() if name not in others}
 
 
 @app.command()

@@ -17,7 +17,7 @@ class Columns(NamedTuple):
 
 
 def choose_columns(
-    table: Table, target: str | None, inputs: tuple[str, ...], ignore: tuple[str, ...]
+    table: Table, target: str | None, inputs: tuple[str, ...] | None, ignore: tuple[str, ...]
 ) -> Columns:
     """Find the columns that the options name.
 
@@ -26,8 +26,10 @@ def choose_columns(
     table : Table
     target : str or None
         --target; needed but for the iris data.
-    inputs, ignore : tuple of str
-        --x, by default all columns but the target, and --ignore.
+    inputs : tuple of str or None
+        --x, by default all columns but the target.
+    ignore : tuple of str
+        --ignore.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def choose_columns(
     ignored = tuple(dict.fromkeys(find_column(table, name, "--ignore") for name in ignore))
     if target in ignored:
         raise ValueError(f"--ignore: {target!r} is the target")
-    if not inputs:
+    if inputs is None:
         return Columns(target, ignored)
     chosen = [find_column(table, name, "--x") for name in inputs]
     for name in chosen:

@@ -7,6 +7,7 @@ passed on, so that function's own defaults hold; the help gives them in brackets
 from __future__ import annotations
 
 import csv
+import io
 from typing import Annotated
 
 from typer import Argument, Option
@@ -140,8 +141,13 @@ def read_batch_size(text: str) -> int | str | None:
         raise ValueError(f"--batch-size must be a whole number, full or auto; got {text!r}") from None
 
 
-def read_names(text: str | None) -> tuple[str, ...]:
+def read_names(option: str, text: str) -> tuple[str, ...]:
     """Read "id,name" as two names; one that has a comma itself stands in double quotes."""
-    if text is None:
-        return ()
-    return tuple(dict.fromkeys(name.strip() for row in csv.reader([text]) for name in row))
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))
+    except csv.Error as error:
+        raise ValueError(f"{option} must be names with commas between them; got {text!r}: {error}") from None
+    names = tuple(dict.fromkeys(name.strip() for row in rows for name in row))
+    if not names:
+        raise ValueError(f"{option} must be names with commas between them, got none")
+    return names

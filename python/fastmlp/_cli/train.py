@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "hidden": read_hidden,
     "activation": read_activation,
     "batch_size": read_batch_size,
+    "x": partial(read_names, "--x"),
+    "ignore": partial(read_names, "--ignore"),
 }
 
 
@@ -43,8 +46,8 @@ class TrainJob:
     settings: Mapping[str, Any]
     data: str
     target: str | None = None
-    x: str | None = None
-    ignore: str | None = None
+    x: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
     split: str = "random"
     test: float | None = None
     validation: float | None = None
@@ -59,20 +62,18 @@ class TrainJob:
         """Sort the options that were given, on the command line or in a file, into ours and the library's."""
         if "data" not in settings:
             raise ValueError("Missing argument 'DATA'.")
-        own = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
-        arguments = {
-            name: _READERS[name](value) if name in _READERS else value
-            for name, value in settings.items()
-            if name not in own
+        values = {
+            name: _READERS[name](value) if name in _READERS else value for name, value in settings.items()
         }
-        return cls(settings, arguments=arguments, **own)
+        own = {name: values.pop(name) for name in settings if name in cls.__dataclass_fields__}
+        return cls(settings, arguments=values, **own)
 
     def __call__(self) -> int:
         """Check, read, split, encode, train, save, report."""
         self._check()
         out = console(quiet=self.quiet or self.json)
         table = load_table(self.data)
-        columns = choose_columns(table, self.target, read_names(self.x), read_names(self.ignore))
+        columns = choose_columns(table, self.target, self.x, self.ignore or ())
         check_present(table, columns.target)
         task = self._task(table, columns.target)
         labels = _labels(table, columns.target) if task == "classification" else None
