@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -265,3 +266,14 @@ def test_a_config_that_cannot_be_read_is_one_line(run: Run) -> None:
         ("latin.toml", "latin.toml: not UTF-8 text"),
     ):
         assert run("train", "iris", "--config", name) == (2, "", f"fastmlp: error: {line}\n")
+
+
+def test_the_example_of_the_documentation_is_understood(run: Run) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text(encoding="utf-8")
+    Path("run.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    assert run("train", "--config", "run.toml") == (2, "", "fastmlp: error: houses.csv.gz: no such file\n")
+    general = {"--install-completion", "--show-completion", "--help"}
+    options = set(re.findall(r"--[a-z][a-z-]*", page)) - general
+    commands = ("train", "predict", "evaluate", "report", "export", "info", "bench")
+    known = "".join(run(command, "--help")[1] for command in commands)
+    assert options <= set(re.findall(r"--[a-z][a-z0-9-]*", known))
