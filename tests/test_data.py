@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import gzip
 import io
 from pathlib import Path
@@ -13,8 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fastmlp
 from fastmlp import datasets
 from fastmlp.data import Table, holdout, read_csv
+
+NAN = float("nan")
 
 # ------------------------------------------------------------------------------------------------------- iris
 
@@ -255,10 +259,14 @@ def test_a_table_converts_numbers_and_strings() -> None:
             "s": ["x", "y"],
             "o": np.array(["x", None], dtype=object),
             "n": np.array(["x", float("nan")], dtype=object),
+            "b": [True, False],
+            "d": np.array(["2020-01-01", "NaT"], dtype="datetime64[D]"),
         }
     )
-    assert [table[name].dtype for name in table] == ["float64", "int64", "object", "object", "object"]
+    kinds = ["float64", "int64", "object", "object", "object", "bool", "datetime64[us]"]
+    assert [table[name].dtype for name in table] == kinds
     assert table["n"].tolist() == ["x", None]
+    assert table["d"].tolist() == [dt.datetime(2020, 1, 1), None]
 
 
 @pytest.mark.parametrize(
@@ -267,8 +275,16 @@ def test_a_table_converts_numbers_and_strings() -> None:
         ({}, ValueError, "table: a table needs at least one column"),
         ({"a": [1, 2], "b": [1]}, ValueError, "table: column 'b' has 1 rows, column 'a' has 2"),
         ({"a": [[1]]}, ValueError, "table: column 'a' must be 1-D, got shape (1, 1)"),
-        ({"a": [True]}, TypeError, "table: column 'a' has dtype bool; a table holds numbers and strings"),
-        ({"a": [1j]}, TypeError, "table: column 'a' has dtype complex128; a table holds numbers and strings"),
+        (
+            {"a": [1j]},
+            TypeError,
+            "table: column 'a' has dtype complex128; a table holds numbers, booleans, dates and strings",
+        ),
+        (
+            {"a": np.array(["2020", "300000"], dtype="datetime64[Y]")},
+            ValueError,
+            "table: column 'a', row 1: the date is too far off to be held in microseconds",
+        ),
         (
             {"a": np.array([2**63], dtype=np.uint64)},
             ValueError,
@@ -306,6 +322,44 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
         table["x"]
     assert "c3" in table
     assert "x" not in table
+
+
+def test_columns_are_kept_and_dropped_with_their_lines() -> None:
+    table = read("a,b,c\n1,x,2.5\n")
+    assert as_lists(table.keep("c", "a")) == {"c": [2.5], "a": [1]}
+    assert table.drop("b").columns == ("a", "c")
+    assert table.drop("b").place(0) == "line 2"
+    for change in (table.keep, table.drop):
+        with pytest.raises(KeyError, match=r"t\.csv: no column 'z'"):
+            change("z")
+    for nothing in (table.keep, lambda: table.drop("a", "b", "c")):
+        with pytest.raises(ValueError, match="a table needs at least one column"):
+            nothing()
+
+
+def test_a_table_of_numbers_is_an_array() -> None:
+    table = Table({"a": [1, 2], "b": [0.5, NAN], "c": [True, False]})
+    np.testing.assert_array_equal(table.to_numpy(), [[1, 0.5, 1], [2, NAN, 0]])
+    assert table.to_numpy().dtype == np.float64
+    assert table.keep("a").to_numpy().dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("column", "what"), [(["x"], "strings"), (np.array(["2020-01-01"], dtype="datetime64[D]"), "dates")]
+)
+def test_strings_and_dates_are_no_array_of_numbers(column: Any, what: str) -> None:
+    message = f"t: column 'c' holds {what}, not numbers; encode the table first with .*TableEncoder"
+    with pytest.raises(TypeError, match=message):
+        Table({"a": [1], "c": column}, source="t").to_numpy()
+
+
+def test_a_numeric_table_is_trained_on_by_the_name_of_its_target() -> None:
+    table = Table({"a": [1.0, 2, 3, 4], "b": [True, False] * 2, "kind": ["u", "v"] * 2})
+    network = fastmlp.train(table, "kind", hidden=(), epochs=2)
+    assert network.feature_names == ("a", "b")
+    assert set(network.predict(table.drop("kind"))) <= {"u", "v"}
+    with pytest.raises(TypeError, match="column 'kind' holds strings, not numbers"):
+        fastmlp.train(table, "a", epochs=1)
 
 
 # ---------------------------------------------------------------------------------------------------- holdout
