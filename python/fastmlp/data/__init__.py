@@ -1,10 +1,32 @@
 """Data for networks: read files and frames, encode columns as numbers, hold rows back for a test."""
 
+from fastmlp.data._arrow import read_arrow, read_parquet
 from fastmlp.data._csv import read_csv
 from fastmlp.data._encoder import TableEncoder
 from fastmlp.data._frames import read_frame
+from fastmlp.data._idx import read_idx
+from fastmlp.data._npy import read_npy, read_npz
+from fastmlp.data._read import read
+from fastmlp.data._select import Dataset, select
 from fastmlp.data._split import holdout
+from fastmlp.data._svmlight import read_svmlight
 from fastmlp.data._table import Table
 from fastmlp.data._target import choose_task
 
-__all__ = ["Table", "TableEncoder", "choose_task", "holdout", "read_csv", "read_frame"]
+__all__ = [
+    "Dataset",
+    "Table",
+    "TableEncoder",
+    "choose_task",
+    "holdout",
+    "read",
+    "read_arrow",
+    "read_csv",
+    "read_frame",
+    "read_idx",
+    "read_npy",
+    "read_npz",
+    "read_parquet",
+    "read_svmlight",
+    "select",
+]

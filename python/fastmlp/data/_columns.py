@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.data._cells import is_number
 from fastmlp.data._checks import boolean, fields, finite, string, strings
-from fastmlp.data._csv import is_number
 from fastmlp.data._table import Column, Table, missing_values
 
 Floats = NDArray[np.float64]

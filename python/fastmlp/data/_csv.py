@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
-import os
-import re
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from fastmlp.data._table import Column, Table, quoted
+from fastmlp.data._cells import column_of, is_number, text_of
+from fastmlp.data._source import Buffer, Source, name_of, resolve
+from fastmlp.data._table import Table, quoted
 
 #: Cells that stand for a missing value unless the caller says otherwise.
 MISSING = ("", "NA", "NaN", "nan", "null", "NULL", "?")
 
 DELIMITERS = (",", ";", "\t")
 
-# A whole number with a leading zero, such as a postcode, is text: as a number it could not be written back.
-_DIGITS = r"(?:0|[1-9][0-9]*)"
-_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})")
-_NUMBER = re.compile(rf"[+-]?(?:(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))")
-_DECIMAL_COMMA = re.compile(rf"([+-]?{_DIGITS}?),([0-9]+)")
-
-_GZIP = b"\x1f\x8b"
 _NOT_TEXT = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"PAR1": "a Parquet file",
@@ -46,7 +34,7 @@ class _Record(NamedTuple):
 
 
 def read_csv(
-    path_or_file: str | os.PathLike[str] | IO[Any],
+    path_or_file: Source,
     *,
     delimiter: str | None = None,
     header: bool = True,
@@ -58,7 +46,9 @@ def read_csv(
 
     Quoted cells may hold delimiters, doubled quotes and line breaks (RFC 4180). A UTF-8 byte-order mark
     and blank lines are passed over. A column is int64 if every cell is a whole number, float64 if every
-    cell is a number or missing, and strings otherwise. Whole numbers with leading zeros (007) are strings.
+    cell is a number or missing, datetime64[us] in UTC if every cell is an ISO 8601 date (2026-11-21,
+    2026-11-21T09:30, 2026-11-21 09:30:00.5+01:00) or missing, and strings otherwise. Whole numbers with
+    leading zeros (007), true and false are strings.
     In a semicolon-separated file, the form used where the decimal mark is a comma, 1,5 is read as 1.5.
 
     Parameters
@@ -72,7 +62,7 @@ def read_csv(
     missing : collection of str, default ("", "NA", "NaN", "nan", "null", "NULL", "?")
         The cells that stand for a missing value.
     text : collection of str, default ()
-        The columns to keep as strings even if they look like numbers.
+        The columns to keep as strings even if they look like numbers or dates.
     strip : bool, default True
         Remove blanks around names and cells. RFC 4180 counts them as part of the cell.
 
@@ -118,45 +108,35 @@ def read_csv(
         raise ValueError(f"{source}: line {first.line} names the columns, but no rows follow")
     absent = frozenset(missing)
     columns = {
-        name: _as_text(cells, absent) if name in text else _convert(cells, absent, delimiter == ";")
+        name: text_of(cells, absent) if name in text else column_of(cells, absent, delimiter == ";")
         for name, cells in zip(names, zip(*rows, strict=True), strict=True)
     }
     return Table(columns, source=source, lines=lines)
 
 
-def is_number(cell: str) -> bool:
-    """Tell whether a cell is a number as `read_csv` understands it."""
-    return _NUMBER.fullmatch(cell) is not None
-
-
-def _read_text(path_or_file: str | os.PathLike[str] | IO[Any]) -> tuple[str, str]:
+def _read_text(path_or_file: Source) -> tuple[str, str]:
     """Return the decoded content of a file and its name."""
-    if isinstance(path_or_file, (str, os.PathLike)):
-        source = os.fspath(path_or_file)
-        content: str | bytes = Path(path_or_file).read_bytes()
-    else:
+    if isinstance(path_or_file, io.TextIOBase):
         source = str(getattr(path_or_file, "name", "<file>"))
-        content = path_or_file.read()
-    if isinstance(content, bytes):
-        content = _decode(_decompress(content, source), source)
+        content: str = path_or_file.read()
+    else:
+        data = resolve(path_or_file)
+        source = name_of(data)
+        encoded = data.getvalue() if isinstance(data, Buffer) else data.read_bytes()
+        _check_text(encoded, source)
+        content = _decode(encoded, source)
     nul = content.find("\0")
     if nul >= 0:
         raise ValueError(f"{source}: line {_line_of(content, nul)}: a NUL character; this is not UTF-8 text")
     return content.removeprefix("\ufeff"), source
 
 
-def _decompress(content: bytes, source: str) -> bytes:
-    if content.startswith(_GZIP):
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(f"{source}: damaged gzip data: {error}") from None
+def _check_text(content: bytes, source: str) -> None:
     for magic, what in _NOT_TEXT.items():
         if content.startswith(magic):
             raise ValueError(f"{source}: this is {what}, not CSV text")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ValueError(f"{source}: the text is UTF-16; save it as UTF-8")
-    return content
 
 
 def _decode(content: bytes, source: str) -> str:
@@ -240,28 +220,6 @@ def _ragged(record: _Record, names: list[str], header: bool) -> str:
         f"column {names[have]!r} is not there" if missing else f"cell {want + 1} is {record.cells[want]!r}"
     )
     return f"line {record.line}: {have} {'cell' if have == 1 else 'cells'} where {expected}; {detail}"
-
-
-def _convert(cells: Sequence[str], missing: frozenset[str], decimal_comma: bool) -> Column:
-    """Make a column of the narrowest kind that holds every cell."""
-    if decimal_comma:
-        points = [_DECIMAL_COMMA.sub(r"\1.\2", c) if _DECIMAL_COMMA.fullmatch(c) else c for c in cells]
-        column = _convert(points, missing, decimal_comma=False)
-        return _as_text(cells, missing) if column.dtype == object else column
-    present = [cell for cell in cells if cell not in missing]
-    if len(present) == len(cells) and all(_INTEGER.fullmatch(cell) for cell in cells):
-        integers = [int(cell) for cell in cells]
-        if min(integers) >= -(2**63) and max(integers) < 2**63:
-            return np.array(integers, dtype=np.int64)
-    if all(_NUMBER.fullmatch(cell) for cell in present):
-        return np.array([np.nan if cell in missing else float(cell) for cell in cells], dtype=np.float64)
-    return _as_text(cells, missing)
-
-
-def _as_text(cells: Sequence[str], missing: frozenset[str]) -> Column:
-    column = np.empty(len(cells), dtype=object)
-    column[:] = [None if cell in missing else cell for cell in cells]
-    return column
 
 
 def _chain(first: _Record, rest: Iterable[_Record]) -> Iterator[_Record]:
