@@ -38,15 +38,17 @@ def fitted() -> TableEncoder:
 
 def test_columns_become_the_documented_inputs() -> None:
     encoder = fitted()
-    assert encoder.feature_names == ["age", "rooms", "rooms is missing", "city=Oslo", "city=Rome", "flat"]
+    assert encoder.feature_names == [
+        *("age", "rooms", "rooms is missing", "city=Rome", "city is other", "city is missing", "flat"),
+    ]
     assert encoder.input_names == ("age", "rooms", "city", "flat")
     assert encoder.text_columns == ("city",)
     s, r = np.sqrt(125.0), np.sqrt(14 / 3)  # population deviations of age, and of the rooms present
     expected = [
-        [-15 / s, (1 - 3) / r, 0, 0, 1, 0],
-        [-5 / s, (2 - 3) / r, 1, 1, 0, 0],  # the median, 2, stands for the missing value
-        [5 / s, (2 - 3) / r, 0, 0, 0, 0],  # a missing city is none of them
-        [15 / s, (6 - 3) / r, 0, 0, 1, 0],
+        [-15 / s, (1 - 3) / r, 0, 1, 0, 0, 0],
+        [-5 / s, (2 - 3) / r, 1, 0, 1, 0, 0],  # the median, 2, stands for the missing value
+        [5 / s, (2 - 3) / r, 0, 0, 0, 1, 0],
+        [15 / s, (6 - 3) / r, 0, 1, 0, 0, 0],
     ]
     np.testing.assert_allclose(encoder.transform(mixed(), "float64"), expected, rtol=1e-15)
 
@@ -56,7 +58,7 @@ def test_the_inputs_are_contiguous_and_of_the_wanted_type(dtype: Any) -> None:
     X = fitted().transform(mixed(), dtype)
     assert X.dtype == dtype
     assert X.flags.c_contiguous
-    assert X.shape == (4, 6)
+    assert X.shape == (4, 7)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int64", "object"])
@@ -71,10 +73,10 @@ def test_columns_are_matched_by_name_and_the_target_may_be_absent() -> None:
     np.testing.assert_array_equal(fitted().transform(shuffled), fitted().transform(table))
 
 
-def test_a_category_that_training_did_not_have_is_none_of_them() -> None:
-    table = Table({"age": [20], "rooms": [1.0], "city": ["Bonn"], "flat": [7.0]})
-    X = fitted().transform(table)
-    assert X[0, 3:5].tolist() == [0, 0]
+@pytest.mark.parametrize("city", ["Bonn", "Oslo", ""])
+def test_categories_that_training_did_not_have_or_had_once_share_an_input(city: str) -> None:
+    table = Table({"age": [20], "rooms": [1.0], "city": [city], "flat": [7.0]})
+    assert fitted().transform(table)[0, 3:6].tolist() == [0, 1, 0]
 
 
 def test_a_value_missing_where_training_had_none_is_the_median() -> None:
@@ -82,12 +84,12 @@ def test_a_value_missing_where_training_had_none_is_the_median() -> None:
     X = fitted().transform(table, "float64")
     assert X[0, 0] == 0  # the median of age, 35, is its mean too
     assert X[0, 2] == 1
-    assert X[0, 5] == 0
+    assert X[0, 6] == 0
 
 
 def test_a_constant_column_is_zero_whatever_comes_later() -> None:
     table = Table({"age": [20], "rooms": [1.0], "city": ["Rome"], "flat": [1e9]})
-    assert fitted().transform(table)[0, 5] == 0
+    assert fitted().transform(table)[0, 6] == 0
     third = Table({"x": [0.1] * 10})  # its mean is not exactly 0.1
     assert not TableEncoder().fit(third).transform(third).any()
 
@@ -108,9 +110,9 @@ def test_huge_and_tiny_values_are_standardised_without_overflow() -> None:
 
 
 def test_whole_numbers_in_a_text_column_are_matched_as_text() -> None:
-    encoder = TableEncoder().fit(Table({"code": ["1", "2", "3A"]}))
-    assert encoder.transform(Table({"code": [2, 1]})).tolist() == [[0, 1, 0], [1, 0, 0]]
-    assert encoder.transform(Table({"code": [NAN]})).tolist() == [[0, 0, 0]]
+    encoder = TableEncoder(min_count=1).fit(Table({"code": ["1", "2", "3A"]}))
+    assert encoder.transform(Table({"code": [2, 1]})).tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
+    assert encoder.transform(Table({"code": [NAN]})).tolist() == [[0, 0, 0, 1]]  # training had none missing
     with pytest.raises(
         ValueError, match=r"row 0, column 'code': expected text, got the number 2.5; read .* text="
     ):
@@ -120,7 +122,7 @@ def test_whole_numbers_in_a_text_column_are_matched_as_text() -> None:
 def test_training_rows_alone_decide() -> None:
     table = mixed()
     encoder = TableEncoder("price").fit(table.take([0, 3]))
-    assert encoder.feature_names == ["age", "rooms", "city=Rome", "flat"]
+    assert encoder.feature_names == ["age", "rooms", "city=Rome", "city is other", "flat"]
     assert encoder.transform(table, "float64")[:, 0].tolist() == [-1, -1 / 3, 1 / 3, 1]
 
 
@@ -154,7 +156,14 @@ def test_a_constant_target_comes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "kind"), [(["no", "yes", "no", "no"], "U"), ([3, 1, 3, 3], "i"), ([3.0, 1.0, 3.0, 3.0], "i")]
+    ("labels", "kind"),
+    [
+        (["no", "yes", "no", "no"], "U"),
+        ([3, 1, 3, 3], "i"),
+        ([3.0, 1.0, 3.0, 3.0], "i"),
+        ([True, False, True, True], "b"),
+        (np.array(["2020", "2021", "2020", "2020"], dtype="datetime64[us]"), "M"),
+    ],
 )
 def test_labels_are_kept_as_they_are(labels: list[Any], kind: str) -> None:
     table = Table({"x": [1, 2, 3, 4], "y": labels})
@@ -162,8 +171,8 @@ def test_labels_are_kept_as_they_are(labels: list[Any], kind: str) -> None:
     y = encoder.transform_target(table)
     assert encoder.task == "classification"
     assert y.dtype.kind == kind
-    assert y.tolist() == labels
-    assert encoder.inverse_target(y).tolist() == labels
+    assert y.tolist() == np.asarray(labels).tolist()
+    assert encoder.inverse_target(y).tolist() == np.asarray(labels).tolist()
 
 
 @pytest.mark.parametrize(
@@ -177,6 +186,8 @@ def test_labels_are_kept_as_they_are(labels: list[Any], kind: str) -> None:
         (np.arange(42) % 21, "regression"),
         (np.arange(10), "regression"),  # each occurs once
         (np.arange(10) // 2, "classification"),
+        ((np.arange(10) // 2).astype("datetime64[D]"), "classification"),
+        (np.arange(10).astype("datetime64[D]"), "regression"),
     ],
 )
 def test_the_rule_that_tells_labels_from_quantities(column: np.ndarray, task: str) -> None:
@@ -224,12 +235,25 @@ def table_of(**columns: Any) -> Table:
             "t: row 1, target column 'y': 2.5 is no label; labels are texts or whole numbers",
         ),
         (
-            TableEncoder(max_categories=2),
+            TableEncoder(max_one_hot=2),
             table_of(x=["1", "2", "x3"]),
             (
                 "t: column 'x' holds 3 different texts (row 2: 'x3'), more than 2; "
                 "mend it if it should be numbers, or have it ignored"
             ),
+        ),
+        (
+            TableEncoder(),
+            table_of(x=[f"key {i}" for i in range(1001)]),
+            (
+                "t: column 'x' holds 1001 different texts (row 0: 'key 0'), more than 1000; "
+                "mend it if it should be numbers, or have it ignored"
+            ),
+        ),
+        (
+            TableEncoder("y", task="regression"),
+            table_of(x=[1, 2], y=np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[us]")),
+            "t: row 0, column 'y': 2020-01-01T00:00:00.000000 is not a number",
         ),
     ],
 )
@@ -253,8 +277,8 @@ def test_fit_says_what_is_wrong(encoder: TableEncoder, table: Table, message: st
         (
             "age,rooms,city,flat\n1,1e300,Rome,7\n",
             (
-                "line 2, column 'rooms': 1e+300 is too far from the training rows (mean 3, standard "
-                "deviation 2.16025) to be written as float32"
+                "line 2, column 'rooms': 1e+300 is too far from the training rows (center 3, scale "
+                "2.16025) to be written as float32"
             ),
         ),
     ],
@@ -277,6 +301,9 @@ def test_transform_says_what_is_wrong_and_where(csv: str, message: str, tmp_path
         ),
         ({"ignore": "id"}, TypeError, "ignore must be a collection of column names, got the string 'id'"),
         ({"target": "y", "ignore": ["y"]}, ValueError, "the target column 'y' cannot be ignored"),
+        ({"scale": "minmax"}, ValueError, "scale must be one of standard, robust; got 'minmax'"),
+        ({"max_one_hot": -1}, ValueError, "max_one_hot must be at least 0, got -1"),
+        ({"min_count": 1.5}, TypeError, "min_count must be an integer, got 1.5"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -294,20 +321,35 @@ def test_an_encoder_must_be_fitted_first() -> None:
     with pytest.raises(ValueError, match="the encoder has no target"):
         TableEncoder().fit(mixed()).inverse_target([1.0])
     assert repr(encoder) == "<TableEncoder target='price', not fitted>"
-    assert repr(fitted()) == "<TableEncoder target='price': 4 columns, 6 inputs>"
+    assert repr(fitted()) == "<TableEncoder target='price': 4 columns, 7 inputs>"
 
 
 # ------------------------------------------------------------------------------------------------------- JSON
 
+KINDS = "'kind' must be one of 'number', 'date', 'boolean', 'category', 'embedding'"
+
+
+def every_kind() -> Table:
+    return Table(
+        {
+            "n": [1, 2, 3, 4],
+            "b": [True, False, True, True],
+            "d": np.array(["2020-01-01", "NaT", "2020-01-03", "2020-01-01"], dtype="datetime64[us]"),
+            "s": np.array(["x", "y", "y", "x"], dtype=object),
+        }
+    )
+
 
 def encoders() -> list[TableEncoder]:
-    labelled = Table({"x": [1, 2, 3], "who": ["a", "b", "a"], "note": ["", "é\n", "x"], "id": [1, 2, 3]})
+    labelled = Table({"x": [1, 2, 3], "who": ["a", "b", "a"], "note": ["", "é\n", ""], "id": [1, 2, 3]})
     return [
         fitted(),
         TableEncoder().fit(mixed()),
         TableEncoder("flat", ignore=["city"]).fit(mixed()),
         TableEncoder("who", ignore=["id"]).fit(labelled),
         TableEncoder().fit(Table({"x": [0.1, 1 / 3, 1e-300]})),
+        TableEncoder("price", scale="robust", max_one_hot=0).fit(mixed()),
+        TableEncoder(max_one_hot=1).fit(every_kind()),
     ]
 
 
@@ -341,8 +383,13 @@ def test_a_dict_of_the_first_version_is_understood_forever() -> None:
     encoder = TableEncoder.from_dict(data)
     table = Table({"city": ["Rome", "Oslo"], "age": [NAN, 14.0], "id": [1, 2]})
     assert encoder.transform(table).tolist() == [[-0.5, 1, 0, 1], [2, 0, 1, 0]]
+    unseen = Table({"city": np.array(["Bonn", None], dtype=object), "age": [10, 10]})
+    assert encoder.transform(unseen).tolist() == [[0, 0, 0, 0], [0, 0, 0, 0]]  # as version 1 encoded them
     assert encoder.inverse_target([1.0]).tolist() == [8.0]
-    assert encoder.to_dict() == data
+    again = TableEncoder.from_dict(encoder.to_dict())
+    assert again.to_dict() == encoder.to_dict()
+    assert again.to_dict()["version"] == 2
+    np.testing.assert_array_equal(again.transform(table), encoder.transform(table))
 
 
 @pytest.mark.parametrize(
@@ -351,23 +398,28 @@ def test_a_dict_of_the_first_version_is_understood_forever() -> None:
         ((), None, "encoder: expected an object whose 'format' is 'fastmlp.TableEncoder'"),
         ((), [], "encoder: expected an object whose 'format' is 'fastmlp.TableEncoder'"),
         (("format",), "pickle", "encoder: expected an object whose 'format' is 'fastmlp.TableEncoder'"),
-        (("version",), 2, "encoder: this fastmlp reads version 1, the data has another"),
-        (("version",), True, "encoder: this fastmlp reads version 1, the data has another"),
+        (("version",), 3, "encoder: this fastmlp reads versions 1 to 2, the data has another"),
+        (("version",), True, "encoder: this fastmlp reads versions 1 to 2, the data has another"),
+        (("version",), [2], "encoder: this fastmlp reads versions 1 to 2, the data has another"),
         (("extra",), 1, "encoder: unknown field 'extra'"),
         (("columns",), {}, "encoder: 'columns' must be an array, got an object"),
         (("columns",), [], "encoder: there must be columns, and no two names the same"),
-        (("columns", 0), 5, "encoder: column 0: 'kind' must be 'number' or 'category'"),
-        (("columns", 0, "kind"), ["number"], "encoder: column 0: 'kind' must be 'number' or 'category'"),
+        (("columns", 0), 5, f"encoder: column 0: {KINDS}"),
+        (("columns", 0, "kind"), ["number"], f"encoder: column 0: {KINDS}"),
+        (("columns", 0, "kind"), "text", f"encoder: column 0: {KINDS}"),
+        (("columns", 0, "kind"), "boolean", "encoder: column 0: 'usual' is not there"),
+        (("columns", 2, "kind"), "embedding", "encoder: column 2: unknown field 'other'"),
+        (("columns", 2, "missing"), 1, "encoder: column 2: 'missing' must be true or false, got 1"),
         (("columns", 0, "kind"), "category", "encoder: column 0: 'categories' is not there"),
         (("columns", 0, "name"), None, "encoder: column 0: 'name' must be a string, got None"),
         (("columns", 0, "name"), "city", "encoder: there must be columns, and no two names the same"),
-        (("columns", 0, "mean"), "0", "encoder: column 0: 'mean' must be a finite number, got '0'"),
-        (("columns", 0, "mean"), NAN, "encoder: column 0: 'mean' must be a finite number, got nan"),
-        (("columns", 0, "mean"), True, "encoder: column 0: 'mean' must be a finite number, got True"),
+        (("columns", 0, "center"), "0", "encoder: column 0: 'center' must be a finite number, got '0'"),
+        (("columns", 0, "center"), NAN, "encoder: column 0: 'center' must be a finite number, got nan"),
+        (("columns", 0, "center"), True, "encoder: column 0: 'center' must be a finite number, got True"),
         (
-            ("columns", 0, "mean"),
+            ("columns", 0, "center"),
             10**400,
-            "encoder: column 0: 'mean' must be a finite number, got a huge number",
+            "encoder: column 0: 'center' must be a finite number, got a huge number",
         ),
         (("columns", 0, "scale"), -1, "encoder: column 0: 'scale' must not be negative, got -1.0"),
         (

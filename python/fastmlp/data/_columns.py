@@ -1,22 +1,26 @@
-"""The encoded columns of a table: how one column becomes one or more inputs of a network."""
+"""Encoded columns of numbers, dates and booleans: how one column becomes one or two inputs of a network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.data._cells import is_number
-from fastmlp.data._checks import boolean, fields, finite, string, strings
-from fastmlp.data._table import Column, Table, missing_values
+from fastmlp.data._cells import is_number, parse_dates
+from fastmlp.data._checks import boolean, fields, finite, string
+from fastmlp.data._scaling import SCALINGS, Floats, median, standardize
+from fastmlp.data._table import Table, missing_values
 
-Floats = NDArray[np.float64]
+_FLAGS = {"true": 1.0, "false": 0.0}
+_DAY = np.timedelta64(1, "D")
 
 
 class EncodedColumn(Protocol):
     """What the encoder asks of a column."""
+
+    kind: ClassVar[str]
 
     @property
     def name(self) -> str:
@@ -32,33 +36,41 @@ class EncodedColumn(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
 
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> EncodedColumn:
+        """Rebuild the column `to_dict` described; `where` names it in messages."""
+
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A numeric column: (x - mean) / scale, with the median in place of a missing x.
+    """A numeric column: (x - center) / scale, with the median in place of a missing x.
 
-    Mean, scale (the population standard deviation) and median are those of the values present in the
-    training rows. A constant column has scale 0 and becomes 0. With `indicator`, which is so when training
-    rows had missing values, a second input is 1 where the value is missing and 0 elsewhere.
+    Center and scale (see `SCALINGS`) and median are those of the values present in the training rows. A
+    constant column has scale 0 and becomes 0. With `indicator`, which is so when training rows had missing
+    values, a second input is 1 where the value is missing and 0 elsewhere.
     """
 
     kind: ClassVar[str] = "number"
 
     name: str
-    mean: float
+    center: float
     scale: float
     median: float
     indicator: bool
 
     @classmethod
-    def fit(cls, table: Table, name: str) -> NumberColumn:
-        """Take mean, scale and median from a table."""
-        values = as_numbers(table, name)
+    def fit(cls, table: Table, name: str, scaling: str) -> NumberColumn:
+        """Take center, scale and median from a table."""
+        values = cls.values(table, name)
         missing = np.isnan(values)
         known = values[~missing]
-        mean, scale = mean_and_scale(known)
-        median = _median(known)
-        return cls(name, mean, scale, median, bool(missing.any()))
+        center, scale = SCALINGS[scaling](known)
+        return cls(name, center, scale, median(known), bool(missing.any()))
+
+    @staticmethod
+    def values(table: Table, name: str) -> Floats:
+        """Return the column as numbers, NaN where missing."""
+        return as_numbers(table, name)
 
     @property
     def feature_names(self) -> list[str]:
@@ -67,16 +79,16 @@ class NumberColumn:
 
     def encode(self, table: Table, out: NDArray[Any]) -> None:
         """Write the standardised values, and the indicator if there is one."""
-        values = as_numbers(table, self.name)
+        values = self.values(table, self.name)
         missing = np.isnan(values)
         filled = np.where(missing, self.median, values)
         with np.errstate(over="ignore"):
-            out[:, 0] = standardize(filled, self.mean, self.scale)
+            out[:, 0] = standardize(filled, self.center, self.scale)
         bad = np.flatnonzero(~np.isfinite(out[:, 0]))
         if len(bad):
             raise ValueError(
                 f"{table.source}: {table.place(bad[0])}, column {self.name!r}: {values[bad[0]]:g} is too far "
-                f"from the training rows (mean {self.mean:g}, standard deviation {self.scale:g}) "
+                f"from the training rows (center {self.center:g}, scale {self.scale:g}) "
                 f"to be written as {out.dtype}"
             )
         if self.indicator:
@@ -84,25 +96,18 @@ class NumberColumn:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {
-            "kind": self.kind,
-            "name": self.name,
-            "mean": self.mean,
-            "scale": self.scale,
-            "median": self.median,
-            "indicator": self.indicator,
-        }
+        return {"kind": self.kind, **asdict(self)}
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> NumberColumn:
         """Rebuild the column `to_dict` described; `where` names it in messages."""
-        given = fields(data, ("kind", "name", "mean", "scale", "median", "indicator"), where)
+        given = fields(data, ("kind", "name", "center", "scale", "median", "indicator"), where)
         scale = finite(given, "scale", where)
         if scale < 0:
             raise ValueError(f"{where}: 'scale' must not be negative, got {scale!r}")
         return cls(
             name=string(given, "name", where),
-            mean=finite(given, "mean", where),
+            center=finite(given, "center", where),
             scale=scale,
             median=finite(given, "median", where),
             indicator=boolean(given, "indicator", where),
@@ -110,131 +115,119 @@ class NumberColumn:
 
 
 @dataclass(frozen=True)
-class CategoryColumn:
-    """A column of strings: one input per category of the training rows, 1 where the row has it.
+class DateColumn(NumberColumn):
+    """A column of dates: the days since 1970-01-01, with fractions for the time, as a `NumberColumn`."""
 
-    A missing value and a category that no training row had are zeros throughout.
-    """
+    kind: ClassVar[str] = "date"
 
-    kind: ClassVar[str] = "category"
+    @staticmethod
+    def values(table: Table, name: str) -> Floats:
+        """Return the column as days, NaN where missing."""
+        return as_days(table, name)
+
+
+@dataclass(frozen=True)
+class BoolColumn:
+    """A column of booleans: 1 for true, 0 for false; what most training rows had for a missing one."""
+
+    kind: ClassVar[str] = "boolean"
 
     name: str
-    categories: tuple[str, ...]
+    usual: bool
 
     @classmethod
-    def fit(cls, table: Table, name: str, max_categories: int) -> CategoryColumn:
-        """Take the categories from a table, sorted by code point."""
-        column = table[name]
-        categories = sorted({value for value in column if value is not None})
-        if len(categories) > max_categories:
-            odd = [row for row, value in enumerate(column) if value is not None and not is_number(value)]
-            row = odd[0] if odd else 0
-            raise ValueError(
-                f"{table.source}: column {name!r} holds {len(categories)} different texts "
-                f"({table.place(row)}: {column[row]!r}), more than {max_categories}; "
-                "mend it if it should be numbers, or have it ignored"
-            )
-        return cls(name, tuple(categories))
+    def fit(cls, table: Table, name: str) -> BoolColumn:
+        """Take the more frequent value from a table."""
+        return cls(name, bool(table[name].mean() > 0.5))
 
     @property
     def feature_names(self) -> list[str]:
         """The names of the inputs it becomes."""
-        return [f"{self.name}={category}" for category in self.categories]
+        return [self.name]
 
     def encode(self, table: Table, out: NDArray[Any]) -> None:
-        """Write a 1 where a row has the category of the input."""
-        places = {category: place for place, category in enumerate(self.categories)}
-        texts = as_texts(table, self.name)
-        found = np.fromiter((places.get(text, -1) for text in texts), dtype=np.int64, count=table.n_rows)
-        rows = np.flatnonzero(found >= 0)
-        out[rows, found[rows]] = 1
+        """Write zeros and ones."""
+        flags = as_flags(table, self.name)
+        out[:, 0] = np.where(np.isnan(flags), self.usual, flags)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {"kind": self.kind, "name": self.name, "categories": list(self.categories)}
+        return {"kind": self.kind, **asdict(self)}
 
     @classmethod
-    def from_dict(cls, data: Any, where: str) -> CategoryColumn:
+    def from_dict(cls, data: Any, where: str) -> BoolColumn:
         """Rebuild the column `to_dict` described; `where` names it in messages."""
-        given = fields(data, ("kind", "name", "categories"), where)
-        categories = strings(given, "categories", where)
-        if list(categories) != sorted(set(categories)):
-            raise ValueError(f"{where}: 'categories' must be sorted and different")
-        return cls(string(given, "name", where), categories)
+        given = fields(data, ("kind", "name", "usual"), where)
+        return cls(string(given, "name", where), boolean(given, "usual", where))
 
 
 def as_numbers(table: Table, name: str) -> Floats:
-    """Return a numeric column as float64 with NaN where missing.
+    """Return a column of numbers or booleans as float64 with NaN where missing.
 
     Raises
     ------
     ValueError
-        If the column holds text or an infinity; the message says where.
+        If the column holds text, a date or an infinity; the message says where.
     """
     column = table[name]
-    if column.dtype == object:
+    if column.dtype.kind in "OM":
         present = np.flatnonzero(~missing_values(column))
         if not len(present):
             return np.full(len(column), np.nan)
-        odd = int(next((row for row in present if not is_number(column[row])), present[0]))
-        raise ValueError(
-            f"{table.source}: {table.place(odd)}, column {name!r}: {column[odd]!r} is not a number"
-        )
+        odd = int(next((row for row in present if not is_number(str(column[row]))), present[0]))
+        raise _unexpected(table, name, odd, "a number")
     values: Floats = column.astype(np.float64, copy=False)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
-        raise ValueError(
-            f"{table.source}: {table.place(infinite[0])}, column {name!r}: "
-            f"{values[infinite[0]]} is not a finite number"
-        )
+        raise _unexpected(table, name, infinite[0], "a finite number")
     return values
 
 
-def as_texts(table: Table, name: str) -> Column:
-    """Return a column of strings, None where missing; whole numbers are written out.
+def as_days(table: Table, name: str) -> Floats:
+    """Return a column of dates, or of texts that are ISO 8601 dates, as days since 1970-01-01.
 
     Raises
     ------
     ValueError
-        If the column holds fractions, whose first spelling is not known any more.
+        If the column holds anything else; the message says where.
     """
     column = table[name]
+    days = np.full(len(column), np.nan)
+    present = np.flatnonzero(~missing_values(column))
+    if not len(present):
+        return days
+    texts = column.dtype == object
+    dates = parse_dates(column[present].tolist()) if texts else column[present]
+    if dates is None or dates.dtype.kind != "M":
+        odd = next(row for row in present if not texts or parse_dates([column[row]]) is None)
+        raise _unexpected(table, name, odd, "a date such as 2026-11-21")
+    days[present] = (dates - np.datetime64(0, "D")) / _DAY
+    return days
+
+
+def as_flags(table: Table, name: str) -> Floats:
+    """Return a column of booleans, of 0 and 1, or of the texts true and false as 0, 1 and NaN.
+
+    Raises
+    ------
+    ValueError
+        If the column holds anything else; the message says where.
+    """
+    column = table[name]
+    missing = missing_values(column)
     if column.dtype == object:
-        return column
-    texts = np.full(len(column), None, dtype=object)
-    if column.dtype == np.int64:
-        texts[:] = [str(value) for value in column]
-        return texts
-    present = np.flatnonzero(~np.isnan(column))
-    if len(present):
-        raise ValueError(
-            f"{table.source}: {table.place(present[0])}, column {name!r}: expected text, got the number "
-            f"{column[present[0]]:g}; read the file with text=[{name!r}]"
-        )
-    return texts
+        flags = np.array([_FLAGS.get(str(text).lower(), np.nan) for text in column], dtype=np.float64)
+    elif column.dtype.kind == "M":
+        flags = np.full(len(column), np.nan)
+    else:
+        flags = np.where(np.isin(column, (0, 1)), column, np.nan).astype(np.float64)
+    odd = np.flatnonzero(np.isnan(flags) & ~missing)
+    if len(odd):
+        raise _unexpected(table, name, odd[0], "a boolean: true, false, 0 or 1")
+    return flags
 
 
-def mean_and_scale(values: Floats) -> tuple[float, float]:
-    """Return mean and population standard deviation; exactly 0 for constants, and (0, 0) for no values."""
-    if not len(values):
-        return 0.0, 0.0
-    if values.min() == values.max():
-        return float(values[0]), 0.0
-    _, exponent = np.frexp(np.abs(values).max())
-    unit = float(np.ldexp(1.0, int(exponent) - 1))  # so that neither sum nor square overflows
-    small = values / unit
-    return float(small.mean() * unit), float(small.std() * unit)
-
-
-def standardize(values: Floats, mean: float, scale: float) -> Floats:
-    """Return (values - mean) / scale, or zeros if scale is 0."""
-    return (values - mean) / scale if scale > 0 else np.zeros_like(values)
-
-
-def _median(values: Floats) -> float:
-    """Return the median, 0 for no values; the two middle values are halved first, so no sum overflows."""
-    if not len(values):
-        return 0.0
-    ordered = np.sort(values)
-    low, high = ordered[(len(values) - 1) // 2], ordered[len(values) // 2]
-    return float(low if low == high else low / 2 + high / 2)
+def _unexpected(table: Table, name: str, row: Any, wanted: str) -> ValueError:
+    value = table[name][row]
+    given = repr(value) if isinstance(value, str) else str(value)
+    return ValueError(f"{table.source}: {table.place(row)}, column {name!r}: {given} is not {wanted}")

@@ -8,13 +8,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp._validation import choice, integer
+from fastmlp.data._categories import CategoryColumn, EmbeddingColumn, fit_texts
 from fastmlp.data._checks import array, fields, strings
-from fastmlp.data._columns import CategoryColumn, EncodedColumn, NumberColumn
+from fastmlp.data._columns import BoolColumn, DateColumn, EncodedColumn, NumberColumn
+from fastmlp.data._frames import read_frame
+from fastmlp.data._scaling import SCALINGS
 from fastmlp.data._table import Table, quoted
 from fastmlp.data._target import LabelTarget, Task, ValueTarget, check_present, choose_task
 
 FORMAT = "fastmlp.TableEncoder"
-VERSION = 1
+VERSION = 2
+
+_KINDS: dict[str, type[EncodedColumn]] = {
+    column.kind: column for column in (NumberColumn, DateColumn, BoolColumn, CategoryColumn, EmbeddingColumn)
+}
 
 
 class TableEncoder:
@@ -25,8 +33,13 @@ class TableEncoder:
     - numbers become (x - mean) / standard deviation (population; a constant column becomes 0). A missing
       value is replaced by the training median. If training rows had missing values, one more input tells
       with 1 or 0 whether the value is missing;
-    - strings become one input per category, in sorted order: 1 where the row has it. A missing value, and
-      a category that training rows did not have, is 0 in all of them;
+    - dates become days since 1970-01-01, with fractions for the time, and go on as numbers;
+    - booleans become 0 and 1. A missing one is what most training rows had;
+    - strings become one input per category, in sorted order: 1 where the row has it. One more stands for all
+      other categories: those that training rows did not have, or fewer than `min_count` of them. If training
+      rows had missing values, a last one stands for those; else a missing value counts as another category;
+    - strings of more than `max_one_hot` categories become a single input, the number of the category, which
+      a network looks up in an embedding (see `embeddings`);
     - the target's labels are kept as they are; its quantities become (y - mean) / standard deviation, and
       ``inverse_target`` gives them back in their units.
 
@@ -36,12 +49,18 @@ class TableEncoder:
         The column to predict. Tables given to ``transform`` need not have it.
     task : {"auto", "classification", "regression"}, default "auto"
         Whether the target holds labels or quantities; "auto" leaves it to `choose_task`.
+    scale : {"standard", "robust"}, default "standard"
+        "robust" takes the median for the mean, and the interquartile range / 1.349 for the standard deviation
+        where it is not 0, so that outliers do not decide the scale. The target is not concerned.
     scale_target : bool, default True
         Whether quantities are standardised. False suits counts and outputs that have bounds.
     ignore : collection of str, default ()
         Columns that are neither inputs nor the target. Tables may or may not have them.
-    max_categories : int, default 1000
-        A column with more different strings than this is an error.
+    max_one_hot : int, default 32
+        A column of strings with more categories than this is embedded.
+    min_count : int, default 2
+        Categories of fewer training rows than this count as other ones, so that there is something to learn
+        about those.
 
     Attributes
     ----------
@@ -54,9 +73,11 @@ class TableEncoder:
         target: str | None = None,
         *,
         task: Task | Literal["auto"] = "auto",
+        scale: Literal["standard", "robust"] = "standard",
         scale_target: bool = True,
         ignore: Collection[str] = (),
-        max_categories: int = 1000,
+        max_one_hot: int = 32,
+        min_count: int = 2,
     ) -> None:
         if task not in ("auto", "classification", "regression"):
             raise ValueError(f"task must be 'auto', 'classification' or 'regression', got {task!r}")
@@ -66,18 +87,20 @@ class TableEncoder:
             raise ValueError(f"the target column {target!r} cannot be ignored")
         self.target = target
         self._wanted_task = task
+        self.scale = choice("scale", scale, SCALINGS)
         self.scale_target = scale_target
         self.ignore = tuple(ignore)
-        self.max_categories = max_categories
+        self.max_one_hot = integer("max_one_hot", max_one_hot, low=0)
+        self.min_count = integer("min_count", min_count, low=1)
         self.columns: tuple[EncodedColumn, ...] = ()
         self._target: LabelTarget | ValueTarget | None = None
 
-    def fit(self, table: Table) -> TableEncoder:
+    def fit(self, table: Any) -> TableEncoder:
         """Learn means, medians and categories from a table of training rows.
 
         Parameters
         ----------
-        table : Table
+        table : Table, pandas or polars data frame, or Arrow table
             Its columns other than the target and the ignored ones are the inputs.
 
         Returns
@@ -89,8 +112,10 @@ class TableEncoder:
         ------
         ValueError
             If the target or an ignored column is not there, no inputs are left, there are no rows, the target
-            has missing values, a value is infinite, or a column has too many categories.
+            has missing values, a value is infinite, or most strings of a column of many occur once, as
+            identifiers and free text do.
         """
+        table = read_frame(table)
         for name in (*self.ignore, *([] if self.target is None else [self.target])):
             _check_has(table, name, table.names)
         names = [name for name in table.names if name != self.target and name not in self.ignore]
@@ -98,21 +123,16 @@ class TableEncoder:
             what = "rows" if names else "input columns are left"
             raise ValueError(f"{table.source}: no {what} to learn from")
         target = None if self.target is None else self._fit_target(table, self.target)
-        columns: list[EncodedColumn] = []
-        for name in names:
-            if table[name].dtype == object:
-                columns.append(CategoryColumn.fit(table, name, self.max_categories))
-            else:
-                columns.append(NumberColumn.fit(table, name))
-        self.columns, self._target = tuple(columns), target
+        columns = tuple(self._fit_column(table, name) for name in names)
+        self.columns, self._target = columns, target
         return self
 
-    def transform(self, table: Table, dtype: Any = "float32") -> NDArray[Any]:
+    def transform(self, table: Any, dtype: Any = "float32") -> NDArray[Any]:
         """Return the inputs of a table's rows.
 
         Parameters
         ----------
-        table : Table
+        table : Table, pandas or polars data frame, or Arrow table
             It must have every input column, in any order, and may have the target and ignored columns.
         dtype : {"float32", "float64"}, default "float32"
 
@@ -123,13 +143,15 @@ class TableEncoder:
         Raises
         ------
         ValueError
-            If the encoder is not fitted, a column is missing or unknown, a numeric column holds text or
-            infinity. The message names the column, and the line where there is one.
+            If the encoder is not fitted, a column is missing or unknown, or a value is not of the kind that
+            training rows had: a text or an infinity among numbers, for example. The message names the column,
+            and the line where there is one.
         """
         if not self.columns:
             raise ValueError("the encoder is not fitted; call fit(table) first")
         if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+        table = read_frame(table)
         self._check_columns(table)
         out = np.zeros((table.n_rows, len(self.feature_names)), dtype=dtype)
         start = 0
@@ -139,7 +161,7 @@ class TableEncoder:
             start = stop
         return out
 
-    def transform_target(self, table: Table) -> NDArray[Any]:
+    def transform_target(self, table: Any) -> NDArray[Any]:
         """Return what the network is to learn: labels as they are, quantities standardised as float64.
 
         Raises
@@ -147,7 +169,7 @@ class TableEncoder:
         ValueError
             If there is no fitted target, or the table has no such column or values missing in it.
         """
-        target = self._fitted_target()
+        target, table = self._fitted_target(), read_frame(table)
         _check_has(table, target.name, table.names)
         return target.encode(table)
 
@@ -178,12 +200,26 @@ class TableEncoder:
     @property
     def text_columns(self) -> tuple[str, ...]:
         """The input columns that hold strings; `read_csv(text=...)` keeps them so."""
-        return tuple(column.name for column in self.columns if isinstance(column, CategoryColumn))
+        texts = (CategoryColumn, EmbeddingColumn)
+        return tuple(column.name for column in self.columns if isinstance(column, texts))
 
     @property
     def feature_names(self) -> list[str]:
         """The names of the inputs: "age", "age is missing", "city=Paris" and the like."""
         return [name for column in self.columns for name in column.feature_names]
+
+    @property
+    def embeddings(self) -> tuple[tuple[int, int, int], ...]:
+        """The inputs that are numbers of categories: (index of the input, how many numbers, width).
+
+        `fastmlp.train` takes them as ``embeddings``. The width is min(50, round(1.6 n^0.56)) for n numbers.
+        """
+        found, index = [], 0
+        for column in self.columns:
+            if isinstance(column, EmbeddingColumn):
+                found.append((index, column.n_codes, column.width))
+            index += len(column.feature_names)
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fitted encoder as plain values that JSON can hold.
@@ -214,11 +250,12 @@ class TableEncoder:
         """
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f"encoder: expected an object whose 'format' is {FORMAT!r}")
-        if data.get("version") != VERSION or isinstance(data.get("version"), bool):
-            raise ValueError(f"encoder: this fastmlp reads version {VERSION}, the data has another")
+        version = data.get("version")
+        if version not in (1, VERSION) or isinstance(version, bool):
+            raise ValueError(f"encoder: this fastmlp reads versions 1 to {VERSION}, the data has another")
         given = fields(data, ("format", "version", "columns", "target", "ignore"), "encoder")
         columns = tuple(
-            _column_from_dict(column, f"encoder: column {i}")
+            _column_from_dict(_upgraded(column) if version == 1 else column, f"encoder: column {i}")
             for i, column in enumerate(array(given, "columns", "encoder"))
         )
         target = None if given["target"] is None else _target_from_dict(given["target"], "encoder: target")
@@ -235,6 +272,14 @@ class TableEncoder:
             return f"<TableEncoder target={self.target!r}, not fitted>"
         size = f"{len(self.columns)} columns, {len(self.feature_names)} inputs"
         return f"<TableEncoder target={self.target!r}: {size}>"
+
+    def _fit_column(self, table: Table, name: str) -> EncodedColumn:
+        kind = table[name].dtype.kind
+        if kind == "O":
+            return fit_texts(table, name, self.max_one_hot, self.min_count)
+        if kind == "b":
+            return BoolColumn.fit(table, name)
+        return (DateColumn if kind == "M" else NumberColumn).fit(table, name, self.scale)
 
     def _fit_target(self, table: Table, name: str) -> LabelTarget | ValueTarget:
         check_present(table, name)
@@ -267,11 +312,19 @@ def _check_has(table: Table, name: str, names: tuple[str, ...]) -> None:
 
 def _column_from_dict(data: Any, where: str) -> EncodedColumn:
     kind = data.get("kind") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f"{where}: 'kind' must be one of {quoted(_KINDS)}")
+    return _KINDS[kind].from_dict(data, where)
+
+
+def _upgraded(column: Any) -> Any:
+    """Return a column of version 1 as version 2 writes it; what is none, as it is."""
+    kind = column.get("kind") if isinstance(column, dict) else None
     if kind == NumberColumn.kind:
-        return NumberColumn.from_dict(data, where)
+        return {"center" if field == "mean" else field: value for field, value in column.items()}
     if kind == CategoryColumn.kind:
-        return CategoryColumn.from_dict(data, where)
-    raise ValueError(f"{where}: 'kind' must be {NumberColumn.kind!r} or {CategoryColumn.kind!r}")
+        return {**column, "other": False, "missing": False}
+    return column
 
 
 def _target_from_dict(data: Any, where: str) -> LabelTarget | ValueTarget:

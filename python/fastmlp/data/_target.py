@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.data._checks import fields, finite, string
-from fastmlp.data._columns import Floats, as_numbers, mean_and_scale, standardize
+from fastmlp.data._columns import as_numbers
+from fastmlp.data._scaling import Floats, mean_and_scale, standardize
 from fastmlp.data._table import Column, Table, missing_values
 
 Task = Literal["classification", "regression"]
@@ -21,8 +22,8 @@ MAX_NUMBERED_CLASSES = 20
 def choose_task(column: Column) -> Task:
     """Tell labels from quantities.
 
-    Strings and booleans are labels and fractions are quantities. Whole numbers are labels if there are at
-    most 20 different ones and each occurs twice or more on average.
+    Strings and booleans are labels and fractions are quantities. Whole numbers and dates are labels if there
+    are at most 20 different ones and each occurs twice or more on average.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def choose_task(column: Column) -> Task:
     "classification" or "regression"
     """
     kind = column.dtype.kind
-    if kind in "iu":
+    if kind in "iuM":
         n_values = len(np.unique(column))
         labels = n_values <= MAX_NUMBERED_CLASSES and 2 * n_values <= len(column)
     else:
@@ -55,7 +56,7 @@ def check_present(table: Table, name: str) -> None:
 
 @dataclass(frozen=True)
 class LabelTarget:
-    """Labels: strings or whole numbers, given to the network as they are."""
+    """Labels: strings, whole numbers, booleans or dates, given to the network as they are."""
 
     kind: ClassVar[str] = "labels"
     task: ClassVar[Task] = "classification"
@@ -71,7 +72,7 @@ class LabelTarget:
         return target
 
     def encode(self, table: Table) -> NDArray[Any]:
-        """Return the labels as an array of str or int64."""
+        """Return the labels as an array of str, int64, bool or datetime64[us]."""
         check_present(table, self.name)
         column = table[self.name]
         if column.dtype == object:
@@ -83,7 +84,8 @@ class LabelTarget:
                     f"{table.source}: {table.place(fractions[0])}, target column {self.name!r}: "
                     f"{column[fractions[0]]:g} is no label; labels are texts or whole numbers"
                 )
-        return column.astype(np.int64)
+            return column.astype(np.int64)
+        return column
 
     def decode(self, y: ArrayLike) -> NDArray[Any]:
         """Return the labels."""

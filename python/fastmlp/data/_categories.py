@@ -1,0 +1,194 @@
+"""Encoded columns of strings: an input per category, or a number that an embedding looks up."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.data._cells import is_number
+from fastmlp.data._checks import boolean, fields, string, strings
+from fastmlp.data._table import Column, Table, missing_values
+
+_MOST_UNREPEATED = 1000
+_WIDEST = 50
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """A column of strings: one input per category, 1 where the row has it.
+
+    After those of the categories, an input for `other` ones, which training rows did not have or had too
+    rarely, and, if training rows had missing values, one for `missing`; elsewhere a missing value is another.
+    Without an input for others (as version 1 wrote), they are zeros throughout.
+    """
+
+    kind: ClassVar[str] = "category"
+
+    name: str
+    categories: tuple[str, ...]
+    other: bool
+    missing: bool
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The names of the inputs it becomes."""
+        names = [f"{self.name}={category}" for category in self.categories]
+        names += [f"{self.name} is other"] if self.other else []
+        return names + ([f"{self.name} is missing"] if self.missing else [])
+
+    def encode(self, table: Table, out: NDArray[Any]) -> None:
+        """Write a 1 where a row has the category of the input."""
+        other = len(self.categories) if self.other else -1
+        missing = len(self.categories) + self.other if self.missing else other
+        found = _places(as_texts(table, self.name), self.categories, 0, other, missing)
+        rows = np.flatnonzero(found >= 0)
+        out[rows, found[rows]] = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"kind": self.kind, **asdict(self), "categories": list(self.categories)}
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> CategoryColumn:
+        """Rebuild the column `to_dict` described; `where` names it in messages."""
+        given = fields(data, ("kind", "name", "categories", "other", "missing"), where)
+        return cls(
+            string(given, "name", where),
+            _categories(given, where),
+            boolean(given, "other", where),
+            boolean(given, "missing", where),
+        )
+
+
+@dataclass(frozen=True)
+class EmbeddingColumn:
+    """A column of strings: one input that holds the number of the row's category.
+
+    0 is any other category than those of the training rows, 1, 2, ... are the categories in sorted order, and
+    the last number is a missing value if training rows had any; elsewhere a missing value is 0.
+    """
+
+    kind: ClassVar[str] = "embedding"
+
+    name: str
+    categories: tuple[str, ...]
+    missing: bool
+
+    @property
+    def n_codes(self) -> int:
+        """How many numbers there are."""
+        return 1 + len(self.categories) + self.missing
+
+    @property
+    def width(self) -> int:
+        """How many values stand for a category: min(50, round(1.6 n_codes^0.56)).
+
+        References
+        ----------
+        The rule of thumb of the fastai library, `emb_sz_rule`; J. Howard and S. Gugger, fastai: A Layered API
+        for Deep Learning, Information 11(2), 108, 2020.
+        """
+        return min(_WIDEST, round(1.6 * math.pow(self.n_codes, 0.56)))
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The names of the inputs it becomes."""
+        return [self.name]
+
+    def encode(self, table: Table, out: NDArray[Any]) -> None:
+        """Write the numbers of the categories."""
+        missing = len(self.categories) + 1 if self.missing else 0
+        out[:, 0] = _places(as_texts(table, self.name), self.categories, 1, 0, missing)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"kind": self.kind, **asdict(self), "categories": list(self.categories)}
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> EmbeddingColumn:
+        """Rebuild the column `to_dict` described; `where` names it in messages."""
+        given = fields(data, ("kind", "name", "categories", "missing"), where)
+        return cls(string(given, "name", where), _categories(given, where), boolean(given, "missing", where))
+
+
+def fit_texts(table: Table, name: str, max_one_hot: int, min_count: int) -> CategoryColumn | EmbeddingColumn:
+    """Take the categories from a column of strings, sorted by code point.
+
+    Raises
+    ------
+    ValueError
+        If the column looks like identifiers, free text, or numbers with a slip among them.
+    """
+    counts = Counter(table[name].tolist())
+    missing = counts.pop(None, 0) > 0
+    _check_repeated(table, name, counts, max_one_hot)
+    categories = tuple(sorted(text for text, count in counts.items() if count >= min_count))
+    if len(categories) > max_one_hot:
+        return EmbeddingColumn(name, categories, missing)
+    return CategoryColumn(name, categories, other=True, missing=missing)
+
+
+def as_texts(table: Table, name: str) -> Column:
+    """Return a column of strings, None where missing; whole numbers are written out.
+
+    Raises
+    ------
+    ValueError
+        If the column holds fractions, dates or booleans, whose first spelling is not known any more.
+    """
+    column = table[name]
+    if column.dtype == object:
+        return column
+    if column.dtype == np.int64:
+        values, places = np.unique(column, return_inverse=True)
+        return np.array([str(value) for value in values], dtype=object)[places]
+    present = np.flatnonzero(~missing_values(column))
+    if len(present):
+        what = {"b": "boolean", "M": "date"}.get(column.dtype.kind, "number")
+        value = column[present[0]]
+        given = f"{value:g}" if what == "number" else str(value)
+        raise ValueError(
+            f"{table.source}: {table.place(present[0])}, column {name!r}: expected text, got the {what} "
+            f"{given}; read the file with text=[{name!r}]"
+        )
+    return np.full(len(column), None, dtype=object)
+
+
+def _places(
+    texts: Column, categories: tuple[str, ...], first: int, other: int, missing: int
+) -> NDArray[np.int64]:
+    """Return the place of each text among the categories, which are counted from first."""
+    listed = texts.tolist()
+    known = {category: place for place, category in enumerate(categories, first)}
+    places = {text: known.get(text, other) for text in set(listed)} | {None: missing}
+    return np.fromiter(map(places.__getitem__, listed), dtype=np.int64, count=len(listed))
+
+
+def _check_repeated(table: Table, name: str, counts: Counter[str], max_one_hot: int) -> None:
+    """Refuse a column most of whose values occur once: nothing can be learned about them."""
+    once = sum(count == 1 for count in counts.values())
+    if 2 * once <= counts.total():
+        return
+    numbers = sum(map(is_number, counts))
+    limit = max_one_hot if 2 * numbers > len(counts) else _MOST_UNREPEATED
+    if len(counts) <= limit:
+        return
+    column = table[name]
+    present = np.flatnonzero(~missing_values(column))
+    row = int(next((row for row in present if not is_number(column[row])), present[0]))
+    raise ValueError(
+        f"{table.source}: column {name!r} holds {len(counts)} different texts ({table.place(row)}: "
+        f"{column[row]!r}), more than {limit}; mend it if it should be numbers, or have it ignored"
+    )
+
+
+def _categories(given: dict[str, Any], where: str) -> tuple[str, ...]:
+    categories = strings(given, "categories", where)
+    if list(categories) != sorted(set(categories)):
+        raise ValueError(f"{where}: 'categories' must be sorted and different")
+    return categories
