@@ -8,7 +8,7 @@ from fastmlp.data._idx import read_idx
 from fastmlp.data._npy import read_npy, read_npz
 from fastmlp.data._read import read
 from fastmlp.data._select import Dataset, select
-from fastmlp.data._split import holdout
+from fastmlp.data._split import holdout, kfold, time_folds, time_ordered
 from fastmlp.data._svmlight import read_svmlight
 from fastmlp.data._table import Table
 from fastmlp.data._target import choose_task
@@ -19,6 +19,7 @@ __all__ = [
     "TableEncoder",
     "choose_task",
     "holdout",
+    "kfold",
     "read",
     "read_arrow",
     "read_csv",
@@ -29,4 +30,6 @@ __all__ = [
     "read_parquet",
     "read_svmlight",
     "select",
+    "time_folds",
+    "time_ordered",
 ]

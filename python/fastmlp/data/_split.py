@@ -1,4 +1,4 @@
-"""Hold rows back: the same rows for the same seed on every platform."""
+"""Hold rows back, at random or the latest: the same rows for the same seed on every platform."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Rows = NDArray[np.int64]
+
+#: Those of `holdout` are small numbers; the largest one keeps out of their way.
+_KFOLD_SUBSTREAM = 2**32 - 1
 
 
 def holdout(
@@ -42,26 +45,193 @@ def holdout(
         If the fraction is not between 0 and 1, there are fewer than 2 rows, no class has 2 rows, or the seed
         does not fit 64 bits.
     """
-    labels = None if isinstance(rows, (int, np.integer)) else np.asarray(rows)
-    if labels is not None and labels.ndim != 1:
-        raise ValueError(f"labels must be 1-D, got shape {labels.shape}")
-    n = int(rows) if labels is None else len(labels)  # type: ignore[arg-type]
+    labels, n = _labels_and_count(rows)
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be between 0 and 1, both excluded, got {fraction!r}")
     if n < 2:
         raise ValueError(f"at least 2 rows are needed to hold some back, got {n}")
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be between 0 and 2**64 - 1, got {seed!r}")
-    from fastmlp._core import SPLIT_STREAM, permutation
-
-    order = np.asarray(permutation(int(seed), SPLIT_STREAM, substream, n), dtype=np.int64)
+    order = _permutation(seed, substream, n)
     if labels is None or not stratify:
         chosen = order[: min(max(_share(fraction, n), 1), n - 1)]
     else:
         chosen = _stratified(labels, order, fraction)
     held_back = np.zeros(n, dtype=np.bool_)
     held_back[chosen] = True
+    return _split(held_back)
+
+
+def kfold(rows: int | ArrayLike, k: int = 5, seed: int = 0, stratify: bool = True) -> list[tuple[Rows, Rows]]:
+    """Split rows at random into k folds, each of which is held back once.
+
+    Folds differ by at most one row. Stratified, so do the rows of each class in them.
+
+    Parameters
+    ----------
+    rows : int or array_like, shape (n,)
+        The number of rows, or their labels.
+    k : int, default 5
+        The number of folds, from 2 to n.
+    seed : int, default 0
+        The seed of the permutation that deals the rows out; its choice is independent of that of `holdout`.
+    stratify : bool, default True
+        Whether to deal out every class evenly, when labels are given. The one row of a class of one is in a
+        test fold once, and the network of that fold does not know the class.
+
+    Returns
+    -------
+    list of k pairs (train_rows, test_rows) of int64 arrays
+        0-based, ascending; the test rows of all pairs are every row once.
+
+    Raises
+    ------
+    TypeError
+        If k is not an integer.
+    ValueError
+        If k is not between 2 and the number of rows, or the seed does not fit 64 bits.
+
+    References
+    ----------
+    R. Kohavi, A Study of Cross-Validation and Bootstrap for Accuracy Estimation and Model Selection, IJCAI,
+    1995.
+    """
+    labels, n = _labels_and_count(rows)
+    k = _folds(k, n)
+    order = _permutation(seed, _KFOLD_SUBSTREAM, n)
+    if labels is not None and stratify:
+        codes = np.unique(labels, return_inverse=True)[1]
+        order = order[np.argsort(codes[order], kind="stable")]  # the rows of a class lie together
+    fold = np.empty(n, dtype=np.int64)
+    fold[order] = np.arange(n) % k
+    return [_split(fold == i) for i in range(k)]
+
+
+def time_ordered(times: int | ArrayLike, fraction: float) -> tuple[Rows, Rows]:
+    """Hold back the latest rows: a network that is to tell the future must not have learned from it.
+
+    Rows of the same time stay together: the border is put between two different times, nearest to where
+    round(fraction n) rows, halves upwards, would be held back, and of two as near at the earlier one.
+
+    Parameters
+    ----------
+    times : int or array_like, shape (n,)
+        The time of each row, numbers or dates in any order; or the number of rows if they are in order.
+    fraction : float
+        The part to hold back, between 0 and 1.
+
+    Returns
+    -------
+    train_rows, test_rows : int64 arrays
+        0-based, ascending; every test row is later than every training row.
+
+    Raises
+    ------
+    TypeError
+        If times are neither numbers nor dates.
+    ValueError
+        If the fraction is not between 0 and 1, a time is missing, or there are not two different times.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must be between 0 and 1, both excluded, got {fraction!r}")
+    order, changes = _order_of_times(times)
+    n = len(order)
+    border = _nearest(changes, n - _share(fraction, n))
+    return np.sort(order[:border]), np.sort(order[border:])
+
+
+def time_folds(times: int | ArrayLike, k: int = 5) -> list[tuple[Rows, Rows]]:
+    """Split rows into k + 1 blocks of time, and hold back each but the first; all earlier rows are trained on.
+
+    The blocks have about the same number of rows; their borders lie between different times, as in
+    `time_ordered`.
+
+    Parameters
+    ----------
+    times : int or array_like, shape (n,)
+        The time of each row, numbers or dates in any order; or the number of rows if they are in order.
+    k : int, default 5
+        The number of folds, from 2.
+
+    Returns
+    -------
+    list of k pairs (train_rows, test_rows) of int64 arrays
+        0-based, ascending; every test row is later than every training row, and earlier than those of the
+        next pair.
+
+    Raises
+    ------
+    TypeError
+        If times are neither numbers nor dates, or k is not an integer.
+    ValueError
+        If a time is missing, or there are too few different times for so many folds.
+
+    References
+    ----------
+    L. J. Tashman, Out-of-Sample Tests of Forecasting Accuracy: An Analysis and Review, International Journal
+    of Forecasting 16(4), 437-450, 2000.
+    C. Bergmeir and J. M. Benitez, On the Use of Cross-Validation for Time Series Predictor Evaluation,
+    Information Sciences 191, 192-213, 2012.
+    """
+    order, changes = _order_of_times(times)
+    n = len(order)
+    k = _folds(k, n)
+    borders = [_nearest(changes, _share(i / (k + 1), n)) for i in range(1, k + 1)]
+    if len(set(borders)) < k:
+        raise ValueError(f"k={k} folds need more rows of different times than there are: {len(changes) + 1}")
+    return [
+        (np.sort(order[:start]), np.sort(order[start:stop]))
+        for start, stop in zip(borders, [*borders[1:], n], strict=True)
+    ]
+
+
+def _labels_and_count(rows: int | ArrayLike) -> tuple[NDArray[Any] | None, int]:
+    if isinstance(rows, (int, np.integer)):
+        return None, int(rows)
+    labels = np.asarray(rows)
+    if labels.ndim != 1:
+        raise ValueError(f"labels must be 1-D, got shape {labels.shape}")
+    return labels, len(labels)
+
+
+def _folds(k: Any, n: int) -> int:
+    if isinstance(k, (bool, np.bool_)) or not isinstance(k, (int, np.integer)):
+        raise TypeError(f"k must be an integer, got {k!r}")
+    if not 2 <= k <= n:
+        raise ValueError(f"k must be between 2 and the number of rows, {n}, got {k}")
+    return int(k)
+
+
+def _permutation(seed: int, substream: int, n: int) -> Rows:
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be between 0 and 2**64 - 1, got {seed!r}")
+    from fastmlp._core import SPLIT_STREAM, permutation
+
+    return np.asarray(permutation(int(seed), SPLIT_STREAM, substream, n), dtype=np.int64)
+
+
+def _split(held_back: NDArray[np.bool_]) -> tuple[Rows, Rows]:
     return np.flatnonzero(~held_back), np.flatnonzero(held_back)
+
+
+def _order_of_times(times: int | ArrayLike) -> tuple[Rows, Rows]:
+    """Return the rows in order of time, and the places in it where a new time begins."""
+    values = np.arange(times) if isinstance(times, (int, np.integer)) else np.asarray(times)
+    if values.ndim != 1:
+        raise ValueError(f"times must be 1-D, got shape {values.shape}")
+    if values.dtype.kind not in "iufMm":
+        raise TypeError(f"times must be numbers or dates, got dtype {values.dtype}")
+    missing = np.flatnonzero(np.isnan(values))
+    if len(missing):
+        raise ValueError(f"times: row {missing[0]} has no time")
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    if not len(changes):
+        raise ValueError(f"times: at least 2 different times are needed, the {len(values)} rows have fewer")
+    return order, changes
+
+
+def _nearest(changes: Rows, wanted: int) -> int:
+    return int(changes[np.argmin(np.abs(changes - wanted))])
 
 
 def _stratified(labels: NDArray[Any], order: Rows, fraction: float) -> Rows:
