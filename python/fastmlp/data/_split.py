@@ -139,7 +139,7 @@ def time_ordered(times: int | ArrayLike, fraction: float) -> tuple[Rows, Rows]:
 
 
 def time_folds(times: int | ArrayLike, k: int = 5) -> list[tuple[Rows, Rows]]:
-    """Split rows into k + 1 blocks of time, and hold back each but the first; all earlier rows are trained on.
+    """Split rows into k + 1 blocks of time, and hold back each but the first; train on all earlier rows.
 
     The blocks have about the same number of rows; their borders lie between different times, as in
     `time_ordered`.
