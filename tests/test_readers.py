@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import struct
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,16 @@ def test_frames_are_read_too(frame: Any) -> None:
         read(frame, delimiter=";")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("a,b\n1,2\n",))
+    writer.start()
+    assert read(pipe, "b").X["a"].tolist() == [1]
+    writer.join()
+
+
 def test_options_go_to_the_reader(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("a|b\n1|2\n", encoding="utf-8")
@@ -191,6 +203,12 @@ def test_npz_arrays_are_chosen_by_name(tmp_path: Path) -> None:
         read(path, "z")
     with pytest.raises(ValueError, match=r"the target must have shape \(2,\), one value a row, got \(1,\)"):
         read(path, x="x_train", y="y_test")
+
+
+def test_a_column_of_the_inputs_of_an_npz_may_be_the_target(tmp_path: Path) -> None:
+    path = npz(tmp_path / "a.npz", X=np.array([[1, 2], [3, 4]]), y=[0, 0])
+    X, y = read(path, y=1)
+    assert (X.tolist(), y.tolist()) == ([[1], [3]], [2, 4])  # type: ignore[union-attr]
 
 
 def test_a_single_array_in_npz_is_the_inputs(tmp_path: Path) -> None:

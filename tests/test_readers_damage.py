@@ -130,9 +130,9 @@ def test_a_hostile_npy_is_refused(header: str, message: str) -> None:
         read_npy(npy_with(header))
 
 
-def zip_of(**members: bytes) -> io.BytesIO:
+def zip_of(packing: int = zipfile.ZIP_DEFLATED, **members: bytes) -> io.BytesIO:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", packing) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return file
@@ -148,6 +148,7 @@ ARRAY = FILES["npy"][1]
         (zip_of(**{"[Content_Types].xml": b"x"}), r"'\[Content_Types\].xml' in it is no .npy array"),
         (zip_of(**{"X.npy": ARRAY, "readme.txt": b"x"}), "'readme.txt' in it is no .npy array"),
         (zip_of(**{"X.npy": ARRAY[:-1]}), r"X\.npy: damaged \.npy file"),
+        (zip_of(zipfile.ZIP_BZIP2, **{"X.npy": ARRAY}), r"X\.npy: packed in another way than NumPy does"),
         (zip_of(**{"X.npy": bytes(300 * 2**20)}), "over 200 times as many; unpack the file yourself"),
     ],
 )

@@ -8,7 +8,9 @@ import io
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from fastmlp.data._arrow import ARROW_FILE, PARQUET
 from fastmlp.data._cells import column_of, is_number, text_of
+from fastmlp.data._npy import NPY
 from fastmlp.data._source import Buffer, Source, name_of, resolve
 from fastmlp.data._table import Table, quoted
 
@@ -19,12 +21,12 @@ DELIMITERS = (",", ";", "\t")
 
 _NOT_TEXT = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"PAR1": "a Parquet file",
-    b"ARROW1": "an Arrow file",
+    PARQUET: "a Parquet file",
+    ARROW_FILE: "an Arrow file",
     b"BZh": "a bzip2 file",
     b"\xfd7zXZ\x00": "an xz file",
     b"\x28\xb5\x2f\xfd": "a Zstandard file",
-    b"\x93NUMPY": "a NumPy array",
+    NPY: "a NumPy array",
 }
 
 

@@ -77,11 +77,11 @@ def _table(names: list[Any], column: Callable[[int], Any], source: str = "table"
     doubled = [str(name) for name, count in Counter(names).items() if count > 1]
     if doubled:
         raise ValueError(f"{source}: several columns have the same name: {quoted(doubled)}")
-    columns = {}
+    pa, columns = import_pyarrow(), {}
     for i, name in enumerate(names):
         try:
             columns[name] = _values(column(i))
-        except _pyarrow_errors() as error:
+        except (pa.ArrowException, TypeError, OverflowError) as error:
             raise TypeError(
                 f"{source}: column {name!r} cannot be read as numbers, booleans, dates or strings: {error}"
             ) from None
@@ -116,7 +116,3 @@ def _values(column: Any) -> Column:
         raise TypeError(f"its type is {kind}")
     array: Column = values.to_numpy()
     return array
-
-
-def _pyarrow_errors() -> tuple[type[Exception], ...]:
-    return (import_pyarrow().ArrowException, TypeError, OverflowError)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import math
 import warnings
 import zipfile
@@ -22,8 +21,7 @@ NPY = b"\x93NUMPY"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 _DAMAGED = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
-    EOFError, NotImplementedError, OSError, RuntimeError, ValueError,
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError,
 )  # fmt: skip
 
 
@@ -86,6 +84,8 @@ def read_npz(path_or_file: Source) -> dict[str, NDArray[Any]]:
                 raise ValueError(f"{name}: two arrays have the same name, {array_name!r}")
             where = f"{name}: {member.filename}"
             check_growth(member.file_size, member.compress_size, where)
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{where}: packed in another way than NumPy does")
             with _damage_is_a_value_error(name):
                 content = archive.read(member)
             arrays[array_name] = read_npy(Buffer(content, where))

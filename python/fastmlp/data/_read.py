@@ -65,7 +65,7 @@ def read(
     NumPy, several       .npz                                                    array
     IDX (MNIST)          .idx                                                    array, an image a row
     svmlight (libsvm)    .svm .svmlight .libsvm                                  CSR matrix
-    pandas, polars, Arrow objects                                                Table
+    data frames          (pandas, polars and Arrow objects)                      Table
     ===================  ======================================================  =======================
 
     Parameters
@@ -140,13 +140,13 @@ def _read_npz(source: Path | Buffer, x: Any, y: Any) -> Dataset:
 
 def _pair(arrays: dict[str, NDArray[Any]], x: Any, y: Any, name: str) -> tuple[str, str | None]:
     """Return the names of the arrays of the inputs and of the target, None if that is a column or nothing."""
-    if len(arrays) == 1 and not isinstance(y, str):
-        return next(iter(arrays)), None
     for first, second in _PAIRS:
         inputs = x if isinstance(x, str) else first
-        labels = y if isinstance(y, str) else second
-        if inputs in arrays and labels in arrays and inputs != labels:
+        labels = second if y is None else y if isinstance(y, str) else None
+        if inputs in arrays and inputs != labels and (labels is None or labels in arrays):
             return inputs, labels
+    if len(arrays) == 1 and not isinstance(y, str):
+        return next(iter(arrays)), None
     raise ValueError(
         f"{name}: which arrays are the inputs and the target? Give their names as x and y; "
         f"its arrays are {quoted(arrays)}"

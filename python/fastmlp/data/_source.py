@@ -44,15 +44,17 @@ def resolve(source: Source) -> Path | Buffer:
         return source
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        with path.open("rb") as file:
-            packed = file.read(len(_GZIP)) == _GZIP
-        return Buffer(unpack(path.read_bytes(), str(path)), str(path)) if packed else path
-    if not hasattr(source, "read"):
+        if path.is_file():  # a pipe can be read only once
+            with path.open("rb") as file:
+                if file.read(len(_GZIP)) != _GZIP:
+                    return path
+        name, content = str(path), path.read_bytes()
+    elif hasattr(source, "read"):
+        name, content = str(getattr(source, "name", "<file>")), source.read()
+        if not isinstance(content, bytes):
+            raise TypeError(f"{name}: the file must be open in binary mode, 'rb'")
+    else:
         raise TypeError(f"expected a path or an open binary file, got {type(source).__name__}")
-    name = str(getattr(source, "name", "<file>"))
-    content = source.read()
-    if not isinstance(content, bytes):
-        raise TypeError(f"{name}: the file must be open in binary mode, 'rb'")
     return Buffer(unpack(content, name) if content.startswith(_GZIP) else content, name)
 
 
