@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from fastmlp.data._frames import from_arrow, import_pyarrow
-from fastmlp.data._source import Source, opened
+from fastmlp.data._source import Source, check_growth, opened, size_of
 from fastmlp.data._table import Table
 
 PARQUET = b"PAR1"
 ARROW_FILE = b"ARROW1"
 ARROW_STREAM = b"\xff\xff\xff\xff"
 FEATHER_1 = b"FEA1"
+
+_VALUE_BYTES = 8
 
 
 def read_parquet(path_or_file: Source) -> Table:
@@ -47,7 +49,12 @@ def read_parquet(path_or_file: Source) -> Table:
     def table_of(file: Any) -> Any:
         from pyarrow import parquet
 
-        return parquet.ParquetFile(file).read()
+        whole = parquet.ParquetFile(file)
+        values = whole.metadata.num_rows * whole.metadata.num_columns
+        check_growth(
+            _VALUE_BYTES * values, size_of(file)
+        )  # a run of one value takes a few bytes, however long
+        return whole.read()
 
     return _read(path_or_file, "Parquet", table_of)
 

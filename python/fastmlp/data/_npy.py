@@ -83,10 +83,10 @@ def read_npz(path_or_file: Source) -> dict[str, NDArray[Any]]:
             if array_name in arrays:
                 raise ValueError(f"{name}: two arrays have the same name, {array_name!r}")
             where = f"{name}: {member.filename}"
-            check_growth(member.file_size, member.compress_size, where)
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError(f"{where}: packed in another way than NumPy does")
-            with _damage_is_a_value_error(name):
+            with _damage_is_a_value_error(where):
+                check_growth(member.file_size, member.compress_size)
                 content = archive.read(member)
             arrays[array_name] = read_npy(Buffer(content, where))
     if not arrays:

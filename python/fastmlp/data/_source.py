@@ -83,12 +83,12 @@ def size_of(file: IO[bytes]) -> int:
     return size
 
 
-def check_growth(size: int, packed: int, name: str) -> None:
+def check_growth(size: int, packed: int) -> None:
     """Refuse content that grows on unpacking as only a trap does."""
     if size > _ALWAYS_TAKEN and size > _MOST_GROWTH * packed:
         raise ValueError(
-            f"{name}: {packed} packed bytes unpack to {size} or more, over {_MOST_GROWTH} times as many; "
-            "unpack the file yourself if you trust it"
+            f"{packed} packed bytes unpack to {size} or more, over {_MOST_GROWTH} times as many; "
+            "if you trust the file, write its data without compression"
         )
 
 
@@ -100,7 +100,7 @@ def unpack(content: bytes, name: str) -> bytes:
             while piece := file.read(_PIECE):
                 pieces.append(piece)
                 size += len(piece)
-                check_growth(size, len(content), name)
-    except (EOFError, OSError, zlib.error) as error:
+                check_growth(size, len(content))
+    except (EOFError, OSError, ValueError, zlib.error) as error:
         raise ValueError(f"{name}: damaged gzip data: {error}") from None
     return b"".join(pieces)
