@@ -59,7 +59,7 @@ def write_bad_files() -> None:
     ("arguments", "line"),
     [
         ("train absent.csv --target y", "absent.csv: no such file"),
-        ("train folder --target y", "folder: this is a directory, not a CSV file"),
+        ("train folder --target y", "folder: this is a directory, not a file"),
         ("train good.csv", "--target is needed; the columns of good.csv are 'x', 'y'"),
         ("train good.csv --target z", "--target: good.csv has no column 'z'; it has 'x', 'y'"),
         ("train good.csv --target y --ignore z", "--ignore: good.csv has no column 'z'; it has 'x', 'y'"),

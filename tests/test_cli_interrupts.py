@@ -40,7 +40,7 @@ def interrupt(*arguments: Any, **options: Any) -> None:
 @pytest.mark.parametrize(
     ("command", "module", "name"),
     [
-        ("train iris --epochs 1", train_command, "load_table"),
+        ("train iris --epochs 1", train_command, "load_data"),
         ("train iris --epochs 1", TableEncoder, "fit"),
         ("train iris --epochs 1", TableEncoder, "transform"),
         ("train iris --epochs 1", train_command, "evaluate"),

@@ -301,7 +301,7 @@ def test_transform_says_what_is_wrong_and_where(csv: str, message: str, tmp_path
         ),
         ({"ignore": "id"}, TypeError, "ignore must be a collection of column names, got the string 'id'"),
         ({"target": "y", "ignore": ["y"]}, ValueError, "the target column 'y' cannot be ignored"),
-        ({"scale": "minmax"}, ValueError, "scale must be one of standard, robust; got 'minmax'"),
+        ({"scale": "minmax"}, ValueError, "scale must be one of standard, robust, common; got 'minmax'"),
         ({"max_one_hot": -1}, ValueError, "max_one_hot must be at least 0, got -1"),
         ({"min_count": 1.5}, TypeError, "min_count must be an integer, got 1.5"),
     ],

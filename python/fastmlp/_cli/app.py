@@ -44,7 +44,12 @@ def train(
     split: opt.Split = None,
     test: opt.Test = None,
     validation: opt.Validation = None,
+    scale: opt.Scale = None,
     save: opt.Save = None,
+    checkpoint: opt.Checkpoint = None,
+    every: opt.Every = None,
+    keep: opt.Keep = None,
+    resume: opt.Resume = None,
     report: opt.Report = None,
     json: opt.Json = None,
     quiet: opt.Quiet = None,
@@ -73,8 +78,12 @@ def train(
 ) -> Job:
     """Train a network on a table, test it on rows it has not seen, and save it.
 
-    Numbers are standardised, missing ones are replaced by the median, and text is one-hot encoded, all by
-    the training rows alone. A target of text or of at most 20 different whole numbers is taken for labels,
+    Numbers and dates are standardised, missing ones are replaced by the median, and text is one-hot encoded
+    or, where there are many categories, embedded, all by the training rows alone. Unless --optimizer,
+    --learning-rate, --dropout, --l2, --patience, --loss-target or --max-time is given, AdamW trains with one
+    cycle of the learning rate and some dropout.
+
+    A target of text or of at most 20 different whole numbers is taken for labels,
     any other for a quantity, unless --loss says otherwise. A quantity is standardised if the output is
     linear; losses, and with them --loss-target and --min-delta, are then in standard deviations.
     """

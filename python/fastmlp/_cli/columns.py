@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastmlp._cli.files import IRIS, IRIS_TARGET
 from fastmlp.data import Table
 from fastmlp.data._table import quoted
 
@@ -25,7 +24,7 @@ def choose_columns(
     ----------
     table : Table
     target : str or None
-        --target; needed but for the iris data.
+        --target, or what the data itself calls so.
     inputs : tuple of str or None
         --x, by default all columns but the target.
     ignore : tuple of str
@@ -36,8 +35,6 @@ def choose_columns(
     ValueError
         Naming the option, if a column is not there or has two roles.
     """
-    if target is None and table.source == IRIS:
-        target = IRIS_TARGET
     if target is None:
         raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")
     target = find_column(table, target, "--target")

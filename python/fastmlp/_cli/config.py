@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fastmlp._cli.options import LISTS
+from fastmlp._cli.options import LISTS, NUMBERS_OR_TEXTS
 from fastmlp.data._table import quoted
 
 if sys.version_info >= (3, 11):
@@ -49,6 +49,8 @@ def read_config(name: str, accepted: Mapping[str, type]) -> dict[str, Any]:
             raise ValueError(f"{name}: unknown key {key!r}; the keys are {quoted(accepted, len(accepted))}")
         if option in given:
             raise ValueError(f"{name}: {key!r} is there twice, with a dash and with an underscore")
+        if option in NUMBERS_OR_TEXTS and isinstance(value, float):
+            value = str(value)
         given[option] = _value(value, accepted[option], option in LISTS, f"{name}: {key}")
     return given
 

@@ -9,18 +9,24 @@ import tempfile
 from collections.abc import Callable, Collection
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp._files import replace_file
 from fastmlp._serialization import may_replace
-from fastmlp.data import Table, read_csv
+from fastmlp.data import Table, read, read_csv, read_idx
+from fastmlp.data._read import choose_reader
+from fastmlp.data._source import resolve
 
 if TYPE_CHECKING:
     from fastmlp import Network
 
 IRIS = "iris"
-IRIS_TARGET = "species"
+
+_MOST_DENSE = 4 * 10**9  # bytes
 
 #: Stands for standard input or output in place of a file's name.
 STREAM = "-"
@@ -30,23 +36,70 @@ class _StandardInput(io.BytesIO):
     name = "standard input"
 
 
+class Loaded(NamedTuple):
+    """A table, with the target and the scaling (see `TableEncoder`) that its kind of data suggests."""
+
+    table: Table
+    target: str | None = None
+    scale: str = "standard"
+
+
 def load_table(name: str, text: Collection[str] = ()) -> Table:
-    """Read a CSV file, standard input, or the iris data that comes with the package."""
-    if name == STREAM:
-        if sys.stdin is None:
-            raise ValueError("standard input is closed")
-        return read_csv(_StandardInput(sys.stdin.buffer.read()), text=text)
+    """Read a file of any format, standard input, or the iris data; see `load_data`."""
+    return load_data(name, text).table
+
+
+def load_data(name: str, text: Collection[str] = (), labels: str | None = None) -> Loaded:
+    """Read a file of any format, standard input, or the iris data that comes with the package.
+
+    Columns of arrays are called "0", "1" and so on, and the target that comes with them "target".
+
+    Parameters
+    ----------
+    name : str
+    text : collection of str
+        Columns of a CSV file to keep as texts.
+    labels : str, optional
+        The file of the labels, where images are in a file of their own (IDX).
+    """
     if name == IRIS:
         with (files("fastmlp.datasets") / "iris.csv").open("rb") as file:
             table = read_csv(file, text=text)
         table.source = IRIS
-        return table
-    if Path(name).is_dir():
-        raise ValueError(f"{name}: this is a directory, not a CSV file")
+        return Loaded(table, "species")
+    source: Any = name
+    if name == STREAM:
+        if sys.stdin is None:
+            raise ValueError("standard input is closed")
+        source = _StandardInput(sys.stdin.buffer.read())
+    elif Path(name).is_dir():
+        raise ValueError(f"{name}: this is a directory, not a file")
     try:
-        return read_csv(name, text=text)
-    except FileNotFoundError:
-        raise ValueError(f"{name}: no such file") from None
+        content = resolve(source)
+        reader = choose_reader(content)
+        if reader is read_csv:
+            return Loaded(read_csv(content, text=text))
+        X, y = read(content, labels if reader is read_idx else None)
+    except FileNotFoundError as error:
+        raise ValueError(f"{error.filename}: no such file") from None
+    return Loaded(X) if isinstance(X, Table) else _load_array(X, y, name)
+
+
+def _load_array(X: Any, y: NDArray[Any] | None, source: str) -> Loaded:
+    if len(X.shape) != 2:
+        raise ValueError(f"{source}: an array of shape (rows, columns) is needed, got {X.shape}")
+    if hasattr(X, "tocsr"):
+        if 8 * X.shape[0] * X.shape[1] > _MOST_DENSE:
+            raise ValueError(
+                f"{source}: {X.shape[0]} x {X.shape[1]} sparse elements are too many for a table; "
+                "use fastmlp.train, which does not make them dense"
+            )
+        X = X.toarray()
+    columns = {str(i): column for i, column in enumerate(np.ascontiguousarray(X.T))}
+    scale = "common" if X.dtype == np.uint8 else "standard"  # pixels, whose columns have one unit
+    if y is None:
+        return Loaded(Table(columns, source=source), None, scale)
+    return Loaded(Table(columns | {"target": y}, source=source), "target", scale)
 
 
 def load_model(name: str) -> Network:

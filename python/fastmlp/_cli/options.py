@@ -12,18 +12,28 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from fastmlp import Adam, Cosine, OneCycle
+
 _MODEL = "A model saved by fastmlp (.safetensors)."
 
 Version = Annotated[bool, Option("--version", help="Print the version and exit.", is_eager=True)]
 
-_DATA = "A CSV file, plain or gzipped; - for standard input; or iris, the data that comes along."
+_DATA = (
+    "A file: CSV, Parquet, Arrow, NumPy, IDX or svmlight, also gzipped; - for standard input; or iris, "
+    "the data that comes along."
+)
 
 Data = Annotated[str, Argument(metavar="DATA", help=_DATA)]
 DataOrConfig = Annotated[str | None, Argument(metavar="DATA", help=_DATA)]
 Config = Annotated[
     str | None, Option(help="A TOML file of these options, such as hidden = [64, 64]; given ones win.")
 ]
-Target = Annotated[str | None, Option(help="The column to predict: its name, or its place from 0.")]
+Target = Annotated[
+    str | None,
+    Option(
+        help="The column to predict: its name, or its place from 0; of IDX images, the file of the labels."
+    ),
+]
 Inputs = Annotated[
     str | None, Option("--x", help="The input columns, by name or place: a,b. [all but the target]")
 ]
@@ -39,6 +49,20 @@ Test = Annotated[
 Validation = Annotated[
     float | None, Option(help="The part of the training rows to validate on after each epoch.")
 ]
+Scale = Annotated[
+    str | None,
+    Option(
+        help="Of numbers: standard, robust (against outliers) or common (one for all columns). "
+        "[standard; common for pixels]"
+    ),
+]
+Checkpoint = Annotated[str | None, Option(help="Folder to write checkpoints to.")]
+Every = Annotated[int | None, Option(help="Epochs from one checkpoint to the next. [1]")]
+Keep = Annotated[int | None, Option(help="How many checkpoints stay. [3]")]
+Resume = Annotated[
+    str | None,
+    Option(help="Folder of checkpoints of the same run, to go on from; may be that of --checkpoint."),
+]
 Report = Annotated[
     str | None, Option(help="Where to write a report, one HTML file with pictures. Replaces a report only.")
 ]
@@ -47,7 +71,7 @@ Quiet = Annotated[bool | None, Option("--quiet", help="Print nothing but warning
 Save = Annotated[
     str | None, Option(help="Where to save the model. Replaces a model of fastmlp, never another file.")
 ]
-Hidden = Annotated[str | None, Option(help="Widths of the hidden layers: 64,64; or none. [100]")]
+Hidden = Annotated[str | None, Option(help="Widths of the hidden layers: 64,64; or none. [128,64]")]
 Activation = Annotated[
     str | None,
     Option(
@@ -63,14 +87,23 @@ Loss = Annotated[
     ),
 ]
 OutputActivation = Annotated[str | None, Option(help="Activation of the output. [auto: the loss's]")]
-Optimizer = Annotated[str | None, Option(help="sgd, rmsprop, adagrad, adam, adamw or lbfgs. [adam]")]
-LearningRate = Annotated[float | None, Option(help="Step size. [the optimizer's]")]
+Optimizer = Annotated[
+    str | None,
+    Option(help="sgd, rmsprop, adagrad, adam, adamw, adamw(weight decay) or lbfgs. [adamw(0.1), or adam]"),
+]
+LearningRate = Annotated[
+    str | None,
+    Option(
+        help="Step size, or a schedule with its largest: cosine(0.003), one_cycle(0.01). "
+        "[one_cycle(0.01), or the optimizer's]"
+    ),
+]
 BatchSize = Annotated[str | None, Option(help="Rows in a batch, full or auto. [auto: at most 200]")]
 Epochs = Annotated[
     int | None, Option(help="Passes over the training rows. [200, or more to make 3000 steps]")
 ]
 L2 = Annotated[float | None, Option(help="Penalty l2/2 on the sum of squared weights. [0]")]
-Dropout = Annotated[float | None, Option(help="The part of the hidden units dropped in a step. [0]")]
+Dropout = Annotated[float | None, Option(help="The part of the hidden units dropped in a step. [0.1, or 0]")]
 ClipNorm = Annotated[float | None, Option(help="A longer gradient is scaled down to this length.")]
 Patience = Annotated[int | None, Option(help="Stop after so many epochs without a lower loss.")]
 MinDelta = Annotated[float | None, Option(help="How much lower, for --patience. [0]")]
@@ -91,7 +124,7 @@ Threads = Annotated[int | None, Option(help="Most threads to use; results do not
 Model = Annotated[str, Argument(metavar="MODEL", help=_MODEL)]
 ModelOrNone = Annotated[str | None, Argument(metavar="MODEL", help=_MODEL)]
 File = Annotated[
-    str, Argument(metavar="FILE", help="A CSV file with the columns the model was trained on; -; or iris.")
+    str, Argument(metavar="FILE", help="A file with the columns the model was trained on; -; or iris.")
 ]
 Output = Annotated[str | None, Option(help="The file to write, or - for standard output. [-]")]
 ModelTarget = Annotated[str | None, Option("--target", help="The column of the truth. [the model's]")]
@@ -107,6 +140,9 @@ BenchDtype = Annotated[str, Option("--dtype", help="float32 or float64.")]
 NumberInputs = Annotated[int, Option("--inputs", min=1, help="Inputs of the network.")]
 NumberOutputs = Annotated[int, Option("--outputs", min=2, help="Classes to tell apart.")]
 Seconds = Annotated[float, Option(help="About how long each measurement takes.")]
+
+#: The options that are a number or a text.
+NUMBERS_OR_TEXTS = ("learning_rate",)
 
 #: The options that are several words with commas between them.
 LISTS = ("hidden", "activation", "ignore", "x")
@@ -127,6 +163,33 @@ def read_hidden(text: str) -> tuple[int, ...]:
 def read_activation(text: str) -> str | list[str]:
     """Read "relu" as one name and "relu,tanh" as one name a layer."""
     return [name.strip() for name in text.split(",")] if "," in text else text
+
+
+_SCHEDULES = {"cosine": Cosine, "one_cycle": OneCycle}
+
+
+def read_learning_rate(text: str) -> float | Cosine | OneCycle:
+    """Read "0.01" as a number and "cosine(0.01)" or "one_cycle(0.01)" as a schedule."""
+    name, bracket, rate = text.strip().removesuffix(")").partition("(")
+    try:
+        return _SCHEDULES[name](float(rate)) if bracket else float(text)
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"--learning-rate must be a number, cosine(rate) or one_cycle(rate), rate above 0; got {text!r}"
+        ) from None
+
+
+def read_optimizer(text: str) -> str | Adam:
+    """Read "adamw(0.1)" as AdamW with this weight decay; other names stand for themselves."""
+    name, bracket, decay = text.strip().removesuffix(")").partition("(")
+    if name != "adamw" or not bracket:
+        return text
+    try:
+        return Adam(weight_decay=float(decay))
+    except ValueError:
+        raise ValueError(
+            f"--optimizer: the weight decay must be a number of at least 0, got {text!r}"
+        ) from None
 
 
 def read_batch_size(text: str) -> int | str | None:

@@ -36,7 +36,7 @@ def describe_table(data: Table, inputs: tuple[str, ...], target: str) -> Html:
 
 
 def _rows(data: Table, inputs: tuple[str, ...], target: str) -> Iterator[tuple[object, ...]]:
-    kinds = {"i": "whole numbers", "f": "numbers", "O": "texts"}
+    kinds = {"i": "whole numbers", "f": "numbers", "b": "true or false", "M": "dates", "O": "texts"}
     for name in data.names:
         role = "target" if name == target else "input" if name in inputs else "ignored"
         column = data[name]
@@ -47,7 +47,9 @@ def _rows(data: Table, inputs: tuple[str, ...], target: str) -> Iterator[tuple[o
 def _values(column: Column) -> str:
     if not len(column):
         return "none"
-    if column.dtype != object:
+    if column.dtype.kind == "M":
+        return f"{column.min()} to {column.max()}"
+    if column.dtype.kind in "if":
         return f"{column.min():.6g} to {column.max():.6g}, mean {column.mean():.6g}"
     values, counts = np.unique(column.astype(str), return_counts=True)
     most = np.argsort(-counts, kind="stable")[:_VALUES]

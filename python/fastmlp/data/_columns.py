@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastmlp.data._cells import is_number, parse_dates
 from fastmlp.data._checks import boolean, fields, finite, string
-from fastmlp.data._scaling import SCALINGS, Floats, median, standardize
+from fastmlp.data._scaling import Floats, Scaling, median, standardize
 from fastmlp.data._table import Table, missing_values
 
 _FLAGS = {"true": 1.0, "false": 0.0}
@@ -59,12 +59,12 @@ class NumberColumn:
     indicator: bool
 
     @classmethod
-    def fit(cls, table: Table, name: str, scaling: str) -> NumberColumn:
+    def fit(cls, table: Table, name: str, scaling: Scaling) -> NumberColumn:
         """Take center, scale and median from a table."""
         values = cls.values(table, name)
         missing = np.isnan(values)
         known = values[~missing]
-        center, scale = SCALINGS[scaling](known)
+        center, scale = scaling(known)
         return cls(name, center, scale, median(known), bool(missing.any()))
 
     @staticmethod

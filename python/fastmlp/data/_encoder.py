@@ -13,7 +13,7 @@ from fastmlp.data._categories import CategoryColumn, EmbeddingColumn, fit_texts
 from fastmlp.data._checks import array, fields, strings
 from fastmlp.data._columns import BoolColumn, DateColumn, EncodedColumn, NumberColumn
 from fastmlp.data._frames import read_frame
-from fastmlp.data._scaling import SCALINGS
+from fastmlp.data._scaling import SCALINGS, Scaling
 from fastmlp.data._table import Table, quoted
 from fastmlp.data._target import LabelTarget, Task, ValueTarget, check_present, choose_task
 
@@ -49,9 +49,11 @@ class TableEncoder:
         The column to predict. Tables given to ``transform`` need not have it.
     task : {"auto", "classification", "regression"}, default "auto"
         Whether the target holds labels or quantities; "auto" leaves it to `choose_task`.
-    scale : {"standard", "robust"}, default "standard"
+    scale : {"standard", "robust", "common"}, default "standard"
         "robust" takes the median for the mean, and the interquartile range / 1.349 for the standard deviation
-        where it is not 0, so that outliers do not decide the scale. The target is not concerned.
+        where it is not 0, so that outliers do not decide the scale. "common" takes mean and standard
+        deviation of all columns of numbers together, which suits columns of one unit, such as pixels. The
+        target is not concerned.
     scale_target : bool, default True
         Whether quantities are standardised. False suits counts and outputs that have bounds.
     ignore : collection of str, default ()
@@ -73,7 +75,7 @@ class TableEncoder:
         target: str | None = None,
         *,
         task: Task | Literal["auto"] = "auto",
-        scale: Literal["standard", "robust"] = "standard",
+        scale: Literal["standard", "robust", "common"] = "standard",
         scale_target: bool = True,
         ignore: Collection[str] = (),
         max_one_hot: int = 32,
@@ -123,7 +125,8 @@ class TableEncoder:
             what = "rows" if names else "input columns are left"
             raise ValueError(f"{table.source}: no {what} to learn from")
         target = None if self.target is None else self._fit_target(table, self.target)
-        columns = tuple(self._fit_column(table, name) for name in names)
+        scaling = self._scaling(table, names)
+        columns = tuple(self._fit_column(table, name, scaling) for name in names)
         self.columns, self._target = columns, target
         return self
 
@@ -273,13 +276,25 @@ class TableEncoder:
         size = f"{len(self.columns)} columns, {len(self.feature_names)} inputs"
         return f"<TableEncoder target={self.target!r}: {size}>"
 
-    def _fit_column(self, table: Table, name: str) -> EncodedColumn:
+    def _scaling(self, table: Table, names: list[str]) -> Scaling:
+        """Return what gives the center and scale of a column of numbers."""
+        own = SCALINGS[self.scale]
+        if self.scale != "common":
+            return own
+        values = [NumberColumn.values(table, name) for name in names if table[name].dtype.kind in "if"]
+        together = np.concatenate(values) if values else np.empty(0)
+        center_and_scale = own(together[~np.isnan(together)])
+        return lambda _: center_and_scale
+
+    def _fit_column(self, table: Table, name: str, scaling: Scaling) -> EncodedColumn:
         kind = table[name].dtype.kind
         if kind == "O":
             return fit_texts(table, name, self.max_one_hot, self.min_count)
         if kind == "b":
             return BoolColumn.fit(table, name)
-        return (DateColumn if kind == "M" else NumberColumn).fit(table, name, self.scale)
+        if kind == "M":
+            return DateColumn.fit(table, name, SCALINGS[self.scale])
+        return NumberColumn.fit(table, name, scaling)
 
     def _fit_target(self, table: Table, name: str) -> LabelTarget | ValueTarget:
         check_present(table, name)

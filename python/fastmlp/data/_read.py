@@ -107,14 +107,15 @@ def read(
             raise TypeError(f"a data frame takes no options, got {quoted(options)}")
         return select(read_frame(source), x, y)
     data = resolve(source)
-    reader = _choose_reader(data)
+    reader = choose_reader(data)
     read_pair = _READ_PAIR.get(reader)
     if read_pair is None:
         return select(reader(data, **options), x, y)
     return read_pair(data, x, y, **options)
 
 
-def _choose_reader(source: Path | Buffer) -> Reader:
+def choose_reader(source: Path | Buffer) -> Reader:
+    """Return the reader of a file's format, by its content and its name."""
     with opened(source) as (file, name):
         head = file.read(_HEAD)
     for magic, reader in _BY_CONTENT.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +35,13 @@ def median_and_scale(values: Floats) -> tuple[float, float]:
     return median(values), spread or mean_and_scale(values)[1]
 
 
-#: How the columns of numbers may be scaled.
-SCALINGS: dict[str, Callable[[Floats], tuple[float, float]]] = {
+Scaling: TypeAlias = Callable[[Floats], tuple[float, float]]
+
+#: How the columns of numbers may be scaled; "common" is "standard" of all columns together.
+SCALINGS: dict[str, Scaling] = {
     "standard": mean_and_scale,
     "robust": median_and_scale,
+    "common": mean_and_scale,
 }
 
 
