@@ -1,0 +1,135 @@
+"""Networks to export, and how close another program must come to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+import fastmlp
+import reference
+from fastmlp.data import Table, TableEncoder
+
+HIDDEN = ("identity", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh", "sigmoid")
+DTYPES = ("float32", "float64")
+
+#: Every loss, with each of the output activations that it can have.
+OUTPUTS = [
+    ("softmax_cross_entropy", "softmax"),
+    ("binary_cross_entropy", "sigmoid"),
+    ("poisson", "exp"),
+    *product(("squared_error",), HIDDEN),
+    *product(("absolute_error", "huber(1.5)", "quantile(0.3)", "hinge"), ("identity", "tanh")),
+]
+
+NAN = float("nan")
+
+
+def network(
+    sizes: tuple[int, ...] = (4, 7, 5, 3),
+    activation: str = "tanh",
+    loss: str = "squared_error",
+    output_activation: str = "auto",
+    dtype: str = "float32",
+) -> fastmlp.Network:
+    """Return a network whose biases are not zero."""
+    net = fastmlp.Network(sizes, activation, loss, output_activation, dtype=dtype, seed=1)
+    net.parameters += np.random.default_rng(1).normal(0, 0.3, net.n_parameters).astype(dtype)
+    return net
+
+
+def rows(n: int, width: int, dtype: str = "float32") -> np.ndarray:
+    return np.random.default_rng(2).normal(0, 2, (n, width)).astype(dtype)
+
+
+def assert_rows_close(actual: np.ndarray, expected: np.ndarray, rtol: float) -> None:
+    """Check that each number is as close as rtol times the largest number of its row, or 1 if that is more.
+
+    The terms of an output's sum are of size 1 here; where they cancel, rounding is relative to them.
+    """
+    assert actual.dtype == expected.dtype
+    assert actual.shape == expected.shape
+    worst = (np.abs(actual - expected) / np.abs(expected).max(axis=-1, keepdims=True, initial=1)).max(
+        initial=0
+    )
+    assert worst <= rtol, f"a number is off by {worst:.2g} of its row's largest"
+
+
+def homes() -> Table:
+    return Table(
+        {
+            "age": [20, 30, 40, 50],
+            "rooms": [1.0, NAN, 2.0, 6.0],
+            "city": np.array(["Rome", "Oslo", None, "Rome"], dtype=object),
+            "flat": [7.0, 7.0, 7.0, 7.0],
+            "none": np.array([None] * 4, dtype=object),
+            "label": [0.5, 1.5, 1.0, 0.25],
+            "price": [1000.0, 1200.0, 1300.0, 1400.0],
+            "kind": np.array(["b", "a", "a", "b"], dtype=object),
+        }
+    )
+
+
+def new_homes() -> Table:
+    """Return rows with missing values everywhere and a city that the encoder has not seen."""
+    return Table(
+        {
+            "age": [25.0, NAN, 45.5, 20.0],
+            "rooms": [NAN, 2.0, 100.0, 3.0],
+            "city": np.array([None, "Paris", "Oslo", "Rome"], dtype=object),
+            "flat": [7.0, 8.0, NAN, 7.0],
+            "none": np.array([None, "x", None, ""], dtype=object),
+            "label": [0.5, 1.5, 1.0, 0.25],
+        }
+    )
+
+
+def network_of_homes(target: str, dtype: str) -> fastmlp.Network:
+    """Return a network with an encoder that predicts the price or the kind of a home."""
+    encoder = TableEncoder(target, ignore=["price" if target == "kind" else "kind"]).fit(homes())
+    outputs, loss = (2, "softmax_cross_entropy") if target == "kind" else (1, "squared_error")
+    net = network((len(encoder.feature_names), 5, outputs), "gelu", loss, dtype=dtype)
+    net.encoder = encoder
+    if target == "kind":
+        net.classes = np.array(["a", "b"])
+    return net
+
+
+@dataclass
+class EmbeddedNetwork:
+    """What the exports read of a network with embeddings, computed by the reference."""
+
+    dtype: np.dtype
+    embeddings = ((1, 3, 2), (3, 4, 1))
+    layer_sizes = (5, 6, 2)
+    activations = ("relu",)
+    output_activation = "identity"
+    loss = "squared_error"
+    classes = None
+    encoder = None
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(3)
+        self.tables = tuple(
+            rng.normal(size=(codes, width)).astype(self.dtype) for _, codes, width in self.embeddings
+        )
+        shapes = [((6, 6), 6), ((6, 2), 2)]
+        self.weights = [rng.normal(size=W).astype(self.dtype) for W, _ in shapes]
+        self.biases = [rng.normal(size=b).astype(self.dtype) for _, b in shapes]
+        self.parameters = np.zeros(0, self.dtype)
+
+    def rows(self) -> np.ndarray:
+        X = rows(20, 5, self.dtype.name)
+        X[:, 1], X[:, 3] = np.arange(20) % 3, np.arange(20) % 4
+        return X
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        a = np.hstack(
+            [X[:, [0, 2, 4]], self.tables[0][X[:, 1].astype(int)], self.tables[1][X[:, 3].astype(int)]]
+        )
+        for W, b, name in zip(
+            self.weights, self.biases, (*self.activations, self.output_activation), strict=True
+        ):
+            a = reference.ACTIVATIONS[name][0](a @ W + b)
+        return a
