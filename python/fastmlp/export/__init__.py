@@ -1,5 +1,6 @@
 """Networks for other programs: ONNX, PyTorch and C, and networks from ONNX and PyTorch."""
 
 from fastmlp.export._onnx import to_onnx
+from fastmlp.export._onnx_import import from_onnx
 
-__all__ = ["to_onnx"]
+__all__ = ["from_onnx", "to_onnx"]
