@@ -106,7 +106,12 @@ def test_a_model_of_tables_is_refused(path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------- other exporters
 
-HALVES = {"s": np.float32(math.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5)}
+HALVES = {
+    "s": np.float32(math.sqrt(2)),
+    "one": np.float32(1),
+    "half": np.float32(0.5),
+    "twenty": np.float32(20),
+}
 ELSEWHERE: dict[str, tuple[str, list[Any]]] = {
     "gelu in five nodes": (
         "gelu",
@@ -130,6 +135,14 @@ ELSEWHERE: dict[str, tuple[str, list[Any]]] = {
     ),
     "silu": ("silu", [("Sigmoid", ["z"], "s1", {}), ("Mul", ["z", "s1"], "a", {})]),
     "silu, turned": ("silu", [("Sigmoid", ["z"], "s1", {}), ("Mul", ["s1", "z"], "a", {})]),
+    "softplus with a threshold": (
+        "softplus",
+        [
+            ("Softplus", ["z"], "s1", {}),
+            ("Greater", ["z", "twenty"], "g", {}),
+            ("Where", ["g", "z", "s1"], "a", {}),
+        ],
+    ),
     "leaky": ("leaky_relu", [("LeakyRelu", ["z"], "a", {"alpha": 0.01})]),
     "leaky by default": ("leaky_relu", [("LeakyRelu", ["z"], "a", {})]),
     "elu by default": ("elu", [("Elu", ["z"], "a", {})]),

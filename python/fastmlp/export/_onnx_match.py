@@ -32,11 +32,17 @@ def _silu_by_sigmoid(graph: Graph, z: str) -> str:
     return graph.add("Mul", z, graph.add("Sigmoid", z))
 
 
+def _softplus_with_threshold(graph: Graph, z: str) -> str:
+    """Add PyTorch's softplus: z itself above 20, which it is there to all digits of float32."""
+    return graph.add("Where", graph.add("Greater", z, 20.0), z, graph.add("Softplus", z))
+
+
 #: Ways of other exporters.
 _ELSEWHERE: dict[str, list[Compose]] = {
     "gelu": [op("Gelu"), *(_gelu_as(scaled, last) for scaled in ("Div", "Mul") for last in range(3))],
     "silu": [_silu_by_sigmoid],
     "sigmoid": [op("Sigmoid")],
+    "softplus": [_softplus_with_threshold],
 }
 
 
