@@ -2,5 +2,6 @@
 
 from fastmlp.export._onnx import to_onnx
 from fastmlp.export._onnx_import import from_onnx
+from fastmlp.export._torch import from_torch, to_torch
 
-__all__ = ["from_onnx", "to_onnx"]
+__all__ = ["from_onnx", "from_torch", "to_onnx", "to_torch"]

@@ -1,0 +1,171 @@
+"""Networks to and from PyTorch's nn.Sequential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from fastmlp.export import _common as common
+from fastmlp.export._layers import Layers, check_loss
+
+if TYPE_CHECKING:
+    from fastmlp import Network
+
+#: Each activation: its name in torch.nn, and the values its arguments may have; it is made with the first.
+#: Softplus gives z itself above the threshold; that is exact from 20 in float32, from 40 in float64.
+_MODULES: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {
+    "relu": ("ReLU", {}),
+    "leaky_relu": ("LeakyReLU", {"negative_slope": (0.01,)}),
+    "elu": ("ELU", {"alpha": (1.0,)}),
+    "gelu": ("GELU", {"approximate": ("none",)}),
+    "silu": ("SiLU", {}),
+    "softplus": ("Softplus", {"beta": (1.0,), "threshold": (40.0, 20.0)}),
+    "tanh": ("Tanh", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "softmax": ("Softmax", {"dim": (1, -1)}),
+}
+
+#: Modules that change nothing when a trained network is run on rows.
+_WITHOUT_EFFECT = ("Identity", "Dropout", "AlphaDropout", "Flatten")
+
+
+def to_torch(network: Network) -> Any:
+    """Return a network as PyTorch modules that compute what `Network.forward` does.
+
+    The output activation is the last module. A network with embeddings begins with a module that looks up the
+    codes. The encoder, labels and units stay behind: rows are those of ``network.encoder.transform``.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Linear layers and activations in turn, in the network's dtype; the weights are copies.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    """
+    torch = _import_torch()
+    from fastmlp.export._torch_modules import ColumnEmbeddings, Exp
+
+    modules: list[Any] = []
+    tables = [(column, torch.tensor(table)) for column, table in common.embeddings(network)]
+    if tables:
+        modules.append(ColumnEmbeddings(common.plain_columns(network), tables))
+    for W, b, name in zip(network.weights, network.biases, common.layer_activations(network), strict=True):
+        linear = torch.nn.Linear(*W.shape, device="meta")  # no numbers are drawn
+        linear.weight, linear.bias = (torch.nn.Parameter(torch.tensor(values)) for values in (W.T, b))
+        modules.append(linear)
+        if name == "exp":
+            modules.append(Exp())
+        elif name != "identity":
+            module, accepted = _MODULES[name]
+            modules.append(getattr(torch.nn, module)(**{key: values[0] for key, values in accepted.items()}))
+    return torch.nn.Sequential(*modules)
+
+
+def from_torch(module: Any, *, loss: str = "auto") -> Network:
+    """Return a network with the weights of PyTorch modules.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Linear layers (bias or not), each with an activation or none: ReLU, LeakyReLU(0.01), ELU(1),
+        GELU("none"), SiLU, Softplus(1), Tanh, Sigmoid; Softmax(1) or Softmax(-1) at the end. Dropout,
+        Flatten and Identity are left out; a Sequential may be inside another.
+    loss : str, default "auto"
+        "auto": softmax_cross_entropy, binary_cross_entropy or poisson if the outputs are softmax, sigmoid
+        or exp, and squared_error otherwise. Where one of those three losses is named and the outputs have
+        no activation, as for PyTorch's losses on logits, its activation is added.
+
+    Returns
+    -------
+    Network
+        Of the dtype of the weights, float32 or float64, which are copied; `forward` computes what the
+        modules do in evaluation mode. Classes are numbered.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    TypeError, ValueError
+        If module is no Sequential or has a part that a network cannot have; the message names the part. If
+        the loss is unknown or does not go with the outputs.
+    """
+    torch = _import_torch()
+    check_loss(loss)
+    if not isinstance(module, torch.nn.Sequential):
+        raise TypeError(f"module must be a torch.nn.Sequential, got {type(module).__name__}")
+    layers = Layers()
+    read = _readers(torch)
+    for where, part in _parts(torch, module, "module"):
+        if type(part) not in read:
+            names = ", ".join(sorted(known.__name__ for known in read))
+            raise ValueError(f"{where} is {type(part).__name__}; accepted are {names}")
+        read[type(part)](layers, part, where)
+    return layers.network(loss)
+
+
+def _import_torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise ImportError("PyTorch models need torch: pip install 'fastmlp[torch]'") from None
+    return torch
+
+
+def _parts(torch: Any, module: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Yield the modules in order, those of inner ones in their place."""
+    for i, part in enumerate(module):
+        if isinstance(part, torch.nn.Sequential):
+            yield from _parts(torch, part, f"{where}[{i}]")
+        else:
+            yield f"{where}[{i}]", part
+
+
+def _readers(torch: Any) -> dict[type, Callable[[Layers, Any, str], None]]:
+    """Return what adds a module of each class to the layers."""
+    from fastmlp.export._torch_modules import Exp
+
+    activations = {getattr(torch.nn, module): _activation for module, _ in _MODULES.values()}
+    nothing = {getattr(torch.nn, module): _nothing for module in _WITHOUT_EFFECT}
+    return {torch.nn.Linear: _linear, **activations, **nothing, Exp: _exp}
+
+
+def _linear(layers: Layers, linear: Any, where: str) -> None:
+    b = None if linear.bias is None else _array(linear.bias, where)
+    layers.dense(_array(linear.weight, where).T, b, where)
+
+
+def _array(values: Any, where: str) -> NDArray[Any]:
+    if str(values.dtype) not in ("torch.float32", "torch.float64"):  # NumPy does not have all others
+        raise ValueError(f"{where}: weights must be float32 or float64, got {values.dtype}")
+    array: NDArray[Any] = values.detach().cpu().numpy()
+    return array
+
+
+def _activation(layers: Layers, module: Any, where: str) -> None:
+    name, accepted = next(
+        (name, accepted) for name, (kind, accepted) in _MODULES.items() if kind == type(module).__name__
+    )
+    for argument, values in accepted.items():
+        given, wanted = getattr(module, argument), " or ".join(map(repr, values))
+        if given not in values:
+            raise ValueError(
+                f"{where}: the {argument} of {type(module).__name__} must be {wanted}, got {given!r}"
+            )
+    layers.activation(name, f"{where} ({type(module).__name__})")
+
+
+def _nothing(layers: Layers, module: Any, where: str) -> None:
+    pass
+
+
+def _exp(layers: Layers, module: Any, where: str) -> None:
+    layers.activation("exp", where)
