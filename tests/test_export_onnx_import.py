@@ -400,6 +400,15 @@ def test_damaged_files_are_named(how: str, path: Path) -> None:
     assert str(caught.value).startswith(f"{path}: ")
 
 
+def test_weights_of_an_unknown_type_are_named(path: Path) -> None:
+    graph(path, [("MatMul", ["x", "W0"], "y", {})], W0=W0)
+    model = onnx.load(path)
+    model.graph.initializer[0].data_type = 110
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match="the constant 'W0' has the unknown type 110"):
+        from_onnx(path)
+
+
 def test_no_damage_does_worse_than_an_error(path: Path) -> None:
     to_onnx(network(activation="gelu", loss="softmax_cross_entropy", dtype="float64"), path)
     content = path.read_bytes()

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 def embeddings(network: Network) -> tuple[tuple[int, NDArray[Any]], ...]:
     """Return (column of X, table of shape (codes, width)) for each embedding, in order."""
-    described = getattr(network, "embeddings", ())
-    tables = network.tables if described else ()  # type: ignore[attr-defined]  # set with embeddings
+    described, tables = getattr(network, "embeddings", ()), getattr(network, "tables", ())
     return tuple((column, table) for (column, *_), table in zip(described, tables, strict=True))
 
 

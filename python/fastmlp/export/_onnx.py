@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fastmlp import Network
 
-#: The oldest that have what is needed: of 2020, read by ONNX Runtime 1.6 and newer.
+#: Old ones, of 2020, that have all that is needed.
 OPSET, ML_OPSET, IR_VERSION = 13, 2, 7
 
 #: What protobuf can hold, less room for all but the parameters.
@@ -46,7 +46,8 @@ def to_onnx(network: Network, path: str | PathLike[str]) -> None:
     ``prediction`` of 0 and 1 and ``probabilities``; else ``prediction``, (n,) or (n, outputs), in the
     target's own units if the encoder standardised it. Labels are strings, int64, bool or double.
 
-    The file needs opset 13 and IR version 7: ONNX 1.8, ONNX Runtime 1.6 (both of 2020) or newer.
+    The file needs opset 13 and IR version 7, both of 2020. ONNX Runtime before 1.18 fails to load float64
+    networks with relu or tanh.
 
     Parameters
     ----------

@@ -98,24 +98,31 @@ class Model:
 
     def constant(self, value: str) -> NDArray[Any] | None:
         """Return the array that a value always is, None if it depends on the input."""
-        from onnx import helper, numpy_helper
+        from onnx import helper
 
         if value in self._initializers:
-            return np.asarray(numpy_helper.to_array(self._initializers[value]))
+            return _array(self._initializers[value])
         node = self.producers.get(value)
         if node is None:
             return None
         if node.op_type == "Constant":
             given = helper.get_attribute_value(node.attribute[0])
-            return np.asarray(numpy_helper.to_array(given) if node.attribute[0].name == "value" else given)
+            return _array(given) if node.attribute[0].name == "value" else np.asarray(given)
         if node.op_type not in ("Identity", "Transpose"):
             return None
         array = self.constant(node.input[0])
-        return (
-            array
-            if array is None or node.op_type == "Identity"
-            else array.transpose(attributes(node).get("perm"))
-        )
+        if array is None or node.op_type == "Identity":
+            return array
+        return array.transpose(attributes(node).get("perm"))
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    from onnx import numpy_helper
+
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except KeyError:
+        raise ValueError(f"the constant {tensor.name!r} has the unknown type {tensor.data_type}") from None
 
 
 def attributes(node: Any) -> dict[str, Any]:
