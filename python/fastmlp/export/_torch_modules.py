@@ -30,9 +30,8 @@ class ColumnEmbeddings(torch.nn.Module):
         super().__init__()
         self.plain = plain
         self.columns = [column for column, _ in tables]
-        self.tables = torch.nn.ModuleList(
-            torch.nn.Embedding.from_pretrained(table, freeze=False) for _, table in tables
-        )
+        embedding: Any = torch.nn.Embedding.from_pretrained  # which has no types
+        self.tables = torch.nn.ModuleList(embedding(table, freeze=False) for _, table in tables)
 
     def forward(self, X: Any) -> Any:
         """Return the plain columns of X and the rows of the tables side by side."""
