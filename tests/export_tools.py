@@ -56,38 +56,62 @@ def assert_rows_close(actual: np.ndarray, expected: np.ndarray, rtol: float) -> 
     assert worst <= rtol, f"a number is off by {worst:.2g} of its row's largest"
 
 
+CITIES = ["Bonn", "Kiev", "Lima", "Oslo", "Rome"]
+
+
 def homes() -> Table:
+    """Return rows with columns of every kind, among them one whose texts become codes."""
+    rng = np.random.default_rng(4)
     return Table(
         {
-            "age": [20, 30, 40, 50],
-            "rooms": [1.0, NAN, 2.0, 6.0],
-            "city": np.array(["Rome", "Oslo", None, "Rome"], dtype=object),
-            "flat": [7.0, 7.0, 7.0, 7.0],
-            "none": np.array([None] * 4, dtype=object),
-            "label": [0.5, 1.5, 1.0, 0.25],
-            "price": [1000.0, 1200.0, 1300.0, 1400.0],
-            "kind": np.array(["b", "a", "a", "b"], dtype=object),
+            "age": rng.integers(1, 80, 40),
+            "rooms": np.where(np.arange(40) % 9, rng.uniform(1, 9, 40), NAN),
+            "city": np.array([*CITIES[:3], None] * 10, dtype=object),
+            "street": np.array([CITIES[i % 5] for i in range(39)] + [None], dtype=object),
+            "heating": np.array(["gas", "oil"] * 20, dtype=object),
+            "flat": np.full(40, 7.0),
+            "none": np.array([None] * 40, dtype=object),
+            "garden": rng.random(40) > 0.3,
+            "built": np.datetime64("1990-01-01") + rng.integers(0, 9000, 40).astype("timedelta64[D]"),
+            "label": rng.uniform(0, 1, 40),
+            "price": rng.uniform(1000, 1400, 40),
+            "kind": np.array(["b", "a", "a", "b"] * 10, dtype=object),
         }
     )
 
 
 def new_homes() -> Table:
-    """Return rows with missing values everywhere and a city that the encoder has not seen."""
+    """Return rows with missing values everywhere and texts that the encoder has not seen."""
     return Table(
         {
             "age": [25.0, NAN, 45.5, 20.0],
             "rooms": [NAN, 2.0, 100.0, 3.0],
-            "city": np.array([None, "Paris", "Oslo", "Rome"], dtype=object),
+            "city": np.array([None, "Paris", "Bonn", "Lima"], dtype=object),
+            "street": np.array(["Rome", None, "Paris", "Bonn"], dtype=object),
+            "heating": np.array(["gas", "wood", None, "oil"], dtype=object),
             "flat": [7.0, 8.0, NAN, 7.0],
-            "none": np.array([None, "x", None, ""], dtype=object),
+            "none": np.array([None, "x", None, "y"], dtype=object),
+            "garden": [1.0, NAN, 0.0, 1.0],
+            "built": np.array(
+                ["2020-05-17", "NaT", "1969-12-31", "1990-01-01T12:00"], dtype="datetime64[us]"
+            ),
             "label": [0.5, 1.5, 1.0, 0.25],
         }
     )
 
 
+def as_numbers(column: np.ndarray) -> np.ndarray:
+    """Return a column as a user of another program writes it: dates in days, NaN where missing."""
+    if column.dtype.kind != "M":
+        return column.astype(float)
+    days = (column - np.datetime64(0, "D")) / np.timedelta64(1, "D")
+    return np.where(np.isnat(column), NAN, days)
+
+
 def network_of_homes(target: str, dtype: str) -> fastmlp.Network:
     """Return a network with an encoder that predicts the price or the kind of a home."""
-    encoder = TableEncoder(target, ignore=["price" if target == "kind" else "kind"]).fit(homes())
+    ignored = "price" if target == "kind" else "kind"
+    encoder = TableEncoder(target, ignore=[ignored], max_one_hot=4).fit(homes())
     outputs, loss = (2, "softmax_cross_entropy") if target == "kind" else (1, "squared_error")
     net = network((len(encoder.feature_names), 5, outputs), "gelu", loss, dtype=dtype)
     net.encoder = encoder

@@ -23,6 +23,7 @@ from export_tools import (
     NAN,
     OUTPUTS,
     EmbeddedNetwork,
+    as_numbers,
     assert_rows_close,
     network,
     network_of_homes,
@@ -223,9 +224,8 @@ def predict_table(net: fastmlp.Network, table: Table, folder: Path) -> list[str]
     to_c(net, folder / "model.h")
     blocks = []
     for row in range(table.n_rows):
-        values = ", ".join(
-            "NAN" if np.isnan(table[name][row]) else repr(float(table[name][row])) for name in numbers
-        )
+        given = [as_numbers(table[name])[row] for name in numbers]
+        values = ", ".join("NAN" if np.isnan(value) else repr(float(value)) for value in given)
         strings = ", ".join("NULL" if table[name][row] is None else f'"{table[name][row]}"' for name in texts)
         show = "double v = model_classes[model_predict(n, t)][0] - 'a';"
         if net.classes is None:
@@ -272,7 +272,7 @@ HOSTILE = [
 def test_hostile_names_and_categories_stay_text(tmp_path: Path) -> None:
     categories = np.array([*HOSTILE, "end"], dtype=object)
     columns: dict[str, Any] = {f"{name}!": np.arange(12.0) for name in HOSTILE}
-    encoder = TableEncoder("y").fit(Table({**columns, "text": categories, "y": np.arange(12.0)}))
+    encoder = TableEncoder("y", min_count=1).fit(Table({**columns, "text": categories, "y": np.arange(12.0)}))
     net = network((len(encoder.feature_names), 1), dtype="float64")
     net.encoder = encoder
     to_c(net, tmp_path / "model.h")

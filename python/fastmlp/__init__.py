@@ -7,16 +7,18 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from fastmlp import data, datasets
+from fastmlp import data, datasets, export
 from fastmlp._config import show_config
 from fastmlp._core import available_isas
 from fastmlp._history import History
-from fastmlp._network import Network, Trace
+from fastmlp._network import Network
 from fastmlp._optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
 from fastmlp._schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
 from fastmlp._serialization import load
 from fastmlp._threads import get_num_threads, set_num_threads
+from fastmlp._trace import Trace
 from fastmlp._train import train
+from fastmlp.export import from_onnx, from_torch
 
 if _TYPE_CHECKING:
     from fastmlp._estimators import MLPClassifier as MLPClassifier
@@ -42,6 +44,9 @@ __all__ = [
     "available_isas",
     "data",
     "datasets",
+    "export",
+    "from_onnx",
+    "from_torch",
     "get_num_threads",
     "load",
     "set_num_threads",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,26 @@ def replace_file(name: str | os.PathLike[str], content: bytes) -> None:
     except OSError as error:
         error.filename, error.filename2 = os.fspath(name), None  # not the temporary file's
         raise
+
+
+def replace_own_file(
+    name: str | os.PathLike[str], content: bytes, what: str, is_own: Callable[[Path], bool]
+) -> None:
+    """Write a file whole or not at all, over none but an empty one or one of its own sort.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    ValueError
+        If the name is a directory's, or there is a file that is not `what`.
+    """
+    path = Path(name)
+    if path.is_dir():
+        raise ValueError(f"path must name a file, got the directory {os.fspath(name)!r}")
+    if path.is_file() and path.stat().st_size and not is_own(path):
+        raise ValueError(f"{os.fspath(name)}: is there already and is not {what}; it is left as it is")
+    replace_file(path, content)
 
 
 def _write(path: Path, content: bytes) -> None:

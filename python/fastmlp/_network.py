@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,42 +27,15 @@ from fastmlp._history import History
 from fastmlp._init import initialize
 from fastmlp._sparse import Features, SparseRows, as_features, core_form
 from fastmlp._targets import Targets, as_targets, encode, parse_loss, per_quantile, row_weights
+from fastmlp._trace import Trace
 from fastmlp._validation import dtype_name, feature_names, integer, real
 
 if TYPE_CHECKING:
     from os import PathLike
 
+    from torch import nn
+
     from fastmlp.data import TableEncoder
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Every number of one forward and backward pass; n rows, layers 0 .. L-1 of the network.
-
-    Attributes
-    ----------
-    z : list of arrays, (n, O)
-        Pre-activations ``a_prev @ W + b``, one a layer.
-    a : list of arrays
-        Activations ``f(z)``; ``a[0]`` is X, or what its embeddings make of it, so there is one more than
-        layers; the last are the outputs.
-    delta : list of arrays, (n, O)
-        ``dLoss/dz``, with each row's weight and the division by their sum.
-    dW, db : list of arrays, (I, O) and (O,)
-        Gradients of the loss, with the l2 term in dW.
-    loss : float
-        The loss of all rows, with the l2 term.
-    dE : list of arrays, (codes, width)
-        Gradients of the tables, with the l2 term, one an embedding.
-    """
-
-    z: list[Array]
-    a: list[Array]
-    delta: list[Array]
-    dW: list[Array]  # noqa: N815 (the formula's name)
-    db: list[Array]
-    loss: float
-    dE: list[Array]  # noqa: N815
 
 
 class Network:
@@ -430,6 +402,24 @@ class Network:
         from fastmlp._serialization import save
 
         save(self, path)
+
+    def to_onnx(self, path: str | PathLike[str]) -> None:
+        """Write the network and its encoder as an ONNX model; see `fastmlp.export.to_onnx`."""
+        from fastmlp.export import to_onnx
+
+        to_onnx(self, path)
+
+    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
+        """Write the network and its encoder as one C99 header; see `fastmlp.export.to_c`."""
+        from fastmlp.export import to_c
+
+        to_c(self, path, name)
+
+    def to_torch(self) -> nn.Sequential:
+        """Return a torch.nn.Sequential with the same outputs; see `fastmlp.export.to_torch`."""
+        from fastmlp.export import to_torch
+
+        return to_torch(self)
 
     @cached_property
     def _core_predictor(self) -> Any:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fastmlp._architecture import checked_embeddings, checked_sizes, layer_shapes
-from fastmlp._files import replace_file
+from fastmlp._files import replace_own_file
 from fastmlp._history import History
 from fastmlp._network import Network
 
@@ -74,14 +74,7 @@ def from_metadata(described: dict[str, Any], parameters: NDArray[Any]) -> Networ
 
 def save(network: Network, path: str | PathLike[str]) -> None:
     """Write a network, over no file but another model."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"path must name a file, got the directory {os.fspath(path)!r}")
-    if path.is_file() and not may_replace(path):
-        raise ValueError(
-            f"{os.fspath(path)}: is there already and is not a fastmlp model; it is left as it is"
-        )
-    replace_file(path, serialized(network))
+    replace_own_file(path, serialized(network), "a fastmlp model", may_replace)
 
 
 def serialized(network: Network, run: RunRecord | None = None) -> bytes:

@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fastmlp._files import replace_own_file
+from fastmlp.data._columns import DateColumn
 from fastmlp.export import _common as common
 from fastmlp.export._c_columns import COLUMNS
 from fastmlp.export._c_text import Source, integer, number, quoted, string
@@ -175,8 +177,9 @@ def to_c(network: Network, path: str | PathLike[str], name: str = "model") -> No
       ``model_classes``; else it fills an array with the values, in the target's own units if the encoder
       standardised it, or with 0 and 1 for several labels at once;
     - with an encoder, ``void model_encode(const double *numbers, const char *const *texts, float *x)``, and
-      ``model_predict`` takes ``numbers`` (NaN where missing) and ``texts`` (UTF-8, NULL where missing) in the
-      place of x. The comment at the top says which column is where.
+      ``model_predict`` takes ``numbers`` (booleans as 0 and 1, dates as days since 1970-01-01, NaN where
+      missing) and ``texts`` (UTF-8, NULL where missing) in the place of x. The comment at the top says which
+      column is where.
 
     There is no state and no allocation; the activations of the two widest layers are on the stack.
 
@@ -201,7 +204,7 @@ def to_c(network: Network, path: str | PathLike[str], name: str = "model") -> No
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"name must be a C identifier (letters, digits and _, no digit first), got {name!r}")
     common.check_finite(network)
-    common.write(path, _header(network, name).encode("ascii"), "a C header of fastmlp", _is_header)
+    replace_own_file(path, _header(network, name).encode("ascii"), "a C header of fastmlp", _is_header)
 
 
 def _is_header(path: Path) -> bool:
@@ -240,7 +243,8 @@ def _comment(network: Network, source: Source) -> str:
     if network.encoder is not None:
         lines += ["", "   The columns of the table (NaN or NULL where missing; texts in UTF-8):"]
         for column, place in zip(network.encoder.columns, _places(network.encoder), strict=True):
-            lines.append(f"     {place}  {quoted(column.name)}")
+            days = ", in days since 1970-01-01" if column.kind == DateColumn.kind else ""
+            lines.append(f"     {place}  {quoted(column.name)}{days}")
     return "\n".join([*lines, "*/\n"])
 
 

@@ -1,29 +1,24 @@
-"""What every export asks about a network, and the care it takes with files."""
+"""What every export asks about a network."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._files import replace_file
 from fastmlp._targets import parse_loss
+from fastmlp.data._categories import CategoryColumn, EmbeddingColumn
 from fastmlp.data._target import ValueTarget
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from fastmlp import Network
 
 
 def embeddings(network: Network) -> tuple[tuple[int, NDArray[Any]], ...]:
     """Return (column of X, table of shape (codes, width)) for each embedding, in order."""
-    described, tables = getattr(network, "embeddings", ()), getattr(network, "tables", ())
-    return tuple((column, table) for (column, *_), table in zip(described, tables, strict=True))
+    pairs = zip(network.embeddings, network.tables, strict=True)
+    return tuple((column, table) for (column, *_), table in pairs)
 
 
 def plain_columns(network: Network) -> list[int]:
@@ -53,6 +48,23 @@ def units(network: Network) -> tuple[float, float] | None:
     if not isinstance(target, ValueTarget) or (target.scale, target.mean) == (1, 0):
         return None
     return target.scale, target.mean
+
+
+class Numbering(NamedTuple):
+    """The numbers of a column's categories: of the first, of any other text, of a missing one; -1 is none."""
+
+    first: int
+    other: int
+    missing: int
+
+
+def numbering(column: CategoryColumn | EmbeddingColumn) -> Numbering:
+    """Return the numbers that a column gives to texts: of an input, or of a row of its table."""
+    size = len(column.categories)
+    if isinstance(column, EmbeddingColumn):
+        return Numbering(1, 0, size + 1 if column.missing else 0)
+    other = size if column.other else -1
+    return Numbering(0, other, size + column.other if column.missing else other)
 
 
 def labels(network: Network) -> NDArray[Any] | None:
@@ -90,13 +102,3 @@ def check_finite(network: Network) -> None:
     tables = (table for _, table in embeddings(network))
     if not all(np.isfinite(values).all() for values in (*network.weights, *network.biases, *tables)):
         raise ValueError("a network whose parameters hold NaN or infinity cannot be exported")
-
-
-def write(path: str | PathLike[str], content: bytes, what: str, is_one: Callable[[Path], bool]) -> None:
-    """Write a file whole or not at all, over none but an empty one or one of its own sort."""
-    file = Path(path)
-    if file.is_dir():
-        raise ValueError(f"path must name a file, got the directory {os.fspath(path)!r}")
-    if file.is_file() and file.stat().st_size and not is_one(file):
-        raise ValueError(f"{os.fspath(path)}: is there already and is not {what}; it is left as it is")
-    replace_file(file, content)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._files import replace_own_file
 from fastmlp.export import _common as common
 from fastmlp.export._onnx_columns import COLUMNS, ML_DOMAIN
 from fastmlp.export._onnx_graph import Graph, activation
@@ -39,7 +40,8 @@ def to_onnx(network: Network, path: str | PathLike[str]) -> None:
 
     The input is ``X``, (n, inputs). If the network has an encoder, there is one input for each column of
     the table instead, (n, 1), named like the column (``column_3`` if that is empty or an output's name):
-    numbers in the network's dtype, NaN where missing; texts as strings, "" where missing.
+    numbers, booleans as 0 and 1 and dates as days since 1970-01-01 in the network's dtype, NaN where
+    missing; texts as strings, "" where missing.
 
     The outputs are what `predict` and `predict_proba` return: ``label`` (n,) and ``probabilities``
     (n, classes); for hinge, ``label`` and ``scores``, the output activations; for several labels at once,
@@ -72,7 +74,7 @@ def to_onnx(network: Network, path: str | PathLike[str]) -> None:
         raise ValueError(f"an ONNX file holds at most 2 GiB, the parameters are {size} bytes")
     model = _model(network)
     onnx.checker.check_model(model, full_check=True)
-    common.write(path, model.SerializeToString(), "an ONNX model", _is_onnx)
+    replace_own_file(path, model.SerializeToString(), "an ONNX model", _is_onnx)
 
 
 def import_onnx() -> Any:
