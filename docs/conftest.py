@@ -1,0 +1,47 @@
+"""The examples of these pages run as they stand there, page by page in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+
+
+def enter_folder(names: dict[str, Any]) -> None:
+    names["_folder"], names["_before"] = tempfile.mkdtemp(), Path.cwd()
+    os.chdir(names["_folder"])
+    names["no_torch"], names["no_compiler"] = find_spec("torch") is None, shutil.which("cc") is None
+
+
+def leave_folder(names: dict[str, Any]) -> None:
+    os.chdir(names["_before"])
+    shutil.rmtree(names["_folder"])
+
+
+def write_c(example: Example) -> None:
+    Path("main.c").write_text(example.parsed, encoding="utf-8")
+
+
+def run_shell(example: Example) -> None:
+    done = subprocess.run(example.parsed, shell=True, capture_output=True, text=True, check=True)
+    example.namespace["output"] = done.stdout
+
+
+pytest_collect_file = Sybil(
+    parsers=[
+        PythonCodeBlockParser(),
+        CodeBlockParser(language="c", evaluator=write_c),
+        CodeBlockParser(language="sh", evaluator=run_shell),
+        SkipParser(),
+    ],
+    patterns=["*.md"],
+    setup=enter_folder,
+    teardown=leave_folder,
+).pytest()
