@@ -273,7 +273,7 @@ def test_the_example_of_the_documentation_is_understood(run: Run) -> None:
     Path("run.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
     assert run("train", "--config", "run.toml") == (2, "", "fastmlp: error: houses.csv.gz: no such file\n")
     general = {"--install-completion", "--show-completion", "--help"}
-    options = set(re.findall(r"--[a-z][a-z-]*", page)) - general
+    options = set(re.findall(r"--[a-z][a-z0-9-]*", page)) - general
     commands = ("train", "predict", "evaluate", "report", "export", "info", "bench")
     known = "".join(run(command, "--help")[1] for command in commands)
     assert options <= set(re.findall(r"--[a-z][a-z0-9-]*", known))

@@ -1,4 +1,4 @@
-"""The command line: Ctrl-C, the bar on the terminal, and export."""
+"""The command line: Ctrl-C, and the bar on the terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from fastmlp._cli import train as train_command
 from fastmlp._cli.files import load_table
 from fastmlp._history import History
 from fastmlp._progress import epoch_bar
-from fastmlp.cli import main
 from fastmlp.data import TableEncoder, holdout
 
 if TYPE_CHECKING:
@@ -135,63 +134,3 @@ def test_the_bar_shows_epoch_losses_speed_and_the_time_left(
 def test_there_is_no_bar_where_standard_error_is_no_terminal() -> None:
     with epoch_bar(True, 20, 100) as bar:
         assert bar is None
-
-
-# ----------------------------------------------------------------------------------------------------- export
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Put writers into the place of the library's, that note what they were asked for."""
-    names: list[str] = []
-
-    def writer(kind: str) -> Any:
-        def write(network: fastmlp.Network, path: Any) -> None:
-            names.append(f"{kind} {network.layer_sizes}")
-            Path(path).write_bytes(b"\x08\xff" if kind == "onnx" else b"int x;\n")
-
-        return write
-
-    fake = SimpleNamespace(to_onnx=writer("onnx"), to_c=writer("c"))
-    monkeypatch.setattr(fastmlp, "export", fake, raising=False)
-    return names
-
-
-@pytest.mark.parametrize("kind", ["onnx", "c"])
-def test_export_hands_the_model_to_the_writer_of_its_form(
-    run: Run, model: Path, written: list[str], kind: str
-) -> None:
-    assert run("export", model, "--to", kind, "--output", "out") == (0, "", "")
-    assert written == [f"{kind} (4, 6, 3)"]
-    assert Path("out").exists()
-
-
-def test_export_writes_to_standard_output(
-    tmp_path: Path, written: list[str], capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
-    model = tmp_path / "m.safetensors"
-    fastmlp.Network((4, 6, 3)).save(model)
-    assert main(["export", str(model), "--to", "onnx", "--output", "-"]) == 0
-    assert capfdbinary.readouterr().out == b"\x08\xff"
-    assert list(tmp_path.iterdir()) == [model]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        ("iris.safetensors --to java --output x", "--to must be onnx or c, got 'java'"),
-        ("iris.safetensors --to c --output iris.safetensors", "--output: iris.safetensors is the file to"),
-        ("iris.safetensors --to c --output no/x.c", "--output: no/x.c: there is no folder 'no'"),
-        ("absent.safetensors --to c --output x.c", "absent.safetensors: no such file"),
-        ("iris.safetensors --to c", "Missing option '--output'"),
-        ("iris.safetensors --output x.c", "Missing option '--to'"),
-    ],
-)
-def test_what_cannot_be_exported_is_one_line(
-    run: Run, model: Path, written: list[str], arguments: str, line: str
-) -> None:
-    status, out, err = run("export", *arguments.split())
-    assert (status, out) == (2, "")
-    assert err.startswith(f"fastmlp: error: {line}")
-    assert err.count("\n") == 1
-    assert written == []

@@ -287,6 +287,20 @@ def test_bad_limits_are_named(options: dict[str, Any], error: type[Exception], m
         fastmlp.train(*rows(), **options)
 
 
+def test_lbfgs_takes_no_streamed_rows() -> None:
+    X, y = rows()
+    with pytest.raises(ValueError, match="optimizer 'lbfgs' needs all rows in memory"):
+        fastmlp.train(iter([(X, y)]), optimizer="lbfgs")
+
+
+@pytest.mark.parametrize("target", ["values", "several"])
+def test_class_weights_need_labels(target: str) -> None:
+    X, _ = rows()
+    y = X[:, 0] if target == "values" else np.abs(X[:, :2])
+    with pytest.raises(ValueError, match="class_weight needs y to be labels"):
+        fastmlp.train(X, y, memory_limit="200 MB", class_weight="balanced")
+
+
 def test_a_batch_must_fit_into_a_window(small_windows: int) -> None:
     with pytest.raises(ValueError, match="batch_size must be at most 1024, the rows of a window"):
         fastmlp.train(*rows(), memory_limit=small_windows, **{**SMALL, "batch_size": None})

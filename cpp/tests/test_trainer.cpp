@@ -2,10 +2,10 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <vector>
 
 #include "core/trainer.h"
+#include "gradients.h"
 
 using namespace fastmlp;
 
@@ -57,26 +57,7 @@ struct Made {
 template <class T>
 std::pair<double, std::vector<T>> loss_and_gradient(const Made<T>& made, int threads) {
     const Data<T> data = made.data();
-    const Batch<T> batch{data.X, data.targets, nullptr, 0, data.rows};
-    Backprop<T> backprop(made.network, data.rows, {.threads = threads});
-    std::vector<T> gradient(static_cast<std::size_t>(made.network.parameter_count()));
-    const AlignedBuffer<T> panels(backprop.layout().size());
-    Update<T> into(backprop.parameters(), panels.data(), nullptr);
-    into.l2 = T(made.network.architecture().l2);
-    double loss = 0;
-    run_team(threads, nullptr, [&](const Team& team) {
-        backprop.deltas(team, batch, 0);
-        team.barrier();
-        if (team.rank == 0) loss = backprop.loss(batch);
-        backprop.gradients(team, batch, into, store_work<T>());
-    });
-    backprop.layout().unpack(panels.data(), gradient.data());
-    return {loss, gradient};
-}
-
-template <class T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+    return loss_and_gradient(made.network, data.X, data.targets, data.rows, threads);
 }
 
 template <class T>

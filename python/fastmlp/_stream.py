@@ -31,7 +31,7 @@ from fastmlp._rows import (
     validation_fraction,
 )
 from fastmlp._spool import as_batches, mapped, spool
-from fastmlp._targets import as_targets, class_numbers, label_weights, weights_of_rows
+from fastmlp._targets import as_targets, class_numbers, label_weights, labelled_classes, weights_of_rows
 from fastmlp._validation import as_array, check_shape, feature_names, memory_size, not_numbers, same_length
 
 #: What Python, NumPy, pyarrow and the core take before the first row is read.
@@ -120,8 +120,8 @@ class StreamedRows:
         if sample_weight is not None:
             self._sample_weight = np.asarray(sample_weight)
             same_length("sample_weight", len(self._sample_weight), len(self._X))
-        classes = form.classes
-        if class_weight is not None and classes is not None:
+        if class_weight is not None:
+            classes = labelled_classes(self.sample, form.classes)
             counts = np.zeros(len(classes), np.int64)
             for part in self._scanned():
                 counts += np.bincount(class_numbers(part, classes), minlength=len(classes))
@@ -210,12 +210,8 @@ class StreamedRows:
             if options.shuffle and full > 1:
                 order = _core.permutation(options.seed, _core.BLOCK_STREAM, epoch, full)
             blocks = [*order.tolist(), *([full] if rest else [])]
-            last = max(full - full % self._blocks_per_window, 0)
-            starts = [*range(0, last, self._blocks_per_window)] or [0]
-            if len(blocks) > last > 0:
-                starts.append(last)
-            for start, stop in zip(starts, [*starts[1:], len(blocks)], strict=True):
-                yield blocks[start:stop]
+            for first in range(0, len(blocks), self._blocks_per_window):
+                yield blocks[first : first + self._blocks_per_window]
 
     def _kept(self, rows: int) -> int:
         """Return how many rows of a block of so many are trained on."""

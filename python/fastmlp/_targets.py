@@ -227,12 +227,18 @@ def weights_of_rows(
             raise ValueError(f"sample_weight must be at least 0, got {weights[row]:g} at row {row}")
     if class_weight is None:
         return weights
-    if classes is None or y.ndim != 1 or not are_labels(y, classes):
-        raise ValueError("class_weight needs y to be labels of shape (n,)")
+    classes = labelled_classes(y, classes)
     at = class_numbers(y, classes)
     counts = np.bincount(at, minlength=len(classes))
     of_rows = label_weights(class_weight, classes, counts)[at] * (1.0 if weights is None else weights)
     return as_numbers("class_weight", of_rows, dtype)
+
+
+def labelled_classes(y: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[Any]:
+    """Return the classes whose rows class_weight can weigh."""
+    if classes is None or y.ndim != 1 or not are_labels(y, classes):
+        raise ValueError("class_weight needs y to be labels of shape (n,)")
+    return classes
 
 
 def label_weights(class_weight: Any, classes: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -210,6 +210,8 @@ def train(
             validation=validation, patience=patience, memory_limit=memory_limit, checkpoint=checkpoint,
             resume=resume,
         )  # fmt: skip
+        if isinstance(rows, StreamedRows):
+            raise ValueError("optimizer 'lbfgs' needs all rows in memory, X is streamed")
     else:
         chosen_optimizer.fill(options.optimizer)
         schedule.fill(options.schedule, chosen_optimizer.default_rate)

@@ -1,0 +1,36 @@
+// What tests of the core compare: the loss and the flat gradient of all rows, and bits.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "core/backprop.h"
+
+namespace fastmlp {
+
+template <class T>
+std::pair<double, std::vector<T>> loss_and_gradient(const Network<T>& network, const Features<T>& X,
+                                                    const Targets<T>& targets, Index rows, int threads) {
+    const Batch<T> batch{X, targets, nullptr, 0, rows};
+    Backprop<T> backprop(network, rows, {.threads = threads});
+    std::vector<T> gradient(std::size_t(network.parameter_count()));
+    const AlignedBuffer<T> panels(backprop.layout().size());
+    Update<T> into(backprop.parameters(), panels.data(), nullptr);
+    into.l2 = T(network.architecture().l2);
+    double loss = 0;
+    run_team(threads, nullptr, [&](const Team& team) {
+        backprop.deltas(team, batch, 0);
+        team.barrier();
+        if (team.rank == 0) loss = backprop.loss(batch);
+        backprop.gradients(team, batch, into, store_work<T>());
+    });
+    backprop.layout().unpack(panels.data(), gradient.data());
+    return {loss, gradient};
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+}  // namespace fastmlp

@@ -1,0 +1,200 @@
+// Embeddings, rows in windows, and runs that go on from others; the sanitizers watch.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "core/trainer.h"
+#include "gradients.h"
+
+using namespace fastmlp;
+
+namespace {
+
+constexpr Index kInputs = 5, kOutputs = 3;
+
+// Columns 1 and 4 hold codes.
+template <class T>
+struct Problem {
+    Network<T> network;
+    std::vector<T> X;
+    std::vector<std::int32_t> labels;
+
+    explicit Problem(Index rows, bool embeds = true) : network(architecture(embeds)) {
+        RandomSequence random(7, Stream::init, 99);
+        for (Index l = 0; l < network.architecture().layers(); ++l)
+            network.initialize(l, InitKind::normal, 0.4, 1);
+        for (Index j = 0; j < Index(network.tables().size()); ++j) network.initialize_table(j, 0.5, 1);
+        for (Index i = 0; i < rows; ++i) {
+            for (Index j = 0; j < kInputs; ++j) X.push_back(T(random.normal()));
+            X[std::size_t(i * kInputs + 1)] = T(random.below(11));
+            X[std::size_t(i * kInputs + 4)] = T(random.below(3));
+            labels.push_back(std::int32_t(random.below(kOutputs)));
+        }
+    }
+
+    static Architecture architecture(bool embeds) {
+        Architecture a{{kInputs, 6, kOutputs},
+                       {Activation::tanh, Activation::identity},
+                       Loss::softmax_cross_entropy,
+                       {},
+                       0.01,
+                       {}};
+        if (embeds) a.embeddings = {{4, 3, 2}, {1, 11, 3}};
+        return a;
+    }
+    Index rows() const { return Index(labels.size()); }
+    Data<T> data(Index first = 0, Index count = -1) const {
+        return {{X.data() + first * kInputs, kInputs},
+                count < 0 ? rows() : count,
+                {labels.data() + first, nullptr, nullptr}};
+    }
+    std::vector<T> parameters() const {
+        return {network.parameters(), network.parameters() + network.parameter_count()};
+    }
+};
+
+template <class T>
+std::pair<double, std::vector<T>> loss_and_gradient(const Problem<T>& problem, int threads) {
+    const Data<T> data = problem.data();
+    return loss_and_gradient(problem.network, data.X, data.targets, data.rows, threads);
+}
+
+TrainOptions options(Index epochs) {
+    TrainOptions o;
+    o.epochs = epochs;
+    o.batch_size = 16;
+    o.schedule.rate = 0.02;
+    o.threads = 2;
+    return o;
+}
+
+template <class T>
+std::vector<T> trained(const TrainOptions& o, const typename Trainer<T>::Calls& calls = {},
+                       Index window = 0) {
+    Problem<T> problem(100);
+    Monitor monitor;
+    Data<T> data = problem.data();
+    if (window > 0) data = {{nullptr, kInputs}, window, {}};
+    Trainer<T> trainer(problem.network, data, std::nullopt, o);
+    CHECK(trainer.run(monitor, calls) == StopReason::epochs);
+    return problem.parameters();
+}
+
+}  // namespace
+
+TEST_CASE("the gradient of tables is the slope of the loss, also where a tall batch is cut into parts") {
+    for (const Index rows : {Index(9), Index(24000)}) {
+        Problem<double> problem(rows);
+        const std::vector<double> gradient = loss_and_gradient(problem, 1).second;
+        double* w = problem.network.parameters();
+        for (std::size_t i = 0; i < gradient.size(); i += rows > 9 ? 7 : 1) {
+            const double h = 1e-6, before = w[i];
+            w[i] = before + h;
+            const double up = loss_and_gradient(problem, 1).first;
+            w[i] = before - h;
+            const double down = loss_and_gradient(problem, 1).first;
+            w[i] = before;
+            CHECK(gradient[i] == doctest::Approx((up - down) / (2 * h)).epsilon(2e-3).scale(0.01));
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("embeddings give the same bits on any number of threads", T, float, double) {
+    set_exact_threads(true);
+    const Problem<T> problem(3000);
+    const auto expected = loss_and_gradient(problem, 1);
+    for (const int threads : {2, 3, 5}) {
+        const auto got = loss_and_gradient(problem, threads);
+        CHECK(got.first == expected.first);
+        CHECK(same_bits(got.second, expected.second));
+    }
+    for (const bool whole_gradient : {false, true}) {
+        TrainOptions o = options(2);
+        if (whole_gradient) o.clip_norm = 0.1;
+        o.threads = 1;
+        const std::vector<T> alone = trained<T>(o);
+        o.threads = 3;
+        CHECK(same_bits(trained<T>(o), alone));
+    }
+    set_exact_threads(false);
+}
+
+TEST_CASE("what is no code is found") {
+    Problem<float> problem(4);
+    CHECK(problem.network.first_unknown_code(problem.X.data(), 4) == -1);
+    for (const float wrong : {-1.f, 11.f, 0.5f, std::nanf(""), 1e30f}) {
+        problem.X[11] = wrong;
+        CHECK(problem.network.first_unknown_code(problem.X.data(), 4) == 11);
+    }
+}
+
+TEST_CASE_TEMPLATE("rows in windows in their order train as rows in memory", T, float, double) {
+    TrainOptions o = options(3);
+    o.shuffle = false;
+    const std::vector<T> in_memory = trained<T>(o);
+    const Problem<T> source(100);
+    Index first = 0;
+    typename Trainer<T>::Calls calls;
+    calls.next_window = [&]() -> std::optional<Data<T>> {
+        const Index begin = first, count = std::min<Index>(32, 100 - begin);
+        first = begin + count == 100 ? 0 : begin + count;
+        return source.data(begin, count);
+    };
+    o.epoch_rows = 100;
+    CHECK(same_bits(trained<T>(o, calls, 32), in_memory));
+}
+
+TEST_CASE("a window that does not come ends the run with the best weights so far") {
+    TrainOptions o = options(3);
+    o.epoch_rows = 100;
+    Problem<double> problem(100);
+    const std::vector<double> before = problem.parameters();
+    Index windows = 0;
+    Trainer<double>::Calls calls;
+    calls.next_window = [&]() -> std::optional<Data<double>> {
+        if (++windows > 1) return std::nullopt;
+        return problem.data(0, 50);
+    };
+    Monitor monitor;
+    Trainer<double> trainer(problem.network, {{nullptr, kInputs}, 50, {}}, std::nullopt, o);
+    CHECK(trainer.run(monitor, calls) == StopReason::interrupted);
+    CHECK(trainer.records().empty());
+    CHECK(same_bits(problem.parameters(), before));
+}
+
+TEST_CASE_TEMPLATE("a run that goes on is the run that was not stopped", T, float, double) {
+    for (const bool plateau : {false, true}) {
+        TrainOptions o = options(6);
+        o.patience = 6;
+        o.dropout = 0.2;
+        if (plateau) {
+            o.schedule = {.kind = Schedule::reduce_on_plateau, .rate = 0.1, .factor = 0.5};
+            o.schedule.threshold = 0.5;
+        }
+        const std::vector<T> whole = trained<T>(o);
+
+        Problem<T> problem(100);
+        const std::size_t size = std::size_t(problem.network.parameter_count());
+        std::vector<T> s1(size), s2(size), best(size), weights(size);
+        RunState<T> state{s1.data(), s2.data(), 0, best.data()};
+        for (const Index stop : {Index(2), Index(6)}) {
+            TrainOptions part = o;
+            part.first_epoch = state.epoch;
+            part.state_every = 1;
+            typename Trainer<T>::Calls calls;
+            calls.on_epoch = [&](const EpochRecord& record) {
+                if (record.epoch == stop) weights = problem.parameters();
+                Wish wish;
+                if (record.epoch == stop && stop < 6) wish.stop = StopReason::callback;
+                return wish;
+            };
+            Monitor monitor;
+            Trainer<T> trainer(problem.network, problem.data(), std::nullopt, part, &state);
+            trainer.run(monitor, calls);
+            CHECK(state.epoch == stop);
+            if (stop < 6) std::copy(weights.begin(), weights.end(), problem.network.parameters());
+        }
+        CHECK(same_bits(problem.parameters(), whole));
+    }
+}
