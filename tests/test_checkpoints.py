@@ -174,8 +174,9 @@ def test_folders_are_checked(tmp_path: Path) -> None:
         train("adam", checkpoint=tmp_path / "a" / "b")
     assert sorted((tmp_path / "a" / "b").iterdir()) == before
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
-        train("adam", checkpoint=tmp_path / "file")
+    for name in ("checkpoint", "resume"):
+        with pytest.raises(ValueError, match=f"{name} must name a folder, got the file"):
+            train("adam", **{name: tmp_path / "file"})
     for name, value in (("every", 0), ("keep", 0)):
         with pytest.raises(ValueError, match=f"{name} must be at least 1"):
             train("adam", **{name: value})

@@ -199,7 +199,7 @@ Data<T> window_data(const Rows<T>& window, const Rows<T>& shapes) {
 template <class T>
 typename Trainer<T>::Calls python_calls(PythonCalls& python, const py::object& on_epoch,
                                         const py::object& draw_order, const py::object& next_window,
-                                        const Rows<T>& rows, Rows<T>& window) {
+                                        const py::object& on_state, const Rows<T>& rows, Rows<T>& window) {
     typename Trainer<T>::Calls calls;
     if (!on_epoch.is_none())
         calls.on_epoch = [&](const EpochRecord& record) {
@@ -210,6 +210,13 @@ typename Trainer<T>::Calls python_calls(PythonCalls& python, const py::object& o
             });
             if (stopped && !wish.stop) wish.stop = StopReason::interrupted;
             return wish;
+        };
+    if (!on_state.is_none())
+        calls.on_state = [&] {
+            return python.stops([&] {
+                on_state();
+                return false;
+            });
         };
     if (!draw_order.is_none())
         calls.draw_order = [&](std::uint32_t* order) {
@@ -235,7 +242,7 @@ typename Trainer<T>::Calls python_calls(PythonCalls& python, const py::object& o
 template <class T>
 py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Rows<T>>& validation,
                 const TrainOptions& options, const py::object& on_epoch, CarriedState<T>* carried,
-                const py::object& draw_order, const py::object& next_window) {
+                const py::object& draw_order, const py::object& next_window, const py::object& on_state) {
     PythonCalls python;
     const Data<T> data = rows.data();
     std::optional<Data<T>> held_out;
@@ -243,7 +250,7 @@ py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Ro
     if (carried && carried->s1.size() != network.parameter_count())
         throw py::value_error("state must have arrays of n_parameters numbers");
     Rows<T> window = rows;
-    const auto calls = python_calls(python, on_epoch, draw_order, next_window, rows, window);
+    const auto calls = python_calls(python, on_epoch, draw_order, next_window, on_state, rows, window);
     std::optional<Trainer<T>> trainer;
     StopReason reason;
     {
@@ -402,15 +409,15 @@ void bind_network(py::module_& m, const char* name) {
             [](Network<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w,
                const std::optional<RowArrays<T>>& validation, const TrainOptions& options,
                const py::object& on_epoch, CarriedState<T>* state, const py::object& draw_order,
-               const py::object& next_window) {
+               const py::object& next_window, const py::object& on_state) {
                 std::optional<Rows<T>> held_out;
                 if (validation) held_out = std::make_from_tuple<Rows<T>>(*validation);
                 return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch, state, draw_order,
-                             next_window);
+                             next_window, on_state);
             },
             X, labels, values, weights, py::arg("validation"), py::arg("options"), py::arg("on_epoch"),
             py::arg("state") = py::none(), py::arg("draw_order") = py::none(),
-            py::arg("next_window") = py::none());
+            py::arg("next_window") = py::none(), py::arg("on_state") = py::none());
 }
 
 template <class T>

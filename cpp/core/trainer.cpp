@@ -69,7 +69,7 @@ StopReason Trainer<T>::run(Monitor& monitor, const Calls& calls) {
         const std::size_t recorded = records_.size();
         run_team(team_size_.threads(), &monitor, [&](const Team& team) { train_steps(team); });
         if (records_.size() > recorded) {
-            if (calls_.on_epoch) call_back();
+            if (calls_.on_epoch || calls_.on_state) call_back();
             if (calls_between_epochs() && !ended()) begin_epoch(monitor);
         } else if (first_row_ == data_.rows && !ended()) {
             begin_window(monitor);
@@ -84,18 +84,29 @@ StopReason Trainer<T>::run(Monitor& monitor, const Calls& calls) {
     return stop_reason_.value_or(StopReason::epochs);
 }
 
-// Shows the network after an epoch, and with it the run's state where it is due.
+// Shows the network after an epoch, and then the run's state where it is due.
 template <class T>
 void Trainer<T>::call_back() {
     const PanelLayout<T>& layout = backprop_.layout();
     layout.unpack(backprop_.parameters(), network_.parameters());
-    if (options_.state_every > 0 && (epoch_ % options_.state_every == 0 || ended())) write_state();
-    const Wish wish = calls_.on_epoch(records_.back());
-    if (!stop_reason_) stop_reason_ = wish.stop;
-    if (wish.learning_rate) learning_rate_.set_rate(*wish.learning_rate);
-    if (first_nonfinite(network_.parameters(), network_.parameter_count()) >= 0)
-        stop_reason_ = StopReason::diverged;
-    layout.pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
+    if (calls_.on_epoch) {
+        const Wish wish = calls_.on_epoch(records_.back());
+        if (!stop_reason_) stop_reason_ = wish.stop;
+        if (wish.learning_rate) learning_rate_.set_rate(*wish.learning_rate);
+        if (first_nonfinite(network_.parameters(), network_.parameter_count()) >= 0)
+            stop_reason_ = StopReason::diverged;
+        layout.pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
+    }
+    if (!state_due()) return;
+    write_state();
+    if (calls_.on_state()) stop_reason_ = StopReason::interrupted;
+}
+
+// After a whole epoch, now and then and after the last one.
+template <class T>
+bool Trainer<T>::state_due() const {
+    if (!calls_.on_state || rows_seen_ < epoch_rows_ || stop_reason_ == StopReason::diverged) return false;
+    return epoch_ % options_.state_every == 0 || ended();
 }
 
 template <class T>

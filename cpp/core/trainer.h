@@ -33,7 +33,7 @@ struct TrainOptions {
     double loss_target = -std::numeric_limits<double>::infinity();
     double max_time = std::numeric_limits<double>::infinity();  // seconds
     Index epoch_rows = 0;   // where rows come in windows: those of an epoch
-    Index state_every = 0;  // epochs from one writing of the run's state to the next; 0: only at the end
+    Index state_every = 1;  // epochs from one writing of the run's state to the next
     int threads = 1;
 };
 
@@ -83,6 +83,8 @@ public:
     // All are called between steps, on the thread that called run().
     struct Calls {
         std::function<Wish(const EpochRecord&)> on_epoch;
+        // The run's state has been written, after on_epoch; true to stop.
+        std::function<bool()> on_state;
         // Writes the order of the next epoch's rows, in place of a permutation by the seed; true to stop.
         std::function<bool(std::uint32_t* order)> draw_order;
         // The next of an epoch's rows, as many as `data` says or, in the end, the rest; nothing to stop.
@@ -99,6 +101,7 @@ public:
     const std::vector<EpochRecord>& records() const { return records_; }
 
 private:
+    bool state_due() const;
     void restore_state();
     void write_state() const;
     void give_back_state();
@@ -115,7 +118,7 @@ private:
     void end_epoch(Monitor& monitor);
     std::optional<StopReason> record_epoch(const Monitor& monitor);
     std::optional<StopReason> enough() const;
-    bool calls_between_epochs() const { return calls_.on_epoch || calls_.next_window; }
+    bool calls_between_epochs() const { return calls_.on_epoch || calls_.on_state || calls_.next_window; }
     bool ended() const { return stop_reason_ || epoch_ >= options_.epochs; }
 
     Network<T>& network_;

@@ -181,13 +181,16 @@ TEST_CASE_TEMPLATE("a run that goes on is the run that was not stopped", T, floa
         for (const Index stop : {Index(2), Index(6)}) {
             TrainOptions part = o;
             part.first_epoch = state.epoch;
-            part.state_every = 1;
+            part.state_every = 10;  // and after the last epoch
             typename Trainer<T>::Calls calls;
             calls.on_epoch = [&](const EpochRecord& record) {
-                if (record.epoch == stop) weights = problem.parameters();
                 Wish wish;
                 if (record.epoch == stop && stop < 6) wish.stop = StopReason::callback;
                 return wish;
+            };
+            calls.on_state = [&] {
+                weights = problem.parameters();
+                return false;
             };
             Monitor monitor;
             Trainer<T> trainer(problem.network, problem.data(), std::nullopt, part, &state);

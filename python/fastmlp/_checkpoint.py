@@ -22,7 +22,7 @@ _NAMES = "epoch-*.safetensors"
 
 
 class Checkpoints:
-    """The checkpoints of one run; called with the network after each epoch, it writes those that are due.
+    """The checkpoints of one run; the core calls it when one is due.
 
     Parameters
     ----------
@@ -44,14 +44,17 @@ class Checkpoints:
     ) -> None:  # fmt: skip
         # As JSON gives them back.
         self._settings: dict[str, Any] = json.loads(json.dumps(metadata(network) | settings))
-        self._folder, self._keep, self._written = None if folder is None else Path(folder), keep, 0
-        self._options = options
+        self._folder, self._keep = None if folder is None else Path(folder), keep
+        self._network, self._options = network, options
         options.state_every = every
         arrays = np.zeros((3, network.n_parameters), network.dtype)
         self.state = network._core.RunState(arrays[0], arrays[1], 0, arrays[2])
 
-    def begin(self, resume: str | os.PathLike[str] | None, network: Network) -> None:
+    def begin(self, resume: str | os.PathLike[str] | None) -> None:
         """Make the folder ready, and take over the last checkpoint of the run that goes on."""
+        for name, folder in (("checkpoint", self._folder), ("resume", resume)):
+            if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+                raise ValueError(f"{name} must name a folder, got the file {os.fspath(folder)!r}")
         found = [] if resume is None else _checkpoints(Path(resume))
         same = resume is not None and self._folder is not None and _same(Path(resume), self._folder)
         if resume is not None and not found and not same:
@@ -62,19 +65,18 @@ class Checkpoints:
                 "go on from them with resume, or name another folder"
             )
         if found:
-            self._take_over(found[-1], network)
+            self._take_over(found[-1])
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
             for left in self._folder.glob(f"{TEMPORARY}*"):  # by a run that was killed
                 with suppress(OSError):
                     left.unlink()
 
-    def __call__(self, network: Network) -> None:
-        epoch = self.state.epoch
-        if self._folder is None or epoch == self._written or epoch != len(network.history):
+    def write(self) -> None:
+        """Write a checkpoint, and delete all but the last ones."""
+        state, network = self.state, self._network
+        if self._folder is None:
             return
-        self._written = epoch
-        state = self.state
         assert state.best is not None
         record = RunRecord(
             self._settings,
@@ -82,12 +84,13 @@ class Checkpoints:
             dict(zip(ARRAYS, (state.s1, state.s2, state.best), strict=True)),
             np.array(state.progress, np.float64),
         )
-        replace_file(self._folder / f"epoch-{epoch:08d}.safetensors", serialized(network, record))
+        replace_file(self._folder / f"epoch-{state.epoch:08d}.safetensors", serialized(network, record))
         for old in _checkpoints(self._folder)[: -self._keep]:
             old.unlink(missing_ok=True)
 
-    def _take_over(self, path: Path, network: Network) -> None:
+    def _take_over(self, path: Path) -> None:
         stored, record = load_run(path)
+        network = self._network
         for name, value in self._settings.items():
             if record.settings.get(name) != value:
                 raise ValueError(
@@ -100,7 +103,7 @@ class Checkpoints:
         self.state = network._core.RunState(s1, s2, record.steps, best)
         loss, lowest, epochs, candidate, *rate = record.progress.tolist()
         self.state.progress = (loss, lowest, int(epochs), bool(candidate), *rate)
-        self._options.first_epoch = self._written = len(network.history)
+        self._options.first_epoch = len(network.history)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -126,6 +126,7 @@ class Network32:
         state: _RunState | None = None,
         draw_order: Callable[[], NDArray[np.uint32]] | None = None,
         next_window: Callable[[], _Rows] | None = None,
+        on_state: Callable[[], None] | None = None,
     ) -> tuple[list[_Record], str, BaseException | None]: ...
 
 class Network64(Network32): ...

@@ -22,8 +22,7 @@ def replace_file(name: str | os.PathLike[str], content: bytes) -> None:
     try:
         _write(path, content)
     except OSError as error:
-        error.filename, error.filename2 = os.fspath(name), None  # not the temporary file's
-        raise
+        raise OSError(error.errno, error.strerror, os.fspath(name)) from None  # not the temporary file's name
 
 
 def replace_own_file(

@@ -440,8 +440,8 @@ class Network:
         self._check_codes(features)
         return features
 
-    def _check_codes(self, X: Features) -> None:
-        """Refuse rows with anything else than codes where the network has embeddings."""
+    def _check_codes(self, X: Features, rows: Array | None = None) -> None:
+        """Refuse rows with anything else than codes where the network has embeddings; `rows` numbers them."""
         if not self.embeddings:
             return
         if isinstance(X, SparseRows):
@@ -449,9 +449,10 @@ class Network:
         at = self._core.first_unknown_code(X)
         if at >= 0:
             row, column = divmod(at, X.shape[1])
-            codes = next(codes for place, codes, _ in self.embeddings if place == column)
+            codes = next(codes for coded, codes, _ in self.embeddings if coded == column)
+            place = row if rows is None else rows[row]
             raise ValueError(
-                f"X has {X[row, column]:g} at row {row}, column {column}, which must be a code: "
+                f"X has {X[row, column]:g} at row {place}, column {column}, which must be a code: "
                 f"a whole number from 0 to {codes - 1}"
             )
 

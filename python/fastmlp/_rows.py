@@ -51,6 +51,11 @@ class MemoryRows:
         return len(self._X)
 
     @property
+    def window_rows(self) -> int | None:
+        """The rows of a window; None, as there are no windows."""
+        return None
+
+    @property
     def width(self) -> int:
         """The number of columns of X."""
         return int(self._X.shape[1])
@@ -75,13 +80,9 @@ class MemoryRows:
         if validation is None or isinstance(validation, (tuple, list)):
             return given_validation(network, validation)
         fraction = validation_fraction(validation, len(self))
-        from fastmlp.data import holdout
-
-        y = self._y
-        labelled = network.classes is not None and y.ndim == 1 and are_labels(y, network.classes)
-        kept, held = holdout(y if labelled else len(self), fraction, seed)
+        held = held_rows(network, self._y, fraction, seed)
         held_back = self._take(held)
-        self._X, self._targets, self._weights = self._take(kept)
+        self._X, self._targets, self._weights = self._take(np.delete(np.arange(len(self)), held))
         return _core_rows(*held_back)
 
     def core_rows(self) -> CoreRows:
@@ -142,6 +143,14 @@ def validation_fraction(validation: Any, rows: int) -> float:
     if rows < 2:
         raise ValueError(f"validation={fraction:g} needs at least 2 rows, got {rows}")
     return fraction
+
+
+def held_rows(network: Network, y: NDArray[Any], fraction: float, seed: int) -> NDArray[np.int64]:
+    """Return the rows that a fraction holds back: the same part of each class, where y holds labels."""
+    from fastmlp.data import holdout
+
+    labelled = network.classes is not None and y.ndim == 1 and are_labels(y, network.classes)
+    return holdout(y if labelled else len(y), fraction, seed)[1]
 
 
 def _core_rows(X: Features, targets: Targets, weights: NDArray[Any] | None) -> CoreRows:

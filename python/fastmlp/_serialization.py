@@ -199,7 +199,7 @@ def _read(described: dict[str, Any], file: Any) -> Network:
     expected = (
         {*shapes} if "rows" in history else {*shapes, "history"}
     )  # the first files have rows in the header
-    if "run" in described:
+    if "run" in described:  # a checkpoint
         expected |= {f"run.{name}" for name in (*ARRAYS, "progress")}
     if set(file.keys()) != expected:
         raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(expected)}")
@@ -247,9 +247,18 @@ def _read_run(described: dict[str, Any], file: Any) -> RunRecord:
     size = sum(math.prod(file.get_slice(name).get_shape()) for name in names if not name.startswith("run."))
     arrays = {name: _finite(file, f"run.{name}", [size], _DTYPES[described["dtype"]]) for name in ARRAYS}
     progress: NDArray[np.float64] = file.get_tensor("run.progress")
-    if progress.shape != (_PROGRESS,) or progress.dtype != np.float64 or np.isnan(progress).any():
-        raise ValueError(f"its run.progress must be {_PROGRESS} numbers")
+    if not _is_progress(progress) or run["steps"] >= 2**63 or not len(file.get_tensor("history")):
+        raise ValueError("its run.progress, run.steps or history are not those of a run")
     return RunRecord(run["settings"], run["steps"], arrays, progress)
+
+
+def _is_progress(progress: NDArray[Any]) -> bool:
+    """Tell whether these may be the numbers of a run: losses may be infinite, counts and rates not."""
+    if progress.shape != (_PROGRESS,) or progress.dtype != np.float64 or np.isnan(progress).any():
+        return False
+    _, _, epochs, candidate, rate, _, bad_epochs = progress.tolist()
+    counts = all(0 <= count < 2**53 and count == int(count) for count in (epochs, bad_epochs))
+    return counts and candidate in (0, 1) and 0 <= rate < math.inf
 
 
 def _history(columns: list[str], rows: Any) -> History:

@@ -15,7 +15,7 @@ from fastmlp._rows import features_and_target
 from fastmlp._targets import as_targets
 from fastmlp._validation import as_matrix, as_table, feature_names, same_length
 
-_PARQUET_ROWS = 2**16  # read at a time
+_PARQUET_BYTES = 2**24  # read at a time, about
 
 
 class CodedLabels:
@@ -32,12 +32,17 @@ class CodedLabels:
         return self._labels[self._codes[rows]]
 
 
-def mapped(*arrays: Any) -> list[Any]:
-    """Open .npy files as memory maps; other arguments come back as they are."""
-    return [np.load(a, mmap_mode="r") if _is_npy(a) else a for a in arrays]
+def mapped(data: Any) -> Any:
+    """Open an .npy file as a memory map; anything else comes back as it is."""
+    if not is_npy(data):
+        return data
+    from fastmlp.data import read_npy
+
+    return read_npy(data)
 
 
-def _is_npy(path: Any) -> bool:
+def is_npy(path: Any) -> bool:
+    """Whether this is the path of an .npy file."""
     return isinstance(path, (str, os.PathLike)) and Path(path).suffix == ".npy"
 
 
@@ -66,7 +71,7 @@ def _spool(
     batches: Iterable[tuple[Any, Any]], dtype: str, X_file: _Rows, y_file: _Rows
 ) -> tuple[Any, Any, tuple[str, ...]]:
     names: tuple[str, ...] | None = None
-    labels: dict[Any, int] | None = None
+    labels: _Labels | None = None
     for number, batch in enumerate(batches):
         try:
             X, y = _checked_pair(batch)
@@ -74,22 +79,42 @@ def _spool(
             if names is not None and given != names:
                 raise ValueError(f"its columns are {given}, those of the first one {names}")
             names = given
-            X_file.append(as_matrix("X", X, dtype))
-            y = as_targets(y)
+            X, y = as_matrix("X", X, dtype), as_targets(y)
             same_length("y", len(y), len(X))
-            if y.dtype.kind in "biuf":
-                y_file.append(y)
-            else:
-                labels = {} if labels is None else labels
-                y_file.append(_codes(y, labels))
+            if len(y) == 0:
+                continue
+            X_file.append(X)
+            if y_file.dtype is None and y.dtype.kind not in "biuf":
+                labels = _Labels(y.dtype)
+            y_file.append(y if labels is None else labels.codes(y))
         except (ValueError, TypeError) as error:
             raise type(error)(f"batch {number}: {error}") from None
     if names is None:
         raise ValueError("X must be an iterator of at least one batch, got none")
-    targets: Any = y_file.array()
-    if labels is not None:
-        targets = CodedLabels(targets, np.array(list(labels)))
-    return X_file.array(), targets, names
+    targets = y_file.array()
+    return X_file.array(), targets if labels is None else CodedLabels(targets, labels.array()), names
+
+
+class _Labels:
+    """Labels that are no numbers, numbered as they appear."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+        self._numbers: dict[Any, int] = {}
+
+    def codes(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the numbers of labels."""
+        same = y.dtype.kind == self._dtype.kind and (y.dtype.kind in "US" or y.dtype == self._dtype)
+        if not same:
+            raise TypeError(f"y has dtype {y.dtype}, that of the first batch {self._dtype}")
+        distinct, inverse = np.unique(y, return_inverse=True)
+        numbers = self._numbers
+        found = [numbers.setdefault(label, len(numbers)) for label in distinct.tolist()]
+        return np.array(found, np.int64)[inverse.reshape(y.shape)]
+
+    def array(self) -> NDArray[Any]:
+        """Return the labels, in the order of their numbers."""
+        return np.array(list(self._numbers), None if self._dtype.kind in "US" else self._dtype)
 
 
 class _Rows:
@@ -97,7 +122,7 @@ class _Rows:
 
     def __init__(self, dtype: np.dtype[Any] | None) -> None:
         self._file: Any = tempfile.TemporaryFile(prefix="fastmlp-")  # noqa: SIM115
-        self._dtype, self._rows = dtype, 0
+        self.dtype, self._rows = dtype, 0
         self._width: tuple[int, ...] = ()
 
     def __enter__(self) -> _Rows:  # noqa: PYI034 (Self is not in Python 3.10)
@@ -108,28 +133,20 @@ class _Rows:
 
     def append(self, rows: NDArray[Any]) -> None:
         if self._rows == 0:
-            self._dtype, self._width = self._dtype or rows.dtype, rows.shape[1:]
+            self.dtype, self._width = self.dtype or rows.dtype, rows.shape[1:]
         if rows.shape[1:] != self._width:
             raise ValueError(f"rows have the shape {rows.shape[1:]}, those of the first batch {self._width}")
-        assert self._dtype is not None
-        if not np.can_cast(rows.dtype, self._dtype, "same_kind"):
-            raise TypeError(f"y has dtype {rows.dtype}, that of the first batch {self._dtype}")
-        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+        if self.dtype is None or not np.can_cast(rows.dtype, self.dtype, "safe"):
+            raise TypeError(f"y has dtype {rows.dtype}, that of the first batch {self.dtype}")
+        self._file.write(np.ascontiguousarray(rows, self.dtype).data)
         self._rows += len(rows)
 
     def array(self) -> NDArray[Any]:
         self._file.flush()
-        if self._rows == 0 or self._dtype is None:
+        if self._rows == 0 or self.dtype is None:
             raise ValueError("X must have at least one row, got 0")
-        mapped: NDArray[Any] = np.memmap(self._file, self._dtype, "r", shape=(self._rows, *self._width))
+        mapped: NDArray[Any] = np.memmap(self._file, self.dtype, "r", shape=(self._rows, *self._width))
         return mapped
-
-
-def _codes(y: NDArray[Any], labels: dict[Any, int]) -> NDArray[np.int64]:
-    """Return the numbers of labels, which are numbered as they appear."""
-    distinct, inverse = np.unique(y, return_inverse=True)
-    numbers = [labels.setdefault(label, len(labels)) for label in distinct.tolist()]
-    return np.array(numbers, np.int64)[inverse.reshape(y.shape)]
 
 
 def _checked_pair(batch: Any) -> tuple[Any, Any]:
@@ -146,10 +163,11 @@ def _with_target(tables: Iterable[Any], y: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _parquet_batches(source: Any, y: Any) -> Iterator[tuple[Any, Any]]:
-    try:
-        import pyarrow.dataset as ds
-    except ImportError:
-        raise ImportError("Parquet needs pyarrow: pip install 'fastmlp[data]'") from None
+    from fastmlp.data._frames import import_pyarrow
+
+    pa = import_pyarrow()
+    from pyarrow import dataset as ds
+
     if not isinstance(y, str):
         raise TypeError(f"y must be the name of a column of the Parquet dataset, got {y!r}")
     dataset = source
@@ -162,10 +180,9 @@ def _parquet_batches(source: Any, y: Any) -> Iterator[tuple[Any, Any]]:
             raise ValueError(f"{os.fspath(source)}: not a Parquet dataset: {error}") from None
     # Columns are read in pieces, and nothing ahead: by default whole row groups wait in memory.
     options = ds.ParquetFragmentScanOptions(use_buffered_stream=True, buffer_size=2**20, pre_buffer=False)
+    rows = max(_PARQUET_BYTES // (8 * len(dataset.schema.names)), 256)
     batches = dataset.to_batches(
-        batch_size=_PARQUET_ROWS, batch_readahead=0, fragment_readahead=0, use_threads=False,
+        batch_size=rows, batch_readahead=0, fragment_readahead=0, use_threads=False,
         fragment_scan_options=options,
     )  # fmt: skip
-    import pyarrow as pa
-
     return _with_target((pa.Table.from_batches([batch]) for batch in batches), y)

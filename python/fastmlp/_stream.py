@@ -28,11 +28,12 @@ from fastmlp._rows import (
     check_row_count,
     features_and_target,
     given_validation,
+    held_rows,
     validation_fraction,
 )
-from fastmlp._spool import as_batches, mapped, spool
+from fastmlp._spool import as_batches, is_npy, mapped, spool
 from fastmlp._targets import as_targets, class_numbers, label_weights, labelled_classes, weights_of_rows
-from fastmlp._validation import as_array, check_shape, feature_names, memory_size, not_numbers, same_length
+from fastmlp._validation import as_array, as_matrix, check_shape, feature_names, memory_size, same_length
 
 #: What Python, NumPy, pyarrow and the core take before the first row is read.
 PROCESS_BYTES = 160 * 10**6
@@ -49,18 +50,22 @@ Selection = NDArray[np.int64] | slice
 def open_rows(X: Any, y: Any, dtype: str, memory_limit: Any) -> MemoryRows | StreamedRows:
     """Return the rows to train on: in memory, unless they come from files or there is a limit."""
     limit = _DEFAULT_LIMIT if memory_limit is None else memory_size("memory_limit", memory_limit)
-    X, y = mapped(X, y)
+    from_file = is_npy(X)
+    X, y = mapped(X), mapped(y)
     batches = as_batches(X, y)
     if batches is not None:
         return StreamedRows(*spool(batches, dtype), dtype, limit)
     if y is None:
         raise TypeError("y is needed, except for an iterator of batches (X, y)")
-    if memory_limit is None:
+    if memory_limit is None and not from_file:
         return MemoryRows(X, y, dtype)
     X, y = features_and_target(X, y)
     if hasattr(X, "tocsr"):
         raise TypeError("memory_limit goes with dense rows, got a sparse X")
-    return StreamedRows(as_array("X", X), as_array("y", y), feature_names(X), dtype, limit)
+    array = as_array("X", X)
+    if array.dtype.kind not in "biuf":  # numbers as objects, which lie in memory anyway
+        array = as_matrix("X", X, dtype)
+    return StreamedRows(array, as_array("y", y), feature_names(X), dtype, limit)
 
 
 @dataclass(frozen=True)
@@ -86,17 +91,21 @@ class StreamedRows:
     def __init__(self, X: Any, y: Any, names: tuple[str, ...], dtype: str, memory_limit: int) -> None:
         check_shape("X", X.shape, None)
         check_row_count(X.shape[0])
-        if X.dtype.kind not in "biuf":
-            raise not_numbers("X", f"dtype {X.dtype}")
         same_length("y", len(y), len(X))
         self.names = names
         self._X, self._y, self._dtype, self._limit = X, y, dtype, memory_limit
         self._fraction, self._seed = 0.0, 0
+        self._held_of_all: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows to train on; known from `hold_back` on."""
         full, rest = divmod(len(self._X), self._block_rows)
         return full * self._kept(self._block_rows) + (self._kept(rest) if rest else 0)
+
+    @property
+    def window_rows(self) -> int | None:
+        """The rows of a window, which decide the order of the rows; None where one window holds all."""
+        return None if self._window_rows >= len(self) else self._window_rows
 
     @property
     def width(self) -> int:
@@ -118,14 +127,18 @@ class StreamedRows:
         """Keep how targets and weights are to be encoded."""
         self._form, self._sample_weight, self._class_weight = form, sample_weight, class_weight
         if sample_weight is not None:
-            self._sample_weight = np.asarray(sample_weight)
+            self._sample_weight = as_array("sample_weight", sample_weight)
             same_length("sample_weight", len(self._sample_weight), len(self._X))
+            if not self._sample_weight.any():
+                raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
         if class_weight is not None:
             classes = labelled_classes(self.sample, form.classes)
             counts = np.zeros(len(classes), np.int64)
             for part in self._scanned():
                 counts += np.bincount(class_numbers(part, classes), minlength=len(classes))
             weights = label_weights(class_weight, classes, counts)
+            if not (weights * counts).any():
+                raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
             self._class_weight = dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
     def hold_back(self, network: Network, validation: Any, seed: int) -> CoreRows | None:
@@ -136,14 +149,12 @@ class StreamedRows:
             given = given_validation(network, validation)
         else:
             self._fraction = validation_fraction(validation, len(self._X))
-        held_rows = int(self._fraction * len(self._X)) + 1 if self._fraction else 0
-        self._plan(network, held_rows)
+        self._plan(network, int(self._fraction * len(self._X)) + 1 if self._fraction else 0)
         if not self._fraction:
             return given
-        blocks = range(-(-len(self._X) // self._block_rows))
-        held_back = self._buffers(sum(len(self._held(block)) for block in blocks))
+        held_back = self._buffers(len(self._X) - len(self))
         at = 0
-        for block in blocks:
+        for block in range(-(-len(self._X) // self._block_rows)):
             at += self._read(block, self._held(block), held_back, at)
         return held_back.first(at)
 
@@ -154,7 +165,7 @@ class StreamedRows:
     @contextmanager
     def windows(self, options: _core.TrainOptions) -> Iterator[NextWindow | None]:
         """Yield the function that hands out the windows, one after the other."""
-        if options.batch_size > self._window_rows:
+        if min(options.batch_size, len(self)) > self._window_rows:
             raise ValueError(
                 f"batch_size must be at most {self._window_rows}, the rows of a window with "
                 f"memory_limit={self._limit}, got {options.batch_size}"
@@ -175,17 +186,17 @@ class StreamedRows:
             at += self._read(block, self._selection(block), room, at)
         return at
 
-    def _plan(self, network: Network, held_rows: int) -> None:
+    def _plan(self, network: Network, held: int) -> None:
         """Choose blocks and windows by the arguments alone, so that results depend on nothing else."""
         item, sizes = network.dtype.itemsize, network.layer_sizes
         row_bytes = item * (self.width + sizes[-1] + 2) + 4
         fixed = PROCESS_BYTES + item * (8 * network.n_parameters + 4 * _BATCH_ROWS * sum(sizes))
-        fixed += held_rows * row_bytes
+        fixed += held * row_bytes
         rows = (self._limit - fixed) // (2 * row_bytes)
         if rows < _LEAST_BLOCK:
             raise ValueError(
                 f"memory_limit must be at least {fixed + 2 * _LEAST_BLOCK * row_bytes} bytes for this "
-                f"network and {held_rows} rows of validation, got {self._limit}"
+                f"network and {held} rows of validation, got {self._limit}"
             )
         rows = min(rows, len(self._X))
         blocks = min(max(rows // _LEAST_BLOCK, 1), _BLOCKS_PER_WINDOW) if rows < len(self._X) else 1
@@ -215,19 +226,22 @@ class StreamedRows:
 
     def _kept(self, rows: int) -> int:
         """Return how many rows of a block of so many are trained on."""
-        if not self._fraction or rows < 2:
-            return rows
         return rows - len(self._held_of(rows, 0))
 
     def _held(self, block: int) -> NDArray[np.int64]:
-        rows = min(self._block_rows, len(self._X) - block * self._block_rows)
-        return self._held_of(rows, block)
+        """Return which of a block's rows are validated on."""
+        return self._held_of(min(self._block_rows, len(self._X) - block * self._block_rows), block)
 
     def _held_of(self, rows: int, block: int) -> NDArray[np.int64]:
+        if not self._fraction or rows < 2:
+            return np.empty(0, np.int64)
+        if rows == len(self._X):  # one block, as in memory
+            if self._held_of_all is None:
+                y = as_targets(self._y[:])
+                self._held_of_all = held_rows(self._network, y, self._fraction, self._seed)
+            return self._held_of_all
         from fastmlp.data import holdout
 
-        if rows < 2:
-            return np.empty(0, np.int64)
         return holdout(rows, self._fraction, self._seed, substream=block)[1]
 
     def _selection(self, block: int) -> Selection:
@@ -241,35 +255,36 @@ class StreamedRows:
         """Read rows of a block into the room from row `at` on, and return how many they are."""
         first = block * self._block_rows
         last = min(first + self._block_rows, len(self._X))
-        X, y = self._X[first:last][chosen], as_targets(self._y[first:last])[chosen]
-        rows = len(y)
-        part = room.X[at : at + rows]
+        X = self._X[first:last][chosen]
+        part = room.X[at : at + len(X)]
         with np.errstate(over="ignore"):
             np.copyto(part, X, casting="same_kind")
+        self._check(part, np.arange(first, last)[chosen])
         try:
-            self._check(part)
-            targets = self._form.encode(y, self._dtype, rows)
-            weights = None if self._sample_weight is None else self._sample_weight[first:last][chosen]
+            y = as_targets(self._y[first:last])
+            targets = self._form.encode(y, self._dtype, last - first)
+            weights = None if self._sample_weight is None else self._sample_weight[first:last]
             weights = weights_of_rows(weights, self._class_weight, y, self._form.classes, self._dtype)
         except (ValueError, TypeError) as error:
-            counted = "" if isinstance(chosen, slice) else " without the rows of validation"
-            raise type(error)(f"rows {first} to {last - 1}, counted from 0{counted}: {error}") from None
-        into: list[NDArray[Any] | None] = [room.labels, room.values, room.weights]
-        for room_of, read in zip(into, (targets.labels, targets.values, weights), strict=True):
-            if room_of is not None and read is not None:
-                room_of[at : at + rows] = read
+            raise type(error)(f"rows {first} to {last - 1}, counted from 0: {error}") from None
+        into = (room.labels, room.values, room.weights)
+        for buffer, read in zip(into, (targets.labels, targets.values, weights), strict=True):
+            if buffer is not None and read is not None:
+                buffer[at : at + len(X)] = read[chosen]
         for source in (self._X, self._y, self._sample_weight):
             _release(source)
-        return rows
+        return len(X)
 
-    def _check(self, X: NDArray[Any]) -> None:
+    def _check(self, X: NDArray[Any], rows: NDArray[np.int64]) -> None:
+        """Refuse what the core could not take, by the row in the file."""
         at = _core.first_nonfinite(X)
         if at >= 0:
             row, column = divmod(at, self.width)
             raise ValueError(
-                f"X has {X[row, column]} at row {row}, column {column}; only finite numbers are accepted"
+                f"X has {X[row, column]} at row {rows[row]}, column {column}; "
+                "only finite numbers are accepted"
             )
-        self._network._check_codes(X)
+        self._network._check_codes(X, rows)
 
     def _scanned(self) -> Iterator[NDArray[Any]]:
         """Yield all targets, part by part."""
@@ -326,6 +341,8 @@ def _release(source: Any) -> None:
     array: Any = source
     while array is not None and not isinstance(array, np.memmap):
         array = getattr(array, "base", None)
-    if array is not None and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):  # "c" may be changed
-        mapping: Any = array
-        mapping._mmap.madvise(mmap.MADV_DONTNEED)
+    mapping: Any = getattr(array, "_mmap", None)  # a copy of a map has none
+    if array is None or mapping is None or array.mode == "c":  # "c" may have been changed
+        return
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)

@@ -104,8 +104,8 @@ def train(
     clip_norm : float, optional
         The gradient is scaled down to this norm where it is longer.
     validation : (X, y) or float, optional
-        Rows to measure after each epoch, or the fraction of the rows to hold back for it (stratified for
-        labels).
+        Rows to measure after each epoch, or the fraction of the rows to hold back for it: stratified for
+        labels or, where rows are read in windows, from each block of the file.
     patience : int, optional
         Stop after this many epochs in a row without a monitored loss (that of validation, if any) below the
         last best minus min_delta.
@@ -143,8 +143,8 @@ def train(
         unnamed files in the folder for temporary files; those that a fraction of validation holds back are
         in memory.
     checkpoint : path, optional
-        Folder to write a checkpoint to, after every `every` epochs and the last one: a model file with the
-        optimizer's state.
+        Folder to write a checkpoint to, after every `every` epochs and the last whole one: a model file with
+        the optimizer's state.
     every : int, default 1
         Epochs from one checkpoint to the next.
     keep : int, default 3
@@ -206,33 +206,32 @@ def train(
         network.history = History((*network.history.columns, "validation_loss", score))
     if isinstance(chosen_optimizer, LBFGS):
         _check_lbfgs(
-            learning_rate=learning_rate, dropout=options.dropout or None, clip_norm=clip_norm,
-            validation=validation, patience=patience, memory_limit=memory_limit, checkpoint=checkpoint,
-            resume=resume,
+            rows, learning_rate=learning_rate, dropout=options.dropout or None, clip_norm=clip_norm,
+            validation=validation, patience=patience, checkpoint=checkpoint, resume=resume,
         )  # fmt: skip
-        if isinstance(rows, StreamedRows):
-            raise ValueError("optimizer 'lbfgs' needs all rows in memory, X is streamed")
     else:
         chosen_optimizer.fill(options.optimizer)
         schedule.fill(options.schedule, chosen_optimizer.default_rate)
         check_representable(options, dtype)
     checkpoints = None
     if checkpoint is not None or resume is not None:
-        settings = _settings(options, chosen_optimizer, schedule, network, len(rows))
+        settings = _settings(options, chosen_optimizer, schedule, network, rows)
         checkpoints = Checkpoints(network, options, settings, checkpoint, every, keep)
-        checkpoints.begin(resume, network)
+        checkpoints.begin(resume)
     earlier = network.history.copy()
 
     with rows.windows(options) as next_window, epoch_bar(progress, options.epochs, len(rows)) as bar:
-        observers = [*callbacks, *(one for one in (bar, checkpoints) if one is not None)]
-        on_epoch = _epoch_callback(network, earlier, observers)
+        observers: list[Callable[[Network], Any]] = [*callbacks]
+        if bar is not None:
+            observers.append(bar)
+        on_epoch = _epoch_callback(network, earlier, observers, always=checkpoints is not None)
         if isinstance(chosen_optimizer, LBFGS):
             limits = chosen_optimizer.limits(options.epochs)
             result = minimize(network, rows.core_rows(), options, on_epoch, limits)[:3]
         else:
-            state = None if checkpoints is None else checkpoints.state
+            state, write = (None, None) if checkpoints is None else (checkpoints.state, checkpoints.write)
             result = network._core.train(
-                *rows.core_rows(), held_out, options, on_epoch, state, None, next_window
+                *rows.core_rows(), held_out, options, on_epoch, state, None, next_window, write
             )
     return _finished(network, earlier, result, options.restore_best)
 
@@ -277,14 +276,20 @@ def _batch_size(batch_size: Any, rows: int) -> int:
 
 
 def _settings(
-    options: _core.TrainOptions, optimizer: Any, schedule: Any, network: Network, rows: int
+    options: _core.TrainOptions,
+    optimizer: Any,
+    schedule: Any,
+    network: Network,
+    rows: MemoryRows | StreamedRows,
 ) -> dict[str, Any]:
     """Return what a run must have in common with the one that it goes on from, besides the network."""
     names = ("batch_size", "dropout", "clip_norm", "shuffle", "min_delta", "restore_best", "seed")
     return {name: getattr(options, name) for name in names} | {
         "optimizer": repr(optimizer),
         "learning_rate": repr(schedule),
-        "rows": rows,
+        "rows": len(rows),
+        "window_rows": rows.window_rows,
+        "classes": None if network.classes is None else [str(label) for label in network.classes],
         "history": network.history.columns,
     }
 
@@ -302,9 +307,9 @@ def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
 
 
 def _epoch_callback(
-    network: Network, earlier: History, callbacks: Sequence[Callable[[Network], Any]]
+    network: Network, earlier: History, callbacks: Sequence[Callable[[Network], Any]], always: bool
 ) -> Callable[[tuple[Any, ...]], bool] | None:
-    if not callbacks:
+    if not callbacks and not always:
         return None
 
     def on_epoch(record: tuple[Any, ...]) -> bool:
@@ -327,7 +332,9 @@ def _later(record: tuple[Any, ...], earlier: History) -> tuple[Any, ...]:
     return (*record[:3], record[3] + seconds, *record[4:])
 
 
-def _check_lbfgs(**given: Any) -> None:
+def _check_lbfgs(rows: MemoryRows | StreamedRows, **given: Any) -> None:
+    if isinstance(rows, StreamedRows):
+        raise ValueError("optimizer 'lbfgs' needs all rows in memory, X is streamed")
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"{name} does not go with optimizer 'lbfgs'")

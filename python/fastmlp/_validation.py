@@ -66,8 +66,8 @@ def memory_size(argument: str, value: Any) -> int:
         match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", value)
         if not match or match[2].upper() not in _BYTES:
             raise ValueError(f"{argument} must be like '500 MB', '2 GB' or '1.5 GiB', got {value!r}")
-        value = int(float(match[1]) * _BYTES[match[2].upper()])
-    return integer(argument, value, low=1)
+        value = int(real(argument, float(match[1])) * _BYTES[match[2].upper()])
+    return integer(argument, value, low=1, high=2**62)
 
 
 def flag(argument: str, value: Any) -> bool:
@@ -156,11 +156,9 @@ def as_table(data: Any) -> Any:
     known = type(data).__module__.partition(".")[0] in ("numpy", "pandas", "polars", "scipy")
     if known or hasattr(data, "to_batches") or not hasattr(data, "__arrow_c_stream__"):
         return data
-    try:
-        import pyarrow as pa
-    except ImportError:
-        raise ImportError("Arrow data needs pyarrow: pip install 'fastmlp[data]'") from None
-    return pa.table(data)
+    from fastmlp.data._frames import import_pyarrow
+
+    return import_pyarrow().table(data)
 
 
 def as_array(argument: str, data: Any) -> NDArray[Any]:

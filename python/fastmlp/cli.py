@@ -70,7 +70,7 @@ def _guard(command: Callable[[], int]) -> int:
         except (FloatingPointError, MemoryError) as error:
             _say(f"fastmlp: error: {one_line(error) or 'out of memory'}")
             return FAILED
-        except (ValueError, TypeError, OSError, ImportError) as error:
+        except (ValueError, TypeError, OSError, OverflowError, ImportError) as error:
             _say(f"fastmlp: error: {one_line(error)}")
             if isinstance(error, OSError):
                 _abandon_stdout()  # it may be what could not be written

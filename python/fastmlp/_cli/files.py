@@ -37,11 +37,15 @@ class _StandardInput(io.BytesIO):
 
 
 class Loaded(NamedTuple):
-    """A table, with the target and the scaling (see `TableEncoder`) that its kind of data suggests."""
+    """A table, with the target and the scaling (see `TableEncoder`) that its kind of data suggests.
+
+    `has_labels` tells whether the labels come from a file of their own, as was wanted.
+    """
 
     table: Table
     target: str | None = None
     scale: str = "standard"
+    has_labels: bool = False
 
 
 def load_table(name: str, text: Collection[str] = ()) -> Table:
@@ -60,7 +64,7 @@ def load_data(name: str, text: Collection[str] = (), labels: str | None = None) 
     text : collection of str
         Columns of a CSV file to keep as texts.
     labels : str, optional
-        The file of the labels, where images are in a file of their own (IDX).
+        The file of the labels, if there is one of this name and images are in a file of their own (IDX).
     """
     if name == IRIS:
         with (files("fastmlp.datasets") / "iris.csv").open("rb") as file:
@@ -79,10 +83,11 @@ def load_data(name: str, text: Collection[str] = (), labels: str | None = None) 
         reader = choose_reader(content)
         if reader is read_csv:
             return Loaded(read_csv(content, text=text))
-        X, y = read(content, labels if reader is read_idx else None)
+        has_labels = reader is read_idx and labels is not None and Path(labels).is_file()
+        X, y = read(content, labels if has_labels else None)
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename}: no such file") from None
-    return Loaded(X) if isinstance(X, Table) else _load_array(X, y, name)
+    return Loaded(X) if isinstance(X, Table) else _load_array(X, y, name)._replace(has_labels=has_labels)
 
 
 def _load_array(X: Any, y: NDArray[Any] | None, source: str) -> Loaded:

@@ -91,9 +91,8 @@ class TrainJob:
         """Check, read, split, encode, train, save, report."""
         self._check()
         out = console(quiet=self.quiet or self.json)
-        labels_file = self.target if self.target is not None and Path(self.target).is_file() else None
-        table, target, scale = load_data(self.data, labels=labels_file)
-        if self.target is not None and (labels_file is None or self.target in table):
+        table, target, scale, has_labels = load_data(self.data, labels=self.target)
+        if self.target is not None and not has_labels:
             target = self.target
         columns = choose_columns(table, target, self.x, self.ignore or ())
         check_present(table, columns.target)
@@ -177,10 +176,14 @@ class TrainJob:
                 encoder.transform(parts.validation, dtype),
                 encoder.transform_target(parts.validation),
             )
+
+        def attach(network: Network) -> None:  # so that checkpoints take raw files, too
+            network.encoder = encoder
+
         try:
             network = fastmlp.train(
                 X, y, validation=held_back, progress=not self.quiet, embeddings=encoder.embeddings,
-                **arguments,
+                callbacks=[attach] if "checkpoint" in arguments else [], **arguments,
             )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(self._keep(getattr(interrupt, "network", None), encoder)) from None
@@ -189,8 +192,8 @@ class TrainJob:
 
     def _keep(self, network: Network | None, encoder: TableEncoder) -> str:
         """Save what an interrupted run has learned, and say so."""
-        if network is None:
-            return "interrupted"
+        if network is None or not len(network.history):
+            return "interrupted before the first epoch ended; nothing was learned or saved"
         done = f"interrupted after {plural(len(column(network, 'epoch')), 'epoch')}"
         if self.save is None:
             return done

@@ -188,7 +188,7 @@ def _worst(evaluation: Evaluation) -> list[Html]:
         (
             data.place(row),
             evaluation.truth[row],
-            ", ".join(escape(value) for value in np.atleast_1d(evaluation.predicted[row])),
+            ", ".join(str(value) for value in np.atleast_1d(evaluation.predicted[row])),
             float(evaluation.row_loss[row]),
             *(data[name][row] for name in shown),
         )

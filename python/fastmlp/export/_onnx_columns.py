@@ -50,6 +50,8 @@ def _embedding(graph: Graph, column: Any, value: str) -> list[str]:
 
 def _place(graph: Graph, categories: tuple[str, ...], numbers: Numbering, value: str) -> str:
     """Add the number of a text; a missing one is ""."""
+    if "" in categories:
+        raise ValueError("a column has the category '', which stands for a missing text in ONNX")
     places = {"": numbers.missing} | {text: i for i, text in enumerate(categories, numbers.first)}
     return graph.add(
         "LabelEncoder",
