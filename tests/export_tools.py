@@ -113,10 +113,11 @@ def network_of_homes(target: str, dtype: str) -> fastmlp.Network:
     ignored = "price" if target == "kind" else "kind"
     encoder = TableEncoder(target, ignore=[ignored], max_one_hot=4).fit(homes())
     outputs, loss = (2, "softmax_cross_entropy") if target == "kind" else (1, "squared_error")
-    net = network((len(encoder.feature_names), 5, outputs), "gelu", loss, dtype=dtype)
-    net.encoder = encoder
+    sizes = (len(encoder.feature_names), 5, outputs)
+    net = fastmlp.Network(sizes, "gelu", loss, dtype=dtype, embeddings=encoder.embeddings, seed=2)
     if target == "kind":
         net.classes = np.array(["a", "b"])
+    net.encoder = encoder
     return net
 
 

@@ -94,6 +94,48 @@ def test_a_run_that_had_ended_gives_its_result_again(case: str, tmp_path: Path) 
     assert_same(train(case, resume=tmp_path), ended)
 
 
+def test_a_part_of_an_epoch_is_no_checkpoint(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40_000, 50)), rng.integers(0, 2, 40_000)
+    options: dict[str, Any] = {"hidden": (64,), "batch_size": 32, "seed": 1}
+    train_on(X, y, tmp_path, epochs=50, max_time=0.3, **options)  # ends in the middle of an epoch
+    reached = max(int(path.name[6:14]) for path in tmp_path.iterdir())
+    resumed = fastmlp.train(X, y, epochs=reached + 1, resume=tmp_path, **options)
+    assert_same(resumed, fastmlp.train(X, y, epochs=reached + 1, **options))
+
+
+def train_on(X: Any, y: Any, folder: Path, **options: Any) -> fastmlp.Network:
+    return fastmlp.train(X, y, checkpoint=folder, **options)
+
+
+def test_a_callback_that_stops_leaves_a_last_checkpoint(tmp_path: Path) -> None:
+    train("adam", checkpoint=tmp_path, every=10, callbacks=lambda net: len(net.history) == 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-00000005.safetensors"]
+
+
+def test_other_rows_labels_and_files_are_told_apart(tmp_path: Path) -> None:
+    X, y = data()
+    fastmlp.train(X, y, epochs=2, checkpoint=tmp_path)
+    for other in ((X[::-1], y), (X[:, ::-1], y), (X, 1 - y), (X, np.array(["no", "yes"])[y])):
+        with pytest.raises(ValueError, match=r"this one (classes|fingerprint of the rows)="):
+            fastmlp.train(*other, epochs=3, resume=tmp_path)
+    mine = tmp_path / "epoch-best.safetensors"
+    fastmlp.Network((2, 2)).save(mine)
+    fastmlp.train(X, y, epochs=9, checkpoint=tmp_path, resume=tmp_path, keep=1)
+    assert mine.exists()
+
+
+def test_weights_that_a_callback_ruins_are_a_divergence(tmp_path: Path) -> None:
+    def ruin(net: fastmlp.Network) -> None:
+        if len(net.history) == 3:
+            net.parameters[0] = np.nan
+
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        net = train("adam", checkpoint=tmp_path, callbacks=ruin)
+    assert net.stop_reason == "diverged"
+    assert max(path.name for path in tmp_path.iterdir()) == "epoch-00000002.safetensors"
+
+
 def test_more_epochs_go_on_from_the_end(tmp_path: Path) -> None:
     train("adam", epochs=4, checkpoint=tmp_path)
     assert_same(train("adam", resume=tmp_path), train("adam"))
@@ -177,6 +219,9 @@ def test_folders_are_checked(tmp_path: Path) -> None:
     for name in ("checkpoint", "resume"):
         with pytest.raises(ValueError, match=f"{name} must name a folder, got the file"):
             train("adam", **{name: tmp_path / "file"})
+        for wrong in (5, ""):
+            with pytest.raises(TypeError, match=f"{name} must be the path of a folder"):
+                train("adam", **{name: wrong})
     for name, value in (("every", 0), ("keep", 0)):
         with pytest.raises(ValueError, match=f"{name} must be at least 1"):
             train("adam", **{name: value})

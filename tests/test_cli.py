@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,11 +239,59 @@ def test_predict_gives_labels_and_probabilities_in_the_order_of_the_rows(run: Ru
 
 
 def test_predict_replaces_an_older_output_whole_and_leaves_nothing_else(run: Run, model: Path) -> None:
-    Path("out.csv").write_text("old", encoding="utf-8")
+    Path("out.csv").write_text("prediction\nold\n", encoding="utf-8")
     before = sorted(Path().iterdir())
     assert run("predict", model, "iris", "--output", "out.csv") == (0, "", "")
     assert sorted(Path().iterdir()) == before
     assert len(rows_of(Path("out.csv").read_text(encoding="utf-8"))) == 150
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_another_file_is_never_an_output(run: Run, model: Path, command: str) -> None:
+    Path("data.csv").write_text("years,of,work\n", encoding="utf-8")
+    status, out, err = run(command, model, "iris", "--output", "data.csv")
+    assert (status, out) == (2, "")
+    assert err == (
+        "fastmlp: error: --output: data.csv: is there already and was not written by this command; "
+        "it is left as it is\n"
+    )
+    assert Path("data.csv").read_text(encoding="utf-8") == "years,of,work\n"
+
+
+def test_a_checkpoint_takes_the_raw_file_like_the_model(run: Run) -> None:
+    write_homes(Path("homes.csv.gz"))
+    command = ("train", "homes.csv.gz", "--target", "price", "--epochs", "4", "--save", "m.safetensors")
+    assert run(*command, "--checkpoint", "run", "--keep", "1", "--quiet") == (0, "", "")
+    _, of_model, _ = run("predict", "m.safetensors", "homes.csv.gz")
+    _, of_checkpoint, _ = run("predict", "run/epoch-00000004.safetensors", "homes.csv.gz")
+    assert of_checkpoint == of_model
+    assert run(*command, "--checkpoint", "run", "--resume", "run", "--quiet") == (0, "", "")
+    status, _, err = run(*command, "--resume", "run", "--scale", "robust")
+    assert status == 2
+    assert "fingerprint of the rows" in err
+
+
+def test_houses_are_predicted_as_well_as_by_a_tuned_network(run: Run) -> None:
+    if not HOUSING.exists():
+        pytest.skip("the housing data is not in the folder of larger data sets")
+    scores = []
+    for seed in range(3):
+        command = ("train", HOUSING, "--target", "median_house_value", "--validation", "0.2", "--seed", seed)
+        status, out, _ = run(*command, "--json")
+        assert status == 0
+        scores.append(json.loads(out)["metrics"]["r2"])
+    assert np.mean(scores) >= 0.79
+
+
+def test_mnist_images_are_told_apart(run: Run) -> None:
+    images = DATA / "t10k-images-idx3-ubyte.gz"
+    if not images.exists():
+        pytest.skip("MNIST's images are not in the folder of larger data sets")
+    status, out, _ = run("train", images, "--validation", "0.2", "--split", "time", "--json")
+    assert status == 0
+    outcome = json.loads(out)
+    assert outcome["rows"] == {"training": 8000, "validation": 2000, "test": 0}
+    assert outcome["metrics"]["accuracy"] >= 0.965
 
 
 def test_a_model_trained_on_arrays_takes_plain_columns_in_order(run: Run) -> None:

@@ -81,7 +81,7 @@ def write_bad_files() -> None:
         (
             "train ids.csv --target y --test 0",
             (
-                "ids.csv: column 'x' holds 1500 different texts (line 2: 'v0'), more than 1000; "
+                "ids.csv: column 'x' holds 1500 different texts (line 2: 'v0'), most of them once; "
                 "mend it if it should be numbers, or have it ignored"
             ),
         ),
@@ -95,7 +95,14 @@ def write_bad_files() -> None:
         ),
         ("train iris --test 1", "--test must be 0 or between 0 and 1, got 1"),
         ("train iris --test nan", "--test must be 0 or between 0 and 1, got nan"),
-        ("train iris --validation 0", "--validation must be between 0 and 1, got 0"),
+        ("train iris --validation -1", "--validation must be 0 or between 0 and 1, got -1"),
+        (
+            "train iris --learning-rate cosine(0.1",
+            (
+                "--learning-rate must be a number, cosine(rate) or one_cycle(rate), rate above 0; "
+                "got 'cosine(0.1'"
+            ),
+        ),
         (
             "train iris --hidden 64,x",
             "--hidden must be whole numbers with commas between them, such as 64,64, or none; got '64,x'",

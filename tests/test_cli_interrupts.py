@@ -44,7 +44,7 @@ def interrupt(*arguments: Any, **options: Any) -> None:
         ("train iris --epochs 1", TableEncoder, "transform"),
         ("train iris --epochs 1", train_command, "evaluate"),
         ("train iris --epochs 1 --report r.html", report_command, "render"),
-        ("predict iris.safetensors iris", predict_command, "load_table"),
+        ("predict iris.safetensors iris", predict_command, "load_rows"),
         ("predict iris.safetensors iris", TableEncoder, "transform"),
         ("evaluate iris.safetensors iris", evaluate_command, "load_rows"),
         ("evaluate iris.safetensors iris", evaluate_command, "evaluate"),

@@ -434,9 +434,9 @@ def test_holdout_takes_the_first_rows_of_the_documented_permutation() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((10, 0), "fraction must be between 0 and 1, both excluded, got 0"),
-        ((10, 1.0), "fraction must be between 0 and 1, both excluded, got 1.0"),
-        ((10, float("nan")), "fraction must be between 0 and 1, both excluded, got nan"),
+        ((10, 0), "fraction must be greater than 0 and less than 1, got 0"),
+        ((10, 1.0), "fraction must be greater than 0 and less than 1, got 1.0"),
+        ((10, float("nan")), "fraction must be greater than 0 and less than 1, got nan"),
         ((1, 0.5), "at least 2 rows are needed to hold some back, got 1"),
         ((10, 0.5, -1), "seed must be between 0 and 2**64 - 1, got -1"),
         ((10, 0.5, 2**64), "seed must be between 0 and 2**64 - 1, got 18446744073709551616"),

@@ -238,7 +238,7 @@ def table_of(**columns: Any) -> Table:
             TableEncoder(max_one_hot=2),
             table_of(x=["1", "2", "x3"]),
             (
-                "t: column 'x' holds 3 different texts (row 2: 'x3'), more than 2; "
+                "t: column 'x' holds 3 different texts (row 2: 'x3'), most of them once; "
                 "mend it if it should be numbers, or have it ignored"
             ),
         ),
@@ -246,7 +246,7 @@ def table_of(**columns: Any) -> Table:
             TableEncoder(),
             table_of(x=[f"key {i}" for i in range(1001)]),
             (
-                "t: column 'x' holds 1001 different texts (row 0: 'key 0'), more than 1000; "
+                "t: column 'x' holds 1001 different texts (row 0: 'key 0'), most of them once; "
                 "mend it if it should be numbers, or have it ignored"
             ),
         ),

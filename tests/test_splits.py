@@ -130,7 +130,7 @@ def test_no_row_is_trained_on_that_is_not_earlier(times: list[int], k: int) -> N
 @pytest.mark.parametrize(
     ("split", "arguments", "error", "message"),
     [
-        (time_ordered, (10, 0), ValueError, "fraction must be between 0 and 1, both excluded, got 0"),
+        (time_ordered, (10, 0), ValueError, "fraction must be greater than 0 and less than 1, got 0"),
         (time_ordered, (1, 0.5), ValueError, "at least 2 different times are needed, the 1 rows have fewer"),
         (time_ordered, ([4, 4, 4], 0.5), ValueError, "at least 2 different times are needed, the 3 rows"),
         (time_ordered, ([1.0, float("nan")], 0.5), ValueError, "times: row 1 has no time"),

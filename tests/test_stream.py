@@ -258,6 +258,9 @@ def fails(X: Array, y: Array) -> Iterator[tuple[Array, Array]]:
         (lambda X, y: (iter([(X, y[:3])]),), ValueError, "batch 0: y must have as many rows as X"),
         (lambda X, y: (iter([X]),), TypeError, "batch 0: must be a pair"),
         (lambda X, y: (iter([(X, y), (X, y / 3)]),), TypeError, "batch 1: y has dtype float64"),
+        (lambda X, y: (iter([(X, y), (X, y.astype(str))]),), TypeError, "batch 1: y has dtype <U21"),
+        (lambda X, y: (iter([(X, y.astype(str)), (X, y)]),), TypeError, "batch 1: y has dtype int64"),
+        (lambda X, y: (iter([(X, y.astype("i1")), (X, y)]),), TypeError, "batch 1: y has dtype int64"),
         (lambda X, y: (iter([(X * np.nan, y)]),), ValueError, "batch 0: X has nan at row 0, column 0"),
         (lambda X, y: (fails(X, y),), OSError, "the line is dead"),
         (lambda X, y: (X,), TypeError, "y is needed"),
@@ -287,6 +290,59 @@ def test_bad_limits_are_named(options: dict[str, Any], error: type[Exception], m
         fastmlp.train(*rows(), **options)
 
 
+def test_empty_batches_are_passed_over() -> None:
+    X, y = rows()
+    net = fastmlp.train(iter([(X[:0], []), (X, y), (X[:0], [])]), **SMALL)
+    assert same(net, fastmlp.train(X, y, **SMALL))
+
+
+@pytest.mark.parametrize("unit", ["D", "us", "ns"])
+def test_labels_of_dates_come_back_as_dates(unit: str, tmp_path: Path) -> None:
+    X, y = rows()
+    dates = np.array(["2026-01-01", "2026-02-01"], f"datetime64[{unit}]")
+    options = {**SMALL, "loss": "softmax_cross_entropy"}
+    net = fastmlp.train(iter([(X, dates[y])]), **options)
+    assert net.classes is not None
+    assert net.classes.dtype == dates.dtype
+    assert same(net, fastmlp.train(X, dates[y], **options))
+    net.save(tmp_path / "m.safetensors")
+
+
+def test_copies_of_maps_and_frames_are_streamed(tmp_path: Path, small_windows: int) -> None:
+    import pandas as pd
+
+    X, y = rows()
+    np.save(tmp_path / "X.npy", X)
+    expected = fastmlp.train(X, y, memory_limit=small_windows, **SMALL)
+    copied = np.load(tmp_path / "X.npy", mmap_mode="r").copy()
+    assert same(fastmlp.train(copied, y, memory_limit=small_windows, **SMALL), expected)
+    frame = pd.DataFrame(X).assign(flag=True)  # numbers and booleans, which pandas hands over as objects
+    assert fastmlp.train(frame, y, memory_limit="200 MB", **SMALL).layer_sizes[0] == D + 1
+
+
+def test_a_fraction_of_one_window_is_that_of_memory() -> None:
+    X, y = rows()
+    rare = (np.arange(N) % 100 == 0).astype(int)
+    for target in (y, rare, X[:, 0]):
+        streamed = fastmlp.train(X, target, memory_limit="1 GB", validation=0.2, **SMALL)
+        assert same(streamed, fastmlp.train(X, target, validation=0.2, **SMALL))
+
+
+def test_weights_of_zeros_are_refused() -> None:
+    X, y = rows()
+    with pytest.raises(ValueError, match="sample_weight must be greater than 0 somewhere"):
+        fastmlp.train(X, y, memory_limit="200 MB", sample_weight=np.zeros(N))
+    with pytest.raises(ValueError, match="class_weight must leave some rows a weight above 0"):
+        fastmlp.train(X, y, memory_limit="200 MB", class_weight={0: 0, 1: 0})
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x93NUMPY\x01\x00"])
+def test_a_damaged_npy_file_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "X.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=r"X\.npy"):
+        fastmlp.train(tmp_path / "X.npy", np.zeros(3))
+
+
 def test_lbfgs_takes_no_streamed_rows() -> None:
     X, y = rows()
     with pytest.raises(ValueError, match="optimizer 'lbfgs' needs all rows in memory"):
@@ -299,6 +355,13 @@ def test_class_weights_need_labels(target: str) -> None:
     y = X[:, 0] if target == "values" else np.abs(X[:, :2])
     with pytest.raises(ValueError, match="class_weight needs y to be labels"):
         fastmlp.train(X, y, memory_limit="200 MB", class_weight="balanced")
+
+
+def test_another_order_of_windows_is_another_run(small_windows: int, tmp_path: Path) -> None:
+    X, y = rows()
+    fastmlp.train(X, y, memory_limit=small_windows, checkpoint=tmp_path, **SMALL)
+    with pytest.raises(ValueError, match="window_rows=1024, this one window_rows=2048"):
+        fastmlp.train(X, y, memory_limit=small_windows + 2048 * ROW_BYTES, resume=tmp_path, **SMALL)
 
 
 def test_a_batch_must_fit_into_a_window(small_windows: int) -> None:
@@ -322,19 +385,31 @@ def test_a_bad_row_far_into_the_file_is_named(small_windows: int, what: str) -> 
 
 MEASURE = """
 import sys, numpy as np, fastmlp
-X = np.load(sys.argv[1], mmap_mode="r")
-y = np.lib.stride_tricks.as_strided(np.zeros(2), (len(X),), (0,))  # takes no memory
-fastmlp.train(X, y, hidden=(4,), epochs=1, batch_size=4096, memory_limit=sys.argv[2] or None)
-print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
+path, limit = sys.argv[1:]
+if path.endswith(".npy"):
+    X = np.load(path, mmap_mode="r")
+    source = X, np.lib.stride_tricks.as_strided(np.zeros(2), (len(X),), (0,))  # takes no memory
+else:
+    source = path, "y"
+fastmlp.train(*source, hidden=(4,), epochs=1, batch_size=4096, memory_limit=limit)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures resident memory as Linux counts it")
-def test_the_process_stays_within_the_limit(tmp_path: Path) -> None:
-    path, shape = tmp_path / "X.npy", (1_500_000, 100)  # 600 MB
-    file = np.lib.format.open_memmap(path, "w+", "float32", shape)
-    file[:, 0] = 1
-    del file
+@pytest.mark.parametrize("source", ["npy", "parquet"])
+def test_the_process_stays_within_the_limit(source: str, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / f"X.{source}"
+    if source == "npy":
+        file = np.lib.format.open_memmap(path, "w+", "float32", (1_500_000, 100))  # 600 MB
+        file[:, 0] = 1
+        del file
+    else:  # one row group of many columns, 160 MB
+        columns = np.random.default_rng(0).standard_normal((200, 100_000), np.float64)
+        pq.write_table(pa.table({f"x{i}": c for i, c in enumerate(columns)} | {"y": columns[0]}), path)
     script = [sys.executable, "-c", MEASURE, os.fspath(path), "300 MB"]
     used = int(subprocess.run(script, check=True, capture_output=True, text=True).stdout) * 1024
     assert used < 300e6

@@ -75,6 +75,24 @@ def check_memory(argument: str, sizes: Sequence[int], embeddings: Sequence[Embed
         )
 
 
+def check_encoder(encoder: Any, network: Any) -> None:
+    """Refuse an encoder that makes other inputs than the network has, or a target of another kind."""
+    from fastmlp.data import TableEncoder
+
+    if not isinstance(encoder, TableEncoder):
+        raise TypeError(f"encoder must be a fastmlp.data.TableEncoder or None, got {encoder!r}")
+    inputs, embeddings = len(encoder.feature_names), encoder.embeddings
+    if inputs != network.layer_sizes[0]:
+        raise ValueError(f"encoder must make {network.layer_sizes[0]} inputs, the network's, got {inputs}")
+    if sorted(embeddings) != sorted(network.embeddings):
+        raise ValueError(
+            f"encoder has the embeddings {embeddings}, the network {network.embeddings}; "
+            "train with embeddings=encoder.embeddings"
+        )
+    if encoder.task is not None and (encoder.task == "classification") != (network.classes is not None):
+        raise ValueError(f"encoder is for {encoder.task}, the network has loss {network.loss!r}")
+
+
 def parameter_views(
     flat: Array, sizes: Sequence[int], embeddings: Sequence[Embedding]
 ) -> tuple[Views, Views, Views]:

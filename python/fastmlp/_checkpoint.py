@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from fastmlp._serialization import ARRAYS, RunRecord, load_run, metadata, serial
 if TYPE_CHECKING:
     from fastmlp._network import Network
 
-_NAMES = "epoch-*.safetensors"
+_NAME = re.compile(r"epoch-[0-9]{8}\.safetensors")
 
 
 class Checkpoints:
@@ -44,7 +45,7 @@ class Checkpoints:
     ) -> None:  # fmt: skip
         # As JSON gives them back.
         self._settings: dict[str, Any] = json.loads(json.dumps(metadata(network) | settings))
-        self._folder, self._keep = None if folder is None else Path(folder), keep
+        self._folder, self._keep = None if folder is None else _folder("checkpoint", folder), keep
         self._network, self._options = network, options
         options.state_every = every
         arrays = np.zeros((3, network.n_parameters), network.dtype)
@@ -52,11 +53,9 @@ class Checkpoints:
 
     def begin(self, resume: str | os.PathLike[str] | None) -> None:
         """Make the folder ready, and take over the last checkpoint of the run that goes on."""
-        for name, folder in (("checkpoint", self._folder), ("resume", resume)):
-            if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
-                raise ValueError(f"{name} must name a folder, got the file {os.fspath(folder)!r}")
-        found = [] if resume is None else _checkpoints(Path(resume))
-        same = resume is not None and self._folder is not None and _same(Path(resume), self._folder)
+        source = None if resume is None else _folder("resume", resume)
+        found = [] if source is None else _checkpoints(source)
+        same = source is not None and self._folder is not None and _same(source, self._folder)
         if resume is not None and not found and not same:
             raise ValueError(f"resume: no checkpoint is in {os.fspath(resume)!r}")
         if self._folder is not None and not same and _checkpoints(self._folder):
@@ -66,9 +65,10 @@ class Checkpoints:
             )
         if found:
             self._take_over(found[-1])
+        serialized(self._network)  # what cannot be saved is better known now
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for left in self._folder.glob(f"{TEMPORARY}*"):  # by a run that was killed
+            for left in self._folder.glob(f"{TEMPORARY}????????"):  # by a run that was killed
                 with suppress(OSError):
                     left.unlink()
 
@@ -99,6 +99,8 @@ class Checkpoints:
                 )
         network.parameters[:] = stored.parameters
         network.history = History(network.history.columns, stored.history.rows())
+        if (stored.layer_sizes, stored.dtype) != (network.layer_sizes, network.dtype):
+            raise ValueError(f"{os.fspath(path)}: its network is not that of its settings")
         s1, s2, best = (record.arrays[name] for name in ARRAYS)
         self.state = network._core.RunState(s1, s2, record.steps, best)
         loss, lowest, epochs, candidate, *rate = record.progress.tolist()
@@ -106,9 +108,18 @@ class Checkpoints:
         self._options.first_epoch = len(network.history)
 
 
+def _folder(argument: str, given: Any) -> Path:
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise TypeError(f"{argument} must be the path of a folder, got {given!r}")
+    path = Path(given)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{argument} must name a folder, got the file {os.fspath(path)!r}")
+    return path
+
+
 def _checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder, the last one last."""
-    return sorted(folder.glob(_NAMES))
+    return sorted(path for path in folder.glob("epoch-*") if _NAME.fullmatch(path.name) and path.is_file())
 
 
 def _same(a: Path, b: Path) -> bool:

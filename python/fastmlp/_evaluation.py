@@ -17,7 +17,7 @@ from fastmlp._metrics import (
 )
 from fastmlp._targets import parse_loss
 from fastmlp.data import Table
-from fastmlp.data._columns import as_numbers
+from fastmlp.data._columns import as_flags, as_numbers
 from fastmlp.data._table import quoted
 from fastmlp.data._target import LabelTarget, check_present
 
@@ -128,6 +128,8 @@ def _score_labels(network: Network, table: Table, target: str, X: NDArray[Any]) 
     classes = network.classes
     assert classes is not None
     truth = LabelTarget(target).encode(table)
+    if classes.dtype.kind == "b" and truth.dtype.kind == "U":
+        truth = as_flags(table, target).astype(bool)
     texts = truth.dtype.kind == "U"
     if texts != (classes.dtype.kind in "UO"):
         holds, learned = ("texts", "numbers") if texts else ("numbers", "texts")

@@ -15,6 +15,7 @@ from fastmlp._architecture import (
     Array,
     Embedding,
     Views,
+    check_encoder,
     check_memory,
     checked_embeddings,
     checked_output_activation,
@@ -28,7 +29,7 @@ from fastmlp._init import initialize
 from fastmlp._sparse import Features, SparseRows, as_features, core_form
 from fastmlp._targets import Targets, as_targets, encode, parse_loss, per_quantile, row_weights
 from fastmlp._trace import Trace
-from fastmlp._validation import dtype_name, feature_names, integer, real
+from fastmlp._validation import column_names, dtype_name, feature_names, integer, real
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -91,8 +92,6 @@ class Network:
     stop_reason : str or None
         Why training ended: epochs, patience, loss_target, max_time, callback, converged (lbfgs),
         diverged, interrupted.
-    encoder : fastmlp.data.TableEncoder or None
-        How a table becomes X, if the network was trained on one; saved with it.
 
     Raises
     ------
@@ -131,7 +130,7 @@ class Network:
         self.classes: Array | None = default_classes(self._loss, self.layer_sizes[-1])
         self.history = History()
         self.stop_reason: str | None = None
-        self.encoder: TableEncoder | None = None
+        self._encoder: TableEncoder | None = None
         make = _core.Network32 if self._dtype == "float32" else _core.Network64
         self._core = make(
             self.layer_sizes,
@@ -193,6 +192,17 @@ class Network:
     def l2(self) -> float:
         """The penalty of the squared weights."""
         return self._l2
+
+    @property
+    def encoder(self) -> TableEncoder | None:
+        """How a table becomes X: then `predict` takes tables too, and the encoder is saved and exported."""
+        return self._encoder
+
+    @encoder.setter
+    def encoder(self, encoder: TableEncoder | None) -> None:
+        if encoder is not None:
+            check_encoder(encoder, self)
+        self._encoder = encoder
 
     @property
     def n_parameters(self) -> int:
@@ -273,7 +283,8 @@ class Network:
             (n,) labels of the type that training saw: the class with the largest output, or for
             binary_cross_entropy the second class where its probability is above 1/2. Without classes, the
             0/1 matrix (n, outputs) of multi-label problems, or the outputs, (n,) if there is one. Several
-            quantiles never cross: they are sorted (Chernozhukov, Fernandez-Val, Galichon, 2010).
+            quantiles never cross: they are sorted (Chernozhukov, Fernandez-Val, Galichon, 2010). For a table
+            that goes through the network's encoder, values are in the units of its target.
 
         Raises
         ------
@@ -290,6 +301,8 @@ class Network:
             labels = outputs[:, 0] if outputs.shape[1] == 1 else outputs
             if len(self._loss_numbers) > 1:
                 labels = np.sort(labels, axis=1)
+        if self._encodes(X) and self.classes is None and self.encoder.task == "regression":  # type: ignore[union-attr]
+            return self.encoder.inverse_target(labels)  # type: ignore[union-attr]
         return labels
 
     def predict_proba(self, X: Any) -> Array:
@@ -371,7 +384,7 @@ class Network:
         return Trace(z, [*a[:-1], outputs], delta, list(dW), list(db), loss, list(dE))
 
     def predictor(self) -> Callable[[Array], Array]:
-        """Return a callable for one row or a small block, without checks beyond the shape.
+        """Return a callable for one row or a small block, without checks beyond shape and codes.
 
         It takes a C-contiguous array of the network's dtype, (inputs,) or (n, inputs), and returns what
         `forward` does, (outputs,) or (n, outputs). It reads the parameters as they are at each call, and
@@ -392,12 +405,14 @@ class Network:
         Parameters
         ----------
         path : path
-            A file that exists is replaced once the new one is complete.
+            A model that exists is replaced once the new one is complete; another file never.
 
         Raises
         ------
         OSError
             If the file cannot be written.
+        ValueError
+            If there is another file, or parameters are not finite.
         """
         from fastmlp._serialization import save
 
@@ -429,7 +444,13 @@ class Network:
         """Return the W, the b and the E in an array that is laid out as the parameters."""
         return parameter_views(flat, self.layer_sizes, self.embeddings)
 
+    def _encodes(self, X: Any) -> bool:
+        """Whether X is a table that the encoder takes, rather than one that it has made."""
+        return self.encoder is not None and type(X) is not np.ndarray and bool(column_names(X))
+
     def _matrix(self, X: Any) -> Features:
+        if self._encodes(X):
+            X = self.encoder.transform(X, self._dtype)  # type: ignore[union-attr]
         names = feature_names(X)
         if names and self.feature_names and names != self.feature_names:
             raise ValueError(
@@ -452,7 +473,7 @@ class Network:
             codes = next(codes for coded, codes, _ in self.embeddings if coded == column)
             place = row if rows is None else rows[row]
             raise ValueError(
-                f"X has {X[row, column]:g} at row {place}, column {column}, which must be a code: "
+                f"X has {float(X[row, column])!r} at row {place}, column {column}, which must be a code: "
                 f"a whole number from 0 to {codes - 1}"
             )
 
@@ -467,7 +488,9 @@ class Network:
     def __reduce__(self) -> Any:
         from fastmlp._serialization import from_metadata, metadata
 
-        state = {name: getattr(self, name) for name in ("stop_reason", "classes", "encoder", "feature_names")}
+        state = {
+            name: getattr(self, name) for name in ("stop_reason", "classes", "_encoder", "feature_names")
+        }
         state["history"] = History(self.history.columns, self.history.rows())
         return from_metadata, (metadata(self), self.parameters.copy()), state
 

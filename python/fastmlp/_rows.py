@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from fastmlp._validation import column_names, feature_names, real, same_length
 
 CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
 NextWindow = Callable[[], CoreRows]
+
+
+_LOOKED_AT = 1000  # rows at either end
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,11 @@ class MemoryRows:
         """Return the rows as the core takes them."""
         return _core_rows(self._X, self._targets, self._weights)
 
+    def fingerprint(self) -> int:
+        """Return a number that other rows hardly have: of the first and last ones, with their targets."""
+        rows = np.unique(np.r_[: min(_LOOKED_AT, len(self)), max(len(self) - _LOOKED_AT, 0) : len(self)])
+        return fingerprint(*_core_rows(*self._take(rows)))
+
     @contextmanager
     def windows(self, options: _core.TrainOptions) -> Iterator[NextWindow | None]:
         """Yield nothing: the rows are all here."""
@@ -97,6 +106,15 @@ class MemoryRows:
     def _take(self, rows: NDArray[np.int64]) -> tuple[Features, Targets, NDArray[Any] | None]:
         weights = None if self._weights is None else self._weights[rows]
         return self._X[rows], self._targets.take(rows), weights
+
+
+def fingerprint(X: Any, *targets: Any) -> int:
+    """Return a checksum (CRC-32) of rows as the core takes them."""
+    number = 0
+    for array in (*(X if isinstance(X, tuple) else (X,)), *targets):
+        if array is not None:
+            number = zlib.crc32(np.ascontiguousarray(array).data, number)
+    return number
 
 
 def features_and_target(X: Any, y: Any) -> tuple[Any, Any]:

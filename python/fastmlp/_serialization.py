@@ -170,6 +170,7 @@ def _load(path: str | PathLike[str], read: Callable[[dict[str, Any], Any], Read]
         AttributeError,
         RecursionError,
         OverflowError,
+        MemoryError,
     ) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) and error.args else str(error)
         raise ValueError(f"{os.fspath(path)}: not a fastmlp model: {reason}") from None
@@ -227,12 +228,18 @@ def _read(described: dict[str, Any], file: Any) -> Network:
     return network
 
 
-def _finite(file: Any, name: str, shape: list[int], dtype: str) -> NDArray[Any]:
-    """Return a tensor of this shape, type and finite numbers."""
+def _tensor(file: Any, name: str, shape: list[int], dtype: str) -> NDArray[Any]:
+    """Return a tensor of this shape and type; squares in an optimizer's state may be infinite."""
     entry = file.get_slice(name)
     if list(entry.get_shape()) != shape or entry.get_dtype() != dtype:
         raise ValueError(f"{name} has shape {entry.get_shape()}, type {entry.get_dtype()}; expected {shape}")
     tensor: NDArray[Any] = file.get_tensor(name)
+    return tensor
+
+
+def _finite(file: Any, name: str, shape: list[int], dtype: str) -> NDArray[Any]:
+    """Return a tensor of this shape, type and finite numbers."""
+    tensor = _tensor(file, name, shape, dtype)
     if not np.isfinite(tensor).all():
         raise ValueError(f"{name} holds NaN or infinity")
     return tensor
@@ -245,7 +252,8 @@ def _read_run(described: dict[str, Any], file: Any) -> RunRecord:
         raise ValueError("its run must have settings and a number of steps")
     names = set(file.keys()) - {"history"}
     size = sum(math.prod(file.get_slice(name).get_shape()) for name in names if not name.startswith("run."))
-    arrays = {name: _finite(file, f"run.{name}", [size], _DTYPES[described["dtype"]]) for name in ARRAYS}
+    dtype = _DTYPES[described["dtype"]]
+    arrays = {name: _tensor(file, f"run.{name}", [size], dtype) for name in ARRAYS}
     progress: NDArray[np.float64] = file.get_tensor("run.progress")
     if not _is_progress(progress) or run["steps"] >= 2**63 or not len(file.get_tensor("history")):
         raise ValueError("its run.progress, run.steps or history are not those of a run")
@@ -299,6 +307,13 @@ def _classes(described: Any, network: Network) -> NDArray[Any] | None:
         raise ValueError(f"its classes have type {kind!r}")
     if len(values) != len(default) or not all(isinstance(value, (str, int, float, bool)) for value in values):
         raise ValueError(f"it has {len(values)} classes, expected {len(default)} labels")
-    if "S" in kind:
-        values = [value.encode("latin-1") for value in values]
-    return np.array(values, dtype=kind)
+    if kind[1:2] in "US" and int(kind[2:]) > max(map(len, map(str, values)), default=1) + 1:
+        raise ValueError(f"its classes have type {kind!r}, longer than any of them")
+    texts = [value.encode("latin-1") for value in values] if "S" in kind else values
+    classes = np.array(texts, dtype=kind)
+    ordered = len(classes) == 2 and classes[0] == classes[1]  # an estimator that saw one class
+    if not ordered and not (classes[1:] > classes[:-1]).all():
+        raise ValueError("its classes must be sorted and different")
+    if _classes_to_json(classes)["values"] != values:
+        raise ValueError(f"its classes do not fit their type {kind!r}")
+    return classes

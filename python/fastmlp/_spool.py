@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from fastmlp._rows import features_and_target
 from fastmlp._targets import as_targets
 from fastmlp._validation import as_matrix, as_table, feature_names, same_length
+from fastmlp.data._frames import import_pyarrow
 
-_PARQUET_BYTES = 2**24  # read at a time, about
+_PARQUET_BYTES = 2**23  # of a row group's columns that are read at a time
 
 
 class CodedLabels:
@@ -47,9 +49,7 @@ def is_npy(path: Any) -> bool:
 
 
 def as_batches(X: Any, y: Any) -> Iterable[tuple[Any, Any]] | None:
-    """Return the batches (X, y) of an iterator or a Parquet dataset; None for rows that lie in an array."""
-    if isinstance(X, (str, os.PathLike)) or hasattr(X, "scanner"):
-        return _parquet_batches(X, y)
+    """Return the batches (X, y) of an iterator; None for rows that lie in an array."""
     if hasattr(X, "read_next_batch"):
         return _with_target(X, y)
     array_like = ("shape", "__array__", "__getitem__", "__arrow_c_stream__", "to_numpy")
@@ -63,15 +63,14 @@ def spool(batches: Iterable[tuple[Any, Any]], dtype: str) -> tuple[Any, Any, tup
 
     They are gone with the arrays, or with the process.
     """
-    with _Rows(np.dtype(dtype)) as X_file, _Rows(None) as y_file:
-        return _spool(batches, dtype, X_file, y_file)
+    with _Rows(np.dtype(dtype)) as X_file, _Targets() as targets:
+        return _spool(batches, dtype, X_file, targets)
 
 
 def _spool(
-    batches: Iterable[tuple[Any, Any]], dtype: str, X_file: _Rows, y_file: _Rows
+    batches: Iterable[tuple[Any, Any]], dtype: str, X_file: _Rows, targets: _Targets
 ) -> tuple[Any, Any, tuple[str, ...]]:
     names: tuple[str, ...] | None = None
-    labels: _Labels | None = None
     for number, batch in enumerate(batches):
         try:
             X, y = _checked_pair(batch)
@@ -81,18 +80,14 @@ def _spool(
             names = given
             X, y = as_matrix("X", X, dtype), as_targets(y)
             same_length("y", len(y), len(X))
-            if len(y) == 0:
-                continue
-            X_file.append(X)
-            if y_file.dtype is None and y.dtype.kind not in "biuf":
-                labels = _Labels(y.dtype)
-            y_file.append(y if labels is None else labels.codes(y))
+            if len(y):
+                X_file.append(X)
+                targets.append(y)
         except (ValueError, TypeError) as error:
             raise type(error)(f"batch {number}: {error}") from None
     if names is None:
         raise ValueError("X must be an iterator of at least one batch, got none")
-    targets = y_file.array()
-    return X_file.array(), targets if labels is None else CodedLabels(targets, labels.array()), names
+    return X_file.array(), targets.array(), names
 
 
 class _Labels:
@@ -117,6 +112,9 @@ class _Labels:
         return np.array(list(self._numbers), None if self._dtype.kind in "US" else self._dtype)
 
 
+_AnyRows = TypeVar("_AnyRows", bound="_Rows")
+
+
 class _Rows:
     """An unnamed file of rows of one width and type."""
 
@@ -125,7 +123,7 @@ class _Rows:
         self.dtype, self._rows = dtype, 0
         self._width: tuple[int, ...] = ()
 
-    def __enter__(self) -> _Rows:  # noqa: PYI034 (Self is not in Python 3.10)
+    def __enter__(self: _AnyRows) -> _AnyRows:  # noqa: PYI019 (Self is not in Python 3.10)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -141,12 +139,36 @@ class _Rows:
         self._file.write(np.ascontiguousarray(rows, self.dtype).data)
         self._rows += len(rows)
 
-    def array(self) -> NDArray[Any]:
+    def room(self, rows: int, columns: int) -> NDArray[Any]:
+        """Return so many rows that are yet to be written."""
+        assert self.dtype is not None
+        self._file.truncate(rows * columns * self.dtype.itemsize)
+        mapped: NDArray[Any] = np.memmap(self._file, self.dtype, "r+", shape=(rows, columns))
+        return mapped
+
+    def array(self) -> Any:
         self._file.flush()
         if self._rows == 0 or self.dtype is None:
             raise ValueError("X must have at least one row, got 0")
         mapped: NDArray[Any] = np.memmap(self._file, self.dtype, "r", shape=(self._rows, *self._width))
         return mapped
+
+
+class _Targets(_Rows):
+    """An unnamed file of targets: numbers of one type, or the numbers of labels."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self._labels: _Labels | None = None
+
+    def append(self, rows: NDArray[Any]) -> None:
+        if self.dtype is None and rows.dtype.kind not in "biuf":
+            self._labels = _Labels(rows.dtype)
+        super().append(rows if self._labels is None else self._labels.codes(rows))
+
+    def array(self) -> Any:
+        numbers = super().array()
+        return numbers if self._labels is None else CodedLabels(numbers, self._labels.array())
 
 
 def _checked_pair(batch: Any) -> tuple[Any, Any]:
@@ -162,27 +184,97 @@ def _with_target(tables: Iterable[Any], y: Any) -> Iterator[tuple[Any, Any]]:
         yield features_and_target(as_table(table), y)
 
 
-def _parquet_batches(source: Any, y: Any) -> Iterator[tuple[Any, Any]]:
-    from fastmlp.data._frames import import_pyarrow
+def is_parquet(X: Any) -> bool:
+    """Whether this is the path of a Parquet dataset, or a pyarrow dataset."""
+    return isinstance(X, (str, os.PathLike)) or hasattr(X, "get_fragments")
 
+
+def spool_parquet(source: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str, ...]]:
+    """Copy a Parquet dataset as `spool` does, row group by row group, a few columns at a time.
+
+    All columns at once would take as many decompressed pages, which for many columns are more than the rows.
+    """
+    if not isinstance(y, str):
+        raise TypeError(f"y must be the name of a column of the Parquet dataset, got {y!r}")
+    dataset, name = _dataset(source)
+    names = list(dataset.schema.names)
+    if names.count(y) != 1:
+        raise ValueError(f"{name}: y must be one of the columns {', '.join(names)}; got {y!r}")
+    inputs = [column for column in names if column != y]
+    pa = import_pyarrow()
+    try:
+        groups = [group for fragment in dataset.get_fragments() for group in fragment.split_by_row_group()]
+        rows = sum(_row_count(group) for group in groups)
+        if rows == 0:
+            raise ValueError("there are no rows")
+        with _Rows(np.dtype(dtype)) as X_file, _Targets() as targets:
+            X = X_file.room(rows, len(inputs))
+            at = 0
+            for group in groups:
+                at += _copy_group(group, dataset.schema, inputs, X[at:], y, targets)
+                release(X)
+            return X, targets.array(), tuple(inputs)
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from None
+
+
+def _dataset(source: Any) -> tuple[Any, str]:
+    import_pyarrow()
+    from pyarrow import dataset as ds
+
+    if not isinstance(source, (str, os.PathLike)):
+        return source, "the dataset"
+    name = os.fspath(source)
+    if not Path(source).exists():
+        raise FileNotFoundError(f"X: {name!r} is not there")
+    try:
+        return ds.dataset(source, format="parquet"), name
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{name}: not a Parquet dataset; fastmlp.data.read reads other files: {error}"
+        ) from None
+
+
+def _row_count(group: Any) -> int:
+    return sum(int(part.num_rows) for part in group.row_groups)
+
+
+def _copy_group(group: Any, schema: Any, inputs: list[str], X: Any, y: str, targets: _Targets) -> int:
+    """Copy a row group to the first rows of X and to the targets; return the number of rows."""
     pa = import_pyarrow()
     from pyarrow import dataset as ds
 
-    if not isinstance(y, str):
-        raise TypeError(f"y must be the name of a column of the Parquet dataset, got {y!r}")
-    dataset = source
-    if not hasattr(source, "scanner"):
-        if not Path(source).exists():
-            raise FileNotFoundError(f"X: {os.fspath(source)!r} is not there")
+    options = ds.ParquetFragmentScanOptions(use_buffered_stream=True, buffer_size=2**18, pre_buffer=False)
+
+    def read(columns: list[str]) -> Any:
+        return group.to_table(
+            schema=schema,
+            columns=columns,
+            use_threads=False,
+            fragment_scan_options=options,
+            memory_pool=pa.system_memory_pool(),
+        )
+
+    targets.append(as_targets(read([y]).column(y)))
+    rows = _row_count(group)
+    several = max(_PARQUET_BYTES // (8 * max(rows, 1)), 1)
+    for first in range(0, len(inputs), several):
+        columns = inputs[first : first + several]
         try:
-            dataset = ds.dataset(source, format="parquet")
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{os.fspath(source)}: not a Parquet dataset: {error}") from None
-    # Columns are read in pieces, and nothing ahead: by default whole row groups wait in memory.
-    options = ds.ParquetFragmentScanOptions(use_buffered_stream=True, buffer_size=2**20, pre_buffer=False)
-    rows = max(_PARQUET_BYTES // (8 * len(dataset.schema.names)), 256)
-    batches = dataset.to_batches(
-        batch_size=rows, batch_readahead=0, fragment_readahead=0, use_threads=False,
-        fragment_scan_options=options,
-    )  # fmt: skip
-    return _with_target((pa.Table.from_batches([batch]) for batch in batches), y)
+            X[:rows, first : first + several] = as_matrix("X", read(columns), X.dtype)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"columns {columns[0]!r} to {columns[-1]!r}: {error}") from None
+    return rows
+
+
+def release(source: Any) -> None:
+    """Give back the memory of the pages of a file that have been used; they stay in the system's cache."""
+    array: Any = source
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    mapping: Any = getattr(array, "_mmap", None)  # a copy of a map has none
+    if array is None or mapping is None or array.mode == "c":  # "c" may have been changed
+        return
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)

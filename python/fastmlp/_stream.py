@@ -7,7 +7,6 @@ are in memory: the core's, and the next one, which the thread fills.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,11 +26,12 @@ from fastmlp._rows import (
     TargetForm,
     check_row_count,
     features_and_target,
+    fingerprint,
     given_validation,
     held_rows,
     validation_fraction,
 )
-from fastmlp._spool import as_batches, is_npy, mapped, spool
+from fastmlp._spool import as_batches, is_npy, is_parquet, mapped, release, spool, spool_parquet
 from fastmlp._targets import as_targets, class_numbers, label_weights, labelled_classes, weights_of_rows
 from fastmlp._validation import as_array, as_matrix, check_shape, feature_names, memory_size, same_length
 
@@ -41,7 +41,7 @@ PROCESS_BYTES = 160 * 10**6
 _DEFAULT_LIMIT = 2 * 10**9
 _BLOCKS_PER_WINDOW = 64
 _LEAST_BLOCK = 256  # rows
-_SCANNED_AT_ONCE = 2**20  # targets
+_SCANNED_AT_ONCE = 2**16  # targets
 _BATCH_ROWS = 1024  # whose activations are counted
 
 Selection = NDArray[np.int64] | slice
@@ -52,6 +52,8 @@ def open_rows(X: Any, y: Any, dtype: str, memory_limit: Any) -> MemoryRows | Str
     limit = _DEFAULT_LIMIT if memory_limit is None else memory_size("memory_limit", memory_limit)
     from_file = is_npy(X)
     X, y = mapped(X), mapped(y)
+    if is_parquet(X):
+        return StreamedRows(*spool_parquet(X, y, dtype), dtype, limit)
     batches = as_batches(X, y)
     if batches is not None:
         return StreamedRows(*spool(batches, dtype), dtype, limit)
@@ -161,6 +163,11 @@ class StreamedRows:
     def core_rows(self) -> CoreRows:
         """Return room for a window, as the core takes it; inside of `windows`."""
         return self._room[0].first(self._window_rows)
+
+    def fingerprint(self) -> int:
+        """Return a number that other rows hardly have: of the first block, with its targets."""
+        room = self._buffers(self._block_rows)
+        return fingerprint(*room.first(self._read(0, self._selection(0), room, 0)))
 
     @contextmanager
     def windows(self, options: _core.TrainOptions) -> Iterator[NextWindow | None]:
@@ -272,7 +279,7 @@ class StreamedRows:
             if buffer is not None and read is not None:
                 buffer[at : at + len(X)] = read[chosen]
         for source in (self._X, self._y, self._sample_weight):
-            _release(source)
+            release(source)
         return len(X)
 
     def _check(self, X: NDArray[Any], rows: NDArray[np.int64]) -> None:
@@ -293,7 +300,7 @@ class StreamedRows:
                 yield as_targets(self._y[first : first + _SCANNED_AT_ONCE])
             except ValueError as error:
                 raise ValueError(f"counted from row {first}: {error}") from None
-            _release(self._y)
+            release(self._y)
 
 
 class _Reader:
@@ -334,15 +341,3 @@ class _Reader:
                 self._filled.put((room, self._rows.read(blocks, room)))
         except BaseException as error:
             self._filled.put(error)
-
-
-def _release(source: Any) -> None:
-    """Give back the memory of the pages of a file that have been read; they stay in the system's cache."""
-    array: Any = source
-    while array is not None and not isinstance(array, np.memmap):
-        array = getattr(array, "base", None)
-    mapping: Any = getattr(array, "_mmap", None)  # a copy of a map has none
-    if array is None or mapping is None or array.mode == "c":  # "c" may have been changed
-        return
-    if hasattr(mmap, "MADV_DONTNEED"):
-        mapping.madvise(mmap.MADV_DONTNEED)

@@ -289,6 +289,7 @@ def _settings(
         "learning_rate": repr(schedule),
         "rows": len(rows),
         "window_rows": rows.window_rows,
+        "fingerprint of the rows": rows.fingerprint(),
         "classes": None if network.classes is None else [str(label) for label in network.classes],
         "history": network.history.columns,
     }

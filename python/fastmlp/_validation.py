@@ -109,7 +109,7 @@ def name_and_numbers(
     if default is None:
         raise ValueError(f"{argument}: {name} takes no number, got {text!r}")
     try:
-        if keyword not in (None, _NUMBER_NAMES[name]):
+        if keyword not in (None, _NUMBER_NAMES.get(name)):
             raise ValueError
         values = tuple(float(number) for number in numbers.split(","))
         if len(values) > 1 and name not in several:

@@ -131,11 +131,13 @@ def evaluate(
 
 
 @app.command()
-def export(model: opt.Model, to: opt.ExportFormat, output: opt.ExportOutput) -> Job:
+def export(
+    model: opt.Model, to: opt.ExportFormat, output: opt.ExportOutput, name: opt.ExportName = "model"
+) -> Job:
     """Write a model as ONNX, or as C source that needs no library."""
     from fastmlp._cli.export import run_export
 
-    return partial(run_export, model, to, output)
+    return partial(run_export, model, to, output, name)
 
 
 @app.command()

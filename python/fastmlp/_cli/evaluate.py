@@ -11,7 +11,7 @@ from fastmlp._evaluation import evaluate
 
 def run_evaluate(model: str, data: str, target: str | None, output: str | None, as_json: bool) -> int:
     """Compare a model's predictions with the truth."""
-    check_output("--output", output, (model, data))
+    check_output("--output", output, (model, data), begins=('{"model"', "accuracy ", "R2 ", "coverage "))
     network = load_model(model)
     metrics = evaluate(network, load_rows(network, data), target).metrics
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from fastmlp._cli.files import STREAM, check_output, load_model, write_stdout
@@ -11,7 +12,7 @@ from fastmlp._cli.files import STREAM, check_output, load_model, write_stdout
 FORMATS = ("onnx", "c")
 
 
-def run_export(model: str, to: str, output: str) -> int:
+def run_export(model: str, to: str, output: str, name: str) -> int:
     """Write a model in the form that other programs read."""
     if to not in FORMATS:
         raise ValueError(f"--to must be {' or '.join(FORMATS)}, got {to!r}")
@@ -21,7 +22,7 @@ def run_export(model: str, to: str, output: str) -> int:
     network = load_model(model)
     from fastmlp import export
 
-    write = export.to_onnx if to == "onnx" else export.to_c
+    write = export.to_onnx if to == "onnx" else partial(export.to_c, name=name)
     if output != STREAM:
         write(network, output)
         return 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import fastmlp
 from fastmlp._files import replace_file
 from fastmlp._serialization import may_replace
-from fastmlp.data import Table, read, read_csv, read_idx
+from fastmlp.data import Table, read, read_csv, read_idx, read_svmlight
 from fastmlp.data._read import choose_reader
 from fastmlp.data._source import resolve
 
@@ -48,12 +48,14 @@ class Loaded(NamedTuple):
     has_labels: bool = False
 
 
-def load_table(name: str, text: Collection[str] = ()) -> Table:
+def load_table(name: str, text: Collection[str] = (), n_features: int | None = None) -> Table:
     """Read a file of any format, standard input, or the iris data; see `load_data`."""
-    return load_data(name, text).table
+    return load_data(name, text, n_features=n_features).table
 
 
-def load_data(name: str, text: Collection[str] = (), labels: str | None = None) -> Loaded:
+def load_data(
+    name: str, text: Collection[str] = (), labels: str | None = None, n_features: int | None = None
+) -> Loaded:
     """Read a file of any format, standard input, or the iris data that comes with the package.
 
     Columns of arrays are called "0", "1" and so on, and the target that comes with them "target".
@@ -65,6 +67,8 @@ def load_data(name: str, text: Collection[str] = (), labels: str | None = None) 
         Columns of a CSV file to keep as texts.
     labels : str, optional
         The file of the labels, if there is one of this name and images are in a file of their own (IDX).
+    n_features : int, optional
+        The width of svmlight files, whose last columns may have no entries.
     """
     if name == IRIS:
         with (files("fastmlp.datasets") / "iris.csv").open("rb") as file:
@@ -84,7 +88,8 @@ def load_data(name: str, text: Collection[str] = (), labels: str | None = None) 
         if reader is read_csv:
             return Loaded(read_csv(content, text=text))
         has_labels = reader is read_idx and labels is not None and Path(labels).is_file()
-        X, y = read(content, labels if has_labels else None)
+        options = {"n_features": n_features} if reader is read_svmlight else {}
+        X, y = read(content, labels if has_labels else None, **options)
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename}: no such file") from None
     return Loaded(X) if isinstance(X, Table) else _load_array(X, y, name)._replace(has_labels=has_labels)
@@ -121,7 +126,7 @@ def load_rows(network: Network, name: str) -> Table:
         return load_table(name)
     labels = network.classes is not None and network.classes.dtype.kind == "U"
     texts = [*encoder.text_columns, *([encoder.target] if labels and encoder.target is not None else [])]
-    return load_table(name, text=texts)
+    return load_table(name, texts, len(encoder.input_names))
 
 
 def check_place(option: str, name: str) -> Path:
@@ -134,14 +139,26 @@ def check_place(option: str, name: str) -> Path:
     return path
 
 
-def check_output(option: str, name: str | None, sources: Collection[str] = ()) -> None:
-    """Make sure that an output has a place and is none of the files to read from."""
+def check_output(
+    option: str, name: str | None, sources: Collection[str] = (), begins: tuple[str, ...] | None = None
+) -> None:
+    """Make sure that an output has a place, and replaces none of the files to read from.
+
+    With `begins`, a file that is there must be empty or begin with one of these texts.
+    """
     if name is None or name == STREAM:
         return
     path = check_place(option, name)
     for source in sources:
         if path.exists() and os.path.exists(source) and path.samefile(source):  # noqa: PTH110
             raise ValueError(f"{option}: {name} is the file to read from")
+    if begins is not None and path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            head = file.read(256)
+        if not any(head.startswith(text.encode()) for text in begins):
+            raise ValueError(
+                f"{option}: {name}: is there already and was not written by this command; it is left as it is"
+            )
 
 
 def check_replaceable(option: str, name: str, what: str, replaceable: Callable[[Path], bool]) -> None:

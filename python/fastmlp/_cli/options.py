@@ -13,6 +13,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from fastmlp import Adam, Cosine, OneCycle
+from fastmlp._validation import name_and_numbers
 
 _MODEL = "A model saved by fastmlp (.safetensors)."
 
@@ -131,6 +132,7 @@ ModelTarget = Annotated[str | None, Option("--target", help="The column of the t
 Proba = Annotated[bool, Option("--proba", help="Write the probability of each class too.")]
 ExportFormat = Annotated[str, Option("--to", help="onnx, or c for C source.")]
 ExportOutput = Annotated[str, Option("--output", help="The file to write, or - for standard output.")]
+ExportName = Annotated[str, Option("--name", help="What the names in C begin with.")]
 ReportOut = Annotated[str, Option("--out", help="The HTML file to write. Replaces a report only.")]
 
 Rows = Annotated[int, Option(min=1, help="Rows to train on.")]
@@ -165,15 +167,19 @@ def read_activation(text: str) -> str | list[str]:
     return [name.strip() for name in text.split(",")] if "," in text else text
 
 
-_SCHEDULES = {"cosine": Cosine, "one_cycle": OneCycle}
+_SCHEDULES: dict[str, type[Cosine | OneCycle]] = {"cosine": Cosine, "one_cycle": OneCycle}
 
 
 def read_learning_rate(text: str) -> float | Cosine | OneCycle:
     """Read "0.01" as a number and "cosine(0.01)" or "one_cycle(0.01)" as a schedule."""
-    name, bracket, rate = text.strip().removesuffix(")").partition("(")
     try:
-        return _SCHEDULES[name](float(rate)) if bracket else float(text)
-    except (KeyError, ValueError):
+        name, numbers = name_and_numbers("learning_rate", text, dict.fromkeys(_SCHEDULES, 0.01))
+        return _SCHEDULES[name](*numbers)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
         raise ValueError(
             f"--learning-rate must be a number, cosine(rate) or one_cycle(rate), rate above 0; got {text!r}"
         ) from None
@@ -181,14 +187,13 @@ def read_learning_rate(text: str) -> float | Cosine | OneCycle:
 
 def read_optimizer(text: str) -> str | Adam:
     """Read "adamw(0.1)" as AdamW with this weight decay; other names stand for themselves."""
-    name, bracket, decay = text.strip().removesuffix(")").partition("(")
-    if name != "adamw" or not bracket:
+    if not text.startswith("adamw("):
         return text
     try:
-        return Adam(weight_decay=float(decay))
+        return Adam(weight_decay=name_and_numbers("optimizer", text, {"adamw": 0.01})[1][0])
     except ValueError:
         raise ValueError(
-            f"--optimizer: the weight decay must be a number of at least 0, got {text!r}"
+            f"--optimizer: the weight decay must be a number of at least 0, as in adamw(0.1); got {text!r}"
         ) from None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._cli.files import check_output, load_model, load_table, write_output
+from fastmlp._cli.files import check_output, load_model, load_rows, write_output
 from fastmlp._evaluation import plain_inputs
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 def run_predict(model: str, file: str, output: str | None, proba: bool) -> int:
     """Predict the rows of a table and write the predictions as CSV."""
-    check_output("--output", output, (model, file))
+    check_output("--output", output, (model, file), begins=("prediction",))
     network = load_model(model)
     encoder = network.encoder
-    table = load_table(file, text=() if encoder is None else encoder.text_columns)
+    table = load_rows(network, file)
     X = plain_inputs(network, table) if encoder is None else encoder.transform(table, network.dtype)
     columns = _predictions(network, X, proba)
     text = io.StringIO()

@@ -128,7 +128,7 @@ class TrainJob:
     def _check(self) -> None:
         """Refuse what can be refused before the data is read."""
         _check_fraction("--test", self.test, zero=True)
-        _check_fraction("--validation", self.validation)
+        _check_fraction("--validation", self.validation, zero=True)
         for option, given, accepted in (("--split", self.split, ORDERS), ("--scale", self.scale, SCALINGS)):
             if given is not None and given not in accepted:
                 raise ValueError(f"{option} must be {' or '.join(accepted)}, got {given!r}")
@@ -145,7 +145,7 @@ class TrainJob:
         """Return the part of the rows to test on: none by default where there are validation rows."""
         if self.test is not None:
             return self.test
-        return TEST if self.validation is None else 0.0
+        return 0.0 if self.validation else TEST
 
     def _seed(self) -> int:
         return int(self.arguments.get("seed", 0))
@@ -226,7 +226,7 @@ class TrainJob:
 
     def _keeps_best(self) -> bool:
         """Tell whether the run ends with the weights of its best epoch."""
-        watched = self.validation is not None or "patience" in self.arguments
+        watched = bool(self.validation) or "patience" in self.arguments
         return watched and self.arguments.get("restore_best", True) is True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,15 @@ from fastmlp.data._cells import is_number
 from fastmlp.data._checks import boolean, fields, string, strings
 from fastmlp.data._table import Column, Table, missing_values
 
-_MOST_UNREPEATED = 1000
 _WIDEST = 50
+
+
+class Numbering(NamedTuple):
+    """The numbers of a column's categories: of the first, of any other text, of a missing one; -1 is none."""
+
+    first: int
+    other: int
+    missing: int
 
 
 @dataclass(frozen=True)
@@ -41,11 +48,16 @@ class CategoryColumn:
         names += [f"{self.name} is other"] if self.other else []
         return names + ([f"{self.name} is missing"] if self.missing else [])
 
+    @property
+    def numbering(self) -> Numbering:
+        """The numbers of its inputs."""
+        size = len(self.categories)
+        other = size if self.other else -1
+        return Numbering(0, other, size + self.other if self.missing else other)
+
     def encode(self, table: Table, out: NDArray[Any]) -> None:
         """Write a 1 where a row has the category of the input."""
-        other = len(self.categories) if self.other else -1
-        missing = len(self.categories) + self.other if self.missing else other
-        found = _places(as_texts(table, self.name), self.categories, 0, other, missing)
+        found = _places(as_texts(table, self.name), self.categories, self.numbering)
         rows = np.flatnonzero(found >= 0)
         out[rows, found[rows]] = 1
 
@@ -100,10 +112,14 @@ class EmbeddingColumn:
         """The names of the inputs it becomes."""
         return [self.name]
 
+    @property
+    def numbering(self) -> Numbering:
+        """The numbers of the rows of its table."""
+        return Numbering(1, 0, len(self.categories) + 1 if self.missing else 0)
+
     def encode(self, table: Table, out: NDArray[Any]) -> None:
         """Write the numbers of the categories."""
-        missing = len(self.categories) + 1 if self.missing else 0
-        out[:, 0] = _places(as_texts(table, self.name), self.categories, 1, 0, missing)
+        out[:, 0] = _places(as_texts(table, self.name), self.categories, self.numbering)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -159,13 +175,11 @@ def as_texts(table: Table, name: str) -> Column:
     return np.full(len(column), None, dtype=object)
 
 
-def _places(
-    texts: Column, categories: tuple[str, ...], first: int, other: int, missing: int
-) -> NDArray[np.int64]:
-    """Return the place of each text among the categories, which are counted from first."""
+def _places(texts: Column, categories: tuple[str, ...], numbering: Numbering) -> NDArray[np.int64]:
+    """Return the number of each text."""
     listed = texts.tolist()
-    known = {category: place for place, category in enumerate(categories, first)}
-    places = {text: known.get(text, other) for text in set(listed)} | {None: missing}
+    known = {category: place for place, category in enumerate(categories, numbering.first)}
+    places = {text: known.get(text, numbering.other) for text in set(listed)} | {None: numbering.missing}
     return np.fromiter(map(places.__getitem__, listed), dtype=np.int64, count=len(listed))
 
 
@@ -174,16 +188,14 @@ def _check_repeated(table: Table, name: str, counts: Counter[str], max_one_hot: 
     once = sum(count == 1 for count in counts.values())
     if 2 * once <= counts.total():
         return
-    numbers = sum(map(is_number, counts))
-    limit = max_one_hot if 2 * numbers > len(counts) else _MOST_UNREPEATED
-    if len(counts) <= limit:
+    if len(counts) <= max_one_hot:
         return
     column = table[name]
     present = np.flatnonzero(~missing_values(column))
     row = int(next((row for row in present if not is_number(column[row])), present[0]))
     raise ValueError(
         f"{table.source}: column {name!r} holds {len(counts)} different texts ({table.place(row)}: "
-        f"{column[row]!r}), more than {limit}; mend it if it should be numbers, or have it ignored"
+        f"{column[row]!r}), most of them once; mend it if it should be numbers, or have it ignored"
     )
 
 

@@ -201,7 +201,8 @@ def _names(first: _Record, source: str) -> list[str]:
         )
     for i, name in enumerate(names):
         if not name:
-            raise ValueError(f"{where}: column {i + 1} of {len(names)} has no name")
+            index = "; pandas writes its index so, unless index=False" if i == 0 and len(names) > 1 else ""
+            raise ValueError(f"{where}: column {i + 1} of {len(names)} has no name{index}")
         if name in names[:i]:
             both = f"columns {names.index(name) + 1} and {i + 1}"
             raise ValueError(f"{where}: {both} have the same name, {name!r}")

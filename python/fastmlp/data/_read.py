@@ -109,9 +109,14 @@ def read(
     data = resolve(source)
     reader = choose_reader(data)
     read_pair = _READ_PAIR.get(reader)
-    if read_pair is None:
-        return select(reader(data, **options), x, y)
-    return read_pair(data, x, y, **options)
+    if read_pair is not None:
+        return read_pair(data, x, y, **options)
+    columns = reader(data, **options)
+    try:
+        return select(columns, x, y)
+    except (TypeError, ValueError) as error:
+        what = f"target{text[1:]}" if (text := str(error)).startswith("y") else text
+        raise type(error)(f"{name_of(data)}: {what}") from None
 
 
 def choose_reader(source: Path | Buffer) -> Reader:

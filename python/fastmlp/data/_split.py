@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp._validation import real
+from fastmlp.data._table import missing_values
+
 Rows = NDArray[np.int64]
 
 #: Those of `holdout` are small numbers; the largest one keeps out of their way.
@@ -46,8 +49,7 @@ def holdout(
         does not fit 64 bits.
     """
     labels, n = _labels_and_count(rows)
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction must be between 0 and 1, both excluded, got {fraction!r}")
+    fraction = real("fraction", fraction, low=0, high=1, open_low=True, open_high=True)
     if n < 2:
         raise ValueError(f"at least 2 rows are needed to hold some back, got {n}")
     order = _permutation(seed, substream, n)
@@ -130,8 +132,7 @@ def time_ordered(times: int | ArrayLike, fraction: float) -> tuple[Rows, Rows]:
     ValueError
         If the fraction is not between 0 and 1, a time is missing, or there are not two different times.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction must be between 0 and 1, both excluded, got {fraction!r}")
+    fraction = real("fraction", fraction, low=0, high=1, open_low=True, open_high=True)
     order, changes = _order_of_times(times)
     n = len(order)
     border = _nearest(changes, n - _share(fraction, n))
@@ -189,6 +190,9 @@ def _labels_and_count(rows: int | ArrayLike) -> tuple[NDArray[Any] | None, int]:
     labels = np.asarray(rows)
     if labels.ndim != 1:
         raise ValueError(f"labels must be 1-D, got shape {labels.shape}")
+    missing = np.flatnonzero(missing_values(labels))
+    if len(missing):
+        raise ValueError(f"labels must be known, row {missing[0]} has none")
     return labels, len(labels)
 
 

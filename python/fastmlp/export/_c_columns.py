@@ -8,7 +8,6 @@ from typing import Any
 from fastmlp.data._categories import CategoryColumn, EmbeddingColumn
 from fastmlp.data._columns import BoolColumn, DateColumn, NumberColumn
 from fastmlp.export._c_text import Source, number, string
-from fastmlp.export._common import numbering
 
 _STANDARDIZE = """\
 static inline $real ${name}_standardize(double value, double center, double scale, double median)
@@ -72,7 +71,7 @@ def _place(source: Source, column: Any, value: str, at: int) -> str:
     if size:
         categories = f"${{name}}_categories{at}"
         source.array(f"char *const {categories}", map(string, column.categories))
-    first, other, missing = numbering(column)
+    first, other, missing = column.numbering
     return f"${{name}}_place({value}, {categories}, {size}, {first}, {other}, {missing})"
 
 

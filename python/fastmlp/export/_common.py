@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._targets import parse_loss
-from fastmlp.data._categories import CategoryColumn, EmbeddingColumn
 from fastmlp.data._target import ValueTarget
 
 if TYPE_CHECKING:
@@ -48,23 +47,6 @@ def units(network: Network) -> tuple[float, float] | None:
     if not isinstance(target, ValueTarget) or (target.scale, target.mean) == (1, 0):
         return None
     return target.scale, target.mean
-
-
-class Numbering(NamedTuple):
-    """The numbers of a column's categories: of the first, of any other text, of a missing one; -1 is none."""
-
-    first: int
-    other: int
-    missing: int
-
-
-def numbering(column: CategoryColumn | EmbeddingColumn) -> Numbering:
-    """Return the numbers that a column gives to texts: of an input, or of a row of its table."""
-    size = len(column.categories)
-    if isinstance(column, EmbeddingColumn):
-        return Numbering(1, 0, size + 1 if column.missing else 0)
-    other = size if column.other else -1
-    return Numbering(0, other, size + column.other if column.missing else other)
 
 
 def labels(network: Network) -> NDArray[Any] | None:

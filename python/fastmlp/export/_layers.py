@@ -27,6 +27,11 @@ class Layers:
         self._dense: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self._activations: list[str] = []
         self._open = False  # whether an activation may come
+        self._inputs: int | None = None
+
+    def inputs(self, width: int) -> None:
+        """Take the number of inputs that the model says it has."""
+        self._inputs = width
 
     def dense(self, W: NDArray[Any], b: NDArray[Any] | None, where: str) -> None:
         """Append ``z = a @ W + b``, W of shape (I, O); without b, it is zeros."""
@@ -47,8 +52,9 @@ class Layers:
 
     def width(self, width: int, where: str) -> None:
         """Check the number of values a row has at this place."""
-        if self._dense and width != self._dense[-1][0].shape[1]:
-            raise ValueError(f"{where}: takes {width} values a row, got {self._dense[-1][0].shape[1]}")
+        given = self._dense[-1][0].shape[1] if self._dense else self._inputs
+        if given is not None and width != given:
+            raise ValueError(f"{where}: takes {width} values a row, got {given}")
 
     def network(self, loss: str) -> Network:
         """Return the network; a loss that takes its link, such as softmax, adds it to plain outputs."""

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.data._categories import CategoryColumn, EmbeddingColumn
+from fastmlp.data._categories import CategoryColumn, EmbeddingColumn, Numbering
 from fastmlp.data._columns import BoolColumn, DateColumn, NumberColumn
-from fastmlp.export._common import Numbering, numbering
 from fastmlp.export._onnx_graph import Graph
 
 ML_DOMAIN = "ai.onnx.ml"
@@ -39,19 +38,19 @@ def _category(graph: Graph, column: Any, value: str) -> list[str]:
     places = np.arange(len(column.feature_names), dtype=np.int64)
     if not len(places):
         return []
-    place = _place(graph, column.categories, numbering(column), value)
+    place = _place(graph, column.categories, column.numbering, value)
     return [graph.cast(graph.add("Equal", place, places), graph.dtype)]
 
 
 def _embedding(graph: Graph, column: Any, value: str) -> list[str]:
     """Add the number of the category."""
-    return [graph.cast(_place(graph, column.categories, numbering(column), value), graph.dtype)]
+    return [graph.cast(_place(graph, column.categories, column.numbering, value), graph.dtype)]
 
 
 def _place(graph: Graph, categories: tuple[str, ...], numbers: Numbering, value: str) -> str:
     """Add the number of a text; a missing one is ""."""
-    if "" in categories:
-        raise ValueError("a column has the category '', which stands for a missing text in ONNX")
+    if "" in categories and numbers.missing != numbers.other:
+        raise ValueError("a column has the category '' and missing values, which are '' in ONNX, too")
     places = {"": numbers.missing} | {text: i for i, text in enumerate(categories, numbers.first)}
     return graph.add(
         "LabelEncoder",

@@ -69,9 +69,21 @@ def from_onnx(path: str | PathLike[str], *, loss: str = "auto") -> Network:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"{os.fspath(path)}: not a valid ONNX model: {reason}") from None
     try:
+        _check_operators(model)
         return _network(model, loss)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{os.fspath(path)}: its constants are nested too deeply") from None
+
+
+def _check_operators(model: Any) -> None:
+    """Refuse operators that are not ONNX's own, whatever they are called."""
+    if model.functions:
+        raise ValueError(f"the model has functions of its own, such as {model.functions[0].name!r}")
+    for node in model.graph.node:
+        if node.domain not in ("", "ai.onnx", "ai.onnx.ml"):
+            raise ValueError(f"{_where(node)}: its operator is of the unknown domain {node.domain!r}")
 
 
 def _network(model: Any, loss: str) -> Network:
@@ -125,12 +137,16 @@ class _Reader:
             node = self._model.producers.get(value)
             if node is None:
                 raise ValueError(f"the output does not depend on the input {given.name!r}, but on {value!r}")
+            if value != node.output[0]:
+                raise ValueError(f"{_where(node)}: {value!r} is not its first output")
             value, step = self._without_effect(node) or self._dense(node) or self._activation(node)
             first = node.op_type
             steps.append(step)
         shape = given.type.tensor_type.shape.dim if given.type.tensor_type.HasField("shape") else (None, None)
         if len(shape) != 2 and first not in ("Flatten", "Reshape"):
             raise ValueError(f"the input {given.name!r} must have 2 dimensions, got {len(shape)}")
+        if len(shape) == 2 and shape[1] is not None and shape[1].dim_value > 0:
+            steps.append(partial(Layers.inputs, width=shape[1].dim_value))
         return steps
 
     def _activation(self, node: Any) -> tuple[str, Step]:

@@ -106,6 +106,8 @@ class Model:
         if node is None:
             return None
         if node.op_type == "Constant":
+            if len(node.attribute) != 1:
+                raise ValueError(f"the constant {value!r} must have one attribute, got {len(node.attribute)}")
             given = helper.get_attribute_value(node.attribute[0])
             return _array(given) if node.attribute[0].name == "value" else np.asarray(given)
         if node.op_type not in ("Identity", "Transpose"):

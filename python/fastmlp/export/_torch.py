@@ -100,7 +100,7 @@ def from_torch(module: Any, *, loss: str = "auto") -> Network:
     """
     torch = _import_torch()
     check_loss(loss)
-    if not isinstance(module, torch.nn.Sequential):
+    if type(module) is not torch.nn.Sequential:
         raise TypeError(f"module must be a torch.nn.Sequential, got {type(module).__name__}")
     layers = Layers()
     read = _readers(torch)
@@ -123,7 +123,9 @@ def _import_torch() -> Any:
 def _parts(torch: Any, module: Any, where: str) -> Iterator[tuple[str, Any]]:
     """Yield the modules in order, those of inner ones in their place."""
     for i, part in enumerate(module):
-        if isinstance(part, torch.nn.Sequential):
+        if part._forward_hooks or part._forward_pre_hooks:
+            raise ValueError(f"{where}[{i}] has hooks, which a network cannot have")
+        if type(part) is torch.nn.Sequential:
             yield from _parts(torch, part, f"{where}[{i}]")
         else:
             yield f"{where}[{i}]", part
