@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fastmlp.cli import main
 
 Run = Callable[..., tuple[int, str, str]]
+
+
+def spawn(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start the command in a process of its own."""
+    command = [sys.executable, "-m", "fastmlp.cli", *arguments]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(command, text=True, encoding="utf-8", **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def interrupted_training(*arguments: str) -> str:
+    """Send Ctrl-C to an endless training on iris that is under way; return standard error."""
+    endless = ("--epochs", "1000000000", "--max-time", "60")
+    process = spawn("train", "iris", *arguments, *endless)
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("rows:"):
+        assert process.poll() is None
+    time.sleep(1)  # the line is printed just before training begins
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    return err
 
 
 @pytest.fixture

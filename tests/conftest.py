@@ -10,7 +10,7 @@ import pytest
 import fastmlp
 from fastmlp import _core, _threads
 
-pytest.register_assert_rewrite("estimator_tools")
+pytest.register_assert_rewrite("cli_tools", "estimator_tools")
 
 
 @pytest.fixture(scope="session", autouse=True)

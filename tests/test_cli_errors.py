@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import fastmlp
+from cli_tools import interrupted_training, spawn
 from fastmlp.data import TableEncoder
 
 if TYPE_CHECKING:
@@ -25,12 +24,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and p
 
 
 # -------------------------------------------------------------------------------------------------- bad input
-
-
-def spawn(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "fastmlp.cli", *arguments]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen(command, text=True, encoding="utf-8", **streams)  # type: ignore[call-overload,no-any-return]
 
 
 def write_bad_files() -> None:
@@ -305,15 +298,7 @@ def test_a_full_disk_under_standard_output_is_one_line(model: Path, command: str
 @pytest.mark.parametrize("save", [True, False])
 def test_ctrl_c_saves_what_was_learned_and_exits_with_130(tmp_path: Path, save: bool) -> None:
     path = tmp_path / "m.safetensors"
-    options = ["--save", str(path)] if save else []
-    process = spawn("train", "iris", "--hidden", "6", "--epochs", "1000000000", "--max-time", "60", *options)
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("rows:"):
-        assert process.poll() is None
-    time.sleep(1)  # the line is printed just before training begins
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    err = interrupted_training("--hidden", "6", *(["--save", str(path)] if save else []))
     assert err.startswith("fastmlp: interrupted after ")
     assert err.count("\n") == 1
     assert path.exists() == save

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fastmlp
+from cli_tools import interrupted_training
 from fastmlp._cli import evaluate as evaluate_command
 from fastmlp._cli import predict as predict_command
 from fastmlp._cli import report as report_command
@@ -77,18 +77,8 @@ def test_ctrl_c_while_standard_input_is_read() -> None:
 @posix
 def test_ctrl_c_with_validation_rows_saves_the_best_weights_so_far(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
-    command = f"train iris --hidden 8 --learning-rate 0.3 --batch-size 10 --validation 0.3 --save {path}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fastmlp.cli", *command.split(), "--epochs", "1000000000", "--max-time", "60"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-    )  # fmt: skip
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("rows:"):
-        assert process.poll() is None
-    time.sleep(1)  # the line is printed just before training begins
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    options = f"--hidden 8 --learning-rate 0.3 --batch-size 10 --validation 0.3 --save {path}"
+    err = interrupted_training(*options.split())
     assert err.endswith(f"; the best weights so far are in {path}\n")
 
     network = fastmlp.load(path)

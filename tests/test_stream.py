@@ -97,7 +97,7 @@ def test_every_row_is_read_once_an_epoch_in_an_order_that_changes(small_windows:
     X, y = rows()
     seen = Seen(X)
     source = _stream.StreamedRows(seen, y, (), "float32", small_windows)
-    source.prepare(fastmlp._rows.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
+    source.prepare(fastmlp._targets.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
     source.hold_back(fastmlp.Network((D, 8, 2)), None, 0)
     options = fastmlp._core.TrainOptions()
     options.epochs, options.batch_size, options.seed = 3, 50, 7
@@ -154,7 +154,7 @@ def test_a_fraction_is_held_back_from_every_block(small_windows: int) -> None:
     X, y = rows()
     X[:, 0] = np.arange(N)
     source = _stream.StreamedRows(X, y, (), "float32", small_windows)
-    source.prepare(fastmlp._rows.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
+    source.prepare(fastmlp._targets.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
     source._limit += 1251 * ROW_BYTES
     held = source.hold_back(fastmlp.Network((D, 8, 2)), 0.25, 0)
     assert held is not None

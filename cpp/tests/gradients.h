@@ -1,6 +1,8 @@
 // What tests of the core compare: the loss and the flat gradient of all rows, and bits.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <cstring>
 #include <vector>
 
@@ -31,6 +33,22 @@ std::pair<double, std::vector<T>> loss_and_gradient(const Network<T>& network, c
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+// Checks every `stride`-th number of a gradient against the slope of loss() about the parameters.
+template <class Loss>
+void check_slopes(const Network<double>& network, const std::vector<double>& gradient, const Loss& loss,
+                  std::size_t stride = 1) {
+    double* w = network.parameters();
+    for (std::size_t i = 0; i < gradient.size(); i += stride) {
+        const double h = 1e-6, before = w[i];
+        w[i] = before + h;
+        const double up = loss();
+        w[i] = before - h;
+        const double down = loss();
+        w[i] = before;
+        CHECK(gradient[i] == doctest::Approx((up - down) / (2 * h)).epsilon(2e-3).scale(0.01));
+    }
 }
 
 }  // namespace fastmlp

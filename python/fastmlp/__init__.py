@@ -3,11 +3,12 @@
 `train` fits a network and returns a `Network`; everything else serves these two.
 """
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from fastmlp import data, datasets, export
+from fastmlp import data, datasets
 from fastmlp._config import show_config
 from fastmlp._core import available_isas
 from fastmlp._history import History
@@ -18,11 +19,13 @@ from fastmlp._serialization import load
 from fastmlp._threads import get_num_threads, set_num_threads
 from fastmlp._trace import Trace
 from fastmlp._train import train
-from fastmlp.export import from_onnx, from_torch
 
 if _TYPE_CHECKING:
+    from fastmlp import export as export
     from fastmlp._estimators import MLPClassifier as MLPClassifier
     from fastmlp._estimators import MLPRegressor as MLPRegressor
+    from fastmlp.export import from_onnx as from_onnx
+    from fastmlp.export import from_torch as from_torch
 
 __version__ = _version("fastmlp")
 
@@ -55,14 +58,23 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> _Any:
-    """Import the estimators, and with them scikit-learn, when they are asked for."""
-    if name in ("MLPClassifier", "MLPRegressor"):
-        from fastmlp import _estimators
+# Imported when they are asked for: they need scikit-learn, or are not needed to train.
+_LAZY = {
+    "MLPClassifier": "fastmlp._estimators",
+    "MLPRegressor": "fastmlp._estimators",
+    "from_onnx": "fastmlp.export",
+    "from_torch": "fastmlp.export",
+}
+_LAZY_MODULES = ("export",)
 
-        return getattr(_estimators, name)
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY:
+        return getattr(_import_module(_LAZY[name]), name)
+    if name in _LAZY_MODULES:
+        return _import_module(f"fastmlp.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "MLPClassifier", "MLPRegressor"]
+    return [*globals(), *_LAZY, *_LAZY_MODULES]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ import numpy as np
 from fastmlp import _core
 from fastmlp._files import TEMPORARY, replace_file
 from fastmlp._history import History
-from fastmlp._serialization import ARRAYS, RunRecord, load_run, metadata, serialized
+from fastmlp._serialization import ARRAYS, RunRecord, header, load_run, metadata, serialized
 
 if TYPE_CHECKING:
     from fastmlp._network import Network
@@ -65,18 +67,21 @@ class Checkpoints:
             )
         if found:
             self._take_over(found[-1])
-        serialized(self._network)  # what cannot be saved is better known now
         if self._folder is not None:
+            header(self._network)  # labels that cannot be saved are better known now
             self._folder.mkdir(parents=True, exist_ok=True)
             for left in self._folder.glob(f"{TEMPORARY}????????"):  # by a run that was killed
                 with suppress(OSError):
                     left.unlink()
 
-    def write(self) -> None:
+    @property
+    def write(self) -> Callable[[], None] | None:
+        """What writes a checkpoint; None where there is no folder for it."""
+        return None if self._folder is None else partial(self._write, self._folder)
+
+    def _write(self, folder: Path) -> None:
         """Write a checkpoint, and delete all but the last ones."""
-        state, network = self.state, self._network
-        if self._folder is None:
-            return
+        state = self.state
         assert state.best is not None
         record = RunRecord(
             self._settings,
@@ -84,8 +89,9 @@ class Checkpoints:
             dict(zip(ARRAYS, (state.s1, state.s2, state.best), strict=True)),
             np.array(state.progress, np.float64),
         )
-        replace_file(self._folder / f"epoch-{state.epoch:08d}.safetensors", serialized(network, record))
-        for old in _checkpoints(self._folder)[: -self._keep]:
+        content = serialized(self._network, record)
+        replace_file(folder / f"epoch-{state.epoch:08d}.safetensors", content)
+        for old in _checkpoints(folder)[: -self._keep]:
             old.unlink(missing_ok=True)
 
     def _take_over(self, path: Path) -> None:
@@ -97,10 +103,10 @@ class Checkpoints:
                     f"resume: the run of {os.fspath(path)!r} has {name}={record.settings.get(name)!r}, "
                     f"this one {name}={value!r}"
                 )
-        network.parameters[:] = stored.parameters
-        network.history = History(network.history.columns, stored.history.rows())
         if (stored.layer_sizes, stored.dtype) != (network.layer_sizes, network.dtype):
             raise ValueError(f"{os.fspath(path)}: its network is not that of its settings")
+        network.parameters[:] = stored.parameters
+        network.history = History(network.history.columns, stored.history.rows())
         s1, s2, best = (record.arrays[name] for name in ARRAYS)
         self.state = network._core.RunState(s1, s2, record.steps, best)
         loss, lowest, epochs, candidate, *rate = record.progress.tolist()

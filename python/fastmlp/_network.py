@@ -27,7 +27,7 @@ from fastmlp._architecture import (
 from fastmlp._history import History
 from fastmlp._init import initialize
 from fastmlp._sparse import Features, SparseRows, as_features, core_form
-from fastmlp._targets import Targets, as_targets, encode, parse_loss, per_quantile, row_weights
+from fastmlp._targets import TargetForm, Targets, as_targets, parse_loss, row_weights
 from fastmlp._trace import Trace
 from fastmlp._validation import column_names, dtype_name, feature_names, integer, real
 
@@ -461,8 +461,11 @@ class Network:
         self._check_codes(features)
         return features
 
-    def _check_codes(self, X: Features, rows: Array | None = None) -> None:
-        """Refuse rows with anything else than codes where the network has embeddings; `rows` numbers them."""
+    def _check_codes(self, X: Features, place: Callable[[int], tuple[int, int]] | None = None) -> None:
+        """Refuse rows with anything else than codes where the network has embeddings.
+
+        `place` says where the element at a flat index stands, if not there.
+        """
         if not self.embeddings:
             return
         if isinstance(X, SparseRows):
@@ -471,9 +474,9 @@ class Network:
         if at >= 0:
             row, column = divmod(at, X.shape[1])
             codes = next(codes for coded, codes, _ in self.embeddings if coded == column)
-            place = row if rows is None else rows[row]
+            where = place(at)[0] if place else row
             raise ValueError(
-                f"X has {float(X[row, column])!r} at row {place}, column {column}, which must be a code: "
+                f"X has {float(X[row, column])!r} at row {where}, column {column}, which must be a code: "
                 f"a whole number from 0 to {codes - 1}"
             )
 
@@ -481,8 +484,9 @@ class Network:
         X = self._matrix(X)
         if len(X) == 0:
             raise ValueError("X must have at least one row, got 0")
-        y = per_quantile(as_targets(y), self._loss_numbers)
-        targets = encode(y, self._loss, self.classes, self.layer_sizes[-1], self._dtype, len(X))
+        y = as_targets(y)
+        form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
+        targets = form.encode(y, self._dtype, len(X))
         return X, targets, row_weights(sample_weight, None, y, self.classes, self._dtype)
 
     def __reduce__(self) -> Any:

@@ -6,7 +6,6 @@ import numbers
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,28 +14,13 @@ from numpy.typing import NDArray
 from fastmlp import _core
 from fastmlp._network import Network
 from fastmlp._sparse import Features, as_features, core_form
-from fastmlp._targets import Targets, are_labels, as_targets, encode, per_quantile, row_weights
+from fastmlp._targets import TargetForm, Targets, are_labels, as_targets, row_weights
 from fastmlp._validation import column_names, feature_names, real, same_length
 
 CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
 NextWindow = Callable[[], CoreRows]
 
-
 _LOOKED_AT = 1000  # rows at either end
-
-
-@dataclass(frozen=True)
-class TargetForm:
-    """How targets are given to the core: the loss with its numbers, the classes, the number of outputs."""
-
-    loss: str
-    numbers: tuple[float, ...]
-    classes: NDArray[Any] | None
-    outputs: int
-
-    def encode(self, y: NDArray[Any], dtype: str, rows: int) -> Targets:
-        """Return targets as the core reads them."""
-        return encode(per_quantile(y, self.numbers), self.loss, self.classes, self.outputs, dtype, rows)
 
 
 class MemoryRows:

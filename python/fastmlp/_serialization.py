@@ -77,12 +77,10 @@ def save(network: Network, path: str | PathLike[str]) -> None:
     replace_own_file(path, serialized(network), "a fastmlp model", may_replace)
 
 
-def serialized(network: Network, run: RunRecord | None = None) -> bytes:
-    """Return the content of a model file; with a run, of a checkpoint."""
-    if not np.isfinite(network.parameters).all():
-        raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
-    described = metadata(network) | {
-        "format": FORMAT if network.embeddings or run else _FIRST_FORMAT,
+def header(network: Network) -> dict[str, Any]:
+    """Return what a model file says of a network besides its numbers."""
+    return metadata(network) | {
+        "format": FORMAT if network.embeddings else _FIRST_FORMAT,
         "version": version("fastmlp"),
         "classes": None if network.classes is None else _classes_to_json(network.classes),
         "feature_names": list(network.feature_names),
@@ -90,9 +88,17 @@ def serialized(network: Network, run: RunRecord | None = None) -> bytes:
         "stop_reason": network.stop_reason,
         "encoder": None if network.encoder is None else network.encoder.to_dict(),
     }
+
+
+def serialized(network: Network, run: RunRecord | None = None) -> bytes:
+    """Return the content of a model file; with a run, of a checkpoint."""
+    if not np.isfinite(network.parameters).all():
+        raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
+    described = header(network)
     # The header, where the rest is, has no room for many epochs.
     tensors = {"history": np.array(network.history.rows(), np.float64)} | _tensors(network)
     if run is not None:
+        described["format"] = FORMAT
         described["run"] = {"settings": run.settings, "steps": run.steps}
         tensors |= {f"run.{name}": run.arrays[name] for name in ARRAYS} | {"run.progress": run.progress}
     return to_bytes(tensors, metadata={"fastmlp": json.dumps(described)})

@@ -23,7 +23,6 @@ from fastmlp._rows import (
     CoreRows,
     MemoryRows,
     NextWindow,
-    TargetForm,
     check_row_count,
     features_and_target,
     fingerprint,
@@ -32,8 +31,24 @@ from fastmlp._rows import (
     validation_fraction,
 )
 from fastmlp._spool import as_batches, is_npy, is_parquet, mapped, release, spool, spool_parquet
-from fastmlp._targets import as_targets, class_numbers, label_weights, labelled_classes, weights_of_rows
-from fastmlp._validation import as_array, as_matrix, check_shape, feature_names, memory_size, same_length
+from fastmlp._targets import (
+    TargetForm,
+    as_targets,
+    class_numbers,
+    class_weighted,
+    label_weights,
+    labelled_classes,
+    sample_weights,
+)
+from fastmlp._validation import (
+    as_array,
+    as_matrix,
+    as_numbers,
+    check_shape,
+    feature_names,
+    memory_size,
+    same_length,
+)
 
 #: What Python, NumPy, pyarrow and the core take before the first row is read.
 PROCESS_BYTES = 160 * 10**6
@@ -101,8 +116,7 @@ class StreamedRows:
 
     def __len__(self) -> int:
         """Return the number of rows to train on; known from `hold_back` on."""
-        full, rest = divmod(len(self._X), self._block_rows)
-        return full * self._kept(self._block_rows) + (self._kept(rest) if rest else 0)
+        return self._rows
 
     @property
     def window_rows(self) -> int | None:
@@ -208,7 +222,10 @@ class StreamedRows:
         rows = min(rows, len(self._X))
         blocks = min(max(rows // _LEAST_BLOCK, 1), _BLOCKS_PER_WINDOW) if rows < len(self._X) else 1
         self._block_rows = rows // blocks
-        self._window_rows = min(blocks * self._kept(self._block_rows), len(self))
+        full, rest = divmod(len(self._X), self._block_rows)
+        kept = self._kept(self._block_rows)
+        self._rows = full * kept + self._kept(rest)
+        self._window_rows = min(blocks * kept, self._rows)
         self._blocks_per_window = blocks
 
     def _buffers(self, rows: int) -> Buffers:
@@ -231,13 +248,16 @@ class StreamedRows:
             for first in range(0, len(blocks), self._blocks_per_window):
                 yield blocks[first : first + self._blocks_per_window]
 
+    def _rows_of(self, block: int) -> int:
+        return min(self._block_rows, len(self._X) - block * self._block_rows)
+
     def _kept(self, rows: int) -> int:
         """Return how many rows of a block of so many are trained on."""
         return rows - len(self._held_of(rows, 0))
 
     def _held(self, block: int) -> NDArray[np.int64]:
         """Return which of a block's rows are validated on."""
-        return self._held_of(min(self._block_rows, len(self._X) - block * self._block_rows), block)
+        return self._held_of(self._rows_of(block), block)
 
     def _held_of(self, rows: int, block: int) -> NDArray[np.int64]:
         if not self._fraction or rows < 2:
@@ -255,23 +275,30 @@ class StreamedRows:
         """Return which of a block's rows are trained on."""
         if not self._fraction:
             return slice(None)
-        rows = min(self._block_rows, len(self._X) - block * self._block_rows)
-        return np.delete(np.arange(rows), self._held(block))
+        return np.delete(np.arange(self._rows_of(block)), self._held(block))
 
     def _read(self, block: int, chosen: Selection, room: Buffers, at: int) -> int:
         """Read rows of a block into the room from row `at` on, and return how many they are."""
         first = block * self._block_rows
-        last = min(first + self._block_rows, len(self._X))
+        last = first + self._rows_of(block)
         X = self._X[first:last][chosen]
         part = room.X[at : at + len(X)]
         with np.errstate(over="ignore"):
             np.copyto(part, X, casting="same_kind")
-        self._check(part, np.arange(first, last)[chosen])
+
+        def place(element: int) -> tuple[int, int]:
+            row, column = divmod(element, self.width)
+            return int(np.arange(first, last)[chosen][row]), column
+
+        as_numbers("X", part, self._dtype, place)
+        self._network._check_codes(part, place)
         try:
             y = as_targets(self._y[first:last])
             targets = self._form.encode(y, self._dtype, last - first)
-            weights = None if self._sample_weight is None else self._sample_weight[first:last]
-            weights = weights_of_rows(weights, self._class_weight, y, self._form.classes, self._dtype)
+            weights = self._sample_weight
+            if weights is not None:
+                weights = sample_weights(weights[first:last], last - first, self._dtype)
+            weights = class_weighted(weights, self._class_weight, y, self._form.classes, self._dtype)
         except (ValueError, TypeError) as error:
             raise type(error)(f"rows {first} to {last - 1}, counted from 0: {error}") from None
         into = (room.labels, room.values, room.weights)
@@ -281,17 +308,6 @@ class StreamedRows:
         for source in (self._X, self._y, self._sample_weight):
             release(source)
         return len(X)
-
-    def _check(self, X: NDArray[Any], rows: NDArray[np.int64]) -> None:
-        """Refuse what the core could not take, by the row in the file."""
-        at = _core.first_nonfinite(X)
-        if at >= 0:
-            row, column = divmod(at, self.width)
-            raise ValueError(
-                f"X has {X[row, column]} at row {rows[row]}, column {column}; "
-                "only finite numbers are accepted"
-            )
-        self._network._check_codes(X, rows)
 
     def _scanned(self) -> Iterator[NDArray[Any]]:
         """Yield all targets, part by part."""

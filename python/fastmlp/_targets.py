@@ -160,6 +160,20 @@ def encode(
     return Targets(None, values)
 
 
+@dataclass(frozen=True)
+class TargetForm:
+    """How targets are given to the core: the loss with its numbers, the classes, the number of outputs."""
+
+    loss: str
+    numbers: tuple[float, ...]
+    classes: NDArray[Any] | None
+    outputs: int
+
+    def encode(self, y: NDArray[Any], dtype: str, rows: int) -> Targets:
+        """Return targets as the core reads them."""
+        return encode(per_quantile(y, self.numbers), self.loss, self.classes, self.outputs, dtype, rows)
+
+
 def are_labels(y: NDArray[Any], classes: NDArray[Any]) -> bool:
     """Whether y holds labels, rather than probabilities."""
     return y.dtype.kind != "f" or bool(np.isin(y, classes).all())
@@ -201,30 +215,39 @@ def row_weights(
     sample_weight: Any, class_weight: Any, y: NDArray[Any], classes: NDArray[Any] | None, dtype: str
 ) -> NDArray[Any] | None:
     """Return the weight of each row, None where all are 1; some must be above 0."""
-    weights = weights_of_rows(sample_weight, None, y, classes, dtype)
-    if weights is not None and weights.max() == 0:
-        raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
+    weights = None
+    if sample_weight is not None:
+        weights = sample_weights(sample_weight, len(y), dtype)
+        if weights.max() == 0:
+            raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
     if class_weight is None:
         return weights
-    weights = weights_of_rows(weights, class_weight, y, classes, dtype)
+    weights = class_weighted(weights, class_weight, y, classes, dtype)
     if weights is not None and weights.max() == 0:
         raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
     return weights
 
 
-def weights_of_rows(
-    sample_weight: Any, class_weight: Any, y: NDArray[Any], classes: NDArray[Any] | None, dtype: str
+def sample_weights(sample_weight: Any, rows: int, dtype: str) -> NDArray[Any]:
+    """Return the weights of rows, checked."""
+    weights = as_numbers("sample_weight", sample_weight, dtype)
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight must have shape (n,), got {weights.shape}")
+    same_length("sample_weight", len(weights), rows)
+    if weights.min() < 0:
+        row = weights.argmin()
+        raise ValueError(f"sample_weight must be at least 0, got {weights[row]:g} at row {row}")
+    return weights
+
+
+def class_weighted(
+    weights: NDArray[Any] | None,
+    class_weight: Any,
+    y: NDArray[Any],
+    classes: NDArray[Any] | None,
+    dtype: str,
 ) -> NDArray[Any] | None:
-    """Return the weight of each row, None where all are 1."""
-    weights = None
-    if sample_weight is not None:
-        weights = as_numbers("sample_weight", sample_weight, dtype)
-        if weights.ndim != 1:
-            raise ValueError(f"sample_weight must have shape (n,), got {weights.shape}")
-        same_length("sample_weight", len(weights), len(y))
-        if weights.min() < 0:
-            row = weights.argmin()
-            raise ValueError(f"sample_weight must be at least 0, got {weights[row]:g} at row {row}")
+    """Return weights (None: all are 1) times those of the rows' classes."""
     if class_weight is None:
         return weights
     classes = labelled_classes(y, classes)

@@ -18,10 +18,10 @@ from fastmlp._lbfgs import minimize
 from fastmlp._network import Network
 from fastmlp._optimizers import LBFGS, as_optimizer, check_representable
 from fastmlp._progress import epoch_bar
-from fastmlp._rows import MemoryRows, TargetForm
+from fastmlp._rows import MemoryRows
 from fastmlp._schedules import as_schedule
 from fastmlp._stream import StreamedRows, open_rows
-from fastmlp._targets import choose_loss, find_classes, parse_loss, per_quantile, takes_labels
+from fastmlp._targets import TargetForm, choose_loss, find_classes, parse_loss, per_quantile, takes_labels
 from fastmlp._validation import dtype_name, flag, integer, layer_sizes, real
 
 
@@ -218,18 +218,20 @@ def train(
         settings = _settings(options, chosen_optimizer, schedule, network, rows)
         checkpoints = Checkpoints(network, options, settings, checkpoint, every, keep)
         checkpoints.begin(resume)
+    state, write = (None, None) if checkpoints is None else (checkpoints.state, checkpoints.write)
     earlier = network.history.copy()
 
     with rows.windows(options) as next_window, epoch_bar(progress, options.epochs, len(rows)) as bar:
         observers: list[Callable[[Network], Any]] = [*callbacks]
         if bar is not None:
             observers.append(bar)
-        on_epoch = _epoch_callback(network, earlier, observers, always=checkpoints is not None)
+        on_epoch = None
+        if observers or write is not None:  # a checkpoint holds the history
+            on_epoch = _epoch_callback(network, earlier, observers)
         if isinstance(chosen_optimizer, LBFGS):
             limits = chosen_optimizer.limits(options.epochs)
             result = minimize(network, rows.core_rows(), options, on_epoch, limits)[:3]
         else:
-            state, write = (None, None) if checkpoints is None else (checkpoints.state, checkpoints.write)
             result = network._core.train(
                 *rows.core_rows(), held_out, options, on_epoch, state, None, next_window, write
             )
@@ -308,11 +310,8 @@ def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
 
 
 def _epoch_callback(
-    network: Network, earlier: History, callbacks: Sequence[Callable[[Network], Any]], always: bool
-) -> Callable[[tuple[Any, ...]], bool] | None:
-    if not callbacks and not always:
-        return None
-
+    network: Network, earlier: History, callbacks: Sequence[Callable[[Network], Any]]
+) -> Callable[[tuple[Any, ...]], bool]:
     def on_epoch(record: tuple[Any, ...]) -> bool:
         network.history.append(_later(record, earlier))
         try:

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from fastmlp._text import printable
+
 _NEEDS = "fastmlp's command line needs typer and rich: pip install 'fastmlp[cli]'"
 
 OK, FAILED, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
@@ -91,8 +93,7 @@ def one_line(error: object) -> str:
         text = ": ".join([*names[-1:], error.strerror])
     else:
         text = str(error)
-    text = " ".join(text.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(" ".join(text.split()))
 
 
 def _show_warning(

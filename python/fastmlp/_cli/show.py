@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from fastmlp._metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
+from fastmlp._text import printable
 
 if TYPE_CHECKING:
     from fastmlp import Network
@@ -57,7 +58,7 @@ def column(network: Network, name: str) -> NDArray[Any]:
 
 def clean(value: object, longest: int | None = None) -> str:
     """Write a value that came from a file for the terminal: no control characters, not too long."""
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+    text = printable(value)
     return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 

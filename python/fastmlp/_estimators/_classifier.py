@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from fastmlp._estimators import _parameters
 from fastmlp._estimators._base import BaseMLP
 from fastmlp._estimators._docs import documented
-from fastmlp._targets import Targets, class_numbers, weights_of_rows
+from fastmlp._targets import Targets, class_numbers, class_weighted
 from fastmlp._validation import check_unmasked, choice
 
 Array = NDArray[Any]
@@ -311,7 +311,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if isinstance(wanted, dict):  # these rows need not have all of its labels
             there = {label: weight for label, weight in wanted.items() if label in self.classes_.tolist()}
             wanted = there or wanted
-        return weights_of_rows(None, wanted, y, self.classes_, "float64")
+        return class_weighted(None, wanted, y, self.classes_, "float64")
 
     def _stratify(self, y: Array) -> Array | None:  # of two classes only, and a column, as in scikit-learn
         two_classes = self.n_outputs_ == 1 and not self._multilabel

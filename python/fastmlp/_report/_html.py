@@ -8,6 +8,8 @@ from typing import NewType
 
 import numpy as np
 
+from fastmlp._text import printable
+
 Html = NewType("Html", str)
 
 
@@ -17,8 +19,7 @@ def escape(value: object) -> Html:
         return Html("")
     if isinstance(value, (float, np.floating)):
         value = f"{value:.6g}"
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
-    return Html(html.escape(text))
+    return Html(html.escape(printable(value)))
 
 
 def join(parts: Iterable[Html]) -> Html:

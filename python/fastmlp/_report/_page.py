@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,9 +121,9 @@ def _configuration(report: Report) -> list[Html]:
 def _network(network: Network) -> list[Html]:
     activations = [*network.activations, network.output_activation]
     rows = [
-        (f"layer {i}", inputs, outputs, name, (inputs + 1) * outputs)
-        for i, ((inputs, outputs), name) in enumerate(
-            zip(pairwise(network.layer_sizes), activations, strict=True), start=1
+        (f"layer {i}", *W.shape, name, W.size + b.size)
+        for i, (W, b, name) in enumerate(
+            zip(network.weights, network.biases, activations, strict=True), start=1
         )
     ]
     what = f"loss {network.loss}, l2 {network.l2:g}, {network.n_parameters:,} parameters of {network.dtype}"
