@@ -22,8 +22,15 @@ from fastmlp._train import train
 
 if _TYPE_CHECKING:
     from fastmlp import export as export
+    from fastmlp import graph as graph
+    from fastmlp import numdiff as numdiff
+    from fastmlp import plot as plot
     from fastmlp._estimators import MLPClassifier as MLPClassifier
     from fastmlp._estimators import MLPRegressor as MLPRegressor
+    from fastmlp._gradcheck import gradcheck as gradcheck
+    from fastmlp._studies import compare_inits as compare_inits
+    from fastmlp._studies import study_batch_size as study_batch_size
+    from fastmlp._studies import study_learning_rate as study_learning_rate
     from fastmlp.export import from_onnx as from_onnx
     from fastmlp.export import from_torch as from_torch
 
@@ -45,15 +52,22 @@ __all__ = [
     "StepDecay",
     "Trace",
     "available_isas",
+    "compare_inits",
     "data",
     "datasets",
     "export",
     "from_onnx",
     "from_torch",
     "get_num_threads",
+    "gradcheck",
+    "graph",
     "load",
+    "numdiff",
+    "plot",
     "set_num_threads",
     "show_config",
+    "study_batch_size",
+    "study_learning_rate",
     "train",
 ]
 
@@ -62,10 +76,14 @@ __all__ = [
 _LAZY = {
     "MLPClassifier": "fastmlp._estimators",
     "MLPRegressor": "fastmlp._estimators",
+    "compare_inits": "fastmlp._studies",
     "from_onnx": "fastmlp.export",
     "from_torch": "fastmlp.export",
+    "gradcheck": "fastmlp._gradcheck",
+    "study_batch_size": "fastmlp._studies",
+    "study_learning_rate": "fastmlp._studies",
 }
-_LAZY_MODULES = ("export",)
+_LAZY_MODULES = ("export", "graph", "numdiff", "plot")
 
 
 def __getattr__(name: str) -> _Any:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._records import Records
+
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 
-class History:
+class History(Records):
     """A table with one row an epoch.
 
     Columns: epoch (from 1), loss (row-weighted mean of the batch losses before each update), learning_rate
@@ -25,7 +26,7 @@ class History:
     ----------
     columns : sequence of str
         The names.
-    rows : sequence of tuples, optional
+    rows : iterable of tuples, optional
         The values, in the order of the names; those beyond the columns are left out.
 
     Examples
@@ -34,36 +35,17 @@ class History:
     """
 
     def __init__(
-        self, columns: Sequence[str] = ("epoch", "loss", "learning_rate", "seconds"), rows: Any = ()
+        self,
+        columns: Sequence[str] = ("epoch", "loss", "learning_rate", "seconds"),
+        rows: Iterable[Sequence[Any]] = (),
     ) -> None:
-        self.columns = tuple(columns)
-        self._rows = [tuple(row)[: len(self.columns)] for row in rows]
+        super().__init__(columns, rows)
 
     def __getitem__(self, column: str) -> NDArray[Any]:
-        if column not in self.columns:
-            raise KeyError(f"history has no column {column!r}; it has {', '.join(self.columns)}")
-        at = self.columns.index(column)
-        return np.array([row[at] for row in self._rows], dtype=np.int64 if column == "epoch" else np.float64)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __contains__(self, column: object) -> bool:
-        return column in self.columns
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.columns)
+        return super().__getitem__(column).astype(np.int64 if column == "epoch" else np.float64)
 
     def __repr__(self) -> str:
         return f"History({len(self)} epochs: {', '.join(self.columns)})"
-
-    def keys(self) -> tuple[str, ...]:
-        """Return the names of the columns."""
-        return self.columns
-
-    def rows(self) -> list[tuple[Any, ...]]:
-        """Return the epochs as tuples, in the order of `columns`."""
-        return list(self._rows)
 
     def last(self) -> tuple[Any, ...]:
         """Return the last epoch."""
@@ -76,12 +58,6 @@ class History:
     def copy(self) -> History:
         """Return a table of its own."""
         return History(self.columns, self._rows)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table as a pandas DataFrame; needs ``fastmlp[data]``."""
-        import pandas as pd
-
-        return pd.DataFrame({name: self[name] for name in self.columns})
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the losses over the epochs, and mark the lowest validation loss; needs ``fastmlp[plot]``.
