@@ -337,12 +337,43 @@ def test_validation_r2_of_values(loss: str, outputs: int) -> None:
         net.history["validation_accuracy"]
 
 
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "hinge", "binary_cross_entropy"])
+def test_accuracy_is_that_of_each_batch_before_its_update(loss: str) -> None:
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(47, 4)), rng.integers(2, size=47)
+    settings: dict[str, Any] = {
+        "hidden": (5,), "loss": loss, "optimizer": "sgd", "learning_rate": 0.5, "batch_size": 10,
+        "shuffle": False, "epochs": 1, "dtype": "float64",
+    }  # fmt: skip
+    net = fastmlp.train(X, y, **settings, validation=(X[:20], y[:20]))
+    right = 0
+    for first in range(0, 47, 10):
+        outputs = 1 if loss == "binary_cross_entropy" else 2
+        before = fastmlp.Network((4, 5, outputs), loss=loss, dtype="float64")
+        if first:  # the weights that this batch found are those that the rows before it led to
+            before = fastmlp.train(X[:first], y[:first], **settings)
+        right += int((before.predict(X[first : first + 10]) == y[first : first + 10]).sum())
+    assert net.history["accuracy"].tolist() == [right / 47]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.usefixtures("exact_threads")
+def test_accuracy_counts_every_row_once_at_any_number_of_threads(threads: int) -> None:
+    X, y = np.random.default_rng(4).normal(size=(1003, 4)), np.arange(1003) % 3
+    net = fastmlp.train(
+        X, y, hidden=(8,), optimizer="sgd", learning_rate=1e-30, batch_size=100, epochs=2,
+        validation=(X[:9], y[:9]), threads=threads,
+    )  # fmt: skip
+    expected = (net.predict(X) == y).mean()
+    assert net.history["accuracy"].tolist() == [expected, expected]
+
+
 def test_history_without_validation_has_no_validation_columns() -> None:
     case = Case(rows=30, epochs=4)
     net = train(case, make_problem(case))
     for name in ("epoch", "loss", "learning_rate", "seconds"):
         assert np.asarray(net.history[name]).shape == (4,)
-    for name in ("validation_loss", "validation_r2", "validation_accuracy"):
+    for name in ("validation_loss", "validation_r2", "validation_accuracy", "accuracy"):
         with pytest.raises(KeyError):
             net.history[name]
     seconds = net.history["seconds"]

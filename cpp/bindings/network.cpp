@@ -134,7 +134,7 @@ py::tuple trace(const Network<T>& network, const Rows<T>& rows) {
 
 py::tuple record_row(const EpochRecord& r) {
     return py::make_tuple(r.epoch, r.loss, r.learning_rate, r.seconds, r.validation_loss, r.validation_score,
-                          r.penalty);
+                          r.accuracy, r.penalty);
 }
 
 // What is carried from run to run, in arrays of Python's.

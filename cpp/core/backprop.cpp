@@ -2,7 +2,9 @@
 
 #include <bit>
 #include <cassert>
+#include <numeric>
 
+#include "accuracy.h"
 #include "activations.h"
 
 namespace fastmlp {
@@ -106,6 +108,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         if (counting) memory_ = AlignedBuffer<T>(taken);
     }
     row_losses_.resize(std::size_t(max_rows));
+    if (options.counts_right) row_right_.resize(std::size_t(max_rows));
     if (network.architecture().l2 != 0 || alpha_ != 0) squares_.resize(std::size_t(layout_.panels()));
 }
 
@@ -246,6 +249,8 @@ void Backprop<T>::loss(const Share& share) {
                             thread_room_[std::size_t(share.team.rank)]};
     const auto work = [&](Index first, Index last) {
         loss_(rows, first, last);
+        for (Index i = first; i < last && !row_right_.empty(); ++i)
+            row_right_[std::size_t(i)] = right_answer(architecture.loss, rows, i);
         if (takes_logits(architecture.loss)) return;
         const Index at = first * ld_[L], size = (last - first) * ld_[L];
         output_slope_(a_[L] + at, slope_[L] ? slope_[L] + at : nullptr, delta_[L] + at, size);
@@ -283,6 +288,13 @@ double Backprop<T>::l2(const Batch<T>& batch) const {
     if (alpha_ == 0) return l2;
     const double weights = batch.weight_sum();
     return weights > 0 ? l2 + alpha_ / weights : l2;
+}
+
+template <class T>
+Index Backprop<T>::right_answers(const Batch<T>& batch) const {
+    return row_right_.empty()
+               ? 0
+               : std::accumulate(row_right_.begin(), row_right_.begin() + batch.rows, Index(0));
 }
 
 template <class T>

@@ -31,6 +31,7 @@ struct BackpropOptions {
     std::uint64_t seed = 0;
     bool gather = false;                          // batches come with an order
     double alpha = 0;                             // added to l2, divided by the sum of the batch's weights
+    bool counts_right = false;                    // of losses that score classes
     int threads = 1;                              // of the largest team
     std::optional<Index> entries = std::nullopt;  // of the largest batch, where X is sparse
 };
@@ -55,6 +56,7 @@ public:
         return l2(batch) / 2 * sum(squares_.data(), Index(squares_.size()));
     }
     double l2(const Batch<T>& batch) const;
+    Index right_answers(const Batch<T>& batch) const;
 
     // Hands the gradient of every parameter to `work`, this thread its share.
     void gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
@@ -107,6 +109,7 @@ private:
     std::vector<T*> thread_room_;               // for panels of b and columns of losses
     T *parts_ = nullptr, *tables_ = nullptr;    // gradients: of parts of the batch, of all tables
     std::vector<double> row_losses_, squares_;  // squares of the weights, a panel each
+    std::vector<std::uint8_t> row_right_;       // 1 or 0, where they are counted
     std::vector<ForwardTiles<T>> forward_;
     SparseForwardTiles<T> sparse_forward_;
     std::vector<BackwardTiles<T>> backward_;  // to layers 0 .. L - 1

@@ -1,5 +1,7 @@
 #include "inference.h"
 
+#include "accuracy.h"
+
 namespace fastmlp {
 
 namespace {
@@ -22,10 +24,6 @@ void apply_link(Loss loss, T* z, Index ld, Index rows, Index outputs, T* columns
     }
     if (loss == Loss::binary_cross_entropy) each([](Packet<T> v) { return vmath::sigmoid(v); });
     if (loss == Loss::poisson) each([](Packet<T> v) { return vmath::exp(v); });
-}
-
-bool scores_classes(Loss loss) {
-    return loss == Loss::softmax_cross_entropy || loss == Loss::binary_cross_entropy || loss == Loss::hinge;
 }
 
 }  // namespace
@@ -151,7 +149,7 @@ void Evaluation<T>::run(const Team& team) {
 
 template <class T>
 void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
-    const Architecture& architecture = network_.architecture();
+    const Loss loss = network_.architecture().loss;
     const Index first = block * ForwardPass<T>::kRows, last = std::min(first + ForwardPass<T>::kRows, n_);
     const T* output = pass.raw(X_.from(first), last - first);
     double losses[ForwardPass<T>::kRows];
@@ -170,29 +168,8 @@ void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
     block_losses_[std::size_t(block)] = sum(losses, last - first);
     double* sums = block_scores_.data() + block * sums_;
     std::fill(sums, sums + sums_, 0.0);
-    if (scores_classes(architecture.loss))
-        count_correct(output, pass.ld(), first, last, sums);
-    else
-        add_squares(output, pass.ld(), first, last, sums);
-}
-
-template <class T>
-void Evaluation<T>::count_correct(const T* output, Index ld, Index first, Index last, double* correct) const {
-    const Index O = network_.outputs();
-    for (Index i = first; i < last; ++i, output += ld) {
-        const T* y = targets_.values ? targets_.values + i * O : nullptr;
-        bool right = true;
-        if (network_.architecture().loss == Loss::binary_cross_entropy) {
-            for (Index j = 0; j < O; ++j) {  // as predict() has it: s(z) > 1/2, which rounding makes of z > 0
-                const T p = Eigen::internal::pfirst(vmath::sigmoid(simd::set1(output[j])));
-                right = right && (p > T(0.5)) == (y[j] > T(0.5));
-            }
-        } else {
-            const Index label = y ? std::max_element(y, y + O) - y : targets_.labels[i];
-            right = std::max_element(output, output + O) - output == label;
-        }
-        *correct += right;
-    }
+    if (!scores_classes(loss)) return add_squares(output, pass.ld(), first, last, sums);
+    for (Index i = 0; i < last - first; ++i) *sums += right_answer(loss, rows, i);
 }
 
 template <class T>

@@ -60,7 +60,6 @@ public:
 
 private:
     void run_block(ForwardPass<T>& pass, Index block);
-    void count_correct(const T* output, Index ld, Index first, Index last, double* correct) const;
     void add_squares(const T* output, Index ld, Index first, Index last, double* squares) const;
 
     const Network<T>& network_;

@@ -2,6 +2,8 @@
 
 #include <cassert>
 
+#include "accuracy.h"
+
 namespace fastmlp {
 
 namespace {
@@ -35,6 +37,7 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
                        ceil_div(epoch_rows_ % window_rows_, batch_size_)),
       learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
       long_step_(estimated_seconds(network, batch_size_) > kLongStepSeconds),
+      counts_right_(validation && scores_classes(network.architecture().loss)),
       whole_gradient_(options.clip_norm > 0 || options.optimizer.normalized),
       restores_(options.restore_best && (validation || options.patience >= 0)),
       team_size_(TeamSize::resume(
@@ -42,7 +45,7 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
                         options.threads))),
       backprop_(network, batch_size_,
                 {options.dropout, options.seed, options.shuffle && batch_size_ < data.rows, options.alpha,
-                 team_size_.most(), most_entries(data.X, data.rows, batch_size_)}),
+                 counts_right_, team_size_.most(), most_entries(data.X, data.rows, batch_size_)}),
       work_(update_work<T>(options.optimizer.kind)),
       state_(state),
       epoch_(options.first_epoch) {
@@ -152,7 +155,7 @@ void Trainer<T>::give_back_state() {
 template <class T>
 void Trainer<T>::begin_epoch(Monitor& monitor) {
     loss_sum_ = penalty_sum_ = 0;
-    rows_seen_ = step_ = 0;
+    rows_seen_ = step_ = right_answers_ = 0;
     begin_window(monitor);
 }
 
@@ -229,6 +232,7 @@ void Trainer<T>::train_step(Team team) {
         diverged_ = !std::isfinite(loss);
         loss_sum_ += loss * double(batch.rows);
         penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
+        right_answers_ += backprop_.right_answers(batch);
         rows_seen_ += batch.rows;
         rate_ = learning_rate_.at(step);
     }
@@ -322,7 +326,9 @@ std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
         return StopReason::diverged;
 
     records_.push_back({epoch_ + 1, loss, rate_, monitor.seconds(), validation_loss,
-                        evaluation_ ? evaluation_->score() : nan, penalty_sum_ / double(rows_seen_)});
+                        evaluation_ ? evaluation_->score() : nan,
+                        counts_right_ ? double(right_answers_) / double(rows_seen_) : nan,
+                        penalty_sum_ / double(rows_seen_)});
     Progress& p = progress_;
     p.loss = loss;
     p.candidate = !options_.restore_best || (monitored < p.best && (evaluation_ || steps_per_epoch_ > 1));

@@ -40,7 +40,8 @@ struct TrainOptions {
 struct EpochRecord {
     Index epoch;  // from 1
     double loss, learning_rate, seconds, validation_loss, validation_score;
-    double penalty;  // the l2 term's part in the loss
+    double accuracy;  // of the rows trained on, each as its batch found the weights; NaN where not counted
+    double penalty;   // the l2 term's part in the loss
 };
 
 // What a callback wants after an epoch.
@@ -127,6 +128,7 @@ private:
     Index window_rows_, epoch_rows_, batch_size_, steps_per_epoch_;
     LearningRate learning_rate_;
     bool long_step_;       // looks out for an interrupt
+    bool counts_right_;    // beside a validation score, what the training rows score
     bool whole_gradient_;  // made before any weight changes: for clipping and normalised steps
     bool restores_;
     Calls calls_;
@@ -143,6 +145,7 @@ private:
     std::optional<StopReason> stop_reason_;
     Index epoch_, step_ = 0, rows_seen_ = 0;  // the epoch under way, its next step
     Index first_row_ = 0;                     // of the next batch, in the window
+    Index right_answers_ = 0;                 // in the epoch under way, where they are counted
     Index steps_ = 0;                         // of the optimizer, all runs together
     double loss_sum_ = 0, penalty_sum_ = 0, rate_ = 0;
     bool epoch_over_ = false, leaves_ = false, diverged_ = false, halted_ = false;

@@ -20,7 +20,8 @@ class History(Records):
     Columns: epoch (from 1), loss (row-weighted mean of the batch losses before each update), learning_rate
     (of the epoch's last step), seconds (since training began) and, with validation, validation_loss and
     validation_accuracy (share of rows with all outputs right) or validation_r2 (mean over the outputs),
-    measured after the epoch.
+    measured after the epoch, and for labels accuracy (of the rows trained on, measured as the loss is: batch
+    by batch, before each update and with dropout).
 
     Parameters
     ----------

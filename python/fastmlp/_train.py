@@ -202,8 +202,8 @@ def train(
     held_out = rows.hold_back(network, validation, options.seed)
     options.batch_size = _batch_size(batch_size, len(rows))
     if held_out is not None:
-        score = "validation_accuracy" if takes_labels(form.loss) else "validation_r2"
-        network.history = History((*network.history.columns, "validation_loss", score))
+        scores = ("validation_accuracy", "accuracy") if takes_labels(form.loss) else ("validation_r2",)
+        network.history = History((*network.history.columns, "validation_loss", *scores))
     if isinstance(chosen_optimizer, LBFGS):
         _check_lbfgs(
             rows, learning_rate=learning_rate, dropout=options.dropout or None, clip_norm=clip_norm,
