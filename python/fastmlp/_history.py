@@ -60,29 +60,8 @@ class History(Records):
         """Return a table of its own."""
         return History(self.columns, self._rows)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the losses over the epochs, and mark the lowest validation loss; needs ``fastmlp[plot]``.
+    def plot(self, metric: str | None = None, ax: Axes | None = None, backend: str = "matplotlib") -> Any:
+        """Draw loss and score over the epochs; see `fastmlp.plot.history`."""
+        from fastmlp.plot import history
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-        """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots()
-        ax.plot(self["epoch"], self["loss"], label="loss")
-        if "validation_loss" in self and len(self):
-            losses = self["validation_loss"]
-            ax.plot(self["epoch"], losses, label="validation loss")
-            best = int(np.nanargmin(losses))
-            ax.plot(self["epoch"][best], losses[best], "o", label=f"best epoch {self['epoch'][best]}")
-        ax.set_xlabel("epoch")
-        ax.set_ylabel("loss")
-        ax.legend()
-        return ax
+        return history(self, metric, ax, backend)

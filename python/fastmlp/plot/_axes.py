@@ -1,0 +1,116 @@
+"""What the pictures share: their axes, text that is shown as it is, levels of colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._network import Network
+from fastmlp._text import printable
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+#: Properties of a text of the user's, in which a "$" is a "$".
+LITERAL: dict[str, Any] = {"parse_math": False, "usetex": False}
+
+NAMED_TICKS = 30
+
+_LETTERS = 20
+_LEGEND_ENTRIES = 20
+
+
+def new_axes(ax: Any, columns: int = 1, size: tuple[float, float] = (9, 5)) -> list[Axes]:
+    """Return the Axes given, or those of a new figure, side by side.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    """
+    try:
+        import matplotlib.pyplot as plt
+        from matplotlib.axes import Axes
+    except ImportError:
+        raise ImportError("a picture needs matplotlib: pip install 'fastmlp[plot]'") from None
+    if ax is None:
+        return list(plt.subplots(1, columns, figsize=size, layout="constrained", squeeze=False)[1][0])
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be a matplotlib Axes or None, got {ax!r}")
+    return [ax]
+
+
+def check_network(net: Any) -> None:
+    """Refuse what is no network."""
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a fastmlp.Network, got {net!r}")
+
+
+def shown(value: object) -> str:
+    """Return a name as text of one line that is not too long; draw it with `LITERAL`."""
+    text = printable(value)
+    return text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
+
+
+def feature_names(net: Network) -> tuple[str, ...]:
+    """Return the names of the columns of X, () if they are not known."""
+    if net.feature_names or net.encoder is None:
+        return net.feature_names
+    return tuple(net.encoder.feature_names)
+
+
+def input_names(net: Network) -> tuple[str, ...]:
+    """Return the names of what the first layer reads, () if they are not known."""
+    names = feature_names(net)
+    if not names:
+        return ()
+    embedded = {column for column, _, _ in net.embeddings}
+    plain = [name for i, name in enumerate(names) if i not in embedded]
+    parts = [f"{names[column]}[{i}]" for column, _, width in net.embeddings for i in range(width)]
+    return (*plain, *parts)
+
+
+def output_names(net: Network) -> tuple[str, ...]:
+    """Return the names of the outputs, () if they are not known."""
+    if net.classes is None:
+        return ()
+    labels = tuple(map(str, net.classes))
+    return labels if len(labels) == net.layer_sizes[-1] else (f"p({labels[1]})",)
+
+
+def name_ticks(axis: Axis, names: Sequence[object]) -> None:
+    """Name the places 0, 1, .. of an axis; where there are too many, every second or so."""
+    from matplotlib.axis import XAxis
+
+    places = range(0, len(names), -(-len(names) // NAMED_TICKS))
+    texts = [shown(names[i]) for i in places]
+    style: dict[str, Any] = {"fontsize": 10 if len(texts) <= 12 else 8 if len(texts) <= 20 else 7}
+    if isinstance(axis, XAxis) and sum(map(len, texts)) > 40:
+        style |= {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axis.set_ticks(list(places), labels=texts, **style, **LITERAL)
+
+
+def legend(ax: Axes, entries: Sequence[tuple[Artist, object]], **options: Any) -> None:
+    """Draw a legend whose texts are shown as they are, also those that begin with "_"."""
+    handles = [handle for handle, _ in entries[:_LEGEND_ENTRIES]]
+    texts = [shown(text) for _, text in entries[:_LEGEND_ENTRIES]]
+    if len(entries) > _LEGEND_ENTRIES:
+        options["title"] = f"{_LEGEND_ENTRIES} of {len(entries)}"
+    box = ax.legend(handles, ["?"] * len(handles), **options)
+    for place, text in zip(box.get_texts(), texts, strict=True):
+        place.set(text=text, **LITERAL)
+
+
+def levels(values: NDArray[Any], count: int = 21) -> NDArray[np.float64]:
+    """Return increasing levels from the lowest to the highest finite value."""
+    finite = values[np.isfinite(values)].astype(np.float64)
+    low, high = float(finite.min()), float(finite.max())
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # equal, but for roundings
+        margin = abs(low) / 100 or 0.5
+        low, high = low - margin, high + margin
+    return np.linspace(low, high, count)

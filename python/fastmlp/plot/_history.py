@@ -1,0 +1,80 @@
+"""Curves over the epochs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp._curves import Panel, panels
+from fastmlp._history import History
+from fastmlp._plotly import history_figure
+from fastmlp._validation import choice
+from fastmlp.plot._axes import new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLORS = {"training": "C0", "validation": "C1"}
+
+
+def history(
+    history: History, metric: str | None = None, ax: Axes | None = None, backend: str = "matplotlib"
+) -> Any:
+    """Draw loss and score over the epochs, of training and validation rows, with the best epoch marked.
+
+    The best epoch is the one with the lowest validation loss; without validation none is marked. The scale of
+    losses is logarithmic where they are positive and span more than a factor of ten. Of a long history about
+    1000 epochs are drawn, the best one among them.
+
+    Parameters
+    ----------
+    history : History
+        Such as ``net.history``.
+    metric : "loss", "accuracy", "r2" or None, default None
+        What to draw. None is the loss and beside it the score, if one was measured; into a given `ax` only
+        the loss.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+    backend : "matplotlib" or "plotly", default "matplotlib"
+
+    Returns
+    -------
+    matplotlib Axes, or plotly Figure
+        The first Axes; the one of the score is ``ax.figure.axes[1]``.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib, or plotly.
+    TypeError, ValueError
+        If the metric is not in the history, or an argument is wrong.
+    """
+    if choice("backend", backend, ("matplotlib", "plotly")) == "plotly":
+        if ax is not None:
+            raise ValueError("ax must be None for backend 'plotly', which makes a figure of its own")
+        return history_figure(history, metric)
+    drawn = panels(history, metric)[: None if ax is None else 1]
+    axes = new_axes(ax, len(drawn), (9, 3.8))
+    for one, panel in zip(axes, drawn, strict=True):
+        _draw(one, panel)
+    return axes[0]
+
+
+def _draw(ax: Axes, panel: Panel) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for name, values in panel.lines.items():
+        dot = "o" if np.isfinite(values).sum() == 1 else ""  # a line of one point is not seen
+        ax.plot(panel.epochs, values, color=_COLORS[name], marker=dot, label=name)
+    value = panel.at_best()
+    if panel.best is not None and value is not None:
+        ax.axvline(panel.best, color="0.4", linestyle="--", linewidth=1)
+        label = f"best epoch {panel.best}: {value:.4g}"
+        ax.plot(panel.best, value, "o", color=_COLORS["validation"], markeredgecolor="black", label=label)
+    if panel.log:
+        ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.set(xlabel="epoch", ylabel=panel.title)
+    if panel.lines:
+        ax.legend()
