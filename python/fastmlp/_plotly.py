@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._curves import panels
+from fastmlp._curves import Panel, panels
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -37,39 +37,13 @@ def history_figure(history: Any, metric: Any = None) -> Figure:
         As `fastmlp.plot.history`.
     """
     try:
-        from plotly import graph_objects as go
         from plotly.subplots import make_subplots
     except ImportError:
         raise ImportError("backend 'plotly' needs plotly: pip install 'fastmlp[plot]'") from None
     drawn = panels(history, metric)
     figure = make_subplots(rows=1, cols=len(drawn), horizontal_spacing=0.12)
-    named: set[str] = set()
     for column, panel in enumerate(drawn, start=1):
-        place = {"row": 1, "col": column}
-        lines = [(name, panel.epochs, values, "lines") for name, values in panel.lines.items()]
-        value = panel.at_best()
-        if value is not None:
-            figure.add_vline(panel.best, line={"color": "gray", "width": 1, "dash": "dash"}, **place)
-            lines.append((f"best epoch {panel.best}", np.array([panel.best]), np.array([value]), "markers"))
-        for name, epochs, values, mode in lines:
-            single = np.isfinite(values).sum() == 1
-            figure.add_trace(
-                go.Scatter(
-                    x=epochs,
-                    y=values,
-                    name=name,
-                    mode="markers" if single else mode,
-                    legendgroup=name,
-                    showlegend=name not in named,
-                    marker={"size": 9, "line": {"color": "black", "width": int(mode == "markers")}},
-                    line={"color": _COLORS.get(name, _COLORS["validation"])},
-                    hovertemplate="%{y:.5g}",
-                ),
-                **place,
-            )
-            named.add(name)
-        figure.update_xaxes(title_text="epoch", hoverformat="d", **place)
-        figure.update_yaxes(title_text=panel.title, type="log" if panel.log else "linear", **place)
+        _add(figure, panel, {"row": 1, "col": column})
     figure.update_layout(
         template="plotly_white",
         hovermode="x unified",
@@ -77,3 +51,39 @@ def history_figure(history: Any, metric: Any = None) -> Figure:
         margin={"l": 60, "r": 20, "t": 40, "b": 50},
     )
     return figure
+
+
+def _add(figure: Figure, panel: Panel, place: dict[str, int]) -> None:
+    from plotly import graph_objects as go
+
+    def add(name: str, x: Any, y: Any, color: str, **style: Any) -> None:
+        known = name in {trace.name for trace in figure.data}  # in one legend for all panels
+        line = go.Scatter(
+            x=x,
+            y=y,
+            name=name,
+            legendgroup=name,
+            showlegend=not known,
+            line={"color": color},
+            hovertemplate="%{y:.5g}",
+            **style,
+        )
+        figure.add_trace(line, **place)
+
+    for name, values in panel.lines.items():
+        single = np.isfinite(values).sum() == 1  # a line of one point is not seen
+        add(name, panel.epochs, values, _COLORS[name], mode="markers" if single else "lines")
+    value = panel.at_best()
+    if value is not None:
+        ring = {"size": 9, "line": {"color": "black", "width": 1}}
+        add(
+            f"best epoch {panel.best}",
+            [panel.best],
+            [value],
+            _COLORS["validation"],
+            mode="markers",
+            marker=ring,
+        )
+        figure.add_vline(panel.best, line={"color": "gray", "width": 1, "dash": "dash"}, **place)
+    figure.update_xaxes(title_text="epoch", hoverformat="d", **place)
+    figure.update_yaxes(title_text=panel.title, type="log" if panel.log else "linear", **place)

@@ -90,7 +90,7 @@ def name_ticks(axis: Axis, names: Sequence[object]) -> None:
     places = range(0, len(names), -(-len(names) // NAMED_TICKS))
     texts = [shown(names[i]) for i in places]
     style: dict[str, Any] = {"fontsize": 10 if len(texts) <= 12 else 8 if len(texts) <= 20 else 7}
-    if isinstance(axis, XAxis) and sum(map(len, texts)) > 40:
+    if isinstance(axis, XAxis) and len(texts) * max(map(len, texts)) > 60:
         style |= {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     axis.set_ticks(list(places), labels=texts, **style, **LITERAL)
 
@@ -106,11 +106,13 @@ def legend(ax: Axes, entries: Sequence[tuple[Artist, object]], **options: Any) -
         place.set(text=text, **LITERAL)
 
 
-def levels(values: NDArray[Any], count: int = 21) -> NDArray[np.float64]:
-    """Return increasing levels from the lowest to the highest finite value."""
+def levels(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return about 20 round levels that enclose all finite values."""
+    from matplotlib.ticker import MaxNLocator
+
     finite = values[np.isfinite(values)].astype(np.float64)
     low, high = float(finite.min()), float(finite.max())
     if high - low <= 1e-9 * max(abs(low), abs(high)):  # equal, but for roundings
         margin = abs(low) / 100 or 0.5
         low, high = low - margin, high + margin
-    return np.linspace(low, high, count)
+    return np.asarray(MaxNLocator(20).tick_values(low, high))

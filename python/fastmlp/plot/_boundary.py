@@ -74,17 +74,9 @@ def decision_boundary(
     rows = rows.toarray() if isinstance(rows, SparseRows) else rows
     if len(rows) == 0:
         raise ValueError("X must have at least one row, got 0")
-    if y is not None:
-        y = as_targets(y)
-        same_length("y", len(y), len(rows))
-        y = as_numbers("y", y, np.float64) if net.classes is None else class_numbers(y, net.classes)
-        if y.ndim != 1:
-            raise ValueError(f"y must have shape (n,), got {y.shape}")
-    names = (
-        feature_names(net)
-        or _validation.feature_names(X)
-        or tuple(f"feature {i}" for i in range(rows.shape[1]))
-    )
+    targets = None if y is None else _checked_targets(net, y, len(rows))
+    names = feature_names(net) or _validation.feature_names(X)
+    names = names or tuple(f"feature {i}" for i in range(rows.shape[1]))
     chosen = _checked_pair(features, names, net)
     edges, predicted = _predict_grid(net, rows, chosen, integer("resolution", resolution, low=2, high=5000))
     if net.classes is None and net._encodes(X):
@@ -92,7 +84,7 @@ def decision_boundary(
 
     ax = new_axes(ax, size=(9, 6))[0]
     kept = evenly(len(rows), _POINTS)
-    points, values = rows[kept][:, chosen], None if y is None else y[kept]
+    points, values = rows[kept][:, chosen], None if targets is None else targets[kept]
     if net.classes is None:
         _draw_values(ax, edges, predicted, points, values)
     else:
@@ -103,6 +95,15 @@ def decision_boundary(
     if rows.shape[1] > 2:
         ax.set_title("the other features are at their median", fontsize="medium")
     return ax
+
+
+def _checked_targets(net: Network, y: Any, rows: int) -> NDArray[Any]:
+    """Return the values, or the numbers of the labels."""
+    y = as_targets(y)
+    if y.ndim != 1:
+        raise ValueError(f"y must have shape (n,), got {y.shape}")
+    same_length("y", len(y), rows)
+    return as_numbers("y", y, np.float64) if net.classes is None else class_numbers(y, net.classes)
 
 
 def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int]:

@@ -61,9 +61,9 @@ def confusion(net: Network, X: Any, y: Any, normalize: bool = False, ax: Axes | 
     counts = label_metrics(truth, predicted, net.classes).confusion_matrix()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
-    ax = new_axes(ax, size=(9, 6.5))[0]
-    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-    ax.figure.colorbar(image, ax=ax, label="share of the true class")
+    ax = new_axes(ax, size=(9, 6 if len(counts) <= 15 else 8))[0]
+    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    ax.figure.colorbar(image, ax=ax, label="share of the true class", fraction=0.05, pad=0.02)
     for axis in (ax.xaxis, ax.yaxis):
         name_ticks(axis, list(net.classes))
     ax.set(xlabel="predicted class", ylabel="true class")
@@ -77,12 +77,11 @@ def _write(ax: Axes, numbers: Any, shares: Any) -> None:
     texts = [[str(number) for number in row] for row in numbers]
     letters = max(len(text) for row in texts for text in row)
     box = ax.get_window_extent()
-    points = 72 / ax.figure.dpi * min(box.width, box.height)
-    cell = 0.8 * points / len(texts)  # labels and the colour bar take some
-    size = min(12, cell / (0.65 * max(letters, 2)))
+    cell = 0.8 * 72 / ax.figure.dpi / len(texts)  # points a pixel; labels and the colour bar take some
+    size = min(12, cell * box.width / (0.6 * letters), 0.8 * cell * box.height)
     if size < _SMALLEST_FONT:
         return
     for i, row in enumerate(texts):
         for j, text in enumerate(row):
-            ink = "white" if shares[i, j] > 0.55 else "black"
+            ink = "white" if shares[i, j] > 0.55 else "black" if shares[i, j] > 0 else "0.7"
             ax.text(j, i, text, ha="center", va="center", color=ink, fontsize=size)

@@ -74,7 +74,7 @@ def _draw(ax: Axes, panel: Panel) -> None:
         ax.plot(panel.best, value, "o", color=_COLORS["validation"], markeredgecolor="black", label=label)
     if panel.log:
         ax.set_yscale("log")
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     ax.set(xlabel="epoch", ylabel=panel.title)
     if panel.lines:
         ax.legend()

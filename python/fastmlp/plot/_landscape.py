@@ -139,9 +139,9 @@ def _draw(ax: Axes, steps: Floats, losses: Floats) -> None:
 
     finite = losses[np.isfinite(losses)]
     log = finite.min() > 0 and finite.max() > _LOG_RANGE * finite.min()
-    shades = np.exp(levels(np.log(finite))) if log else levels(finite)
+    shades = np.geomspace(finite.min(), finite.max(), 21) if log else levels(finite)
     masked = np.ma.masked_invalid(losses)
     norm = LogNorm(shades[0], shades[-1]) if log else None
-    filled = ax.contourf(steps, steps, masked, levels=shades, norm=norm, extend="both")
+    filled = ax.contourf(steps, steps, masked, levels=shades, norm=norm)
     ax.contour(steps, steps, masked, levels=shades, colors="black", linewidths=0.3)
     ax.figure.colorbar(filled, ax=ax, label="loss", ticks=shades[::4], format="%.3g")

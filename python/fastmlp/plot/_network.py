@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _NODES = 16  # of a layer; of a wider one the first and the last half
-_WIDEST = 2.5  # points
+_WIDEST = 3.0  # points
 _POSITIVE, _NEGATIVE = "C3", "C0"
 
 
@@ -56,7 +56,8 @@ def network(net: Network, ax: Axes | None = None) -> Axes:
     _write_names(ax, net, kept, heights)
     _write_columns(ax, net, sizes)
     _explain(ax, largest)
-    ax.set(xlim=(-0.25, len(sizes) - 0.75), ylim=(-_NODES / 2 - 1, _NODES / 2 + 0.5))
+    top = max(float(ys.max()) for ys in heights) + 0.6
+    ax.set(xlim=(-0.25, len(sizes) - 0.75), ylim=(-top, top))
     ax.set_axis_off()
     return ax
 
@@ -69,8 +70,7 @@ def _shown_units(size: int) -> NDArray[np.int64]:
 
 def _heights(size: int, drawn: int) -> NDArray[Any]:
     """Return where the nodes of a layer stand, the first at the top, with a gap where some are left out."""
-    spread = 1.0 if drawn > _NODES // 2 else 1.5
-    ys = ((drawn - 1) / 2 - np.arange(drawn)) * spread
+    ys = (drawn - 1) / 2 - np.arange(drawn)
     return ys if drawn == size else ys + np.where(ys > 0, 0.5, -0.5)
 
 
@@ -98,7 +98,7 @@ def _draw_edges(
                 list(ends[order]),
                 colors=colors.tolist(),
                 linewidths=_WIDEST * strength[order],
-                alpha=0.15 + 0.85 * strength[order],
+                alpha=0.4 + 0.6 * strength[order],
             )
         )
     return largest
@@ -127,13 +127,16 @@ def _write_columns(ax: Axes, net: Network, sizes: Sequence[int]) -> None:
     """Write below each layer how many units it has, and its activation."""
     activations = ["", *net.activations, net.output_activation]
     kinds = ["inputs", *["units"] * len(net.activations), "outputs"]
-    style: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 9}
+    style: dict[str, Any] = {
+        "ha": "center",
+        "va": "top",
+        "fontsize": 9,
+        "transform": ax.get_xaxis_transform(),
+    }
     if len(sizes) > 9:
         style |= {"rotation": 90, "fontsize": 7}
     for x, (size, kind, activation) in enumerate(zip(sizes, kinds, activations, strict=True)):
-        ax.text(
-            x, -_NODES / 2 - 1, f"{size} {kind if size != 1 else kind[:-1]}\n{activation}".rstrip(), **style
-        )
+        ax.text(x, 0, f"{size} {kind if size != 1 else kind[:-1]}\n{activation}".rstrip(), **style)
 
 
 def _explain(ax: Axes, largest: float) -> None:

@@ -109,15 +109,13 @@ def _name_mosaic(ax: Axes, units: int, shape: tuple[int, int]) -> None:
     height, width = shape
     across = _columns(units, shape)
     down = -(-units // across)
-    step = -(-max(across, down) // NAMED_TICKS)
-    ax.set_xticks(
-        np.arange(0, across, step) * (width + 1) + (width - 1) / 2,
-        labels=[f"+{i}" for i in range(0, across, step)],
-    )
-    ax.set_yticks(
-        np.arange(0, down, step) * (height + 1) + (height - 1) / 2,
-        labels=[str(i * across) for i in range(0, down, step)],
-    )
+    for axis, count, pixels, name in (
+        (ax.xaxis, across, width, "+{}".format),
+        (ax.yaxis, down, height, lambda row: str(row * across)),
+    ):
+        places = range(0, count, -(-count // (NAMED_TICKS // 2)))
+        centres = [place * (pixels + 1) + (pixels - 1) / 2 for place in places]
+        axis.set_ticks(centres, labels=list(map(name, places)))
     ax.set(
         xlabel="unit", ylabel="unit", title=f"incoming weights of {units} units, {height} x {width} inputs"
     )
