@@ -224,7 +224,7 @@ def test_the_history_is_drawn() -> None:
 
     mpl.use("Agg")
     axes = fastmlp.train(IRIS.data, NAMES, epochs=4, validation=0.2).history.plot()
-    assert [line.get_label() for line in axes.lines][:2] == ["loss", "validation loss"]
+    assert [line.get_label() for line in axes.lines][:2] == ["training", "validation"]
     mpl.pyplot.close("all")
 
 

@@ -15,7 +15,7 @@ from fastmlp._rows import features_and_target
 from fastmlp._sparse import SparseRows
 from fastmlp._targets import as_targets, class_numbers
 from fastmlp._validation import as_numbers, integer, same_length
-from fastmlp.plot._axes import LITERAL, check_network, feature_names, legend, levels, new_axes
+from fastmlp.plot._axes import LITERAL, check_network, feature_names, legend, levels, new_axes, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,6 +81,8 @@ def decision_boundary(
     edges, predicted = _predict_grid(net, rows, chosen, integer("resolution", resolution, low=2, high=5000))
     if net.classes is None and net._encodes(X):
         predicted = net.encoder.inverse_target(predicted)  # type: ignore[union-attr]
+    if net.classes is None and not np.isfinite(predicted).any():
+        raise ValueError("no prediction in the picture is finite: X or the weights are too large")
 
     ax = new_axes(ax, size=(9, 6))[0]
     kept = evenly(len(rows), _POINTS)
@@ -90,8 +92,9 @@ def decision_boundary(
     else:
         _draw_regions(ax, edges, class_numbers(predicted, net.classes), points, values, net.classes)
     ax.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
-    ax.set_xlabel(names[chosen[0]], **LITERAL)
-    ax.set_ylabel(names[chosen[1]], **LITERAL)
+    unit = " (encoded)" if net.encoder is not None else ""
+    ax.set_xlabel(shown(names[chosen[0]]) + unit, **LITERAL)
+    ax.set_ylabel(shown(names[chosen[1]]) + unit, **LITERAL)
     if rows.shape[1] > 2:
         ax.set_title("the other features are at their median", fontsize="medium")
     return ax
@@ -109,7 +112,8 @@ def _checked_targets(net: Network, y: Any, rows: int) -> NDArray[Any]:
 def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int]:
     if len(names) < 2:
         raise ValueError("decision_boundary needs a network of at least 2 inputs, got 1")
-    if isinstance(features, str) or not isinstance(features, Sequence) or len(features) != 2:
+    pairs = (list, tuple, np.ndarray)
+    if not isinstance(features, pairs) or np.shape(features) != (2,):
         raise ValueError(f"features must be two columns of X, got {features!r}")
     pair = []
     for i, feature in enumerate(features):

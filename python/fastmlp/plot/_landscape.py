@@ -121,8 +121,7 @@ def _losses(
     threads = _threads.resolve(None)
 
     def loss(parameters: NDArray[Any]) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            moved.parameters = parameters
+        moved.parameters = parameters
         value, _ = moved._core.loss_and_gradient(
             core_form(rows), targets.labels, targets.values, None, threads
         )
@@ -130,8 +129,9 @@ def _losses(
 
     start = net.parameters.astype(np.float64)
     first, second = directions
-    losses = np.array([[loss(start + a * first + b * second) for a in steps] for b in steps])
-    return loss(start), losses
+    with np.errstate(over="ignore", invalid="ignore"):  # losses that are not finite are not drawn
+        losses = np.array([[loss(start + a * first + b * second) for a in steps] for b in steps])
+        return loss(start), losses
 
 
 def _draw(ax: Axes, steps: Floats, losses: Floats) -> None:
