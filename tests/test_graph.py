@@ -65,7 +65,9 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("shapes", SHAPES)
-@pytest.mark.parametrize("gate", [graph.add, graph.sub, graph.mul, graph.div, graph.pow, graph.maximum])
+@pytest.mark.parametrize(
+    "gate", [graph.add, graph.sub, graph.mul, graph.div, graph.pow, graph.maximum, graph.minimum]
+)
 def test_the_gates_of_two_inputs_have_the_numeric_gradient(gate: Gate, shapes: tuple[Any, Any]) -> None:
     check(gate, positive(*shapes[0]), positive(*shapes[1], seed=1))
 
@@ -159,6 +161,7 @@ def test_every_gate_is_a_method_too() -> None:
     ):  # fmt: skip
         np.testing.assert_array_equal(getattr(Tensor(x), name)().value, getattr(graph, name)(x).value)
     np.testing.assert_array_equal(Tensor(x).maximum(1).value, graph.maximum(x, 1).value)
+    np.testing.assert_array_equal(Tensor(x).minimum(1).value, graph.minimum(x, 1).value)
     np.testing.assert_array_equal(abs(Tensor(-x)).value, x)
 
 
@@ -196,6 +199,8 @@ def test_an_array_times_a_tensor_is_a_tensor() -> None:
         (lambda x: graph.maximum(0, x), 0.0),
         (lambda x: graph.maximum(x, 0), 1.0),
         (lambda x: graph.maximum(x, x), 1.0),
+        (lambda x: graph.minimum(0, x), 0.0),
+        (lambda x: graph.minimum(x, 0), 1.0),
         (lambda x: x**0, 0.0),
         (lambda x: x**1, 1.0),
         (lambda x: x**2, 0.0),

@@ -97,7 +97,9 @@ def test_a_tensor_alone_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_explain_says_what_each_gate_did(capsys: pytest.CaptureFixture[str]) -> None:
     f = example()
-    with pytest.raises(ValueError, match=r"call backward\(\) first"):
+    with pytest.raises(
+        ValueError, match=r"explain needs gradients, all of one pass: call backward\(\) first"
+    ):
         f.explain()
     f.backward()
     f.explain()
@@ -153,6 +155,21 @@ def test_svg_writes_numbers_into_their_gate() -> None:
     x = Tensor(2.0, "x")
     assert {"1 / ·", "1 + ·", "exp", "neg"} == set(texts((1 / (1 + graph.exp(-x))).to_svg(), "box"))
     assert texts(graph.maximum(0, x).to_svg(), "box") == ["maximum(0, ·)"]
+
+
+def test_gradients_of_several_passes_are_not_mixed() -> None:
+    x = Tensor(2.0, "x")
+    f, g = x * x, 3 * x
+    f.backward()
+    g.backward()
+    assert texts(g.to_svg(), "grad") == ["3", "1"]
+    assert texts(f.to_svg(), "grad") == []
+    assert "gradient" not in f.to_dot()
+    with pytest.raises(ValueError, match="all of one pass"):
+        f.explain()
+    h = f + x
+    h.backward()
+    assert sorted(texts(f.to_svg(), "grad")) == ["1", "5"]  # f as a part of h
 
 
 def boxes(svg: str) -> list[tuple[float, float, float, float]]:

@@ -14,7 +14,7 @@ from html import escape
 import numpy as np
 
 from fastmlp._graph_node import Array, Node
-from fastmlp._graph_text import SIGNS, formula, labels, number, stands_for_itself
+from fastmlp._graph_text import SIGNS, drawn, formula, has_gradients, labels, number, stands_for_itself
 
 _ROW, _BEND, _CURVE, _MARGIN, _BOX = 72, 26, 26, 20, 30  # pixels
 _SWEEPS = 12
@@ -27,9 +27,8 @@ _RULES = {
     "path": "fill:none;stroke:#777;stroke-width:1.3",
     ".gate": "fill:#eef3fb;stroke:#3b5b92",
 }
-_STYLE = "".join(
-    f".fastmlp-graph {what}{{{rule}}}" for what, rule in _RULES.items()
-)  # for this picture alone
+# A page's style sheets act on all of the page: these name the picture that they are for.
+_STYLE = "".join(f".fastmlp-graph {what}{{{rule}}}" for what, rule in _RULES.items())
 
 
 @dataclass(eq=False)
@@ -69,9 +68,9 @@ class _Spot:
 
 def svg(root: Node) -> str:
     """Return the picture of `Node.to_svg`."""
-    nodes = [node for node in root.nodes() if node is root or not stands_for_itself(node)]
-    names, backward = labels(root.nodes()), root.grad is not None
-    spots = _place(nodes)
+    nodes = root.nodes()
+    names, backward = labels(nodes), has_gradients(nodes)
+    spots = _place(drawn(nodes))
     for spot in spots:
         if spot.node is not None:
             _write(spot, spot.node, names, backward)

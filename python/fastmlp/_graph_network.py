@@ -99,7 +99,7 @@ def _scores(net: Network, layers: list[tuple[Tensor, Tensor]], a: Tensor) -> Ten
 
 def _elu(z: Tensor) -> Tensor:
     """``z`` where z > 0, else ``exp(z) - 1``, whose slope 1 it has at 0."""
-    return graph.maximum(0, z) + graph.expm1(-graph.maximum(-z, 0))
+    return graph.maximum(0, z) + graph.expm1(graph.minimum(z, 0))
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -140,7 +140,7 @@ def _absolute_error(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
 def _huber(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
     """``m (r - m/2)`` with r = |a - y| and m = min(r, delta)."""
     r = (a - y).abs()
-    m = -graph.maximum(-r, -numbers[0])
+    m = graph.minimum(r, numbers[0])
     return (m * (r - m / 2)).sum(axis=1)
 
 

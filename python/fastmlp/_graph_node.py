@@ -50,13 +50,14 @@ class Node:
     An input that several gates read adds up what they send (Griewank, Walther: Evaluating Derivatives, 2008).
     """
 
-    __slots__ = ("__weakref__", "_grad", "_value", "detail", "edges", "gate", "name")
+    __slots__ = ("__weakref__", "_grad", "_run", "_value", "detail", "edges", "gate", "name")
 
     def __init__(self, value: Any, name: str | None = None) -> None:
         if not isinstance(name, (str, type(None))):
             raise TypeError(f"name must be a string or None, got {name!r}")
         self._value = as_numbers("value", value)
         self._grad: Array | None = None
+        self._run: object = None  # the backward pass that the gradient is of
         self.name = name
         self.gate, self.detail = "input", ""
         self.edges: tuple[Edge, ...] = ()
@@ -103,9 +104,9 @@ class Node:
         start = as_numbers("upstream", np.ones(self.shape) if upstream is None else upstream)
         if start.shape != self.shape:
             raise ValueError(f"upstream must have the shape {self.shape}, got {start.shape}")
-        order = self.nodes()
+        order, run = self.nodes(), object()
         for node in order:
-            node._grad = None
+            node._grad, node._run = None, run
         self._grad = start
         for node in reversed(order):  # all gates that read a node come before it
             for edge in node.edges:
@@ -137,7 +138,7 @@ class Node:
     def show(self) -> None:
         """Print a table: each node with its value and upstream gradient, each edge with its local gradient.
 
-        Before `backward` there are no gradients to show.
+        Gradients are shown after `backward`, until that of another result changes some of them.
         """
         from fastmlp._graph_text import table
 
@@ -149,7 +150,7 @@ class Node:
         Raises
         ------
         ValueError
-            Before `backward`.
+            If there are no gradients, or if they are of several passes.
         """
         from fastmlp._graph_text import explanation
 

@@ -19,6 +19,7 @@ _WORDS = {
     "neg": "turns the sign of its upstream gradient",
     "matmul": "swaps, as mul does: each input receives upstream times the other one, transposed",
     "maximum": "routes its upstream gradient to the larger input, and 0 to the other",
+    "minimum": "routes its upstream gradient to the smaller input, and 0 to the other",
     "max": "routes its upstream gradient to the largest element, and 0 to all others",
     "relu": "lets its upstream gradient through where the input is above 0",
     "identity": "hands its upstream gradient on",
@@ -52,6 +53,16 @@ def brief(value: Any) -> str:
 def stands_for_itself(node: Node) -> bool:
     """Whether a node is a number without a name, which formulas hold as they are."""
     return node.gate == "constant" and node.name is None and node._value.size == 1
+
+
+def drawn(nodes: list[Node]) -> list[Node]:
+    """Return the nodes without the numbers that formulas hold."""
+    return [node for node in nodes if node is nodes[-1] or not stands_for_itself(node)]
+
+
+def has_gradients(nodes: list[Node]) -> bool:
+    """Whether a graph's gradients are there, all of the same backward pass."""
+    return nodes[-1]._grad is not None and all(node._run is nodes[-1]._run for node in nodes)
 
 
 def labels(nodes: list[Node]) -> dict[Node, str]:
@@ -97,12 +108,10 @@ def _sent(node: Node, edge: Edge) -> str:
 def table(root: Node) -> str:
     """Return the text of `Node.show`: a row for each node, and for each further edge of it."""
     nodes = root.nodes()
-    names, backward = labels(nodes), root.grad is not None
+    names, backward = labels(nodes), has_gradients(nodes)
     columns = ("gate", "value", "upstream gradient", "input", "local gradient", "gradient to input")
     rows: list[tuple[str, ...]] = []
-    for node in nodes:
-        if stands_for_itself(node) and node is not root:
-            continue
+    for node in drawn(nodes):
         inputs = [names[edge.input] for edge in node.edges]
         upstream = brief(node._grad) if backward and node._grad is not None else ""
         first = written(node, names), brief(node._value), upstream
@@ -117,9 +126,9 @@ def table(root: Node) -> str:
 
 def explanation(root: Node) -> str:
     """Return the words of `Node.explain`."""
-    if root.grad is None:
-        raise ValueError("explain needs gradients: call backward() first")
     nodes = root.nodes()
+    if not has_gradients(nodes):
+        raise ValueError("explain needs gradients, all of one pass: call backward() first")
     names, senders = labels(nodes), _counts(nodes)
     lines = [f"{names[root]}.grad = {brief(root._grad)}: the gradient that backward() began with"]
     for node in reversed(nodes):
@@ -154,12 +163,13 @@ def _received(node: Node, edge: Edge, names: dict[Node, str]) -> str:
 
 def dot(root: Node) -> str:
     """Return the text of `Node.to_dot`."""
-    nodes = [node for node in root.nodes() if node is root or not stands_for_itself(node)]
-    names, places = labels(root.nodes()), {node: i for i, node in enumerate(nodes)}
+    nodes = root.nodes()
+    names, backward = labels(nodes), has_gradients(nodes)
+    places = {node: i for i, node in enumerate(drawn(nodes))}
     lines = ["digraph {", "  rankdir=LR", "  node [fontname=sans]"]
     for node, i in places.items():
         texts = [written(node, names), f"value {brief(node._value)}"]
-        texts += [f"gradient {brief(node._grad)}"] if root.grad is not None and node._grad is not None else []
+        texts += [f"gradient {brief(node._grad)}"] if backward and node._grad is not None else []
         label = "\\n".join(_quoted(text) for text in texts)
         lines.append(f'  n{i} [shape={"box" if node.edges else "plaintext"} label="{label}"]')
         lines += [f"  n{places[edge.input]} -> n{i}" for edge in node.edges if edge.input in places]

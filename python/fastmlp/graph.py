@@ -6,7 +6,7 @@ applies the chain rule from gate to gate (_graph_node.py). Here are the gates: v
 Values and gradients are float64, whatever was given. They are read-only: a graph shows what was computed.
 
 Where a gate has no slope, or more than one, it takes these, as the network's core does: relu'(0) = 0 and
-abs'(0) = 0; the larger of equal values is the first (maximum, max), so maximum(0, x) is relu(x).
+abs'(0) = 0; of equal values the first is taken (maximum, minimum, max), so maximum(0, x) is relu(x).
 """
 
 from __future__ import annotations
@@ -140,6 +140,8 @@ pow = _binary("pow", np.power, _power_slope, lambda x, y, f: f * np.log(np.where
               "``x ** y``: slopes y x^(y-1) and x^y log x, the second 0 where x is 0.")
 maximum = _binary("maximum", np.maximum, _from_first, lambda x, y, f: 1 - _from_first(x, y, f),
                   "``max(x, y)`` of each pair: routes to the larger, to x if they are equal.")
+minimum = _binary("minimum", np.minimum, _from_first, lambda x, y, f: 1 - _from_first(x, y, f),
+                  "``min(x, y)`` of each pair: routes to the smaller, to x if they are equal.")
 neg = _unary("neg", np.negative, lambda x, f: -1.0, "``-x``: slope -1.")
 exp = _unary("exp", np.exp, lambda x, f: f, "``e^x``: its slope is its value.")
 expm1 = _unary("expm1", np.expm1, lambda x, f: f + 1, "``e^x - 1``, exact for small x: slope e^x.")
@@ -350,6 +352,7 @@ class Tensor(Node):
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self._value)))  # a single number has no length: TypeError
 
-    maximum, exp, expm1, log, sqrt, abs, relu, sigmoid = maximum, exp, expm1, log, sqrt, abs, relu, sigmoid
-    softplus, tanh, normal_cdf, softmax, log_softmax = softplus, tanh, normal_cdf, softmax, log_softmax
+    maximum, minimum, exp, expm1, log, sqrt, abs = maximum, minimum, exp, expm1, log, sqrt, abs
+    relu, sigmoid, softplus, tanh, normal_cdf = relu, sigmoid, softplus, tanh, normal_cdf
+    softmax, log_softmax = softmax, log_softmax
     sum, mean, max, reshape, transpose = sum, mean, max, reshape, transpose
