@@ -63,7 +63,7 @@ def moved(point: Array, count: int, steps: Any) -> Array:
     return np.asarray(point + count * steps, point.dtype)
 
 
-def quotient(above: Array, below: Array, h: Any, scheme: str) -> Any:
+def quotient(above: Any, below: Any, h: Any, scheme: str) -> Any:
     """Return the slope between the two points of a scheme."""
     return (above - below) / (sum(SCHEMES[scheme]) * h)
 

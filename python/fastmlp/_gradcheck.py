@@ -1,0 +1,238 @@
+"""Every parameter's gradient beside its difference quotient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._architecture import Array
+from fastmlp._kinks import Kinks, Twin
+from fastmlp._network import Network
+from fastmlp._quotients import SCHEMES, checked_steps
+from fastmlp._records import Records
+from fastmlp._validation import choice, real
+from fastmlp.numdiff import gradient, step_size
+
+#: The largest relative error that passes: 20 times and more what rounding and truncation were seen to make.
+_TOLERANCES = {"float32": 1e-4, "float64": 1e-6}
+_ONE_SIDED = 1e-4  # of quotients with an error of O(h)
+
+_FLOOR = 0.01
+_EXPLAINED = 1e-3  # of a jump at a kink may be the curvature beside it
+
+_SHOWN_KINKS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class GradientCheck:
+    """What `gradcheck` found; true if it passed.
+
+    Attributes
+    ----------
+    scheme : str
+        The difference quotient.
+    tolerance : float
+        The largest relative error that passes.
+    analytic, numeric, errors : array, (n_parameters,)
+        The gradient, the quotients and their relative errors, laid out as ``net.parameters``.
+    at_kink : array of bool, (n_parameters,)
+        The parameters whose quotient steps over a kink, which explains its error.
+    names : tuple of (str, array shape)
+        W0, b0, .. with their shapes, in the order of ``net.parameters``.
+    """
+
+    scheme: str
+    tolerance: float
+    analytic: Array
+    numeric: Array
+    errors: Array
+    at_kink: NDArray[np.bool_]
+    names: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def passed(self) -> bool:
+        """Whether no error is above the tolerance, kinks aside."""
+        return self.largest_error <= self.tolerance
+
+    @property
+    def largest_error(self) -> float:
+        """The largest relative error, kinks aside; 0 if there is nothing else."""
+        return float(self._errors.max(initial=0.0))
+
+    @property
+    def where(self) -> str:
+        """The parameter with the largest error, kinks aside, such as ``W1[3, 2]``."""
+        return self._name(int(self._errors.argmax()))
+
+    @property
+    def kinks(self) -> tuple[str, ...]:
+        """The parameters at kinks, such as ``b0[4]``."""
+        return tuple(self._name(int(at)) for at in np.flatnonzero(self.at_kink))
+
+    @property
+    def _errors(self) -> Array:
+        return np.where(self.at_kink, 0.0, self.errors)
+
+    def _parts(self) -> Iterator[tuple[str, tuple[int, ...], slice]]:
+        start = 0
+        for name, shape in self.names:
+            end = start + int(np.prod(shape))
+            yield name, shape, slice(start, end)
+            start = end
+
+    def _name(self, at: int) -> str:
+        name, shape, part = next(entry for entry in self._parts() if at < entry[2].stop)
+        index = np.unravel_index(at - part.start, shape)
+        return f"{name}[{', '.join(map(str, index))}]"
+
+    def __str__(self) -> str:
+        at = int(self._errors.argmax())
+        kinks = self.kinks
+        more = f" and {len(kinks) - _SHOWN_KINKS} more" if len(kinks) > _SHOWN_KINKS else ""
+        return "\n".join(
+            [
+                f"Gradient against {self.scheme} differences, {len(self.errors)} parameters",
+                str(self._layers()),
+                f"worst: {self.where}, analytic {self.analytic[at]:.9g}, numeric {self.numeric[at]:.9g}",
+                f"kinks: {', '.join(kinks[:_SHOWN_KINKS]) or 'none'}{more}",
+                f"{'PASS' if self.passed else 'FAIL'}: the tolerance is {self.tolerance:.0e}",
+            ]
+        )
+
+    def _layers(self) -> Records:
+        """Return a row a layer and a row an embedding."""
+        parts: list[tuple[str, slice]] = []
+        for name, _, part in self._parts():
+            if name.startswith("b"):  # goes with the W before it
+                before, weights = parts.pop()
+                name, part = f"{before}, {name}", slice(weights.start, part.stop)
+            parts.append((name, part))
+        rows = []
+        for name, part in parts:
+            worst = part.start + int(self._errors[part].argmax())
+            error = f"{self._errors[worst]:.1e}"
+            kinks = int(self.at_kink[part].sum())
+            rows.append((name, part.stop - part.start, error, self._name(worst), kinks))
+        return Records(("layer", "parameters", "largest error", "where", "kinks"), rows)
+
+
+def gradcheck(
+    net: Network,
+    X: Any,
+    y: Any,
+    scheme: str = "central",
+    *,
+    sample_weight: Any = None,
+    h: float | None = None,
+    tolerance: float | None = None,
+) -> GradientCheck:
+    """Compare the gradient of the loss with difference quotients, parameter by parameter.
+
+    The error of a parameter with the gradient a and the quotient n is ``|a - n| / max(|a|, |n|, floor)``,
+    where the floor is 0.01 times the largest of all |n| and of ``max(1, loss)`` times s: below it, rounding
+    decides. s is the largest |input| of a weight, at least 1, and 1 for the other parameters.
+
+    The quotients come from a float64 copy of the network, whose own parameters are only read.
+
+    relu, leaky_relu, absolute_error, quantile and hinge have kinks, where the gradient is that of one side
+    and a quotient may mix both. Where one steps over a kink and differs from the gradient, the quotient is
+    taken again of the loss whose kinks are made straight: continued with the slope of the gradient's side. If
+    that agrees, the parameter is reported in `kinks` and does not fail. elu and huber, whose second
+    derivatives jump, are judged so too, as a quotient across them is less exact.
+
+    Parameters
+    ----------
+    net : Network
+    X : array_like, (n, inputs)
+    y : array_like, (n,) or (n, outputs)
+        Labels or values, as in training. A few rows are enough.
+    scheme : {"central", "forward", "backward"}, default "central"
+    sample_weight : array_like, (n,), optional
+        Weights of the rows, all 1 by default.
+    h : float, optional
+        The step of all parameters. By default that of `fastmlp.numdiff.step_size` for each, divided by s.
+    tolerance : float, optional
+        The largest error that passes: by default 1e-6 for float64 networks and central differences, otherwise
+        1e-4.
+
+    Returns
+    -------
+    GradientCheck
+        True if it passed; ``str()`` shows it layer by layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
+
+    Notes
+    -----
+    The cost is that of `loss_and_gradient` twice for each parameter, once for "forward" and "backward": 10000
+    parameters and 100 rows take some seconds.
+
+    References
+    ----------
+    Nocedal, Wright, Numerical Optimization (2006), section 8.1; Press, Teukolsky, Vetterling, Flannery,
+    Numerical Recipes (2007), section 5.7.
+
+    Examples
+    --------
+    >>> net = Network((2, 3, 1), "tanh", "squared_error", dtype="float64")
+    >>> check = gradcheck(net, [[1.0, 2.0], [0.5, -1.0]], [1.0, 0.0])
+    >>> bool(check), check.kinks
+    (True, ())
+    """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a fastmlp.Network, got {net!r}")
+    choice("scheme", scheme, SCHEMES)
+    if tolerance is None:
+        tolerance = _TOLERANCES[net.dtype.name] if scheme == "central" else _ONE_SIDED
+    tolerance = real("tolerance", tolerance, low=0, open_low=True)
+    if h is not None:
+        h = real("h", h, low=0, open_low=True)
+    loss, analytic = net.loss_and_gradient(X, y, sample_weight)
+    if not np.isfinite(loss):
+        raise ValueError(f"net must have a finite loss on X and y, got {loss}")
+    analytic = analytic.astype(np.float64)
+    twin = Twin(net, X, y, sample_weight)
+    theta = net.parameters.astype(np.float64)
+    inputs = twin.input_sizes(theta)
+    steps = checked_steps(theta, step_size(theta, scheme) / inputs if h is None else h, scheme)
+    numeric = gradient(twin.loss, theta, steps, scheme)
+    floors = _FLOOR * np.maximum(np.abs(numeric).max(), max(1.0, abs(loss)) * inputs)
+    errors = _relative_errors(analytic, numeric, floors)
+
+    at_kink = np.zeros(len(theta), np.bool_)
+    suspects = np.flatnonzero((errors > tolerance) & np.isfinite(errors))
+    if len(suspects):
+        kinks = Kinks(net, twin, net.trace(X, y, sample_weight))
+        # Beside a kink every scheme has an error of O(h), so the step of the one-sided ones is best.
+        small = np.minimum(steps, checked_steps(theta, step_size(theta, "forward") / inputs, scheme))
+        for k in map(int, suspects):
+            if kinks.crossed(theta, k, steps[k], scheme):
+                straight = kinks.straight_quotient(theta, k, small[k], scheme)
+                error = _relative_errors(analytic[k], straight, floors[k])
+                at_kink[k] = error <= max(tolerance, _ONE_SIDED)
+    return GradientCheck(scheme, tolerance, analytic, numeric, errors, at_kink, _names(net))
+
+
+def _relative_errors(analytic: Any, numeric: Any, floors: Any) -> Any:
+    sizes = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), floors)
+    known = np.isfinite(analytic)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, np.abs(analytic - numeric) / sizes, np.inf)
+
+
+def _names(net: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    layers = enumerate(zip(net.weights, net.biases, strict=True))
+    names = [
+        (f"{letter}{i}", array.shape) for i, pair in layers for letter, array in zip("Wb", pair, strict=True)
+    ]
+    return (*names, *((f"E{i}", table.shape) for i, table in enumerate(net.tables)))
