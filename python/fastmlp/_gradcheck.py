@@ -22,8 +22,6 @@ _TOLERANCES = {"float32": 1e-4, "float64": 1e-6}
 _ONE_SIDED = 1e-4  # of quotients with an error of O(h)
 
 _FLOOR = 0.01
-_EXPLAINED = 1e-3  # of a jump at a kink may be the curvature beside it
-
 _SHOWN_KINKS = 8
 
 
@@ -144,7 +142,7 @@ def gradcheck(
     relu, leaky_relu, absolute_error, quantile and hinge have kinks, where the gradient is that of one side
     and a quotient may mix both. Where one steps over a kink and differs from the gradient, the quotient is
     taken again of the loss whose kinks are made straight: continued with the slope of the gradient's side. If
-    that agrees, the parameter is reported in `kinks` and does not fail. elu and huber, whose second
+    that agrees to 1e-4, the parameter is reported in `kinks` and does not fail. elu and huber, whose second
     derivatives jump, are judged so too, as a quotient across them is less exact.
 
     Parameters
