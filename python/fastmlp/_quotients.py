@@ -32,21 +32,11 @@ def as_point(x: Any) -> Array:
 def checked_steps(point: Array, h: Any, scheme: str) -> Array:
     """Return the step of each element, rounded so that point + step and point - step are exact."""
     size = np.abs(point)
-    given = None if h is None else as_array("h", h)
-    if given is None:
+    if h is None:
         root = np.finfo(point.dtype).eps ** (1 / 3 if scheme == "central" else 1 / 2)
         wanted = root * np.maximum(size, 1)
-    elif given.ndim == 0:
-        wanted = np.full(point.shape, real("h", h, low=0, open_low=True))
     else:
-        wanted = given
-        if wanted.shape != point.shape or wanted.dtype.kind not in "iuf":
-            raise ValueError(
-                f"h must be a number, or real numbers of x's shape {point.shape}; "
-                f"got shape {wanted.shape}, dtype {wanted.dtype}"
-            )
-        if not ((wanted > 0) & np.isfinite(wanted)).all():
-            raise ValueError("h must be finite and greater than 0 at each element")
+        wanted = _given_steps(point, h)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         # Rounded away from 0, where floating-point numbers lie wider.
         steps = np.asarray((size + wanted.astype(point.dtype)) - size)
@@ -55,6 +45,20 @@ def checked_steps(point: Array, h: Any, scheme: str) -> Array:
     if (steps == 0).any():
         at = float(point[steps == 0].flat[0])
         raise ValueError(f"h must be large enough to change x: x + h is x at x = {at!r}, h = {h!r}")
+    return steps
+
+
+def _given_steps(point: Array, h: Any) -> Array:
+    steps = as_array("h", h)
+    if steps.ndim == 0:
+        return np.full(point.shape, real("h", h, low=0, open_low=True))
+    if steps.shape != point.shape or steps.dtype.kind not in "iuf":
+        raise ValueError(
+            f"h must be a number, or real numbers of x's shape {point.shape}; "
+            f"got shape {steps.shape}, dtype {steps.dtype}"
+        )
+    if not ((steps > 0) & np.isfinite(steps)).all():
+        raise ValueError("h must be finite and greater than 0 at each element")
     return steps
 
 

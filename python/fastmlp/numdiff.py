@@ -242,8 +242,8 @@ class Convergence(Records):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the errors against h on logarithmic axes, with O(h), O(h^2) and the rounding error.
 
-        A circle marks the best h of each scheme. An error of 0 is drawn with the smallest other one. The legend
-        is right of the axes: ``layout="constrained"`` leaves room for it in a figure of your own.
+        A circle marks the best h of each scheme. An error of 0 is drawn with the smallest other one. The
+        legend is right of the axes: ``layout="constrained"`` leaves room for it in a figure of your own.
 
         Parameters
         ----------
