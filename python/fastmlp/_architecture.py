@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
+from fastmlp._sparse import Features, SparseRows
 from fastmlp._targets import LINKS
 from fastmlp._validation import choice, integer, layer_sizes
 
@@ -62,6 +63,39 @@ def layer_shapes(sizes: Sequence[int], embeddings: Sequence[Embedding]) -> list[
     """Return the shape of each W; the first reads embedded columns."""
     inputs = sizes[0] + sum(width - 1 for _, _, width in embeddings)
     return list(pairwise((inputs, *sizes[1:])))
+
+
+def check_codes(
+    X: Features,
+    embeddings: Sequence[Embedding],
+    first_unknown: Callable[[Any], int],
+    place: Callable[[int], tuple[int, int]] | None,
+) -> None:
+    """Refuse rows with anything else than codes in the columns of embeddings.
+
+    `place` says where the element at a flat index stands, if not there.
+    """
+    if isinstance(X, SparseRows):
+        raise TypeError("X must be dense for a network with embeddings, got a sparse matrix")
+    at = first_unknown(X)
+    if at >= 0:
+        row, column = divmod(at, X.shape[1])
+        codes = next(codes for coded, codes, _ in embeddings if coded == column)
+        where = place(at)[0] if place else row
+        raise ValueError(
+            f"X has {float(X[row, column])!r} at row {where}, column {column}, which must be a code: "
+            f"a whole number from 0 to {codes - 1}"
+        )
+
+
+def check_outputs(outputs: int, given: str, loss: str, numbers: Sequence[float]) -> None:
+    """Refuse a number of outputs that a loss cannot have; `given` is the loss as it was written."""
+    if loss in ("softmax_cross_entropy", "hinge") and outputs < 2:
+        raise ValueError(f"layer_sizes must end with at least 2 outputs for loss {given!r}, got 1")
+    if len(numbers) > 1 and outputs != len(numbers):
+        raise ValueError(
+            f"layer_sizes must end with {len(numbers)} outputs for loss {given!r}, got {outputs}"
+        )
 
 
 def check_memory(argument: str, sizes: Sequence[int], embeddings: Sequence[Embedding], itemsize: int) -> None:

@@ -30,6 +30,11 @@ _TABLE_SCALE = 0.05
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 
 
+def fitting_scheme(activation: str, distribution: str) -> str:
+    """Return the scheme that keeps signals at their size: He's for the relu family, Glorot's otherwise."""
+    return f"{'he' if activation in _RELU_FAMILY else 'glorot'}_{distribution}"
+
+
 def initialize(network: Network, init: Any, seed: int) -> None:
     """Set the parameters of a network by a scheme, a list of (W, b), or another network.
 
@@ -64,7 +69,7 @@ def _by_scheme(network: Network, init: str, seed: int) -> None:
     for layer, activation in enumerate((*network.activations, network.output_activation)):
         scheme = name
         if name == "auto":
-            scheme = "he_uniform" if activation in _RELU_FAMILY else "glorot_uniform"
+            scheme = fitting_scheme(activation, "uniform")
         if number is not None:
             core.initialize(layer, name, number, seed)
         else:

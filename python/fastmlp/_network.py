@@ -15,8 +15,10 @@ from fastmlp._architecture import (
     Array,
     Embedding,
     Views,
+    check_codes,
     check_encoder,
     check_memory,
+    check_outputs,
     checked_embeddings,
     checked_output_activation,
     checked_sizes,
@@ -26,9 +28,9 @@ from fastmlp._architecture import (
 )
 from fastmlp._history import History
 from fastmlp._init import initialize
-from fastmlp._sparse import Features, SparseRows, as_features, core_form
+from fastmlp._sparse import Features, as_features, core_form
 from fastmlp._targets import TargetForm, Targets, as_targets, parse_loss, row_weights
-from fastmlp._trace import Trace
+from fastmlp._trace import Trace, traced
 from fastmlp._validation import column_names, dtype_name, feature_names, integer, real
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from fastmlp._diagnosis import Diagnosis
     from fastmlp.data import TableEncoder
 
 
@@ -117,13 +120,7 @@ class Network:
         check_memory("layer_sizes", self.layer_sizes, self.embeddings, self.dtype.itemsize)
         self._activations = hidden_activations(activation, len(self.layer_sizes) - 2)
         self._loss, self._loss_numbers = parse_loss(loss)
-        if self._loss in ("softmax_cross_entropy", "hinge") and self.layer_sizes[-1] < 2:
-            raise ValueError(f"layer_sizes must end with at least 2 outputs for loss {loss!r}, got 1")
-        if len(self._loss_numbers) > 1 and self.layer_sizes[-1] != len(self._loss_numbers):
-            raise ValueError(
-                f"layer_sizes must end with {len(self._loss_numbers)} outputs for loss {loss!r}, "
-                f"got {self.layer_sizes[-1]}"
-            )
+        check_outputs(self.layer_sizes[-1], loss, self._loss, self._loss_numbers)
         self._output_activation = checked_output_activation(output_activation, self._loss)
         self._l2 = real("l2", l2, low=0)
         self.feature_names: tuple[str, ...] = ()
@@ -376,12 +373,29 @@ class Network:
         TypeError, ValueError
             Naming the argument.
         """
-        X, targets, weights = self._checked_rows(X, y, sample_weight)
-        X = X.toarray() if isinstance(X, SparseRows) else X
-        loss, gradient, z, a, delta = self._core.trace(X, targets.labels, targets.values, weights)
-        dW, db, dE = self._views(gradient)
-        outputs = self._core_predictor.forward(X, 1)  # with the output activation that belongs to the loss
-        return Trace(z, [*a[:-1], outputs], delta, list(dW), list(db), loss, list(dE))
+        return traced(self, *self._checked_rows(X, y, sample_weight))
+
+    def diagnose(self, X: Any, y: Any = None) -> Diagnosis:
+        """Measure the signals of each layer, forward and backward, and warn where they do not get through.
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs), or a table
+        y : array_like, (n,) or (n, outputs), or str, optional
+            As in training. Without y, random signs are sent back from the outputs in place of dLoss/dz.
+
+        Returns
+        -------
+        Diagnosis
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument.
+        """
+        from fastmlp._diagnosis import diagnose
+
+        return diagnose(self, X, y)
 
     def predictor(self) -> Callable[[Array], Array]:
         """Return a callable for one row or a small block, without checks beyond shape and codes.
@@ -462,29 +476,13 @@ class Network:
         return features
 
     def _check_codes(self, X: Features, place: Callable[[int], tuple[int, int]] | None = None) -> None:
-        """Refuse rows with anything else than codes where the network has embeddings.
-
-        `place` says where the element at a flat index stands, if not there.
-        """
-        if not self.embeddings:
-            return
-        if isinstance(X, SparseRows):
-            raise TypeError("X must be dense for a network with embeddings, got a sparse matrix")
-        at = self._core.first_unknown_code(X)
-        if at >= 0:
-            row, column = divmod(at, X.shape[1])
-            codes = next(codes for coded, codes, _ in self.embeddings if coded == column)
-            where = place(at)[0] if place else row
-            raise ValueError(
-                f"X has {float(X[row, column])!r} at row {where}, column {column}, which must be a code: "
-                f"a whole number from 0 to {codes - 1}"
-            )
+        if self.embeddings:
+            check_codes(X, self.embeddings, self._core.first_unknown_code, place)
 
     def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Features, Targets, Array | None]:
-        X = self._matrix(X)
+        X, y = self._matrix(X), as_targets(y)
         if len(X) == 0:
             raise ValueError("X must have at least one row, got 0")
-        y = as_targets(y)
         form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
         targets = form.encode(y, self._dtype, len(X))
         return X, targets, row_weights(sample_weight, None, y, self.classes, self._dtype)
@@ -492,9 +490,8 @@ class Network:
     def __reduce__(self) -> Any:
         from fastmlp._serialization import from_metadata, metadata
 
-        state = {
-            name: getattr(self, name) for name in ("stop_reason", "classes", "_encoder", "feature_names")
-        }
+        names = ("stop_reason", "classes", "_encoder", "feature_names")
+        state = {name: getattr(self, name) for name in names}
         state["history"] = History(self.history.columns, self.history.rows())
         return from_metadata, (metadata(self), self.parameters.copy()), state
 

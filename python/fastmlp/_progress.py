@@ -1,14 +1,17 @@
-"""A bar on the terminal while a network trains."""
+"""A bar on the terminal while a network trains, or while several do."""
 
 from __future__ import annotations
 
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from fastmlp import Network
 
 _SECONDS_BETWEEN_UPDATES = 0.1
@@ -26,21 +29,7 @@ class EpochBar:
     """
 
     def __init__(self, epochs: int, rows: int | None = None) -> None:
-        try:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        except ImportError:
-            raise ImportError("progress=True needs rich: pip install 'fastmlp[cli]'") from None
-        self._progress = Progress(
-            TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(),
-            TextColumn("{task.fields[measured]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        self._progress = _progress("epoch")
         self._task = self._progress.add_task("", total=epochs, measured="")
         self._rows = rows
         self._next = 0.0
@@ -71,6 +60,38 @@ class EpochBar:
 
 def epoch_bar(show: bool, epochs: int, rows: int) -> AbstractContextManager[EpochBar | None]:
     """Return a bar, or nothing if none is wanted or standard error is not a terminal."""
-    if not show or sys.stderr is None or not sys.stderr.isatty():
-        return nullcontext()
-    return EpochBar(epochs, rows)
+    return EpochBar(epochs, rows) if show and _on_terminal() else nullcontext()
+
+
+@contextmanager
+def run_bar(show: bool, runs: int) -> Iterator[Callable[[str], None]]:
+    """Yield what to call before each run, with the run's name; it moves a bar, if one is wanted and possible."""
+    if not show or not _on_terminal():
+        yield lambda name: None
+        return
+    with _progress("run") as progress:
+        task = progress.add_task("", total=runs, measured="", completed=-1)
+        yield lambda name: progress.update(task, advance=1, measured=name)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _progress(counted: str) -> Progress:
+    """Return the bar: how many are done, what was measured, and the time."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    except ImportError:
+        raise ImportError("progress=True needs rich: pip install 'fastmlp[cli]'") from None
+    return Progress(
+        TextColumn(f"{counted} {{task.completed:.0f}}/{{task.total:.0f}}"),
+        BarColumn(),
+        TextColumn("{task.fields[measured]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from fastmlp import _steps
 from fastmlp._architecture import Array
+from fastmlp._records import Records
+from fastmlp._sparse import Features, SparseRows
+from fastmlp._targets import Targets
+from fastmlp._validation import integer, real
+
+if TYPE_CHECKING:
+    from fastmlp._network import Network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trace:
     """Every number of one forward and backward pass; n rows, layers 0 .. L-1 of the network.
+
+    ``print(trace)`` shows a table of the layers, ``print(trace.show(row))`` one row step by step.
 
     Attributes
     ----------
@@ -26,6 +39,18 @@ class Trace:
         The loss of all rows, with the l2 term.
     dE : list of arrays, (codes, width)
         Gradients of the tables, with the l2 term, one an embedding.
+    W, b, E : list of arrays
+        Copies of the weights, biases and tables that the pass used.
+    y : array, (n, outputs)
+        The targets; for labels 1 in the column of the class and 0 elsewhere.
+    share : array, (n,)
+        What each row counts in the loss: its weight divided by their sum, 1/n without weights.
+    activations : tuple of str
+        The f of each layer, the outputs' with them.
+    loss_name : str
+        The network's loss, such as ``huber(1.5)``.
+    l2 : float
+        The network's penalty of squared weights.
     """
 
     z: list[Array]
@@ -35,3 +60,86 @@ class Trace:
     db: list[Array]
     loss: float
     dE: list[Array]  # noqa: N815
+    W: list[Array]
+    b: list[Array]
+    E: list[Array]
+    y: Array
+    share: Array
+    activations: tuple[str, ...]
+    loss_name: str
+    l2: float
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(a.shape[1]) for a in self.a)
+        return f"Trace({len(self)} row{'s' * (len(self) != 1)}, {sizes}, {self.loss_name} {self.loss:.4g})"
+
+    def __str__(self) -> str:
+        columns = ("layer", "inputs", "outputs", "activation", "mean |z|", "mean |a|", "mean |delta|")
+        rows = [
+            (layer, *W.shape, f, *(_mean_size(part[layer]) for part in (self.z, self.a[1:], self.delta)),
+             _norm(self.dW[layer]), _norm(self.db[layer]))
+            for layer, (W, f) in enumerate(zip(self.W, self.activations, strict=True))
+        ]  # fmt: skip
+        table = Records((*columns, "|dW|", "|db|"), rows)
+        return f"{self!r}\n{table}\nprint(trace.show(row)) shows a row step by step"
+
+    def show(self, row: int = 0, learning_rate: float = 0.1) -> str:
+        """Return one row's way through the network, step by step, with the formulas beside the numbers.
+
+        The forward pass, the backward pass and a step of gradient descent ``W <- W - learning_rate dW``. Of
+        several rows, the backward pass shows what this one adds to the gradients, and the step takes the
+        gradients of all rows. Numbers have 4 digits; of wide layers the first and last units are shown.
+
+        Parameters
+        ----------
+        row : int, default 0
+            Which of the n rows.
+        learning_rate : float, default 0.1
+            Length of the step, greater than 0.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such row, or the learning rate is not greater than 0.
+
+        References
+        ----------
+        D. E. Rumelhart, G. E. Hinton, R. J. Williams, Learning representations by back-propagating errors,
+        Nature 323, 533-536, 1986.
+        """
+        row = integer("row", row, low=0, high=len(self) - 1)
+        rate = real("learning_rate", learning_rate, low=0, open_low=True)
+        with np.errstate(all="ignore"):  # numbers that are not finite are shown as they are
+            return _steps.of_row(self, row, rate)
+
+
+def traced(network: Network, X: Features, targets: Targets, weights: Array | None) -> Trace:
+    """Run rows, checked and encoded, forward and backward."""
+    X = X.toarray() if isinstance(X, SparseRows) else X
+    loss, gradient, z, a, delta = network._core.trace(X, targets.labels, targets.values, weights)
+    dW, db, dE = map(list, network._views(gradient))
+    outputs = network._core_predictor.forward(X, 1)  # with the output activation that belongs to the loss
+    W, b, E = ([part.copy() for part in parts] for parts in network._views(network.parameters))
+    y = np.zeros(outputs.shape, network.dtype) if targets.values is None else targets.values
+    if targets.labels is not None:
+        y[np.arange(len(y)), targets.labels] = 1
+    share = np.ones(len(y)) if weights is None else weights.astype(np.float64)
+    return Trace(
+        z, [*a[:-1], outputs], delta, dW, db, loss, dE, W, b, E, y, share / share.sum(),
+        (*network.activations, network.output_activation), network.loss, network.l2,
+    )  # fmt: skip
+
+
+def _mean_size(values: Array) -> float:
+    return float(np.abs(values).mean(dtype=np.float64))
+
+
+def _norm(values: Array) -> float:
+    return float(np.linalg.norm(values.astype(np.float64)))
