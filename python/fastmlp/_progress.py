@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
+from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -65,13 +67,17 @@ def epoch_bar(show: bool, epochs: int, rows: int) -> AbstractContextManager[Epoc
 
 @contextmanager
 def run_bar(show: bool, runs: int) -> Iterator[Callable[[str], None]]:
-    """Yield what to call before each run, with the run's name; it moves a bar, if one is wanted and possible."""
-    if not show or not _on_terminal():
+    """Yield what to call with its name before each of several runs.
+
+    It moves a bar, if one is wanted, rich is installed and standard error is a terminal.
+    """
+    if not show or not _on_terminal() or find_spec("rich") is None:
         yield lambda name: None
         return
+    done = count()
     with _progress("run") as progress:
-        task = progress.add_task("", total=runs, measured="", completed=-1)
-        yield lambda name: progress.update(task, advance=1, measured=name)
+        task = progress.add_task("", total=runs, measured="")
+        yield lambda name: progress.update(task, completed=next(done), measured=name)
 
 
 def _on_terminal() -> bool:

@@ -1,0 +1,14 @@
+"""Studies: what initial weights, the batch size and the learning rate do to a training run."""
+
+from fastmlp._studies._batch_size import BatchSizeStudy, study_batch_size
+from fastmlp._studies._inits import InitComparison, compare_inits
+from fastmlp._studies._learning_rate import LearningRateStudy, study_learning_rate
+
+__all__ = [
+    "BatchSizeStudy",
+    "InitComparison",
+    "LearningRateStudy",
+    "compare_inits",
+    "study_batch_size",
+    "study_learning_rate",
+]

@@ -1,0 +1,172 @@
+"""Initial weights side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp._diagnosis import Diagnosis
+from fastmlp._drawing import axes_or_new
+from fastmlp._history import History
+from fastmlp._progress import run_bar
+from fastmlp._records import Records
+from fastmlp._studies._runs import as_rows, check_settings, train_quietly, untrained
+from fastmlp._validation import choice, flag
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLUMNS = ("init", "first_spread", "last_spread", "gradient_norm", "first_loss", "last_loss", "stop_reason")
+
+
+class InitComparison(Records):
+    """A table with one row a scheme of initial weights.
+
+    Columns: init; first_spread and last_spread (of the first and last hidden layer before training, see
+    `Diagnosis`); gradient_norm (of all W and b before training); first_loss and last_loss (of the first and
+    last epoch, NaN if there was none or the run diverged); stop_reason.
+
+    Parameters
+    ----------
+    inits : sequence of str
+        The schemes.
+    diagnoses : sequence of Diagnosis
+        Of the untrained networks.
+    histories : sequence of History
+        Of the runs.
+    stop_reasons : sequence of str
+        Why the runs ended.
+
+    Attributes
+    ----------
+    diagnoses : dict of str to Diagnosis
+    histories : dict of str to History
+    """
+
+    def __init__(
+        self,
+        inits: Sequence[str],
+        diagnoses: Sequence[Diagnosis],
+        histories: Sequence[History],
+        stop_reasons: Sequence[str],
+    ) -> None:
+        self.diagnoses = dict(zip(inits, diagnoses, strict=True))
+        self.histories = dict(zip(inits, histories, strict=True))
+        rows = []
+        for init, reason in zip(inits, stop_reasons, strict=True):
+            start, losses = self.diagnoses[init], self.histories[init]["loss"]
+            spread = start["spread"][: max(len(start) - 1, 1)]
+            norm = math.hypot(*start["dW_norm"], *start["db_norm"])
+            first = float(losses[0]) if len(losses) else math.nan
+            last = float(losses[-1]) if len(losses) and reason != "diverged" else math.nan
+            rows.append((init, float(spread[0]), float(spread[-1]), norm, first, last, reason))
+        super().__init__(_COLUMNS, rows)
+
+    def plot(self, ax: Axes | None = None, what: str = "loss") -> Axes:
+        """Draw one line a scheme; needs ``fastmlp[plot]``.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+        what : "loss", "activations" or "gradients", default "loss"
+            The loss over the epochs; or, before training, the spread of the activations or the norm of dW
+            over the layers, on a logarithmic scale without the values that are 0.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `what` is none of these.
+        """
+        what = choice("what", what, ("loss", "activations", "gradients"))
+        ax = axes_or_new(ax)
+        styles = ("-", "--", "-.", ":")
+        for number, (init, start) in enumerate(self.diagnoses.items()):
+            if what == "loss":
+                x, values = self.histories[init]["epoch"], self.histories[init]["loss"]
+            else:
+                x, values = start["layer"], start["spread" if what == "activations" else "dW_norm"]
+            shown = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+            ax.plot(x, shown, styles[number % len(styles)], marker="o" if len(x) < 30 else "", label=init)
+        ax.set_yscale("log")
+        ax.locator_params(axis="x", integer=True)
+        texts = {
+            "loss": ("epoch", "loss"),
+            "activations": ("layer", "spread of the activations over the rows"),
+            "gradients": ("layer", "norm of the gradient dW"),
+        }
+        ax.set(xlabel=texts[what][0], ylabel=texts[what][1])
+        ax.legend(title="init")
+        return ax
+
+
+def compare_inits(
+    X: Any,
+    y: Any,
+    inits: Sequence[str] = ("zeros", "normal(0.01)", "normal(1)", "glorot_normal", "he_normal"),
+    *,
+    hidden: int | Sequence[int] = (50, 50, 50, 50, 50),
+    activation: str | Sequence[str] = "relu",
+    epochs: int = 50,
+    seed: int = 0,
+    progress: bool = True,
+    **settings: Any,
+) -> InitComparison:
+    """Compare schemes of initial weights: the signals before training, and the loss of a short run.
+
+    Parameters
+    ----------
+    X, y
+        As in `train`; in memory.
+    inits : sequence of str
+        Names of schemes, see `Network`.
+    hidden, activation, epochs, seed
+        As in `train`. A deep network by default, as it shows the differences.
+    progress : bool, default True
+        Show a progress bar where standard error is a terminal and ``fastmlp[cli]`` is installed.
+    **settings
+        Other arguments of `train`, but for those that stop a run early or hold rows back.
+
+    Returns
+    -------
+    InitComparison
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, what was given and what is accepted.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> iris = fastmlp.datasets.load_iris()
+    >>> schemes = fastmlp.compare_inits(iris.data, iris.target, ("zeros", "he_normal"), epochs=5)
+    >>> float(schemes["last_spread"][0])
+    0.0
+    """
+    settings |= {"hidden": hidden, "activation": activation, "epochs": epochs, "seed": seed}
+    check_settings("compare_inits", settings, own=("init",))
+    if isinstance(inits, str) or not isinstance(inits, Sequence):
+        raise TypeError(f"inits must be a sequence of names of schemes, got {inits!r}")
+    for i, init in enumerate(inits):
+        if not isinstance(init, str):
+            raise TypeError(f"inits[{i}] must be the name of a scheme, got {init!r}")
+    if len(inits) == 0 or len(set(inits)) < len(inits):
+        raise ValueError(f"inits must be one or more names, each once, got {inits!r}")
+    X, y = as_rows(X, y, settings)
+    diagnoses, histories, reasons = [], [], []
+    with run_bar(flag("progress", progress), len(inits)) as begin:
+        for init in inits:
+            begin(f"init {init}")
+            network = train_quietly(X, y, init=init, **settings)
+            diagnoses.append(untrained(network, settings | {"init": init}).diagnose(X, y))
+            histories.append(network.history)
+            reasons.append(str(network.stop_reason))
+    return InitComparison(inits, diagnoses, histories, reasons)
