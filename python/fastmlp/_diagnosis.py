@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _advice
 from fastmlp._architecture import Array
-from fastmlp._drawing import axes_or_new
+from fastmlp._drawing import axes_or_new, logarithmic
 from fastmlp._network import Network
 from fastmlp._records import Records
 from fastmlp._rows import check_row_count, features_and_target
@@ -90,8 +90,8 @@ class Diagnosis(Records):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the sizes of the signals over the layers; needs ``fastmlp[plot]``.
 
-        The standard deviations of activations and deltas, and the norm of dW. What is 0 is not drawn, as the
-        scale is logarithmic.
+        The standard deviations of activations and deltas, and the norm of dW. On a logarithmic scale; the
+        legend says how many values are 0.
 
         Parameters
         ----------
@@ -105,14 +105,15 @@ class Diagnosis(Records):
         ax = axes_or_new(ax)
         for label, values, marker in (
             ("activations a: standard deviation", np.sqrt(self["a_variance"]), "o"),
-            ("deltas dLoss/dz: standard deviation", np.sqrt(self["delta_variance"]), "s"),
-            ("gradient dW: norm", self["dW_norm"], "^"),
+            ("deltas: standard deviation (loss per unit of z)", np.sqrt(self["delta_variance"]), "s"),
+            ("gradient dW: norm (loss per unit of W)", self["dW_norm"], "^"),
         ):
-            shown = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-            ax.plot(self["layer"], shown, marker=marker, label=label)
+            shown, note = logarithmic(values)
+            ax.plot(self["layer"], shown, marker=marker, label=label + note)
         ax.set_yscale("log")
+        ax.set_xlim(-0.5, len(self) - 0.5)
         ax.locator_params(axis="x", integer=True)
-        ax.set(xlabel="layer", ylabel="size of the signal (units of a, loss/z, loss/W)")
+        ax.set(xlabel="layer", ylabel="size of the signal")
         ax.legend()
         return ax
 
@@ -219,9 +220,9 @@ class _Layer:
         self._delta.add(trace.delta[at] * len(trace))
         self._dW += share * trace.dW[at]
         self._db += share * trace.db[at]
-        beyond = np.abs(z) >= FLAT_BEYOND.get(self._activation, np.inf)
+        beyond = np.abs(z) >= FLAT_BEYOND.get(self._activation, np.nan)
         self._flat += share * float(beyond.mean())
-        self._always_flat &= (z <= FLAT_BELOW.get(self._activation, -np.inf)).all(axis=0)
+        self._always_flat &= (z <= FLAT_BELOW.get(self._activation, np.nan)).all(axis=0)
 
     def row(self, at: int) -> tuple[Any, ...]:
         """Return the row of the table."""

@@ -1,8 +1,11 @@
-"""Axes to draw on."""
+"""Axes to draw on, and what can be drawn on a logarithmic one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,3 +20,10 @@ def axes_or_new(ax: Axes | None) -> Axes:
     except ImportError:
         raise ImportError("a plot needs matplotlib: pip install 'fastmlp[plot]'") from None
     return plt.subplots(figsize=(9, 5), layout="constrained")[1]
+
+
+def logarithmic(values: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """Return values with NaN for what a logarithmic axis does not show, and what to add to their label."""
+    shown = np.isfinite(values) & (values > 0)
+    left_out = int((values == 0).sum())
+    return np.where(shown, values, np.nan), f" (0 in {left_out} of {len(values)})" if left_out else ""

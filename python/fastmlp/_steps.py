@@ -177,7 +177,7 @@ def _line(formula: str, value: Any) -> str:
     numbers = _text(np.asarray(value)).split("\n")
     margin = " " * (_INDENT + _FORMULA_WIDTH)
     start = " " * _INDENT + formula
-    first = start.ljust(len(margin)) if len(start) < len(margin) else f"{start}\n{margin}"
+    first = start.ljust(len(margin)) if len(start) + 2 <= len(margin) else f"{start}\n{margin}"
     return first + f"\n{margin}".join(numbers)
 
 

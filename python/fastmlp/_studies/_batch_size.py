@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,8 +97,10 @@ class BatchSizeStudy(Records):
             ax.axvline(best, color="0.6", linestyle=":", label=f"best batch size {best}")
         ax.set(xscale="log", yscale="log", xlabel="batch size (rows)")
         ax.set_ylabel("relative to " + ("the first size" if best is None else f"batch size {best}"))
-        ax.set_xticks(sizes, [str(size) for size in sizes])
-        ax.minorticks_off()
+        ax.set_xticks(*_ticks(sizes.tolist()))
+        ax.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter("{x:g}")
         ax.legend()
         return ax
 
@@ -125,7 +128,7 @@ def study_batch_size(
     X, y
         As in `train`; in memory.
     sizes : sequence of int, optional
-        Batch sizes, 1 to n; by default at most 8 powers of 2 from 8, and n.
+        Batch sizes, 1 to n; by default at most 7 powers of 2 from 8 to n/2, and n.
     target_loss : float, optional
         The loss of all rows to reach, with the l2 term, below that of the initial weights. By default the
         lowest loss of a pilot run: the middle size, a quarter of the epochs.
@@ -183,7 +186,7 @@ def study_batch_size(
 
 def _checked_sizes(sizes: Any, rows: int) -> list[int]:
     if sizes is None:
-        powers = [2**k for k in range(3, 64) if 2**k < rows] or [1]
+        powers = [2**k for k in range(3, 32) if 2**k <= rows / 2] or [1]
         thinned = np.linspace(0, len(powers) - 1, min(len(powers), _DEFAULT_SIZES - 1)).round().astype(int)
         return sorted({powers[i] for i in thinned} | {rows})
     if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
@@ -225,6 +228,14 @@ def _epoch_seconds(X: Any, y: Any, size: int, epochs: int, settings: Mapping[str
     history = train_quietly(X, y, batch_size=size, epochs=epochs, **settings).history
     seconds = history["seconds"]
     return float(seconds[-1] - seconds[0]) / (len(seconds) - 1) if len(seconds) > 1 else math.nan
+
+
+def _ticks(sizes: list[int]) -> tuple[list[int], list[str]]:
+    """Return the sizes that have room on a logarithmic axis, and what to write there."""
+    room = math.log(sizes[-1] / sizes[0]) / 16
+    ticks = sizes[:1]
+    ticks += [size for before, size in pairwise(sizes) if math.log(size / before) >= room]
+    return ticks, [str(size) for size in ticks]
 
 
 def _duration(seconds: float) -> str:

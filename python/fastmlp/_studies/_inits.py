@@ -6,10 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fastmlp._diagnosis import Diagnosis
-from fastmlp._drawing import axes_or_new
+from fastmlp._drawing import axes_or_new, logarithmic
 from fastmlp._history import History
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
@@ -20,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS = ("init", "first_spread", "last_spread", "gradient_norm", "first_loss", "last_loss", "stop_reason")
+
+#: What `plot` draws before training -> the column of the diagnoses.
+_DRAWN = {"activations": "spread", "gradients": "dW_norm"}
 
 
 class InitComparison(Records):
@@ -74,7 +75,7 @@ class InitComparison(Records):
             Where to draw; by default a new figure.
         what : "loss", "activations" or "gradients", default "loss"
             The loss over the epochs; or, before training, the spread of the activations or the norm of dW
-            over the layers, on a logarithmic scale without the values that are 0.
+            over the hidden layers. On a logarithmic scale; the legend says how many values are 0.
 
         Returns
         -------
@@ -85,16 +86,18 @@ class InitComparison(Records):
         TypeError, ValueError
             If `what` is none of these.
         """
-        what = choice("what", what, ("loss", "activations", "gradients"))
+        what = choice("what", what, ("loss", *_DRAWN))
         ax = axes_or_new(ax)
         styles = ("-", "--", "-.", ":")
         for number, (init, start) in enumerate(self.diagnoses.items()):
             if what == "loss":
                 x, values = self.histories[init]["epoch"], self.histories[init]["loss"]
             else:
-                x, values = start["layer"], start["spread" if what == "activations" else "dW_norm"]
-            shown = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-            ax.plot(x, shown, styles[number % len(styles)], marker="o" if len(x) < 30 else "", label=init)
+                hidden = slice(max(len(start) - 1, 1))
+                x, values = start["layer"][hidden], start[_DRAWN[what]][hidden]
+            shown, note = logarithmic(values)
+            marker = "o" if len(x) < 30 else ""
+            ax.plot(x, shown, styles[number % len(styles)], marker=marker, label=init + note)
         ax.set_yscale("log")
         ax.locator_params(axis="x", integer=True)
         texts = {
@@ -103,7 +106,7 @@ class InitComparison(Records):
             "gradients": ("layer", "norm of the gradient dW"),
         }
         ax.set(xlabel=texts[what][0], ylabel=texts[what][1])
-        ax.legend(title="init")
+        ax.legend(title="init", loc="center left", bbox_to_anchor=(1, 0.5))
         return ax
 
 
