@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _advice
 from fastmlp._architecture import Array
-from fastmlp._drawing import axes_or_new, logarithmic
+from fastmlp._drawing import axes_or_new, logarithmic, scale_logarithmic
 from fastmlp._network import Network
 from fastmlp._records import Records
 from fastmlp._rows import check_row_count, features_and_target
@@ -110,7 +110,7 @@ class Diagnosis(Records):
         ):
             shown, note = logarithmic(values)
             ax.plot(self["layer"], shown, marker=marker, label=label + note)
-        ax.set_yscale("log")
+        scale_logarithmic(ax)
         ax.set_xlim(-0.5, len(self) - 0.5)
         ax.locator_params(axis="x", integer=True)
         ax.set(xlabel="layer", ylabel="size of the signal")

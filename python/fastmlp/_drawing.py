@@ -27,3 +27,9 @@ def logarithmic(values: NDArray[Any]) -> tuple[NDArray[Any], str]:
     shown = np.isfinite(values) & (values > 0)
     left_out = int((values == 0).sum())
     return np.where(shown, values, np.nan), f" (0 in {left_out} of {len(values)})" if left_out else ""
+
+
+def scale_logarithmic(ax: Axes) -> None:
+    """Make the y axis logarithmic, unless there is nothing on it, which Matplotlib cannot draw then."""
+    if any(np.isfinite(line.get_ydata()).any() for line in ax.lines):
+        ax.set_yscale("log")

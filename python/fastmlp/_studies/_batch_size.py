@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._drawing import axes_or_new
+from fastmlp._drawing import axes_or_new, scale_logarithmic
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
 from fastmlp._studies._runs import Run, as_rows, check_settings, measured_run, train_quietly
@@ -88,6 +88,7 @@ class BatchSizeStudy(Records):
             values = self[column]
             if np.isfinite(values[at]) and values[at] > 0:
                 ax.plot(sizes, values / values[at], marker=marker, label=f"{name}, 1 = {shown(values[at])}")
+        scale_logarithmic(ax)
         missed = self["outcome"] != "reached"
         if missed.any():
             y = np.full(int(missed.sum()), 0.04)
@@ -95,7 +96,7 @@ class BatchSizeStudy(Records):
             ax.plot(sizes[missed], y, "x", color="0.3", transform=transform, label="target not reached")
         if best is not None:
             ax.axvline(best, color="0.6", linestyle=":", label=f"best batch size {best}")
-        ax.set(xscale="log", yscale="log", xlabel="batch size (rows)")
+        ax.set(xscale="log", xlabel="batch size (rows)")
         ax.set_ylabel("relative to " + ("the first size" if best is None else f"batch size {best}"))
         ax.set_xticks(*_ticks(sizes.tolist()))
         ax.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
@@ -179,14 +180,13 @@ def study_batch_size(
     for size, run, times in zip(sizes, runs, timed, strict=True):
         steps = math.ceil(rows / size)
         to_target = run.epochs_to(target) * steps
-        lowest = float(np.nanmin(run.losses))
-        table.append((size, float(np.median(times)) / steps, to_target, lowest, run.diverged))
+        table.append((size, float(np.median(times)) / steps, to_target, run.lowest, run.diverged))
     return BatchSizeStudy(table, target)
 
 
 def _checked_sizes(sizes: Any, rows: int) -> list[int]:
     if sizes is None:
-        powers = [2**k for k in range(3, 32) if 2**k <= rows / 2] or [1]
+        powers = [2**k for k in range(3, 32) if 2**k <= rows / 2]
         thinned = np.linspace(0, len(powers) - 1, min(len(powers), _DEFAULT_SIZES - 1)).round().astype(int)
         return sorted({powers[i] for i in thinned} | {rows})
     if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
@@ -199,13 +199,12 @@ def _checked_sizes(sizes: Any, rows: int) -> list[int]:
 
 def _pilot_loss(X: Any, y: Any, size: int, epochs: int, settings: Mapping[str, Any]) -> float:
     run = measured_run(X, y, batch_size=size, epochs=max(1, epochs // _PILOT), **settings)
-    lowest = float(np.nanmin(run.losses))
-    if not lowest < run.losses[0]:
+    if not run.lowest < run.losses[0]:
         raise ValueError(
-            f"target_loss is needed: a run with batch_size={size} did not lower the loss, {lowest:.4g}; "
-            "or try another learning_rate"
+            f"target_loss is needed, or another learning_rate: a run with batch_size={size} did not lower "
+            f"the loss, {run.losses[0]:.4g}"
         )
-    return lowest
+    return run.lowest
 
 
 def _check_target(target: float, run: Run) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._diagnosis import Diagnosis
-from fastmlp._drawing import axes_or_new, logarithmic
+from fastmlp._drawing import axes_or_new, logarithmic, scale_logarithmic
 from fastmlp._history import History
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
@@ -17,7 +17,7 @@ from fastmlp._validation import choice, flag
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLUMNS = ("init", "first_spread", "last_spread", "gradient_norm", "first_loss", "last_loss", "stop_reason")
+_COLUMNS = ("init", "first_spread", "last_spread", "first_dW_norm", "first_loss", "last_loss", "stop_reason")
 
 #: What `plot` draws before training -> the column of the diagnoses.
 _DRAWN = {"activations": "spread", "gradients": "dW_norm"}
@@ -27,8 +27,8 @@ class InitComparison(Records):
     """A table with one row a scheme of initial weights.
 
     Columns: init; first_spread and last_spread (of the first and last hidden layer before training, see
-    `Diagnosis`); gradient_norm (of all W and b before training); first_loss and last_loss (of the first and
-    last epoch, NaN if there was none or the run diverged); stop_reason.
+    `Diagnosis`); first_dW_norm (of the gradient of the first W before training); first_loss and last_loss (of
+    the first and last epoch, NaN if there was none or the run diverged); stop_reason.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class InitComparison(Records):
         for init, reason in zip(inits, stop_reasons, strict=True):
             start, losses = self.diagnoses[init], self.histories[init]["loss"]
             spread = start["spread"][: max(len(start) - 1, 1)]
-            norm = math.hypot(*start["dW_norm"], *start["db_norm"])
+            norm = float(start["dW_norm"][0])
             first = float(losses[0]) if len(losses) else math.nan
             last = float(losses[-1]) if len(losses) and reason != "diverged" else math.nan
             rows.append((init, float(spread[0]), float(spread[-1]), norm, first, last, reason))
@@ -98,7 +98,7 @@ class InitComparison(Records):
             shown, note = logarithmic(values)
             marker = "o" if len(x) < 30 else ""
             ax.plot(x, shown, styles[number % len(styles)], marker=marker, label=init + note)
-        ax.set_yscale("log")
+        scale_logarithmic(ax)
         ax.locator_params(axis="x", integer=True)
         texts = {
             "loss": ("epoch", "loss"),

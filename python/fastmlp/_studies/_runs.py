@@ -70,6 +70,11 @@ class Run:
     losses: list[float]
     diverged: bool
 
+    @property
+    def lowest(self) -> float:
+        """The lowest loss; NaN if none was finite."""
+        return min((loss for loss in self.losses if math.isfinite(loss)), default=math.nan)
+
     def epochs_to(self, target: float) -> float:
         """Return after how many epochs the loss was the target, linear between two epochs; NaN if never."""
         at = next((i for i, loss in enumerate(self.losses) if loss <= target), None)
