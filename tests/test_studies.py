@@ -217,7 +217,7 @@ def test_the_default_sizes_are_at_most_eight(rows: int) -> None:
     assert sizes[-1] == rows
 
 
-# ------------------------------------------------------------------------------------------------ learning rate
+# ---------------------------------------------------------------------------------------- learning rate
 
 RATES = [
     (0.001, 1.9, NAN, False), (0.01, 0.9, NAN, False), (0.1, 0.3, 20.0, False), (0.3, 0.2, 9.0, False),
@@ -368,7 +368,7 @@ def test_bad_arguments_are_errors(
         (fastmlp.study_batch_size, 8, TypeError, "sizes must be a sequence of batch sizes, got 8"),
         (fastmlp.study_batch_size, (), ValueError, "sizes must be one or more batch sizes"),
         (fastmlp.study_batch_size, (8, 8), ValueError, "sizes must be one or more batch sizes, each once"),
-        (fastmlp.study_batch_size, (8, 0), ValueError, r"sizes\[1\] must be at least 1 and at most 150, got 0"),
+        (fastmlp.study_batch_size, (8, 0), ValueError, r"sizes\[1\] must be at least 1 and at most 150"),
         (fastmlp.study_batch_size, (151,), ValueError, r"sizes\[0\] must be at least 1 and at most 150"),
         (fastmlp.study_batch_size, (8.0,), TypeError, r"sizes\[0\] must be an integer"),
         (fastmlp.study_learning_rate, 0.1, TypeError, "rates must be a sequence of learning rates"),

@@ -113,10 +113,10 @@ class LearningRateStudy(Records):
         inner = np.sqrt(rates[1:] * rates[:-1])
         ends = np.concatenate([rates[:1] / 1.5, inner, rates[-1:] * 1.5])
         for name, color in _COLORS.items():
-            for i in np.flatnonzero(verdicts == name):
-                ax.axvspan(ends[i], ends[i + 1], color=color, alpha=0.4, linewidth=0)
-            if name in verdicts:
-                ax.fill_between([], [], color=color, alpha=0.4, label=name)
+            at = np.flatnonzero(verdicts == name)
+            for i in at:
+                label = name if i == at[0] else None
+                ax.axvspan(ends[i], ends[i + 1], color=color, alpha=0.4, linewidth=0, label=label)
         ax.set_xlim(ends[0], ends[-1])
         ax.set(xlabel="learning rate", ylabel="loss of all rows")
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
