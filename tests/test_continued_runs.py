@@ -52,7 +52,7 @@ def test_alpha_is_divided_by_the_batchs_weights(weighted: bool) -> None:
     loss, _ = equal.loss_and_gradient(X, y[:, 0], sample_weight=w)
     penalty = 0.35 / total * sum(float((W**2).sum()) for W in equal.weights)
     assert records[0][1] == pytest.approx(loss, rel=1e-12)
-    assert records[0][6] == pytest.approx(penalty, rel=1e-12)
+    assert records[0][7] == pytest.approx(penalty, rel=1e-12)
 
 
 def test_a_number_from_the_callback_is_the_next_learning_rate() -> None:

@@ -116,7 +116,7 @@ class Epochs:
 
     def __call__(self, row: tuple[Any, ...]) -> bool | float:
         p, rate = self.estimator, self.state.learning_rate
-        _, loss, rate_of_epoch, seconds, _, score, penalty = row
+        _, loss, rate_of_epoch, seconds, _, score, _, penalty = row
         score = self.score() if self.score else score
         self._add(self.loss_of(loss, penalty), score, rate_of_epoch, seconds)
         if self.adaptation == "invscaling":
