@@ -160,7 +160,7 @@ def test_any_sizes_are_drawn(sizes: list[int]) -> None:
     axes = drawn(BatchSizeStudy([(s, 1e-6 * s, 1e4 / s, 0.1, False) for s in sizes], 0.2).plot())
     shown = [text.get_text() for text in axes.get_xticklabels()]
     assert shown[0] == str(sizes[0])
-    assert len(shown) <= 17
+    assert len(shown) <= 13
 
 
 def test_steps_to_the_target_are_those_of_the_run() -> None:

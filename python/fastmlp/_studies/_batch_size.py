@@ -78,6 +78,8 @@ class BatchSizeStudy(Records):
         matplotlib Axes
         """
         ax = axes_or_new(ax)
+        from matplotlib.ticker import LogFormatter
+
         sizes, best = self["batch_size"], self.best
         at = 0 if best is None else int(np.flatnonzero(sizes == best)[0])
         for column, name, marker, shown in (
@@ -101,7 +103,7 @@ class BatchSizeStudy(Records):
         ax.set_xticks(*_ticks(sizes.tolist()))
         ax.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))  # within one decade only
         ax.legend()
         return ax
 
@@ -231,7 +233,7 @@ def _epoch_seconds(X: Any, y: Any, size: int, epochs: int, settings: Mapping[str
 
 def _ticks(sizes: list[int]) -> tuple[list[int], list[str]]:
     """Return the sizes that have room on a logarithmic axis, and what to write there."""
-    room = math.log(sizes[-1] / sizes[0]) / 16
+    room = math.log(sizes[-1] / sizes[0]) / 12
     ticks = sizes[:1]
     ticks += [size for before, size in pairwise(sizes) if math.log(size / before) >= room]
     return ticks, [str(size) for size in ticks]

@@ -113,9 +113,9 @@ class LearningRateStudy(Records):
         inner = np.sqrt(rates[1:] * rates[:-1])
         ends = np.concatenate([rates[:1] / 1.5, inner, rates[-1:] * 1.5])
         for name, color in _COLORS.items():
-            at = np.flatnonzero(verdicts == name)
-            for i in at:
-                label = name if i == at[0] else None
+            found = np.flatnonzero(verdicts == name)
+            for i in found:
+                label = name if i == found[0] else None
                 ax.axvspan(ends[i], ends[i + 1], color=color, alpha=0.4, linewidth=0, label=label)
         ax.set_xlim(ends[0], ends[-1])
         ax.set(xlabel="learning rate", ylabel="loss of all rows")
