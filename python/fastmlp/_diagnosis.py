@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _advice
 from fastmlp._architecture import Array
-from fastmlp._drawing import axes_or_new, logarithmic, scale_logarithmic
+from fastmlp._drawing import logarithmic, new_axes, scale_logarithmic
 from fastmlp._network import Network
 from fastmlp._records import Records
 from fastmlp._rows import check_row_count, features_and_target
@@ -102,7 +102,7 @@ class Diagnosis(Records):
         -------
         matplotlib Axes
         """
-        ax = axes_or_new(ax)
+        ax = new_axes(ax)[0]
         for label, values, marker in (
             ("activations a: standard deviation", np.sqrt(self["a_variance"]), "o"),
             ("deltas: standard deviation (loss per unit of z)", np.sqrt(self["delta_variance"]), "s"),

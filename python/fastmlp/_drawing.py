@@ -11,15 +11,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def axes_or_new(ax: Axes | None) -> Axes:
-    """Return the given axes, or those of a new figure; needs ``fastmlp[plot]``."""
-    if ax is not None:
-        return ax
+def new_axes(ax: Any, columns: int = 1, size: tuple[float, float] = (9, 5)) -> list[Axes]:
+    """Return the Axes given, or those of a new figure, side by side.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    """
     try:
         import matplotlib.pyplot as plt
+        from matplotlib.axes import Axes
     except ImportError:
-        raise ImportError("a plot needs matplotlib: pip install 'fastmlp[plot]'") from None
-    return plt.subplots(figsize=(9, 5), layout="constrained")[1]
+        raise ImportError("a picture needs matplotlib: pip install 'fastmlp[plot]'") from None
+    if ax is None:
+        return list(plt.subplots(1, columns, figsize=size, layout="constrained", squeeze=False)[1][0])
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be a matplotlib Axes or None, got {ax!r}")
+    return [ax]
 
 
 def logarithmic(values: NDArray[Any]) -> tuple[NDArray[Any], str]:

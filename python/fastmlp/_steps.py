@@ -44,12 +44,15 @@ _LOSSES: dict[str, tuple[str, str, Callable[[Row, Row, Row, Row], Any]]] = {
     ),
 }  # fmt: skip
 
+LEARNING_RATE = 0.1  # of the step that is shown
+
 _FORMULA_WIDTH = 36
 _INDENT = 4
 _EDGE_UNITS = 3  # of a wide layer the first and last so many are shown
 
 
-def of_row(trace: Trace, row: int, rate: float) -> str:
+@np.errstate(all="ignore")  # numbers that are not finite are shown as they are
+def of_row(trace: Trace, row: int = 0, rate: float = LEARNING_RATE) -> str:
     """Return the forward pass, the backward pass and a step of gradient descent."""
     of = f"Row {row} of {len(trace)}" if len(trace) > 1 else "One row"
     sizes = "-".join(str(a.shape[1]) for a in trace.a)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Trace:
     """Every number of one forward and backward pass; n rows, layers 0 .. L-1 of the network.
 
-    ``print(trace)`` shows a table of the layers, ``print(trace.show(row))`` one row step by step.
+    ``print(trace)`` shows one row step by step; of several rows a table of the layers, and `show` a row.
 
     Attributes
     ----------
@@ -77,6 +77,9 @@ class Trace:
         return f"Trace({len(self)} row{'s' * (len(self) != 1)}, {sizes}, {self.loss_name} {self.loss:.4g})"
 
     def __str__(self) -> str:
+        return _steps.of_row(self) if len(self) == 1 else self._summary()
+
+    def _summary(self) -> str:
         columns = ("layer", "inputs", "outputs", "activation", "mean |z|", "mean |a|", "mean |delta|")
         rows = [
             (layer, *W.shape, f, *(_mean_size(part[layer]) for part in (self.z, self.a[1:], self.delta)),
@@ -84,10 +87,10 @@ class Trace:
             for layer, (W, f) in enumerate(zip(self.W, self.activations, strict=True))
         ]  # fmt: skip
         table = Records((*columns, "|dW|", "|db|"), rows)
-        return f"{self!r}\n{table}\nprint(trace.show(row)) shows a row step by step"
+        return f"{self!r}\n{table}\ntrace.show(row) prints a row step by step"
 
-    def show(self, row: int = 0, learning_rate: float = 0.1) -> str:
-        """Return one row's way through the network, step by step, with the formulas beside the numbers.
+    def show(self, row: int = 0, learning_rate: float = _steps.LEARNING_RATE) -> None:
+        """Print one row's way through the network, step by step, with the formulas beside the numbers.
 
         The forward pass, the backward pass and a step of gradient descent ``W <- W - learning_rate dW``. Of
         several rows, the backward pass shows what this one adds to the gradients, and the step takes the
@@ -99,10 +102,6 @@ class Trace:
             Which of the n rows.
         learning_rate : float, default 0.1
             Length of the step, greater than 0.
-
-        Returns
-        -------
-        str
 
         Raises
         ------
@@ -116,8 +115,7 @@ class Trace:
         """
         row = integer("row", row, low=0, high=len(self) - 1)
         rate = real("learning_rate", learning_rate, low=0, open_low=True)
-        with np.errstate(all="ignore"):  # numbers that are not finite are shown as they are
-            return _steps.of_row(self, row, rate)
+        print(_steps.of_row(self, row, rate))
 
 
 def traced(network: Network, X: Features, targets: Targets, weights: Array | None) -> Trace:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp._drawing import new_axes
 from fastmlp._quotients import (
     SCHEMES,
     Array,
@@ -259,8 +260,7 @@ class Convergence(Records):
         ImportError
             Without matplotlib: ``pip install 'fastmlp[plot]'``.
         """
-        if ax is None:
-            ax = _new_axes()
+        ax = new_axes(ax, size=(9, 4.5))[0]
         h, schemes = self["h"], self.columns[1:]
         shown = np.array([self[scheme] for scheme in schemes])
         positive = shown[np.isfinite(shown) & (shown > 0)]
@@ -386,11 +386,3 @@ def _jacobian(f: Function, x: Any, h: Any, scheme: str, shape: tuple[int, ...] |
     columns = [quotient(beside(i, up), beside(i, -down), steps[i], scheme) for i in np.ndindex(point.shape)]
     slopes = np.stack(columns, axis=-1) if columns else np.empty(0)
     return like_point(point, slopes.reshape(here.shape + point.shape))
-
-
-def _new_axes() -> Axes:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise ImportError("plot needs matplotlib: pip install 'fastmlp[plot]'") from None
-    return plt.subplots(figsize=(9, 4.5), layout="constrained")[1]

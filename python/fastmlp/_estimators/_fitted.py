@@ -139,7 +139,7 @@ class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         matplotlib Axes
         """
         check_is_fitted(self)
-        ax = self.history_.plot(ax)
+        ax = self.history_.plot("loss", ax)
         if self.validation_scores_:
             scores = ax.twinx()
             scores.plot(self.history_["epoch"], self.history_["validation_score"], "C1")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._drawing import axes_or_new, scale_logarithmic
+from fastmlp._drawing import new_axes, scale_logarithmic
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
 from fastmlp._studies._runs import Run, as_rows, check_settings, measured_run, train_quietly
@@ -77,7 +77,7 @@ class BatchSizeStudy(Records):
         -------
         matplotlib Axes
         """
-        ax = axes_or_new(ax)
+        ax = new_axes(ax)[0]
         from matplotlib.ticker import LogFormatter
 
         sizes, best = self["batch_size"], self.best

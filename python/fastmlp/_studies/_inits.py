@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._diagnosis import Diagnosis
-from fastmlp._drawing import axes_or_new, logarithmic, scale_logarithmic
+from fastmlp._drawing import logarithmic, new_axes, scale_logarithmic
 from fastmlp._history import History
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
@@ -87,7 +87,7 @@ class InitComparison(Records):
             If `what` is none of these.
         """
         what = choice("what", what, ("loss", *_DRAWN))
-        ax = axes_or_new(ax)
+        ax = new_axes(ax)[0]
         styles = ("-", "--", "-.", ":")
         for number, (init, start) in enumerate(self.diagnoses.items()):
             if what == "loss":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._drawing import axes_or_new
+from fastmlp._drawing import new_axes
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
 from fastmlp._studies._runs import as_rows, check_settings, measured_run
@@ -99,7 +99,7 @@ class LearningRateStudy(Records):
         -------
         matplotlib Axes
         """
-        ax = axes_or_new(ax)
+        ax = new_axes(ax)[0]
         rates, losses, verdicts = self["learning_rate"], self["loss"], self["verdict"]
         ax.plot(rates, losses, "o-", color="C0", label="loss after the last epoch")
         ax.set_xscale("log")

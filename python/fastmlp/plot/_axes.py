@@ -25,26 +25,6 @@ _LETTERS = 20
 _LEGEND_ENTRIES = 20
 
 
-def new_axes(ax: Any, columns: int = 1, size: tuple[float, float] = (9, 5)) -> list[Axes]:
-    """Return the Axes given, or those of a new figure, side by side.
-
-    Raises
-    ------
-    ImportError
-        Without matplotlib.
-    """
-    try:
-        import matplotlib.pyplot as plt
-        from matplotlib.axes import Axes
-    except ImportError:
-        raise ImportError("a picture needs matplotlib: pip install 'fastmlp[plot]'") from None
-    if ax is None:
-        return list(plt.subplots(1, columns, figsize=size, layout="constrained", squeeze=False)[1][0])
-    if not isinstance(ax, Axes):
-        raise TypeError(f"ax must be a matplotlib Axes or None, got {ax!r}")
-    return [ax]
-
-
 def check_network(net: Any) -> None:
     """Refuse what is no network."""
     if not isinstance(net, Network):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._curves import Panel, panels
+from fastmlp._drawing import new_axes
 from fastmlp._history import History
 from fastmlp._plotly import history_figure
 from fastmlp._validation import choice
-from fastmlp.plot._axes import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._drawing import new_axes
 from fastmlp._network import Network
 from fastmlp._validation import integer, layer_sizes
-from fastmlp.plot._axes import NAMED_TICKS, check_network, input_names, name_ticks, new_axes, output_names
+from fastmlp.plot._axes import NAMED_TICKS, check_network, input_names, name_ticks, output_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
