@@ -86,11 +86,18 @@ def evaluate(network: Network, table: Table, target: str | None = None) -> Evalu
     if target not in table:
         raise ValueError(f"--target: {table.source} has no column {target!r}; it has {quoted(table.names)}")
     check_present(table, target)
-    inputs = _without(table, target)
-    X = plain_inputs(network, inputs) if encoder is None else encoder.transform(inputs, network.dtype)
+    X = encoded_inputs(network, table, target)
     if network.classes is None:
         return _score_values(network, table, target, X)
     return _score_labels(network, table, target, X)
+
+
+def encoded_inputs(network: Network, table: Table, target: str) -> NDArray[Any]:
+    """Return X of a table's columns beside the target, (n, inputs)."""
+    inputs = _without(table, target)
+    if network.encoder is None:
+        return plain_inputs(network, inputs)
+    return network.encoder.transform(inputs, network.dtype)
 
 
 def plain_inputs(network: Network, table: Table) -> NDArray[Any]:

@@ -11,13 +11,13 @@ from fastmlp._cli.files import check_output, check_replaceable, load_model, load
 from fastmlp._cli.outcome import Outcome
 from fastmlp._evaluation import evaluate
 from fastmlp._files import replace_file
-from fastmlp._report import Report, is_report, need_matplotlib, render
+from fastmlp._report import Report, is_report, need_plot_libraries, render
 from fastmlp.data import Table
 
 
 def check_report_path(option: str, name: str) -> None:
     """Make sure that a report can be made and written there."""
-    need_matplotlib()
+    need_plot_libraries()
     check_replaceable(option, name, "a fastmlp report", is_report)
 
 

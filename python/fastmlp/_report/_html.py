@@ -27,14 +27,35 @@ def join(parts: Iterable[Html]) -> Html:
     return Html("\n".join(parts))
 
 
-def section(title: str, *parts: Html) -> Html:
-    """Make a section with a heading."""
-    return join([Html(f"<section>\n<h2>{escape(title)}</h2>"), *parts, Html("</section>")])
+def tabs(panels: Sequence[tuple[str, Sequence[Html]]]) -> Html:
+    """Make sections with a heading each, one of which is shown at a time where scripts run."""
+    buttons = join(
+        Html(f'<button role="tab" id="tab-{i}" aria-controls="panel-{i}">{escape(title)}</button>')
+        for i, (title, _) in enumerate(panels)
+    )
+    sections = (
+        join([
+            Html(f'<section role="tabpanel" id="panel-{i}" aria-labelledby="tab-{i}">'),
+            Html(f"<h2>{escape(title)}</h2>"), *parts, Html("</section>"),
+        ])
+        for i, (title, parts) in enumerate(panels)
+    )  # fmt: skip
+    return join([Html('<div role="tablist">'), buttons, Html("</div>"), *sections])
+
+
+def heading(text: object) -> Html:
+    """Make a heading within a section."""
+    return Html(f"<h3>{escape(text)}</h3>")
 
 
 def paragraph(text: object) -> Html:
     """Make a paragraph of text."""
     return Html(f"<p>{escape(text)}</p>")
+
+
+def warning(text: object) -> Html:
+    """Make a paragraph that stands out."""
+    return Html(f'<p class="warning">{escape(text)}</p>')
 
 
 def code(text: object) -> Html:
@@ -58,29 +79,17 @@ def _cell(value: object) -> str:
     return f'<td class="number">{escape(value)}</td>' if number else f"<td>{escape(value)}</td>"
 
 
-def shaded_matrix(labels: Sequence[object], counts: Sequence[Sequence[int]], caption: str) -> Html:
-    """Make a table of counts whose cells are the darker, the larger their part of the row is."""
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
-    body = []
-    for label, row in zip(labels, counts, strict=True):
-        total = max(sum(row), 1)
-        cells = "".join(_shaded(count, count / total) for count in row)
-        body.append(f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>')
-    return Html(
-        f'<div class="wide"><table class="matrix"><caption>{escape(caption)}</caption>\n'
-        f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{chr(10).join(body)}\n</tbody></table></div>"
-    )
+def picture(svg: Html, alt: str, caption: str) -> Html:
+    """Make a still picture with its text for those who do not see it."""
+    return _figure(Html(f'<div role="img" aria-label="{escape(alt)}">{svg}</div>'), caption)
 
 
-def _shaded(count: int, share: float) -> str:
-    ink = "#fff" if share > 0.6 else "#111"
-    style = f"background: rgba(31, 119, 180, {share:.3f}); color: {ink}"
-    return f'<td class="number" style="{style}">{count}</td>'
+def interactive(figure: str, alt: str, caption: str) -> Html:
+    """Make the place of a plotly figure, given as JSON, which the page's script draws."""
+    data = figure.replace("<", "\\u003c")  # nothing in it can end the element
+    place = f'<div class="figure" role="img" aria-label="{escape(alt)}"></div>'
+    return _figure(Html(f'{place}\n<script type="application/json">{data}</script>'), caption)
 
 
-def figure(svg: Html, alt: str, caption: str) -> Html:
-    """Make a picture with its text for those who do not see it."""
-    return Html(
-        f'<figure><div role="img" aria-label="{escape(alt)}">{svg}</div>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+def _figure(content: Html, caption: str) -> Html:
+    return Html(f"<figure>{content}<figcaption>{escape(caption)}</figcaption></figure>")

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._evaluation import Evaluation
+from fastmlp._evaluation import Evaluation, encoded_inputs
 from fastmlp._metrics import LabelMetrics, QuantileMetrics, ValueMetrics
-from fastmlp._report import _pictures
-from fastmlp._report._html import Html, code, escape, figure, join, paragraph, section, shaded_matrix, table
+from fastmlp._report import _figures
+from fastmlp._report._html import (
+    Html,
+    code,
+    escape,
+    heading,
+    interactive,
+    paragraph,
+    picture,
+    table,
+    tabs,
+    warning,
+)
 from fastmlp._report._summary import describe_table
 from fastmlp.data import Table
 
@@ -21,21 +33,19 @@ if TYPE_CHECKING:
     from fastmlp import Network
 
 _MARK = '<meta name="generator" content="fastmlp report">'
+# Nothing is loaded from anywhere; plotly sets styles and makes images of its figures.
+_POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: blob:\">"
+)
 _CLASSES = 30  # a larger confusion matrix is replaced by its largest mistakes
 _WORST = 10
 _COLUMNS = 12
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #111; background: #fff; max-width: 60rem;
-       margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 0.9rem; } caption { text-align: left; padding: 0.3rem 0; }
-th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ddd; text-align: left; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-pre { background: #f4f4f4; padding: 0.8rem; overflow-x: auto; }
-figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; } figcaption { font-size: 0.9rem; }
-"""
+_SIGNALS = (
+    "layer", "units", "activation", "a_mean", "a_variance", "delta_mean", "delta_variance", "dead",
+    "saturated", "dW_norm", "db_norm",
+)  # fmt: skip
+_DIAGNOSED = 1000  # rows whose signals are looked at
 
 
 @dataclass(frozen=True)
@@ -68,12 +78,13 @@ class Report:
     evaluation: Evaluation | None
 
 
-def need_matplotlib() -> None:
-    """Raise ImportError, saying what to install, where there is no matplotlib."""
+def need_plot_libraries() -> None:
+    """Raise ImportError, saying what to install, where there is no matplotlib or plotly."""
     try:
         import matplotlib as mpl  # noqa: F401
+        import plotly  # noqa: F401
     except ImportError:
-        raise ImportError("a report needs matplotlib: pip install 'fastmlp[plot]'") from None
+        raise ImportError("a report needs matplotlib and plotly: pip install 'fastmlp[plot]'") from None
 
 
 def is_report(path: Path) -> bool:
@@ -85,23 +96,26 @@ def is_report(path: Path) -> bool:
 
 def render(report: Report) -> str:
     """Return a report as one HTML page."""
-    parts = [
-        section("Data", describe_table(report.table, _inputs(report), report.target)),
-        section("Configuration", *_configuration(report)),
-        section("Network", *_network(report.network)),
+    from plotly.offline import get_plotlyjs
+
+    panels = [
+        ("Data", [describe_table(report.table, _inputs(report), report.target)]),
+        ("Network", _network(report.network)),
     ]
     if len(report.network.history):
-        parts.append(section("Training", _training(report.network)))
+        panels.append(("Training", [_training(report.network)]))
     if report.evaluation is not None:
-        title = f"Metrics on the {report.evaluated_on}"
-        parts.append(section(title, *_metrics(report.evaluation)))
-        parts.append(section("Rows predicted worst", *_worst(report.evaluation)))
-    title = escape(report.title)
+        panels.append(("Results", _results(report.evaluation, report.evaluated_on)))
+        panels.append(("Rows predicted worst", _worst(report.evaluation)))
+    panels.append(("Diagnostics", _diagnostics(report)))
+    panels.append(("Configuration", _configuration(report)))
+    title, own = escape(report.title), files("fastmlp._report")
+    style, script = (own.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{_MARK}\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{_MARK}\n{_POLICY}\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-        f"{join(parts)}\n</body>\n</html>\n"
+        f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+        f"{tabs(panels)}\n<script>{get_plotlyjs()}</script>\n<script>\n{script}</script>\n</body>\n</html>\n"
     )
 
 
@@ -121,13 +135,14 @@ def _configuration(report: Report) -> list[Html]:
 def _network(network: Network) -> list[Html]:
     activations = [*network.activations, network.output_activation]
     rows = [
-        (f"layer {i}", *W.shape, name, W.size + b.size)
-        for i, (W, b, name) in enumerate(
-            zip(network.weights, network.biases, activations, strict=True), start=1
-        )
+        (i, *W.shape, name, W.size + b.size)
+        for i, (W, b, name) in enumerate(zip(network.weights, network.biases, activations, strict=True))
     ]
     what = f"loss {network.loss}, l2 {network.l2:g}, {network.n_parameters:,} parameters of {network.dtype}"
-    return [table(("layer", "inputs", "outputs", "activation", "parameters"), rows), paragraph(what)]
+    return [
+        picture(_figures.network_picture(network), f"The network: {what}", what),
+        table(("layer", "inputs", "outputs", "activation", "parameters"), rows),
+    ]
 
 
 def _training(network: Network) -> Html:
@@ -139,17 +154,35 @@ def _training(network: Network) -> Html:
         best = int(np.nanargmin(history["validation_loss"]))
         lowest = history["validation_loss"][best]
         caption += f"; lowest validation loss {lowest:.6g}, in epoch {history['epoch'][best]}"
-    return figure(_pictures.curves(history), f"Curves over the epochs: {caption}", caption)
+    return interactive(_figures.curves(network), f"Curves over the epochs: {caption}", caption)
 
 
-def _metrics(evaluation: Evaluation) -> list[Html]:
+def _diagnostics(report: Report) -> list[Html]:
+    """Look at the signals of some of the rows, of those that were not trained on if there are any."""
+    table_of_rows = report.table if report.evaluation is None else report.evaluation.table
+    rows = table_of_rows.take(np.arange(min(table_of_rows.n_rows, _DIAGNOSED)))
+    diagnosis = report.network.diagnose(encoded_inputs(report.network, rows, report.target))
+    columns = [[_rounded(value) for value in diagnosis[name]] for name in _SIGNALS]
+    return [
+        paragraph(f"Signals of {rows.n_rows:,} rows, layer by layer."),
+        *map(warning, diagnosis.warnings),
+        table([name.replace("_", " ") for name in _SIGNALS], zip(*columns, strict=True)),
+    ]
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.3g}") if isinstance(value, float) else value
+
+
+def _results(evaluation: Evaluation, evaluated_on: str | None) -> list[Html]:
     metrics = evaluation.metrics
+    named = heading(f"Metrics on the {evaluated_on}")
     if isinstance(metrics, LabelMetrics):
-        return _label_metrics(metrics)
+        return [named, *_label_metrics(metrics)]
     if isinstance(metrics, QuantileMetrics):
         rows = list(zip(metrics.levels, metrics.coverage, metrics.pinball, strict=True))
-        return [table(("quantile", "share at or below", "pinball loss"), rows)]
-    return _value_metrics(metrics, evaluation)
+        return [named, table(("quantile", "share at or below", "pinball loss"), rows)]
+    return [named, *_value_metrics(metrics, evaluation)]
 
 
 def _label_metrics(metrics: LabelMetrics) -> list[Html]:
@@ -160,7 +193,7 @@ def _label_metrics(metrics: LabelMetrics) -> list[Html]:
     per_class = zip(labels, metrics.precision, metrics.recall, metrics.f1, metrics.support, strict=True)
     if len(labels) <= _CLASSES:
         caption = "Confusion matrix; rows: true class, columns: predicted"
-        mistakes = shaded_matrix(labels, metrics.confusion_matrix().tolist(), caption)
+        mistakes = interactive(_figures.confusion(metrics), caption, caption)
     else:
         rows = metrics.confusions(_WORST)
         mistakes = table(("true class", "predicted", "rows"), rows, "The most frequent mistakes")
@@ -174,8 +207,13 @@ def _label_metrics(metrics: LabelMetrics) -> list[Html]:
 def _value_metrics(metrics: ValueMetrics, evaluation: Evaluation) -> list[Html]:
     values = [("rows", metrics.rows), ("R2", metrics.r2), ("RMSE", metrics.rmse), ("MAE", metrics.mae)]
     caption = f"Predicted and true {evaluation.target}: R2 {metrics.r2:.4f}, RMSE {metrics.rmse:.6g}"
-    picture = _pictures.residuals(evaluation.truth, evaluation.predicted)
-    return [table(("metric", "value"), values), figure(picture, caption, caption)]
+    points = _figures.residuals(evaluation.truth, evaluation.predicted, evaluation.target)
+    return [table(("metric", "value"), values), interactive(points, caption, caption)]
+
+
+def _one_cell(predicted: Any) -> Any:
+    """Return a prediction, or those of several quantiles as one text."""
+    return predicted if np.ndim(predicted) == 0 else ", ".join(f"{value:.6g}" for value in predicted)
 
 
 def _worst(evaluation: Evaluation) -> list[Html]:
@@ -187,7 +225,7 @@ def _worst(evaluation: Evaluation) -> list[Html]:
         (
             data.place(row),
             evaluation.truth[row],
-            ", ".join(str(value) for value in np.atleast_1d(evaluation.predicted[row])),
+            _one_cell(evaluation.predicted[row]),
             float(evaluation.row_loss[row]),
             *(data[name][row] for name in shown),
         )
