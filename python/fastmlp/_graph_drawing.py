@@ -1,13 +1,15 @@
-"""A computational graph as an SVG picture: left to right, values above the wires, gradients below.
+"""A computational graph as an SVG picture: values on one side of the wires, gradients on the other.
 
-A node stands one column right of its inputs; what nothing computed, left of the first gate that reads it. A
-wire that passes a column has a bend there, laid out as nodes are, so that it runs around them. Each column
-moves near the mean height of its neighbours, a few times over (Sugiyama, Tagawa, Toda, 1981).
+A node stands one rank after its inputs; what nothing computed, before the first gate that reads it. A wire
+that passes a rank has a bend there, laid out as nodes are, so that it runs around them. Each rank moves near
+the mean place of its neighbours, a few times over (Sugiyama, Tagawa, Toda, 1981). Ranks follow each other
+from left to right or, where that would be too wide for a page, from top to bottom.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 
@@ -16,10 +18,11 @@ import numpy as np
 from fastmlp._graph_node import Array, Node
 from fastmlp._graph_text import SIGNS, drawn, formula, has_gradients, labels, number, stands_for_itself
 
-_ROW, _BEND, _CURVE, _MARGIN, _BOX = 72, 26, 26, 20, 30  # pixels
+_ROW, _BEND, _CURVE, _MARGIN, _BOX, _WIRE = 72, 26, 22, 20, 30, 34  # pixels
+_PAGE = 900  # the widest picture from left to right
 _SWEEPS = 12
 _RULES = {
-    "text": "font:14px sans-serif;text-anchor:middle;fill:#222",
+    "text": "font:14px sans-serif;fill:#222",
     ".small": "font-size:11px;fill:#666",
     ".name": "font-weight:bold",
     ".value": "fill:#15702c",
@@ -33,37 +36,88 @@ _STYLE = "".join(f".fastmlp-graph {what}{{{rule}}}" for what, rule in _RULES.ite
 
 @dataclass(eq=False)
 class _Spot:
-    """A node in its column, or the bend of a wire that passes the column."""
+    """A node in its rank, or the bend of a wire that passes the rank."""
 
-    column: int
-    y: float
+    rank: int
+    across: float  # its place in the rank
     node: Node | None = None
-    left: list[_Spot] = field(default_factory=list)  # in the column before
-    right: list[_Spot] = field(default_factory=list)
-    box: str = ""  # the texts in the box, above and below it, and on the wire
+    before: list[_Spot] = field(default_factory=list)  # in the rank before
+    after: list[_Spot] = field(default_factory=list)
+    box: str = ""  # the texts in the box, beside it, and on the wire
     name: str = ""
     shape: str = ""
     value: str = ""
     gradient: str = ""
 
     @property
-    def height(self) -> float:
-        return _BEND if self.node is None else _ROW
-
-    @property
     def width(self) -> float:
         """The width of the box."""
         return 0 if self.node is None else max(_BOX, _width(self.box) + 14)
 
-    @property
-    def room(self) -> float:
-        """The width of the box and of the texts above and below it."""
-        return max(self.width, _width(self.name) * 1.1, _width(self.shape) * 0.8)
 
-    @property
-    def wire(self) -> float:
-        """The width of the texts on the wire."""
-        return 0 if self.node is None else max(_width(self.value), _width(self.gradient)) + 8
+class _Right:
+    """From left to right: values above the wires, gradients below."""
+
+    legend = ("above the wire", "below")
+
+    def point(self, along: float, across: float) -> tuple[float, float]:
+        return along, across
+
+    def breadth(self, spot: _Spot) -> float:
+        """How much of its rank a spot takes."""
+        return _BEND if spot.node is None else _ROW
+
+    def box(self, spot: _Spot) -> float:
+        """How long a box is in the direction of the wires, and with what stands beside it."""
+        return spot.width
+
+    def room(self, spot: _Spot) -> float:
+        return max(spot.width, _width(spot.name) * 1.1, _width(spot.shape) * 0.8)
+
+    def wire(self, spot: _Spot) -> float:
+        """How long a wire must be for its texts."""
+        return 0 if spot.node is None else max(_width(spot.value), _width(spot.gradient)) + 8
+
+    def texts(
+        self, spot: _Spot, centre: float, middle: float
+    ) -> Iterator[tuple[str, str, float, float, str]]:
+        """Yield text, style, x, y and anchor of what stands beside the box and on the wire."""
+        y = spot.across
+        yield spot.name, "name", centre, y - _BOX / 2 - 5, "middle"
+        yield spot.shape, "small", centre, y + _BOX / 2 + 12, "middle"
+        yield spot.value, "value", middle, y - 6, "middle"
+        yield spot.gradient, "grad", middle, y + 17, "middle"
+
+
+class _Down(_Right):
+    """From top to bottom: values left of the wires, gradients right."""
+
+    legend = ("left of the wire", "right")
+
+    def point(self, along: float, across: float) -> tuple[float, float]:
+        return across, along
+
+    def breadth(self, spot: _Spot) -> float:
+        beside = max(_width(spot.name) * 1.1, _width(spot.shape) * 0.8) + spot.width / 2
+        return _BEND if spot.node is None else 2 * max(beside, super().wire(spot)) + 20
+
+    def box(self, spot: _Spot) -> float:
+        return 0 if spot.node is None else _BOX
+
+    def room(self, spot: _Spot) -> float:
+        return self.box(spot)
+
+    def wire(self, spot: _Spot) -> float:
+        return 0 if spot.node is None else _WIRE
+
+    def texts(
+        self, spot: _Spot, centre: float, middle: float
+    ) -> Iterator[tuple[str, str, float, float, str]]:
+        x, side = spot.across, spot.width / 2 + 5
+        yield spot.name, "name", x - side, centre + 5, "end"
+        yield spot.shape, "small", x + side, centre + 4, "start"
+        yield spot.value, "value", x - 6, middle + 5, "end"
+        yield spot.gradient, "grad", x + 6, middle + 5, "start"
 
 
 def svg(root: Node) -> str:
@@ -74,36 +128,47 @@ def svg(root: Node) -> str:
     for spot in spots:
         if spot.node is not None:
             _write(spot, spot.node, names, backward)
-    columns: list[list[_Spot]] = [[] for _ in range(max(spot.column for spot in spots) + 1)]
+    ranks: list[list[_Spot]] = [[] for _ in range(max(spot.rank for spot in spots) + 1)]
     for spot in spots:
-        columns[spot.column].append(spot)
-    _settle(columns)
-    boxes = [max(spot.room for spot in column) for column in columns]
-    widths = [box + max(spot.wire for spot in column) for box, column in zip(boxes, columns, strict=True)]
-    starts = _MARGIN + np.concatenate([[0], np.cumsum(np.array(widths) + _CURVE)])
-    top = min(spot.y for spot in spots) - _ROW / 2 - _MARGIN / 2
-    height = max(spot.y for spot in spots) + _ROW / 2 + _MARGIN - top
+        ranks[spot.rank].append(spot)
+    way = _Right()
+    starts, boxes = _lengths(ranks, way)
+    if starts[-1] + _MARGIN - _CURVE > _PAGE:
+        way = _Down()
+        starts, boxes = _lengths(ranks, way)
+    _settle(ranks, way)
+    low = min(spot.across - way.breadth(spot) / 2 for spot in spots) - _MARGIN / 2
+    high = max(spot.across + way.breadth(spot) / 2 for spot in spots) + _MARGIN / 2
+    for spot in spots:
+        spot.across -= low
     parts = []
     for spot in spots:
-        spot.y -= top
-    for column, start, box, width in zip(columns, starts, boxes, widths, strict=False):
-        for spot in column:
-            parts += _drawn(spot, start, box, width)
-    return _page(parts, float(starts[-1]) - _CURVE + _MARGIN, height + 14, backward)
+        start, end = starts[spot.rank], starts[spot.rank + 1] - _CURVE
+        parts += _drawn(spot, way, start, boxes[spot.rank], end)
+    return _page(parts, way.point(starts[-1] - _CURVE + _MARGIN, high - low), way.legend, backward)
 
 
-def _page(parts: list[str], width: float, height: float, backward: bool) -> str:
-    width = max(width, 260)
-    legend = '<tspan class="value">value</tspan> above the wire'
-    legend += ', <tspan class="grad">gradient</tspan> below' if backward else ""
-    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+def _lengths(ranks: list[list[_Spot]], way: _Right) -> tuple[list[float], list[float]]:
+    """Return where the ranks begin, and the last ends, and how long the boxes of each are."""
+    boxes = [max(map(way.room, rank)) for rank in ranks]
+    wires = [max(map(way.wire, rank)) for rank in ranks]
+    lengths = np.add(boxes, wires) + _CURVE
+    return [float(start) for start in _MARGIN + np.concatenate([[0], np.cumsum(lengths)])], boxes
+
+
+def _page(parts: list[str], size: tuple[float, float], sides: tuple[str, str], backward: bool) -> str:
+    width, height = max(size[0], 260), size[1] + 24
+    legend = f'<tspan class="value">value</tspan> {sides[0]}'
+    legend += f', <tspan class="grad">gradient</tspan> {sides[1]}' if backward else ""
+    place = f'x="{width / 2:.0f}" y="{height - 10:.0f}"'
+    box = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="fastmlp-graph" {size}>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="fastmlp-graph" {box}>',
             f"<style>{_STYLE}</style>",
             '<rect width="100%" height="100%" fill="#fff"/>',
             *parts,
-            f'<text class="small" x="{width / 2:.0f}" y="{height - 10:.0f}">{legend}</text>',
+            f'<text class="small" text-anchor="middle" {place}>{legend}</text>',
             "</svg>",
         ]
     )
@@ -113,12 +178,12 @@ def _page(parts: list[str], width: float, height: float, backward: bool) -> str:
 
 
 def _place(nodes: list[Node]) -> list[_Spot]:
-    """Return a spot for each node and each bend, each in its column, connected with its neighbours."""
+    """Return a spot for each node and each bend, each in its rank, connected with its neighbours."""
     spots: dict[Node, _Spot] = {}
     for node in nodes:
         inputs = [spots[edge.input] for edge in node.edges if edge.input in spots]
-        y = float(np.mean([spot.y for spot in inputs])) if inputs else _ROW * len(spots)
-        spots[node] = _Spot(1 + max((spot.column for spot in inputs), default=-1), y, node)
+        across = float(np.mean([spot.across for spot in inputs])) if inputs else _ROW * len(spots)
+        spots[node] = _Spot(1 + max((spot.rank for spot in inputs), default=-1), across, node)
     readers: dict[Node, list[_Spot]] = {node: [] for node in nodes}
     for node in nodes:
         for read in dict.fromkeys(edge.input for edge in node.edges if edge.input in spots):
@@ -126,44 +191,45 @@ def _place(nodes: list[Node]) -> list[_Spot]:
     bends: list[_Spot] = []
     for node, spot in spots.items():
         if not node.edges and readers[node]:
-            spot.column = min(reader.column for reader in readers[node]) - 1
+            spot.rank = min(reader.rank for reader in readers[node]) - 1
         at = spot
-        for reader in sorted(readers[node], key=lambda reader: reader.column):
-            while at.column < reader.column - 1:  # one chain of bends serves all readers
-                bends.append(_Spot(at.column + 1, spot.y))
+        for reader in sorted(readers[node], key=lambda reader: reader.rank):
+            while at.rank < reader.rank - 1:  # one chain of bends serves all readers
+                bends.append(_Spot(at.rank + 1, spot.across))
                 _connect(at, bends[-1])
                 at = bends[-1]
             _connect(at, reader)
     return [*spots.values(), *bends]
 
 
-def _connect(left: _Spot, right: _Spot) -> None:
-    left.right.append(right)
-    right.left.append(left)
+def _connect(before: _Spot, after: _Spot) -> None:
+    before.after.append(after)
+    after.before.append(before)
 
 
-def _settle(columns: list[list[_Spot]]) -> None:
-    """Move each column near its neighbours, from left to right and back."""
-    for column in columns:
-        column.sort(key=lambda spot: spot.y)
-        _spread(column, [spot.y for spot in column])
+def _settle(ranks: list[list[_Spot]], way: _Right) -> None:
+    """Move each rank near its neighbours, from the first to the last and back."""
+    for rank in ranks:
+        rank.sort(key=lambda spot: spot.across)
+        _spread(rank, [spot.across for spot in rank], way)
     for sweep in range(_SWEEPS):
-        for column in columns if sweep % 2 else columns[::-1]:
+        for rank in ranks if sweep % 2 else ranks[::-1]:
             wanted = {
-                spot: float(np.mean([s.y for s in spot.left + spot.right] or [spot.y])) for spot in column
+                spot: float(np.mean([s.across for s in spot.before + spot.after] or [spot.across]))
+                for spot in rank
             }
             if sweep < _SWEEPS / 2:  # later sweeps keep the order
-                column.sort(key=wanted.__getitem__)
-            _spread(column, [wanted[spot] for spot in column])
+                rank.sort(key=wanted.__getitem__)
+            _spread(rank, [wanted[spot] for spot in rank], way)
 
 
-def _spread(column: list[_Spot], wanted: list[float]) -> None:
-    """Put spots as near to where they want to be as their heights allow, in the least squares sense.
+def _spread(rank: list[_Spot], wanted: list[float], way: _Right) -> None:
+    """Put spots as near to where they want to be as their breadths allow, in the least squares sense.
 
-    Without the heights this is isotonic regression: neighbours in the wrong order share their mean.
+    Without the breadths this is isotonic regression: neighbours in the wrong order share their mean.
     """
-    heights = np.array([spot.height for spot in column])
-    offsets = np.cumsum((heights + np.append(0, heights[:-1])) / 2)
+    breadths = np.array([way.breadth(spot) for spot in rank])
+    offsets = np.cumsum((breadths + np.append(0, breadths[:-1])) / 2)
     pools: list[tuple[float, int]] = []
     for target in np.array(wanted) - offsets:
         mean, count = float(target), 1
@@ -172,8 +238,8 @@ def _spread(column: list[_Spot], wanted: list[float]) -> None:
             mean, count = (mean * count + before * many) / (count + many), count + many
         pools.append((mean, count))
     places = np.repeat([mean for mean, _ in pools], [count for _, count in pools])
-    for spot, y in zip(column, places + offsets, strict=True):
-        spot.y = float(y)
+    for spot, across in zip(rank, places + offsets, strict=True):
+        spot.across = float(across)
 
 
 # ------------------------------------------------------------------------------------------------ the drawing
@@ -194,41 +260,36 @@ def _write(spot: _Spot, node: Node, names: dict[Node, str], backward: bool) -> N
     spot.gradient = _few(node._grad) if backward and node._grad is not None else ""
 
 
-def _drawn(spot: _Spot, start: float, box: float, width: float) -> list[str]:
-    """Return a spot's wires to the right, its box and its texts; its column begins at `start`."""
-    y, end, centre = spot.y, start + width, start + box / 2
-    left, right = (start, start) if spot.node is None else (centre - spot.width / 2, centre + spot.width / 2)
-    parts = [_line(right, end, y), *(_curve(end, y, next_spot.y) for next_spot in spot.right)]
-    if spot.left and left > start:
-        parts.append(_line(start, left, y))
+def _drawn(spot: _Spot, way: _Right, start: float, room: float, end: float) -> list[str]:
+    """Return a spot's wires onwards, its box and its texts; its rank goes from `start` to `end`."""
+    centre, half = start + room / 2, way.box(spot) / 2
+    near, far = (start, start) if spot.node is None else (centre - half, centre + half)
+
+    def at(along: float, across: float) -> str:
+        x, y = way.point(along, across)
+        return f"{x:.1f},{y:.1f}"
+
+    across, bend = spot.across, end + _CURVE / 2
+    paths = [f"M{at(far, across)}L{at(end, across)}"]
+    for reader in spot.after:
+        there = reader.across
+        paths.append(f"M{at(end, across)}C{at(bend, across)} {at(bend, there)} {at(end + _CURVE, there)}")
+    if spot.before and near > start:
+        paths.append(f"M{at(start, across)}L{at(near, across)}")
+    parts = [f'<path d="{path}"/>' for path in paths]
+    x, y = way.point(centre, across)
     if spot.node is not None and spot.node.edges:
+        corner = f'x="{x - spot.width / 2:.1f}" y="{y - _BOX / 2:.1f}"'
         parts.append(
-            f'<rect class="gate" rx="{_BOX / 2}" x="{left:.1f}" y="{y - _BOX / 2:.1f}" '
-            f'width="{right - left:.1f}" height="{_BOX}"/>'
+            f'<rect class="gate" rx="{_BOX / 2}" {corner} width="{spot.width:.1f}" height="{_BOX}"/>'
         )
-    middle = (right + end) / 2
+    texts = [(spot.box, "box" if spot.before else "name", x, y + 5, "middle")]
+    texts += way.texts(spot, centre, (far + end) / 2)
     return parts + [
-        f'<text class="{style}" x="{x:.1f}" y="{height:.1f}">{escape(text)}</text>'
-        for text, style, x, height in (
-            (spot.box, "box" if spot.left else "name", centre, y + 5),
-            (spot.name, "name", centre, y - _BOX / 2 - 5),
-            (spot.shape, "small", centre, y + _BOX / 2 + 12),
-            (spot.value, "value", middle, y - 6),
-            (spot.gradient, "grad", middle, y + 17),
-        )
+        f'<text class="{style}" text-anchor="{anchor}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
+        for text, style, x, y, anchor in texts
         if text
     ]
-
-
-def _line(x: float, end: float, y: float) -> str:
-    return f'<path d="M{x:.1f},{y:.1f}H{end:.1f}"/>'
-
-
-def _curve(x: float, y: float, target: float) -> str:
-    end, middle = x + _CURVE, x + _CURVE / 2
-    return (
-        f'<path d="M{x:.1f},{y:.1f}C{middle:.1f},{y:.1f} {middle:.1f},{target:.1f} {end:.1f},{target:.1f}"/>'
-    )
 
 
 def _few(value: Array) -> str:

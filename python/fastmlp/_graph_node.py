@@ -163,7 +163,10 @@ class Node:
         return dot(self)
 
     def to_svg(self) -> str:
-        """Return a picture of the graph: values above the wires and, after `backward`, gradients below."""
+        """Return a picture of the graph: values at the wires and, after `backward`, gradients beside them.
+
+        From left to right or, if that is wider than 900 pixels, from top to bottom.
+        """
         from fastmlp._graph_drawing import svg
 
         return svg(self)
