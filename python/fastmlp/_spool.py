@@ -213,6 +213,7 @@ def spool_parquet(source: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str,
             for group in groups:
                 at += _copy_group(group, dataset.schema, inputs, X[at:], y, targets)
                 release(X)
+                pa.system_memory_pool().release_unused()  # malloc would keep tens of MB
             return X, targets.array(), tuple(inputs)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
