@@ -86,4 +86,5 @@ def _add(figure: Figure, panel: Panel, place: dict[str, int]) -> None:
         )
         figure.add_vline(panel.best, line={"color": "gray", "width": 1, "dash": "dash"}, **place)
     figure.update_xaxes(title_text="epoch", hoverformat="d", **place)
-    figure.update_yaxes(title_text=panel.title, type="log" if panel.log else "linear", **place)
+    scale = {"type": "log", "dtick": 1} if panel.log else {}  # numbers at powers of 10 alone
+    figure.update_yaxes(title_text=panel.title, **scale, **place)
