@@ -54,6 +54,17 @@ def test_a_table_goes_through_the_encoder(target: str, form: str, tmp_path: Path
         np.testing.assert_array_equal(network.predict(raw), encoder.inverse_target(net.predict(X)))
 
 
+@pytest.mark.parametrize("target", ["price", "kind"])
+def test_targets_that_come_with_a_table_are_in_their_units(target: str) -> None:
+    net, encoder = trained(target)
+    table, X, y = shops(), encoder.transform(shops()), encoder.transform_target(shops())
+    loss, gradient = net.loss_and_gradient(X, y)
+    of_table, its_gradient = net.loss_and_gradient(table, table[target])
+    assert of_table == loss
+    np.testing.assert_array_equal(its_gradient, gradient)
+    assert net.diagnose(table, table[target]).rows() == net.diagnose(X, y).rows()
+
+
 def test_an_encoder_must_fit_the_network() -> None:
     net, encoder = trained("price")
     width = len(encoder.feature_names)

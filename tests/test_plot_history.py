@@ -225,3 +225,8 @@ def test_a_trained_network_shows_its_history() -> None:
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), net.history["validation_loss"])
     accuracy = {line.get_label(): line.get_ydata() for line in ax.figure.axes[1].lines}
     np.testing.assert_array_equal(accuracy["validation"], net.history["validation_accuracy"])
+
+
+def test_a_history_without_a_metric_is_refused() -> None:
+    with pytest.raises(ValueError, match="history has nothing to draw, only epoch"):
+        plot.history(History(("epoch",)))

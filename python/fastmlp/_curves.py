@@ -71,6 +71,8 @@ def panels(history: Any, metric: Any = None) -> list[Panel]:
         if metric not in measured:
             raise ValueError(f"metric {metric!r} is not in this history, which has {', '.join(measured)}")
         return [_panel(history, metric)]
+    if not measured:
+        raise ValueError(f"history has nothing to draw, only {', '.join(history.columns)}")
     found = [_panel(history, name) for name in measured]
     return [found[0], *(panel for panel in found[1:] if panel.lines)]
 

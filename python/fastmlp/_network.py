@@ -298,9 +298,7 @@ class Network:
             labels = outputs[:, 0] if outputs.shape[1] == 1 else outputs
             if len(self._loss_numbers) > 1:
                 labels = np.sort(labels, axis=1)
-        if self._encodes(X) and self.classes is None and self.encoder.task == "regression":  # type: ignore[union-attr]
-            return self.encoder.inverse_target(labels)  # type: ignore[union-attr]
-        return labels
+        return self.encoder.inverse_target(labels) if self._in_units(X) else labels  # type: ignore[union-attr]
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities.
@@ -337,7 +335,7 @@ class Network:
         ----------
         X : array_like, (n, inputs)
         y : array_like, (n,) or (n, outputs)
-            Labels or values, as in training.
+            Labels or values, as in training; with a table that goes through the encoder, in their units.
         sample_weight : array_like, (n,), optional
             Weights w, at least 0; all 1 by default.
 
@@ -462,6 +460,10 @@ class Network:
         """Whether X is a table that the encoder takes, rather than one that it has made."""
         return self.encoder is not None and type(X) is not np.ndarray and bool(column_names(X))
 
+    def _in_units(self, X: Any) -> bool:
+        """Whether values that go with X are in the units of the encoder's target."""
+        return self.classes is None and self._encodes(X) and self.encoder.task == "regression"  # type: ignore[union-attr]
+
     def _matrix(self, X: Any) -> Features:
         if self._encodes(X):
             X = self.encoder.transform(X, self._dtype)  # type: ignore[union-attr]
@@ -480,7 +482,10 @@ class Network:
             check_codes(X, self.embeddings, self._core.first_unknown_code, place)
 
     def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Features, Targets, Array | None]:
-        X, y = self._matrix(X), as_targets(y)
+        y = as_targets(y)
+        if self._in_units(X):
+            y = self.encoder.learned_target(y)  # type: ignore[union-attr]
+        X = self._matrix(X)
         if len(X) == 0:
             raise ValueError("X must have at least one row, got 0")
         form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])

@@ -176,6 +176,10 @@ class TableEncoder:
         _check_has(table, target.name, table.names)
         return target.encode(table)
 
+    def learned_target(self, y: ArrayLike) -> NDArray[Any]:
+        """Return values of the target as the network is to learn them; the inverse of `inverse_target`."""
+        return self._fitted_target().learned(y)
+
     def inverse_target(self, y: ArrayLike) -> NDArray[Any]:
         """Return a network's predictions as labels or in the target's own units.
 

@@ -87,9 +87,11 @@ class LabelTarget:
             return column.astype(np.int64)
         return column
 
-    def decode(self, y: ArrayLike) -> NDArray[Any]:
+    def learned(self, y: ArrayLike) -> NDArray[Any]:
         """Return the labels."""
         return np.asarray(y)
+
+    decode = learned
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -125,7 +127,11 @@ class ValueTarget:
     def encode(self, table: Table) -> Floats:
         """Return the standardised values."""
         check_present(table, self.name)
-        return standardize(as_numbers(table, self.name), self.mean, self.scale)
+        return self.learned(as_numbers(table, self.name))
+
+    def learned(self, y: ArrayLike) -> Floats:
+        """Return values standardised."""
+        return standardize(np.asarray(y, dtype=np.float64), self.mean, self.scale)
 
     def decode(self, y: ArrayLike) -> Floats:
         """Return values in the target's own units."""

@@ -80,7 +80,7 @@ def decision_boundary(
     names = names or tuple(f"feature {i}" for i in range(rows.shape[1]))
     chosen = _checked_pair(features, names, net)
     edges, predicted = _predict_grid(net, rows, chosen, integer("resolution", resolution, low=2, high=5000))
-    if net.classes is None and net._encodes(X):
+    if net._in_units(X):
         predicted = net.encoder.inverse_target(predicted)  # type: ignore[union-attr]
     if net.classes is None and not np.isfinite(predicted).any():
         raise ValueError("no prediction in the picture is finite: X or the weights are too large")
@@ -97,7 +97,8 @@ def decision_boundary(
     ax.set_xlabel(shown(names[chosen[0]]) + unit, **LITERAL)
     ax.set_ylabel(shown(names[chosen[1]]) + unit, **LITERAL)
     if rows.shape[1] > 2:
-        ax.set_title("the other features are at their median", fontsize="medium")
+        codes = ", codes at the most frequent" if net.embeddings else ""
+        ax.set_title(f"the other features are at their median{codes}", fontsize="medium")
     return ax
 
 
@@ -113,8 +114,7 @@ def _checked_targets(net: Network, y: Any, rows: int) -> NDArray[Any]:
 def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int]:
     if len(names) < 2:
         raise ValueError("decision_boundary needs a network of at least 2 inputs, got 1")
-    pairs = (list, tuple, np.ndarray)
-    if not isinstance(features, pairs) or np.shape(features) != (2,):
+    if not isinstance(features, (Sequence, np.ndarray)) or np.shape(features) != (2,):
         raise ValueError(f"features must be two columns of X, got {features!r}")
     pair = []
     for i, feature in enumerate(features):
@@ -182,7 +182,7 @@ def _draw_regions(
         (Line2D([], [], color=colors[i], marker="o", linestyle="", markeredgecolor="black"), classes[i])
         for i in seen
     ]
-    legend(ax, marks)
+    legend(ax, marks, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _draw_values(

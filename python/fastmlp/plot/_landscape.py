@@ -145,4 +145,5 @@ def _draw(ax: Axes, steps: Floats, losses: Floats) -> None:
     norm = LogNorm(shades[0], shades[-1]) if log else None
     filled = ax.contourf(steps, steps, masked, levels=shades, norm=norm)
     ax.contour(steps, steps, masked, levels=shades, colors="black", linewidths=0.3)
-    ax.figure.colorbar(filled, ax=ax, label="loss", ticks=shades[::4], format="%.3g")
+    digits = "%.3g" if log else None  # None: as many as tell the levels apart
+    ax.figure.colorbar(filled, ax=ax, label="loss", ticks=shades[::4], format=digits)

@@ -67,6 +67,8 @@ def weights(
 
 
 def _name_matrix(ax: Axes, net: Network, layer: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     ax.set(xlabel="unit", ylabel="input")
     inputs = input_names(net) if layer == 0 else ()
     units = output_names(net) if layer == len(net.weights) - 1 else ()
@@ -75,6 +77,8 @@ def _name_matrix(ax: Axes, net: Network, layer: int) -> None:
     ):
         if names or count <= NAMED_TICKS // 2:
             name_ticks(axis, names or range(count))
+        else:
+            axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _checked_shape(image_shape: Any, inputs: int) -> tuple[int, int]:
