@@ -81,8 +81,8 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
     ({"epochs": 1e3}, TypeError, "epochs must be an integer, got 1000.0"),
     ({"l2": -1}, ValueError, "l2 must be at least 0, got -1"),
-    ({"l2": np.inf}, ValueError, "l2 must be at least 0, got inf"),
-    ({"l2": 10**400}, ValueError, f"l2 must be at least 0, got {10**400}"),
+    ({"l2": np.inf}, ValueError, "l2 must be finite and at least 0, got inf"),
+    ({"l2": 10**400}, ValueError, f"l2 must be finite and at least 0, got {10**400}"),
     ({"l2": np.complex128(1)}, TypeError, f"l2 must be a number, got {np.complex128(1)!r}"),
     (
         {"batch_size": 2**63},

@@ -65,6 +65,21 @@ def test_targets_that_come_with_a_table_are_in_their_units(target: str) -> None:
     assert net.diagnose(table, table[target]).rows() == net.diagnose(X, y).rows()
 
 
+def test_the_target_may_be_a_column_of_the_table() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": [1.0, 2, 3], "b": [0.5, 0, 1], "label": ["x", "y", "x"]})
+    net = fastmlp.train(frame, "label", hidden=(3,), epochs=2)
+    assert (
+        net.loss_and_gradient(frame, "label")[0]
+        == net.loss_and_gradient(frame[["a", "b"]], frame["label"])[0]
+    )
+    assert net.trace(frame, "label").loss == pytest.approx(net.loss_and_gradient(frame, "label")[0])
+    assert fastmlp.gradcheck(net, frame, "label")
+    with pytest.raises(ValueError, match="y must be one of the columns a, b, label; got 'c'"):
+        net.trace(frame, "c")
+
+
 def test_an_encoder_must_fit_the_network() -> None:
     net, encoder = trained("price")
     width = len(encoder.feature_names)

@@ -213,7 +213,7 @@ def test_x_must_be_finite_and_real(call: Any, x: Any, error: type[Exception], me
         (0, ValueError, "h must be greater than 0, got 0"),
         (-1e-3, ValueError, "h must be greater than 0, got -0.001"),
         (math.nan, ValueError, "h must be greater than 0, got nan"),
-        (math.inf, ValueError, "h must be greater than 0, got inf"),
+        (math.inf, ValueError, "h must be finite and greater than 0, got inf"),
         ("small", TypeError, "h must be a number, got 'small'"),
         (1j, TypeError, "h must be a number, got 1j"),
         (1e-17, ValueError, "h must be large enough to change x: x . h is x at x = 1.0, h = 1e-17"),

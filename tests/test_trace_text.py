@@ -216,3 +216,14 @@ def test_a_row_that_is_not_there_is_an_error(arguments: dict, error: type, messa
     trace = fastmlp.Network((2, 2)).trace(np.zeros((3, 2)), [0, 1, 1])
     with pytest.raises(error, match=f"^{re.escape(message)}"):
         shown(trace, **arguments)
+
+
+def test_a_row_of_several_shows_what_it_adds_to_the_tables() -> None:
+    net = fastmlp.Network((3, 4, 2), "tanh", embeddings=[(0, 5, 2), (2, 3, 3)], l2=0.1, dtype="float64")
+    trace = net.trace([[1.0, 0.5, 2.0], [4.0, -0.5, 0.0]], [1, 0])
+    text = shown(trace, 1)
+    for table, code in ((0, 4), (1, 0)):
+        added = trace.dE[table][code] - 0.1 * trace.E[table][code]  # no other row has the code
+        assert numbers(text, f"to dE{table}, at the row's code: its part of delta0 W0^T") == near(added)
+    squares = sum(float((part**2).sum()) for part in [*net.weights, *net.tables])
+    assert numbers(text, "penalty = l2/2 (sum(W^2) + sum(E^2)), l2 = 0.1") == near(np.array(0.05 * squares))

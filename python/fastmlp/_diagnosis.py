@@ -14,10 +14,11 @@ from fastmlp._architecture import Array
 from fastmlp._drawing import logarithmic, new_axes, scale_logarithmic
 from fastmlp._network import Network
 from fastmlp._records import Records
-from fastmlp._rows import check_row_count, features_and_target
+from fastmlp._rows import check_row_count
 from fastmlp._sparse import Features, core_form
 from fastmlp._targets import Targets
 from fastmlp._trace import Trace, traced
+from fastmlp._validation import features_and_target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -31,7 +31,7 @@ from fastmlp._init import initialize
 from fastmlp._sparse import Features, as_features, core_form
 from fastmlp._targets import TargetForm, Targets, as_targets, parse_loss, row_weights
 from fastmlp._trace import Trace, traced
-from fastmlp._validation import column_names, dtype_name, feature_names, integer, real
+from fastmlp._validation import column_names, dtype_name, feature_names, features_and_target, integer, real
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -334,8 +334,9 @@ class Network:
         Parameters
         ----------
         X : array_like, (n, inputs)
-        y : array_like, (n,) or (n, outputs)
-            Labels or values, as in training; with a table that goes through the encoder, in their units.
+        y : array_like, (n,) or (n, outputs), or str
+            Labels or values, as in training; with a table that goes through the encoder, in their units. Or
+            the name of a column of X.
         sample_weight : array_like, (n,), optional
             Weights w, at least 0; all 1 by default.
 
@@ -482,6 +483,7 @@ class Network:
             check_codes(X, self.embeddings, self._core.first_unknown_code, place)
 
     def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Features, Targets, Array | None]:
+        X, y = features_and_target(X, y)
         y = as_targets(y)
         if self._in_units(X):
             y = self.encoder.learned_target(y)  # type: ignore[union-attr]

@@ -15,7 +15,7 @@ from fastmlp import _core
 from fastmlp._network import Network
 from fastmlp._sparse import Features, as_features, core_form
 from fastmlp._targets import TargetForm, Targets, are_labels, as_targets, row_weights
-from fastmlp._validation import column_names, feature_names, real, same_length
+from fastmlp._validation import feature_names, features_and_target, real, same_length
 
 CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
 NextWindow = Callable[[], CoreRows]
@@ -99,23 +99,6 @@ def fingerprint(X: Any, *targets: Any) -> int:
         if array is not None:
             number = zlib.crc32(np.ascontiguousarray(array).data, number)
     return number
-
-
-def features_and_target(X: Any, y: Any) -> tuple[Any, Any]:
-    """Take the target out of a table, if y is the name of a column."""
-    if not isinstance(y, str):
-        return X, y
-    names = column_names(X)
-    if not names:
-        raise ValueError(f"y may be a column name only when X is a table, got {y!r}")
-    if names.count(y) != 1:
-        found = "none" if y not in names else f"{names.count(y)}"
-        raise ValueError(
-            f"y must be one of the columns {', '.join(map(str, names))}; got {y!r}, the name of {found}"
-        )
-    if hasattr(X, "column_names"):
-        return X.drop_columns([y]), X.column(y)
-    return X.drop(columns=[y]) if hasattr(X, "iloc") else X.drop(y), X[y]
 
 
 def check_row_count(rows: int) -> None:

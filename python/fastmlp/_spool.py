@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._rows import features_and_target
 from fastmlp._targets import as_targets
-from fastmlp._validation import as_matrix, as_table, feature_names, same_length
+from fastmlp._validation import as_matrix, as_table, feature_names, features_and_target, same_length
 from fastmlp.data._frames import import_pyarrow
 
 _PARQUET_BYTES = 2**23  # of a row group's columns that are read at a time

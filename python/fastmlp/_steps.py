@@ -33,7 +33,7 @@ _LOSSES: dict[str, tuple[str, str, Callable[[Row, Row, Row, Row], Any]]] = {
     ),
     "quantile": (
         "sum(q (y - {a}) where y > {a}, else (1 - q) ({a} - y)), q = {c}",
-        "(-q where y > {a}, else 1 - q)",
+        "(-q where y > {a}, 1 - q where y < {a}, 0 between)",
         lambda z, a, y, c: np.maximum(c * (y - a), (1 - c) * (a - y)),
     ),
     "poisson": ("sum(exp({z}) - y {z})", "{a} - y", lambda z, a, y, c: np.exp(z) - y * z),
@@ -91,7 +91,8 @@ def _forward(trace: Trace, row: int) -> list[str]:
         penalty = (
             trace.l2 / 2 * sum(float(np.square(W, dtype=np.float64).sum()) for W in [*trace.W, *trace.E])
         )
-        lines.append(_line("penalty = l2/2 sum(W^2), l2 = " + _number(trace.l2), penalty))
+        squares = "(sum(W^2) + sum(E^2))" if trace.E else "sum(W^2)"
+        lines.append(_line(f"penalty = l2/2 {squares}, l2 = {_number(trace.l2)}", penalty))
     if len(trace) > 1:
         lines.append(_line(f"loss of all {len(trace)} rows" + ", with penalty" * bool(trace.l2), trace.loss))
     return lines
@@ -120,10 +121,16 @@ def _backward(trace: Trace, row: int) -> list[str]:
                 _line(f"dW{layer} = a{layer}^T delta{layer}" + _penalty(trace, "W", layer), trace.dW[layer]),
                 _line(f"db{layer} = delta{layer}", trace.db[layer]),
             ]
-    if not many:
-        for table, dE in enumerate(trace.dE):
+    read = trace.delta[0][row] @ trace.W[0].T  # what a0 receives: the columns of X, then the rows of E
+    end = len(read)
+    for table in range(len(trace.E) - 1, -1, -1):
+        start = end - trace.E[table].shape[1]
+        if many:
+            lines.append(_line(f"to dE{table}, at the row's code: its part of delta0 W0^T", read[start:end]))
+        else:
             formula = f"dE{table}: its part of delta0 W0^T at the row's code" + _penalty(trace, "E", table)
-            lines.append(_line(formula, dE))
+            lines.append(_line(formula, trace.dE[table]))
+        end = start
     return lines
 
 

@@ -24,7 +24,6 @@ from fastmlp._rows import (
     MemoryRows,
     NextWindow,
     check_row_count,
-    features_and_target,
     fingerprint,
     given_validation,
     held_rows,
@@ -46,6 +45,7 @@ from fastmlp._validation import (
     as_numbers,
     check_shape,
     feature_names,
+    features_and_target,
     memory_size,
     same_length,
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastmlp._network import Network
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Trace:
     """Every number of one forward and backward pass; n rows, layers 0 .. L-1 of the network.
 

@@ -38,7 +38,7 @@ def real(
         number < high if open_high else number <= high
     )
     if not inside or not math.isfinite(number):
-        bounds = []
+        bounds = ["finite"] if inside else []
         if low != -math.inf:
             bounds.append(f"{'greater than' if open_low else 'at least'} {low:g}")
         if high != math.inf:
@@ -224,6 +224,23 @@ def _kind(array: NDArray[Any]) -> str:
 def column_names(table: Any) -> tuple[Any, ...]:
     """Return the names of a table's columns, () for other data."""
     return tuple(getattr(table, "column_names", getattr(table, "columns", ())))  # Arrow; pandas, polars
+
+
+def features_and_target(X: Any, y: Any) -> tuple[Any, Any]:
+    """Take the target out of a table, if y is the name of a column."""
+    if not isinstance(y, str):
+        return X, y
+    names = column_names(X)
+    if not names:
+        raise ValueError(f"y may be a column name only when X is a table, got {y!r}")
+    if names.count(y) != 1:
+        found = "none" if y not in names else f"{names.count(y)}"
+        raise ValueError(
+            f"y must be one of the columns {', '.join(map(str, names))}; got {y!r}, the name of {found}"
+        )
+    if hasattr(X, "column_names"):
+        return X.drop_columns([y]), X.column(y)
+    return X.drop(columns=[y]) if hasattr(X, "iloc") else X.drop(y), X[y]
 
 
 def feature_names(table: Any) -> tuple[str, ...]:

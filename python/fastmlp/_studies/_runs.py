@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp._network import Network
-from fastmlp._rows import features_and_target
 from fastmlp._train import train
-from fastmlp._validation import as_matrix, dtype_name
+from fastmlp._validation import as_matrix, dtype_name, features_and_target
 
 #: Arguments of `train` that would stop a run early, change its rows, or are a study's own.
 _REFUSED = (

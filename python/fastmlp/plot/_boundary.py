@@ -12,10 +12,9 @@ from fastmlp import _validation
 from fastmlp._curves import evenly
 from fastmlp._drawing import new_axes
 from fastmlp._network import Network
-from fastmlp._rows import features_and_target
 from fastmlp._sparse import SparseRows
 from fastmlp._targets import as_targets, class_numbers
-from fastmlp._validation import as_numbers, integer, same_length
+from fastmlp._validation import as_numbers, features_and_target, integer, same_length
 from fastmlp.plot._axes import LITERAL, check_network, feature_names, legend, levels, shown
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ import numpy as np
 from fastmlp._drawing import new_axes
 from fastmlp._metrics import label_metrics
 from fastmlp._network import Network
-from fastmlp._rows import features_and_target
 from fastmlp._targets import as_targets, class_numbers
-from fastmlp._validation import flag, same_length
+from fastmlp._validation import features_and_target, flag, same_length
 from fastmlp.plot._axes import NAMED_TICKS, check_network, name_ticks
 
 if TYPE_CHECKING:

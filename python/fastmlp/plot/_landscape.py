@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from fastmlp import _threads
 from fastmlp._drawing import new_axes
 from fastmlp._network import Network
-from fastmlp._rows import features_and_target
 from fastmlp._sparse import core_form
-from fastmlp._validation import integer, real
+from fastmlp._validation import features_and_target, integer, real
 from fastmlp.plot._axes import check_network, levels
 
 if TYPE_CHECKING:
