@@ -132,10 +132,48 @@ def test_numbers_beyond_the_type_are_a_warning(dtype: str) -> None:
 
 
 def test_weights_that_are_not_numbers_are_a_warning() -> None:
-    net = fastmlp.Network((50, 6, 3))
-    net.weights[0][0, 0] = np.nan
-    assert kinds(net.diagnose(ROWS)) == ["exploding signals"]
-    assert kinds(fastmlp.Network((50, 3), init="normal(1e38)").diagnose(1e10 * ROWS)) == ["exploding signals"]
+    for bad in (np.nan, np.inf, -np.inf):
+        net = fastmlp.Network((50, 6, 6, 3))
+        net.weights[1][0, 0] = bad
+        assert net.diagnose(ROWS).warnings == [
+            "weights that are not finite: those of layer 1 hold nan or inf, as the run diverged; train again "
+            "with a smaller learning_rate"
+        ]
+        net.biases[2][0] = bad
+        assert "those of layers 1, 2 hold" in net.diagnose(ROWS).warnings[0]
+    net = fastmlp.Network((2, 4, 2), embeddings=[(0, 4, 2)])
+    net.tables[0][1, 1] = np.nan
+    assert "those of the embeddings hold" in net.diagnose([[0, 1.0]]).warnings[0]
+
+
+def test_signals_that_are_not_finite_are_blamed_on_the_layer_where_they_begin() -> None:
+    def blamed(net: fastmlp.Network, X: Any = ROWS, y: Any = None) -> str:
+        found = net.diagnose(X, y)
+        assert kinds(found) == ["exploding signals"]
+        return found.warnings[0].partition("numbers of ")[2].partition(" are")[0]
+
+    forward = deep("relu", "he_normal", layers=6)
+    forward.weights[3][:] *= 1e38
+    assert blamed(forward) == blamed(forward, y=np.arange(200) % 3) == "z or a in layer 3"
+    assert blamed(fastmlp.Network((50, 3), init="normal(1e38)"), 1e10 * ROWS) == "z or a in layer 0"
+    backward = deep("tanh", "glorot_normal", layers=6)
+    for layer in range(5):  # a row of zeros stays one
+        backward.weights[layer][:] *= 1e20
+    assert blamed(backward, np.zeros((1, 50)), [0]) == "delta or dW in layer 2"
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "silu", "gelu", "softplus"])
+def test_the_scheme_alone_is_no_cure_for_activations_that_vanish_in_deep_networks(activation: str) -> None:
+    found = deep(activation, "normal(0.001)").diagnose(ROWS)
+    assert "vanishing activations" in kinds(found)
+    assert f"; try it, or relu or tanh in place of {activation}" in found.warnings[0]
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "elu", "tanh"])
+def test_the_scheme_is_a_cure_for_activations_that_go_deep(activation: str) -> None:
+    found = deep(activation, "normal(0.001)").diagnose(ROWS)
+    assert "vanishing activations" in kinds(found)
+    assert "in place of" not in str(found)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "softplus"])
@@ -164,7 +202,26 @@ def test_units_with_large_negative_biases_are_dead(activation: str) -> None:
     assert "dead units" in kinds(found)
     text = next(text for text in found.warnings if text.startswith("dead"))
     assert "80% of layer 1 have" in text
-    assert "init='he_normal'" in text
+    assert text.endswith("; try a smaller learning_rate")  # the weights are He's, and X is far away
+
+
+@pytest.mark.parametrize(
+    ("layer", "loss", "init", "advice"),
+    [
+        (0, "squared_error", "auto", "inputs of mean 0 or a smaller learning_rate"),
+        (1, "squared_error", "auto", "a smaller learning_rate or targets of a smaller scale"),
+        (1, "softmax_cross_entropy", "normal(1)", "a smaller learning_rate or init='he_normal'"),
+        (1, "huber(2)", "normal(1)",
+         "a smaller learning_rate or targets of a smaller scale or init='he_normal'"),
+    ],
+)  # fmt: skip
+def test_what_moves_dead_units_depends_on_the_layer_the_loss_and_the_weights(
+    layer: int, loss: str, init: str, advice: str
+) -> None:
+    net = fastmlp.Network((50, 10, 10, 3), loss=loss, init=init)
+    net.biases[layer][:9] = -1e4
+    dead = [text for text in net.diagnose(ROWS).warnings if text.startswith("dead units")]
+    assert dead[0].endswith(f"; try {advice}")
 
 
 def test_a_unit_that_one_row_wakes_is_not_dead() -> None:
@@ -182,7 +239,7 @@ def test_units_far_out_are_saturated(activation: str, bias: float) -> None:
     assert found["saturated"].tolist() == pytest.approx([0.9, 0, 0], abs=0.02)
     assert found["dead"].tolist() == [0, 0, 0]
     assert "saturated units" in kinds(found)
-    assert "init='glorot_normal'" in found.warnings[-1]
+    assert found.warnings[-1].endswith("; try inputs of a smaller scale or a smaller learning_rate")
 
 
 @pytest.mark.parametrize(("activation", "at"), FLAT_BELOW.items())
@@ -279,4 +336,36 @@ def test_the_signals_are_drawn(init: str) -> None:
     ]
     assert ("(0 in 6 of 6)" in axes.get_legend_handles_labels()[1][2]) == (init == "zeros")
     assert found.plot(axes) is axes
+    mpl.pyplot.close("all")
+
+
+def test_the_legend_covers_no_line_and_counts_what_is_not_finite() -> None:
+    net = deep("relu", "he_normal", layers=5)
+    net.weights[3][:] = np.nan
+    axes = net.diagnose(ROWS).plot()
+    axes.figure.canvas.draw()
+    assert "(not finite in 3 of 6)" in axes.get_legend_handles_labels()[1][0]
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
+    assert axes.get_tightbbox().width <= axes.figure.bbox.width
+    assert not [text for text in axes.texts if "no finite values" in text.get_text()]
+    mpl.pyplot.close("all")
+
+
+def test_a_picture_of_nothing_says_so() -> None:
+    net = deep("relu", "he_normal", layers=2)
+    net.parameters[:] = np.nan
+    axes = net.diagnose(ROWS).plot()
+    axes.figure.canvas.draw()
+    assert [text.get_text() for text in axes.texts] == ["no finite values above 0"]
+    assert not len(axes.get_yticks())
+    mpl.pyplot.close("all")
+
+
+@pytest.mark.parametrize("layers", [1, 2, 5, 20, 60])
+def test_layers_are_numbered_by_integers(layers: int) -> None:
+    axes = deep("relu", "auto", layers=layers).diagnose(ROWS[:5]).plot()
+    axes.figure.canvas.draw()
+    ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= layers]
+    assert len(ticks) >= 2
+    assert all(tick == round(tick) for tick in ticks)
     mpl.pyplot.close("all")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _advice
 from fastmlp._architecture import Array
-from fastmlp._drawing import logarithmic, new_axes, scale_logarithmic
+from fastmlp._drawing import integer_ticks, logarithmic, new_axes, scale_logarithmic
 from fastmlp._network import Network
 from fastmlp._records import Records
 from fastmlp._rows import check_row_count
@@ -63,9 +63,11 @@ class Diagnosis(Records):
     Attributes
     ----------
     warnings : list of str
-        One sentence for each of these, with the initialisation that would help:
+        One sentence for each of these, with what would help:
 
-        - signals that are not finite;
+        - weights that are not finite; nothing else is told then;
+        - signals that are not finite, from the first layer on where z or a is not, or else from the last one
+          where delta or dW is not;
         - symmetric weights: the units of a hidden layer are copies of each other;
         - vanishing or exploding activations: from the first to the last hidden layer, the spread falls or
           grows by more than a factor of 100;
@@ -92,7 +94,7 @@ class Diagnosis(Records):
         """Draw the sizes of the signals over the layers; needs ``fastmlp[plot]``.
 
         The standard deviations of activations and deltas, and the norm of dW. On a logarithmic scale; the
-        legend says how many values are 0.
+        legend says how many values are 0 or not finite.
 
         Parameters
         ----------
@@ -113,9 +115,9 @@ class Diagnosis(Records):
             ax.plot(self["layer"], shown, marker=marker, label=label + note)
         scale_logarithmic(ax)
         ax.set_xlim(-0.5, len(self) - 0.5)
-        ax.locator_params(axis="x", integer=True)
+        integer_ticks(ax.xaxis)
         ax.set(xlabel="layer", ylabel="size of the signal")
-        ax.legend()
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
         return ax
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 
 def new_axes(ax: Any, columns: int = 1, size: tuple[float, float] = (9, 5)) -> list[Axes]:
@@ -18,6 +19,8 @@ def new_axes(ax: Any, columns: int = 1, size: tuple[float, float] = (9, 5)) -> l
     ------
     ImportError
         Without matplotlib.
+    TypeError
+        If `ax` is neither an Axes nor None.
     """
     try:
         import matplotlib.pyplot as plt
@@ -34,11 +37,28 @@ def new_axes(ax: Any, columns: int = 1, size: tuple[float, float] = (9, 5)) -> l
 def logarithmic(values: NDArray[Any]) -> tuple[NDArray[Any], str]:
     """Return values with NaN for what a logarithmic axis does not show, and what to add to their label."""
     shown = np.isfinite(values) & (values > 0)
-    left_out = int((values == 0).sum())
-    return np.where(shown, values, np.nan), f" (0 in {left_out} of {len(values)})" if left_out else ""
+    counts = (("0", int((values == 0).sum())), ("not finite", int((~np.isfinite(values)).sum())))
+    notes = [f"{what} in {count} of {len(values)}" for what, count in counts if count]
+    return np.where(shown, values, np.nan), f" ({', '.join(notes)})" if notes else ""
 
 
 def scale_logarithmic(ax: Axes) -> None:
     """Make the y axis logarithmic, unless there is nothing on it, which Matplotlib cannot draw then."""
-    if any(np.isfinite(line.get_ydata()).any() for line in ax.lines):
+    if not said_empty(ax, "no finite values above 0"):
         ax.set_yscale("log")
+
+
+def said_empty(ax: Axes, text: str = "no finite values") -> bool:
+    """Whether the lines have no finite value; if so, the Axes says it in place of the y ticks."""
+    if any(np.isfinite(line.get_ydata()).any() for line in ax.lines):
+        return False
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.3")
+    ax.set_yticks([])
+    return True
+
+
+def integer_ticks(axis: Axis) -> None:
+    """Let an axis of layers or epochs have ticks at integers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))

@@ -94,7 +94,7 @@ def _progress(counted: str) -> Progress:
     return Progress(
         TextColumn(f"{counted} {{task.completed:.0f}}/{{task.total:.0f}}"),
         BarColumn(),
-        TextColumn("{task.fields[measured]}"),
+        TextColumn("{task.fields[measured]}", markup=False),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

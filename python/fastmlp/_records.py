@@ -73,7 +73,10 @@ class Records:
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table as a pandas DataFrame; needs ``fastmlp[data]``."""
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("to_frame needs pandas: pip install 'fastmlp[data]'") from None
 
         return pd.DataFrame({name: self[name] for name in self.columns})
 
