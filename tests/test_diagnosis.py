@@ -135,10 +135,9 @@ def test_weights_that_are_not_numbers_are_a_warning() -> None:
     for bad in (np.nan, np.inf, -np.inf):
         net = fastmlp.Network((50, 6, 6, 3))
         net.weights[1][0, 0] = bad
-        assert net.diagnose(ROWS).warnings == [
-            "weights that are not finite: those of layer 1 hold nan or inf, as the run diverged; train again "
-            "with a smaller learning_rate"
-        ]
+        (text,) = net.diagnose(ROWS).warnings
+        assert text.startswith("weights that are not finite: those of layer 1 hold nan or inf, as the run")
+        assert text.endswith("train again with a smaller learning_rate")
         net.biases[2][0] = bad
         assert "those of layers 1, 2 hold" in net.diagnose(ROWS).warnings[0]
     net = fastmlp.Network((2, 4, 2), embeddings=[(0, 4, 2)])

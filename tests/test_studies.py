@@ -14,8 +14,8 @@ import pytest
 
 import fastmlp
 from fastmlp._progress import run_bar
-from fastmlp._studies import BatchSizeStudy, LearningRateStudy, _batch_size
-from fastmlp._studies._runs import Run, measured_run
+from fastmlp._studies import BatchSizeStudy, LearningRateStudy, _batch_size, _runs
+from fastmlp._studies._runs import measured_run
 
 mpl.use("Agg")
 
@@ -43,34 +43,6 @@ def drawn(axes: Any) -> Any:
     assert axes.get_legend() is not None
     mpl.pyplot.close("all")
     return axes
-
-
-# ------------------------------------------------------------------------------------------------ runs
-
-
-def test_a_run_is_measured_on_all_rows_before_and_after_each_epoch() -> None:
-    run = measured_run(X, Y, hidden=(5,), epochs=4, batch_size=32, l2=0.01, seed=3)
-    again = [
-        fastmlp.train(X, Y, hidden=(5,), epochs=epochs, batch_size=32, l2=0.01, seed=3)
-        for epochs in (1, 2, 3, 4)
-    ]
-    start = fastmlp.Network((4, 5, 3), l2=0.01, seed=3).loss_and_gradient(X, IRIS.target)[0]
-    assert run.losses == [start, *(net.loss_and_gradient(X, Y)[0] for net in again)]
-    assert not run.diverged
-
-
-def test_a_run_stops_at_its_target() -> None:
-    whole = measured_run(X, Y, hidden=(5,), epochs=20, learning_rate=0.05)
-    short = measured_run(X, Y, whole.losses[7], hidden=(5,), epochs=20, learning_rate=0.05)
-    assert short.losses == whole.losses[:8]
-
-
-@pytest.mark.parametrize(
-    ("target", "epochs"), [(8.0, 0), (9.0, 0), (7.0, 0.5), (6.0, 1), (3.0, 2), (2.0, 2.5), (0.5, NAN)]
-)
-def test_the_target_is_met_between_two_epochs(target: float, epochs: float) -> None:
-    run = Run(fastmlp.Network((1, 2)), [8.0, 6.0, 3.0, 1.0, 2.0], False)
-    assert run.epochs_to(target) == pytest.approx(epochs, nan_ok=True)
 
 
 # ------------------------------------------------------------------------------------------------ inits
@@ -107,7 +79,7 @@ def test_an_init_that_diverges_is_recorded() -> None:
     assert found["stop_reason"].tolist() == ["diverged", "epochs"]
     assert math.isnan(found["last_loss"][0])
     assert "exploding signals" in found.diagnoses["normal(1e30)"].warnings[0]
-    drawn(found.plot())
+    assert drawn(found.plot()).lines[0].get_label() == "normal(1e30) (diverged)"
 
 
 def test_inits_of_a_linear_model_and_a_table() -> None:
@@ -146,7 +118,11 @@ def test_sizes_that_do_not_get_there_are_no_optimum() -> None:
     assert study["outcome"].tolist() == ["not reached", "diverged", "reached"]
     assert np.isnan(study["steps_to_target"]).tolist() == [True, True, False]
     assert study.best == 64
-    assert "target not reached" in [line.get_label() for line in drawn(study.plot()).lines]
+    marks = {line.get_label(): line for line in drawn(study.plot()).lines}
+    for label, size in (("target not reached", 8), ("diverged", 32)):
+        assert (marks[label].get_xdata().tolist(), marks[label].get_ydata().tolist()) == ([size], [0])
+        assert not marks[label].get_clip_on()
+    assert marks["target not reached"].get_marker() != marks["diverged"].get_marker()
 
 
 def test_there_may_be_no_best_batch_size() -> None:
@@ -206,12 +182,12 @@ def test_sizes_that_diverge_are_recorded() -> None:
     [(1, [1]), (5, [5]), (16, [8, 16]), (150, [8, 16, 32, 64, 150]), (17, [8, 17])],
 )
 def test_the_default_sizes_go_up_to_all_rows(rows: int, sizes: list[int]) -> None:
-    assert _batch_size._checked_sizes(None, rows) == sizes
+    assert _batch_size._default_sizes(rows) == sizes
 
 
 @pytest.mark.parametrize("rows", [2000, 60_000, 10**9])
 def test_the_default_sizes_are_at_most_eight(rows: int) -> None:
-    sizes = _batch_size._checked_sizes(None, rows)
+    sizes = _batch_size._default_sizes(rows)
     assert len(sizes) == 8
     assert sizes[0] == 8
     assert sizes[-1] == rows
@@ -254,13 +230,44 @@ def test_the_useful_range_is_that_around_the_best_rate() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "best"),
-    [([(0.1, NAN, NAN, True)], None), ([(0.1, 1.0, NAN, False), (0.2, NAN, NAN, True)], 0.1)],
-)
+    [
+        ([(0.1, NAN, NAN, True)], None), ([(0.1, 1.0, NAN, False), (0.2, NAN, NAN, True)], 0.1),
+        ([(0.1, 2.0, NAN, False), (0.2, NAN, NAN, True)], None),
+    ],
+)  # fmt: skip
 def test_there_may_be_no_useful_rate(rows: list[Any], best: float | None) -> None:
     study = LearningRateStudy(rows, 0.5, 2.0)
     assert study.useful is None
     assert study.best == best
     drawn(study.plot())
+
+
+def test_a_rate_that_does_not_stay_at_the_target_is_not_useful() -> None:
+    rows = [(0.1, 0.3, 20.0, False), (0.3, 0.5, 9.0, False), (0.05, 0.6, 9.0, False)]
+    study = LearningRateStudy(rows, 0.4, 2.0)
+    assert study["verdict"].tolist() == ["too small (slow)", "useful", "too large"]
+    assert study["epochs_to_target"].tolist() == [9, 20, 9]
+
+
+def test_where_no_rate_lowers_the_loss_none_is_useful() -> None:
+    study = fastmlp.study_learning_rate(X, Y, (1e-30, 1e-20), epochs=2, hidden=(3,), optimizer="sgd")
+    assert study.best is None
+    assert study.useful is None
+    assert study["verdict"].tolist() == ["too small (slow)"] * 2
+    assert np.isnan(study["epochs_to_target"]).all()
+    axes = drawn(study.plot())
+    assert axes.get_yscale() == "linear"
+    labels = [line.get_label() for line in axes.lines]
+    assert labels == ["loss after the last epoch", "loss of the initial weights, target"]
+
+
+def test_a_picture_of_runs_that_all_failed_says_so() -> None:
+    rates = LearningRateStudy([(0.1, NAN, NAN, True), (0.2, NAN, NAN, True)], NAN, NAN)
+    sizes = BatchSizeStudy([(8, NAN, NAN, NAN, True), (9, NAN, NAN, NAN, True)], 0.2)
+    for study, text in ((rates, "no finite values"), (sizes, "no finite values above 0")):
+        axes = drawn(study.plot())
+        assert [one.get_text() for one in axes.texts] == [text]
+        assert not len(axes.get_yticks())
 
 
 def test_rates_of_a_linear_model_are_found() -> None:
@@ -361,10 +368,17 @@ def test_bad_arguments_are_errors(
     ("study", "values", "error", "message"),
     [
         (fastmlp.compare_inits, "he_normal", TypeError, "inits must be a sequence of names of schemes"),
-        (fastmlp.compare_inits, (), ValueError, "inits must be one or more names, each once"),
-        (fastmlp.compare_inits, ("zeros", "zeros"), ValueError, "inits must be one or more names, each once"),
+        (fastmlp.compare_inits, (), ValueError, "inits must be one or more names of schemes, each once"),
+        (fastmlp.compare_inits, ("zeros", "zeros"), ValueError, "inits must be one or more names of schemes"),
         (fastmlp.compare_inits, (3,), TypeError, r"inits\[0\] must be the name of a scheme, got 3"),
-        (fastmlp.compare_inits, ("he",), ValueError, "init must be one of auto, "),
+        (fastmlp.compare_inits, ("he",), ValueError, r"^inits\[0\] must be one of auto, .*; got 'he'"),
+        (fastmlp.compare_inits, ("auto", "normal(-1)"), ValueError, r"^inits\[1\]: the number of norm"),
+        (fastmlp.study_batch_size, [[1, 2], 3], TypeError, r"sizes\[0\] must be an integer, got \[1, 2\]"),
+        (fastmlp.compare_inits, np.array("auto"), TypeError, "inits must be a sequence"),
+        (fastmlp.study_learning_rate, (0.1, math.inf), ValueError, r"rates\[1\] must be greater .*got inf"),
+        (fastmlp.study_learning_rate, (0.1, NAN), ValueError, r"rates\[1\] must be greater than 0, got nan"),
+        (fastmlp.study_learning_rate, (0.1, 1e39), ValueError, r"rates\[1\] must be at most 3.4e\+38"),
+        (fastmlp.study_learning_rate, [0.1, 1e-39], ValueError, r"rates\[1\] must be at least 1.18e-38"),
         (fastmlp.study_batch_size, 8, TypeError, "sizes must be a sequence of batch sizes, got 8"),
         (fastmlp.study_batch_size, (), ValueError, "sizes must be one or more batch sizes"),
         (fastmlp.study_batch_size, (8, 8), ValueError, "sizes must be one or more batch sizes, each once"),
@@ -378,15 +392,52 @@ def test_bad_arguments_are_errors(
         (fastmlp.study_learning_rate, ("0.1",), TypeError, r"rates\[0\] must be a number"),
     ],
 )  # fmt: skip
-def test_bad_lists_are_errors(study: Callable[..., Any], values: Any, error: type, message: str) -> None:
+def test_bad_lists_are_errors_before_any_training(
+    study: Callable[..., Any], values: Any, error: type, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_runs, "train", None)
     with pytest.raises(error, match=message):
         study(X, Y, values, epochs=1)
 
 
+@pytest.mark.parametrize(
+    ("study", "values"),
+    [
+        (fastmlp.compare_inits, ["zeros", "he_normal"]),
+        (fastmlp.study_batch_size, [16, 150]),
+        (fastmlp.study_learning_rate, [0.01, 0.1]),
+    ],
+)
+def test_lists_may_be_arrays(study: Callable[..., Any], values: list[Any]) -> None:
+    settings: dict[str, Any] = {"epochs": 4, "hidden": (3,), "learning_rate": 0.02}
+    if study is fastmlp.study_learning_rate:
+        del settings["learning_rate"]
+    first = study(X, Y, np.array(values), **settings).rows()
+    assert [row[0] for row in first] == values
+    study(X, Y, tuple(values), **settings)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_values_whose_loss_overflows_are_an_error(study: Callable[..., Any]) -> None:
+    with pytest.raises(
+        ValueError, match=r"^y must be on a smaller scale, got values up to 5e\+30, .* float32"
+    ):
+        study(X, np.linspace(0, 5e30, 150), epochs=2, hidden=(3,))
+
+
 @pytest.mark.parametrize("target", [50.0, math.inf, NAN])
-def test_a_target_above_the_first_loss_is_an_error(target: float) -> None:
+@pytest.mark.parametrize("study", STUDIES[1:])
+def test_a_target_above_the_first_loss_is_an_error(study: Callable[..., Any], target: float) -> None:
     with pytest.raises(ValueError, match="target_loss must be"):
-        fastmlp.study_batch_size(X, Y, (10,), target_loss=target, epochs=1)
+        study(X, Y, (1,), target_loss=target, epochs=1)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", fastmlp.LBFGS()])
+def test_an_optimizer_without_batches_is_refused(optimizer: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"^optimizer must be one that trains in batches, got .*(lbfgs|LBFGS)"
+    ):
+        fastmlp.study_batch_size(X, Y, optimizer=optimizer)
 
 
 def test_a_pilot_run_that_learns_nothing_asks_for_a_target() -> None:
@@ -422,8 +473,9 @@ def test_the_bar_of_runs_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "140")
     with run_bar(True, 2) as begin:
         begin("first")
-        begin("second")
+        begin("second [red]name[/red]")  # is not read as a colour
     assert "run 1/2" in terminal.getvalue()
+    assert "[red]name[/red]" in terminal.getvalue()
     assert "second" in terminal.getvalue()
 
 

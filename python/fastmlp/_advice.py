@@ -31,8 +31,8 @@ def warnings_about(network: Network, layers: Records) -> list[str]:
     broken = _not_finite(network)
     if broken:  # what else is odd follows from it
         text = (
-            f"weights that are not finite: those of {broken} hold nan or inf, as the run diverged; train again "
-            "with a smaller learning_rate"
+            f"weights that are not finite: those of {broken} hold nan or inf, as the run diverged; train "
+            "again with a smaller learning_rate"
         )
         return [text]
     hidden = len(layers) - 1

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastmlp._drawing import new_axes, scale_logarithmic
+from fastmlp._optimizers import LBFGS, as_optimizer
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
-from fastmlp._studies._runs import Run, as_rows, check_settings, measured_run, train_quietly
-from fastmlp._targets import as_targets
+from fastmlp._studies._runs import (
+    as_rows,
+    check_settings,
+    check_target,
+    checked_list,
+    measured_run,
+    steps_to,
+    train_quietly,
+)
 from fastmlp._validation import flag, integer, real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+#: Outcome without a time -> how the picture calls and marks it.
+_MISSED = {"not reached": ("target not reached", "x", "0.3"), "diverged": ("diverged", "P", "C3")}
 
 _COLUMNS = (
     "batch_size", "seconds_per_step", "steps_to_target", "seconds_to_target", "lowest_loss", "outcome",
@@ -91,11 +103,13 @@ class BatchSizeStudy(Records):
             if np.isfinite(values[at]) and values[at] > 0:
                 ax.plot(sizes, values / values[at], marker=marker, label=f"{name}, 1 = {shown(values[at])}")
         scale_logarithmic(ax)
-        missed = self["outcome"] != "reached"
-        if missed.any():
-            y = np.full(int(missed.sum()), 0.04)
-            transform = ax.get_xaxis_transform()
-            ax.plot(sizes[missed], y, "x", color="0.3", transform=transform, label="target not reached")
+        for outcome, (label, marker, color) in _MISSED.items():
+            missed = sizes[self["outcome"] == outcome]
+            if len(missed):  # on the x axis itself, where no curve goes
+                ax.plot(
+                    missed, np.zeros(len(missed)), marker, color=color, markersize=8, clip_on=False, zorder=3,
+                    transform=ax.get_xaxis_transform(), label=label,
+                )  # fmt: skip
         if best is not None:
             ax.axvline(best, color="0.6", linestyle=":", label=f"best batch size {best}")
         ax.set(xscale="log", xlabel="batch size (rows)")
@@ -122,9 +136,11 @@ def study_batch_size(
 
     Small batches make short steps of which many are needed, large batches the other way round; the product is
     the time to the target. Each size is trained from the same initial weights with the same learning rate.
-    The loss of all rows is measured after each epoch and taken to be linear between two epochs. The time of a
-    step is measured apart, in five rounds of runs of all sizes in turn, whose median counts; the first epoch
-    of a run does not.
+    The loss of all rows is measured after each epoch and taken to be linear between two epochs. Where the
+    target is reached within the first, and the learning rate is constant, its steps are counted: those of the
+    shortest run over the first batches of one random order (in which one row of each label comes first) that
+    reaches the target, found by bisection. The time of a step is measured apart, in five rounds of runs of
+    all sizes in turn, whose median counts; the first epoch of a run does not.
 
     Parameters
     ----------
@@ -140,7 +156,7 @@ def study_batch_size(
     progress : bool, default True
         Show a progress bar where standard error is a terminal and ``fastmlp[cli]`` is installed.
     **settings
-        Other arguments of `train`, but for those that stop a run early or hold rows back.
+        Other arguments of `train`, but for those that stop a run early or hold rows back, and lbfgs.
 
     Returns
     -------
@@ -158,45 +174,40 @@ def study_batch_size(
     data parallelism on neural network training, JMLR 20(112), 1-49, 2019.
     """
     check_settings("study_batch_size", settings, own=("batch_size",))
+    optimizer = settings.get("optimizer", "adam")
+    if isinstance(as_optimizer(optimizer), LBFGS):
+        raise ValueError(f"optimizer must be one that trains in batches, got {optimizer!r}")
     X, y = as_rows(X, y, settings)
-    rows = len(as_targets(y))
-    sizes = _checked_sizes(sizes, rows)
+    batches = _default_sizes(len(y)) if sizes is None else _checked_sizes(sizes, len(y))
     epochs = integer("epochs", epochs, low=1)
     target = None if target_loss is None else real("target_loss", target_loss)
-    with run_bar(flag("progress", progress), len(sizes) * (1 + _REPEATS) + (target is None)) as begin:
+    runs = (target is None) + len(batches) * (2 + _REPEATS)
+    with run_bar(flag("progress", progress), runs) as begin:
         if target is None:
             begin("pilot run")
-            target = _pilot_loss(X, y, sizes[len(sizes) // 2], epochs, settings)
-        runs = []
-        for size in sizes:
+            target = _pilot_loss(X, y, batches[len(batches) // 2], epochs, settings)
+        reached = []
+        for size in batches:
             begin(f"batch size {size}")
-            runs.append(measured_run(X, y, target, batch_size=size, epochs=epochs, **settings))
-            _check_target(target, runs[0])
-        timed: list[list[float]] = [[] for _ in sizes]
-        lengths = [_timed_epochs(X, y, size, settings) for size in sizes]
-        for _ in range(_REPEATS):
-            for size, length, times in zip(sizes, lengths, timed, strict=True):
-                begin(f"timing batch size {size}")
-                times.append(_epoch_seconds(X, y, size, length, settings))
-    table = []
-    for size, run, times in zip(sizes, runs, timed, strict=True):
-        steps = math.ceil(rows / size)
-        to_target = run.epochs_to(target) * steps
-        table.append((size, float(np.median(times)) / steps, to_target, run.lowest, run.diverged))
+            run = measured_run(X, y, target, batch_size=size, epochs=epochs, **settings)
+            check_target(target, run.losses[0])
+            reached.append((steps_to(target, run, X, y, size, settings), run.lowest, run.diverged))
+        seconds = _epoch_times(X, y, batches, settings, begin)
+    table = [
+        (size, time / math.ceil(len(y) / size), *row)
+        for size, time, row in zip(batches, seconds, reached, strict=True)
+    ]
     return BatchSizeStudy(table, target)
 
 
+def _default_sizes(rows: int) -> list[int]:
+    powers = [2**k for k in range(3, 32) if 2**k <= rows / 2]
+    thinned = np.linspace(0, len(powers) - 1, min(len(powers), _DEFAULT_SIZES - 1)).round().astype(int)
+    return sorted({powers[i] for i in thinned} | {rows})
+
+
 def _checked_sizes(sizes: Any, rows: int) -> list[int]:
-    if sizes is None:
-        powers = [2**k for k in range(3, 32) if 2**k <= rows / 2]
-        thinned = np.linspace(0, len(powers) - 1, min(len(powers), _DEFAULT_SIZES - 1)).round().astype(int)
-        return sorted({powers[i] for i in thinned} | {rows})
-    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)):
-        raise TypeError(f"sizes must be a sequence of batch sizes, got {sizes!r}")
-    checked = [integer(f"sizes[{i}]", size, low=1, high=rows) for i, size in enumerate(sizes)]
-    if not checked or len(set(checked)) < len(checked):
-        raise ValueError(f"sizes must be one or more batch sizes, each once, got {sizes!r}")
-    return sorted(checked)
+    return sorted(checked_list("sizes", sizes, "batch sizes", partial(integer, low=1, high=rows)))
 
 
 def _pilot_loss(X: Any, y: Any, size: int, epochs: int, settings: Mapping[str, Any]) -> float:
@@ -209,12 +220,20 @@ def _pilot_loss(X: Any, y: Any, size: int, epochs: int, settings: Mapping[str, A
     return run.lowest
 
 
-def _check_target(target: float, run: Run) -> None:
-    if target >= run.losses[0]:
-        raise ValueError(
-            f"target_loss must be less than the loss of the initial weights, {run.losses[0]:.4g}; "
-            f"got {target:g}"
-        )
+def _epoch_times(
+    X: Any, y: Any, sizes: Sequence[int], settings: Mapping[str, Any], begin: Callable[[str], None]
+) -> list[float]:
+    """Return the median time of an epoch of each size, of rounds through all sizes."""
+    lengths = []
+    for size in sizes:
+        begin(f"timing batch size {size}")
+        lengths.append(_timed_epochs(X, y, size, settings))
+    times: list[list[float]] = [[] for _ in sizes]
+    for _ in range(_REPEATS):
+        for size, length, of_size in zip(sizes, lengths, times, strict=True):
+            begin(f"timing batch size {size}")
+            of_size.append(_epoch_seconds(X, y, size, length, settings))
+    return [float(np.median(of_size)) for of_size in times]
 
 
 def _timed_epochs(X: Any, y: Any, size: int, settings: Mapping[str, Any]) -> int:

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._diagnosis import Diagnosis
-from fastmlp._drawing import logarithmic, new_axes, scale_logarithmic
+from fastmlp._drawing import integer_ticks, logarithmic, new_axes, scale_logarithmic
 from fastmlp._history import History
+from fastmlp._network import Network
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
-from fastmlp._studies._runs import as_rows, check_settings, train_quietly, untrained
+from fastmlp._studies._runs import (
+    as_rows,
+    check_scale,
+    check_settings,
+    checked_list,
+    train_quietly,
+    untrained,
+)
 from fastmlp._validation import choice, flag
 
 if TYPE_CHECKING:
@@ -75,7 +83,8 @@ class InitComparison(Records):
             Where to draw; by default a new figure.
         what : "loss", "activations" or "gradients", default "loss"
             The loss over the epochs; or, before training, the spread of the activations or the norm of dW
-            over the hidden layers. On a logarithmic scale; the legend says how many values are 0.
+            over the hidden layers. On a logarithmic scale; the legend says how many values are 0 or not
+            finite, and which runs diverged.
 
         Returns
         -------
@@ -90,16 +99,19 @@ class InitComparison(Records):
         ax = new_axes(ax)[0]
         styles = ("-", "--", "-.", ":")
         for number, (init, start) in enumerate(self.diagnoses.items()):
+            label = init
             if what == "loss":
                 x, values = self.histories[init]["epoch"], self.histories[init]["loss"]
+                if self["stop_reason"][number] == "diverged":
+                    label += " (diverged)"
             else:
                 hidden = slice(max(len(start) - 1, 1))
                 x, values = start["layer"][hidden], start[_DRAWN[what]][hidden]
             shown, note = logarithmic(values)
             marker = "o" if len(x) < 30 else ""
-            ax.plot(x, shown, styles[number % len(styles)], marker=marker, label=init + note)
+            ax.plot(x, shown, styles[number % len(styles)], marker=marker, label=label + note)
         scale_logarithmic(ax)
-        ax.locator_params(axis="x", integer=True)
+        integer_ticks(ax.xaxis)
         texts = {
             "loss": ("epoch", "loss"),
             "activations": ("layer", "spread of the activations over the rows"),
@@ -156,20 +168,25 @@ def compare_inits(
     """
     settings |= {"hidden": hidden, "activation": activation, "epochs": epochs, "seed": seed}
     check_settings("compare_inits", settings, own=("init",))
-    if isinstance(inits, str) or not isinstance(inits, Sequence):
-        raise TypeError(f"inits must be a sequence of names of schemes, got {inits!r}")
-    for i, init in enumerate(inits):
-        if not isinstance(init, str):
-            raise TypeError(f"inits[{i}] must be the name of a scheme, got {init!r}")
-    if len(inits) == 0 or len(set(inits)) < len(inits):
-        raise ValueError(f"inits must be one or more names, each once, got {inits!r}")
+    schemes = checked_list("inits", inits, "names of schemes", _checked_scheme)
     X, y = as_rows(X, y, settings)
     diagnoses, histories, reasons = [], [], []
-    with run_bar(flag("progress", progress), len(inits)) as begin:
-        for init in inits:
+    with run_bar(flag("progress", progress), len(schemes)) as begin:
+        for init in schemes:
             begin(f"init {init}")
             network = train_quietly(X, y, init=init, **settings)
+            check_scale(network, X, y, settings)
             diagnoses.append(untrained(network, settings | {"init": init}).diagnose(X, y))
             histories.append(network.history)
             reasons.append(str(network.stop_reason))
-    return InitComparison(inits, diagnoses, histories, reasons)
+    return InitComparison(schemes, diagnoses, histories, reasons)
+
+
+def _checked_scheme(argument: str, init: Any) -> str:
+    if not isinstance(init, str):
+        raise TypeError(f"{argument} must be the name of a scheme, got {init!r}")
+    try:
+        Network((1, 2), init=init)
+    except ValueError as error:  # which calls it init
+        raise ValueError(f"{argument}{str(error).removeprefix('init')}") from None
+    return str(init)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._drawing import new_axes
+from fastmlp import _core
+from fastmlp._drawing import new_axes, said_empty
+from fastmlp._optimizers import check_representable
 from fastmlp._progress import run_bar
 from fastmlp._records import Records
-from fastmlp._studies._runs import as_rows, check_settings, measured_run
-from fastmlp._validation import flag, integer, real
+from fastmlp._studies._runs import as_rows, check_settings, check_target, checked_list, measured_run
+from fastmlp._validation import dtype_name, flag, integer, real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +38,8 @@ class LearningRateStudy(Records):
     Columns: learning_rate; loss (of all rows after the last epoch, NaN where the run diverged);
     epochs_to_target (NaN where it was not reached); verdict:
 
-    - "useful": reached the target;
-    - "too small (slow)": did not, and is below the best rate;
+    - "useful": reached the target and ended at or below it;
+    - "too small (slow)": did not, and is below the best rate, or no rate lowered the loss;
     - "too large": did not, and is above the best rate;
     - "diverges": the loss, or a weight, was no longer finite, or the loss ended above that of the initial
       weights.
@@ -57,25 +60,23 @@ class LearningRateStudy(Records):
     def __init__(
         self, rows: Iterable[tuple[float, float, float, bool]], target_loss: float, start_loss: float
     ) -> None:
-        runs = [
-            (rate, loss, epochs, diverged or not loss <= start_loss)
-            for rate, loss, epochs, diverged in sorted(rows)
-        ]
-        best = _best_rate(runs)
-        super().__init__(
-            _COLUMNS,
-            [
-                (rate, math.nan if diverged else loss, math.nan if diverged else epochs,
-                 _verdict(rate, epochs, diverged, best))
-                for rate, loss, epochs, diverged in runs
-            ],
-        )  # fmt: skip
+        runs = sorted(rows)
+        lowering = [(loss, rate) for rate, loss, _, diverged in runs if not diverged and loss < start_loss]
+        best = min(lowering)[1] if lowering else None
+        table = []
+        for rate, loss, epochs, stopped in runs:
+            diverged = stopped or not loss <= start_loss
+            useful = not math.isnan(epochs) and loss <= min(target_loss, start_loss) and best is not None
+            verdict = "diverges" if diverged else "useful" if useful else _verdict(rate, best)
+            judged = math.nan if diverged or best is None else epochs
+            table.append((rate, math.nan if diverged else loss, judged, verdict))
+        super().__init__(_COLUMNS, table)
         self.target_loss, self.start_loss = target_loss, start_loss
         self._best = best
 
     @property
     def best(self) -> float | None:
-        """The useful rate with the lowest loss; without a useful one, of those that do not diverge."""
+        """The rate with the lowest loss, useful or not; None if none lowered that of the initial weights."""
         return self._best
 
     @property
@@ -103,10 +104,14 @@ class LearningRateStudy(Records):
         rates, losses, verdicts = self["learning_rate"], self["loss"], self["verdict"]
         ax.plot(rates, losses, "o-", color="C0", label="loss after the last epoch")
         ax.set_xscale("log")
-        if np.isfinite(losses).any() and np.nanmin(losses) > 0 and self.target_loss > 0:
-            ax.set_yscale("log")
-        ax.axhline(self.start_loss, color="0.4", linestyle=":", label="loss of the initial weights")
-        ax.axhline(self.target_loss, color="0.4", linestyle="--", label="target")
+        same = bool(np.isclose(self.target_loss, self.start_loss))
+        label = "loss of the initial weights" + ", target" * same
+        ax.axhline(self.start_loss, color="0.4", linestyle=":", label=label)
+        if not same:
+            ax.axhline(self.target_loss, color="0.4", linestyle="--", label="target")
+        shown = losses[np.isfinite(losses)]
+        if not said_empty(ax) and len(shown) and min(*shown, self.target_loss) > 0:
+            ax.set_yscale("linear" if np.allclose(shown, shown[0]) else "log")
         if self.best is not None:
             at = int(np.flatnonzero(rates == self.best)[0])
             ax.plot(rates[at], losses[at], "*", color="C3", markersize=14, label=f"best: {self.best:.3g}")
@@ -115,8 +120,8 @@ class LearningRateStudy(Records):
         for name, color in _COLORS.items():
             found = np.flatnonzero(verdicts == name)
             for i in found:
-                label = name if i == found[0] else None
-                ax.axvspan(ends[i], ends[i + 1], color=color, alpha=0.4, linewidth=0, label=label)
+                once = name if i == found[0] else None
+                ax.axvspan(ends[i], ends[i + 1], color=color, alpha=0.4, linewidth=0, label=once)
         ax.set_xlim(ends[0], ends[-1])
         ax.set(xlabel="learning rate", ylabel="loss of all rows")
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -145,7 +150,8 @@ def study_learning_rate(
     rates : sequence of float, optional
         Learning rates greater than 0; by default 13 from 1e-5 to 10, two a decade.
     target_loss : float, optional
-        The loss of all rows, with the l2 term, that a useful rate reaches. By default 9/10 of the way from
+        The loss of all rows, with the l2 term, that a useful rate reaches, below that of the initial weights.
+        By default 9/10 of the way from
         the loss of the initial weights down to the lowest last loss of all rates.
     epochs : int, default 50
     progress : bool, default True
@@ -168,44 +174,36 @@ def study_learning_rate(
     """
     check_settings("study_learning_rate", settings, own=("learning_rate",))
     X, y = as_rows(X, y, settings)
-    rates = _checked_rates(rates)
+    rates = np.geomspace(1e-5, 10, 13).tolist() if rates is None else rates
+    check = partial(_checked_rate, dtype=dtype_name(settings.get("dtype", "float32")))
+    tried = checked_list("rates", rates, "learning rates", check)
     epochs = integer("epochs", epochs, low=1)
     target = None if target_loss is None else real("target_loss", target_loss)
     runs = []
-    with run_bar(flag("progress", progress), len(rates)) as begin:
-        for rate in rates:
+    with run_bar(flag("progress", progress), len(tried)) as begin:
+        for rate in tried:
             begin(f"learning rate {rate:.3g}")
             runs.append(measured_run(X, y, learning_rate=rate, epochs=epochs, **settings))
+            if target is not None:
+                check_target(target, runs[0].losses[0])
     start = runs[0].losses[0]
     if target is None:
         lowest = min((run.losses[-1] for run in runs if not run.diverged), default=start)
         target = start - _USEFUL_SHARE * (start - min(lowest, start))
     rows = [
         (rate, run.losses[-1], run.epochs_to(target), run.diverged)
-        for rate, run in zip(rates, runs, strict=True)
+        for rate, run in zip(tried, runs, strict=True)
     ]
     return LearningRateStudy(rows, target, start)
 
 
-def _checked_rates(rates: Any) -> list[float]:
-    if rates is None:
-        return [float(rate) for rate in np.geomspace(1e-5, 10, 13)]
-    if isinstance(rates, str) or not isinstance(rates, (Sequence, np.ndarray)):
-        raise TypeError(f"rates must be a sequence of learning rates, got {rates!r}")
-    checked = [real(f"rates[{i}]", rate, low=0, open_low=True) for i, rate in enumerate(rates)]
-    if not checked or len(set(checked)) < len(checked):
-        raise ValueError(f"rates must be one or more learning rates, each once, got {rates!r}")
-    return checked
+def _checked_rate(argument: str, rate: Any, dtype: str) -> float:
+    options = _core.TrainOptions()
+    options.schedule.rate = real(argument, rate, low=0, open_low=True)
+    check_representable(options, dtype, (argument, "eps", "clip_norm"))
+    return options.schedule.rate
 
 
-def _best_rate(runs: Sequence[tuple[float, float, float, bool]]) -> float | None:
-    sound = [(math.isnan(epochs), loss, rate) for rate, loss, epochs, diverged in runs if not diverged]
-    return min(sound)[-1] if sound else None
-
-
-def _verdict(rate: float, epochs: float, diverged: bool, best: float | None) -> str:
-    if diverged:
-        return "diverges"
-    if not math.isnan(epochs):
-        return "useful"
+def _verdict(rate: float, best: float | None) -> str:
+    """Say on which side of the best rate one lies that is not useful."""
     return "too small (slow)" if best is None or rate <= best else "too large"

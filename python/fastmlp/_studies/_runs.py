@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp._network import Network
+from fastmlp._rows import check_row_count
+from fastmlp._schedules import Schedule
+from fastmlp._sparse import as_csr
+from fastmlp._targets import are_labels, as_targets
 from fastmlp._train import train
-from fastmlp._validation import as_matrix, dtype_name, features_and_target
+from fastmlp._validation import (
+    as_array,
+    as_matrix,
+    check_shape,
+    dtype_name,
+    features_and_target,
+    same_length,
+)
+
+T = TypeVar("T")
 
 #: Arguments of `train` that would stop a run early, change its rows, or are a study's own.
 _REFUSED = (
@@ -28,12 +43,31 @@ def check_settings(study: str, settings: Mapping[str, Any], own: Sequence[str]) 
             raise TypeError(f"{study} does not take {name}, got {settings[name]!r}")
 
 
-def as_rows(X: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return rows in memory that no run has to convert again."""
+def checked_list(argument: str, values: Any, what: str, check: Callable[[str, Any], T]) -> list[T]:
+    """Return what a study compares: one or more entries, each checked under its own name, each once."""
+    listed = isinstance(values, (Sequence, np.ndarray)) and not isinstance(values, str)
+    if not listed or getattr(values, "ndim", 1) == 0:
+        raise TypeError(f"{argument} must be a sequence of {what}, got {values!r}")
+    checked = [check(f"{argument}[{i}]", value) for i, value in enumerate(values)]
+    if not checked or len(set(checked)) < len(checked):
+        raise ValueError(f"{argument} must be one or more {what}, each once, got {values!r}")
+    return checked
+
+
+def as_rows(X: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Any, NDArray[Any]]:
+    """Return rows in memory that no run has to convert again, and as many targets."""
     X, y = features_and_target(X, y)
     if y is None:
         raise TypeError("y is needed: the labels or values to learn, or the name of a column of X")
-    return (X if hasattr(X, "tocsr") else as_matrix("X", X, dtype_name(settings.get("dtype", "float32")))), y
+    if hasattr(X, "tocsr"):
+        check_shape("X", X.shape, None)
+        X = as_csr("X", X)
+    else:
+        X = as_matrix("X", X, dtype_name(settings.get("dtype", "float32")))
+    check_row_count(X.shape[0])
+    y = as_targets(y)
+    same_length("y", len(y), X.shape[0])
+    return X, y
 
 
 def train_quietly(X: Any, y: Any, **settings: Any) -> Network:
@@ -51,6 +85,28 @@ def untrained(network: Network, settings: Mapping[str, Any]) -> Network:
     )  # fmt: skip
     start.classes = network.classes
     return start
+
+
+def check_target(target: float, start: float) -> None:
+    """Refuse a target that the initial weights have reached."""
+    if target >= start:
+        raise ValueError(
+            f"target_loss must be less than the loss of the initial weights, {start:.4g}; got {target:g}"
+        )
+
+
+def check_scale(network: Network, X: Any, y: Any, settings: Mapping[str, Any]) -> None:
+    """Refuse y so large that its loss overflows, whatever the initial weights."""
+    loss = _loss(untrained(network, {**settings, "init": "zeros"}), X, y, settings)
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"y must be on a smaller scale, got values up to {np.abs(y).max():.3g}, whose loss is {loss} in "
+            f"{network.dtype}"
+        )
+
+
+def _loss(network: Network, X: Any, y: Any, settings: Mapping[str, Any]) -> float:
+    return network.loss_and_gradient(X, y, settings.get("sample_weight"))[0]
 
 
 @dataclass(frozen=True)
@@ -71,8 +127,8 @@ class Run:
 
     @property
     def lowest(self) -> float:
-        """The lowest loss; NaN if none was finite."""
-        return min((loss for loss in self.losses if math.isfinite(loss)), default=math.nan)
+        """The lowest loss after an epoch; NaN if none was finite."""
+        return min((loss for loss in self.losses[1:] if math.isfinite(loss)), default=math.nan)
 
     def epochs_to(self, target: float) -> float:
         """Return after how many epochs the loss was the target, linear between two epochs; NaN if never."""
@@ -87,14 +143,61 @@ def measured_run(X: Any, y: Any, target: float = -math.inf, **settings: Any) -> 
     """Train until the loss of all rows is the target; losses are measured between the epochs."""
     losses: list[float] = []
 
-    def loss_of(network: Network) -> float:
-        return network.loss_and_gradient(X, y, settings.get("sample_weight"))[0]
-
     def measure(network: Network) -> bool:
-        losses.append(loss_of(network))
+        losses.append(_loss(network, X, y, settings))
         return not math.isfinite(losses[-1]) or losses[-1] <= target
 
     network = train_quietly(X, y, callbacks=measure, **settings)
     finite = bool(np.isfinite(losses).all())
-    start = loss_of(untrained(network, settings))
+    start = _loss(untrained(network, settings), X, y, settings)
+    if not math.isfinite(start):
+        check_scale(network, X, y, settings)
     return Run(network, [start, *losses], network.stop_reason == "diverged" or not finite)
+
+
+def steps_to(
+    target: float, run: Run, X: Any, y: NDArray[Any], batch_size: int, settings: Mapping[str, Any]
+) -> float:
+    """Return after how many steps the loss of all rows was the target; NaN if never.
+
+    Between two epochs the loss is taken to be linear. Within the first, where most of its way may lie behind
+    few steps, these are counted, unless a schedule spreads over the steps of a run.
+    """
+    steps, epochs = math.ceil(len(y) / batch_size), run.epochs_to(target)
+    if not 0 < epochs <= 1 or run.diverged or isinstance(settings.get("learning_rate"), Schedule):
+        return epochs * steps
+    return _steps_in_first_epoch(target, run.network.classes, X, y, batch_size, settings)
+
+
+def _steps_in_first_epoch(
+    target: float, classes: Any, X: Any, y: NDArray[Any], batch_size: int, settings: Mapping[str, Any]
+) -> int:
+    """Bisect the number of batches that, trained on in one fixed order, reach the target."""
+    weights = settings.get("sample_weight")
+    weights = None if weights is None else as_array("sample_weight", weights)
+    first = _telling_rows(y, classes, weights)
+    order = np.arange(len(y))
+    if settings.get("shuffle", True):
+        order = np.random.default_rng(settings.get("seed", 0)).permutation(order)
+    order = np.concatenate([first, order[~np.isin(order, first)]])
+    once = {**settings, "batch_size": batch_size, "epochs": 1, "shuffle": False}
+
+    def reached(steps: int) -> bool:
+        rows = order[: steps * batch_size]
+        part = {"sample_weight": None if weights is None else weights[rows]}
+        return _loss(train_quietly(X[rows], y[rows], **{**once, **part}), X, y, settings) <= target
+
+    counts = range(max(1, math.ceil(len(first) / batch_size)), math.ceil(len(y) / batch_size))
+    return counts.start + bisect_left(counts, True, key=reached)
+
+
+def _telling_rows(y: NDArray[Any], classes: Any, weights: NDArray[Any] | None) -> NDArray[np.int64]:
+    """Return rows from which `train` reads the same classes as from all, one of them with a weight."""
+    rows = np.array([] if weights is None else [weights.argmax()], np.int64)
+    if classes is None or y.ndim == 2:
+        return rows
+    if are_labels(y, classes):
+        shown = np.unique(y, return_index=True)[1]
+    else:  # probabilities of class 1: a fraction among them
+        shown = np.flatnonzero(~np.isin(y, classes))[:1]
+    return np.union1d(rows, shown)
