@@ -123,6 +123,12 @@ def test_sizes_that_do_not_get_there_are_no_optimum() -> None:
         assert (marks[label].get_xdata().tolist(), marks[label].get_ydata().tolist()) == ([size], [0])
         assert not marks[label].get_clip_on()
     assert marks["target not reached"].get_marker() != marks["diverged"].get_marker()
+    axes = study.plot()
+    axes.figure.canvas.draw()
+    legend = axes.get_legend().get_window_extent()
+    assert legend.y0 >= axes.get_window_extent().y1
+    assert legend.width <= axes.figure.bbox.width
+    mpl.pyplot.close("all")
 
 
 def test_there_may_be_no_best_batch_size() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -121,3 +123,19 @@ def test_steps_are_counted_for_one_column_of_probabilities_or_labels(y: Any) -> 
     run = measured_run(X, y, batch_size=1, epochs=1, **settings)
     study = fastmlp.study_batch_size(X, y, (1,), target_loss=sum(run.losses) / 2, epochs=1, **settings)
     assert 0 < study["steps_to_target"][0] <= 150
+
+
+@pytest.mark.parametrize("target", [0.5, None])
+def test_each_part_of_a_batch_size_study_moves_the_bar(
+    target: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, begun = [], []
+
+    @contextmanager
+    def counted(show: bool, runs: int) -> Iterator[Callable[[str], None]]:
+        expected.append(runs)
+        yield begun.append
+
+    monkeypatch.setattr(_batch_size, "run_bar", counted)
+    fastmlp.study_batch_size(X, Y, (50, 150), target_loss=target, epochs=4, hidden=(3,))
+    assert expected == [len(begun)]

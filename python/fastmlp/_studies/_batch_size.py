@@ -118,7 +118,7 @@ class BatchSizeStudy(Records):
         ax.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))  # within one decade only
-        ax.legend()
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         return ax
 
 
