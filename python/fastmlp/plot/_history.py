@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._curves import Panel, panels
-from fastmlp._drawing import new_axes
+from fastmlp._drawing import integer_ticks, new_axes
 from fastmlp._history import History
 from fastmlp._plotly import history_figure
 from fastmlp._validation import choice
@@ -62,8 +62,6 @@ def history(
 
 
 def _draw(ax: Axes, panel: Panel) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     for name, values in panel.lines.items():
         dot = "o" if np.isfinite(values).sum() == 1 else ""  # a line of one point is not seen
         ax.plot(panel.epochs, values, color=_COLORS[name], marker=dot, label=name)
@@ -74,7 +72,7 @@ def _draw(ax: Axes, panel: Panel) -> None:
         ax.plot(panel.best, value, "o", color=_COLORS["validation"], markeredgecolor="black", label=label)
     if panel.log:
         ax.set_yscale("log")
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    integer_ticks(ax.xaxis)
     ax.set(xlabel="epoch", ylabel=panel.title)
     if panel.lines:
         ax.legend()

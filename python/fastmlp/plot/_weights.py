@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._drawing import new_axes
+from fastmlp._drawing import integer_ticks, new_axes
 from fastmlp._network import Network
 from fastmlp._validation import integer, layer_sizes
 from fastmlp.plot._axes import NAMED_TICKS, check_network, input_names, name_ticks, output_names
@@ -67,8 +67,6 @@ def weights(
 
 
 def _name_matrix(ax: Axes, net: Network, layer: int) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     ax.set(xlabel="unit", ylabel="input")
     inputs = input_names(net) if layer == 0 else ()
     units = output_names(net) if layer == len(net.weights) - 1 else ()
@@ -78,7 +76,7 @@ def _name_matrix(ax: Axes, net: Network, layer: int) -> None:
         if names or count <= NAMED_TICKS // 2:
             name_ticks(axis, names or range(count))
         else:
-            axis.set_major_locator(MaxNLocator(integer=True))
+            integer_ticks(axis)
 
 
 def _checked_shape(image_shape: Any, inputs: int) -> tuple[int, int]:
