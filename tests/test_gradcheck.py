@@ -93,6 +93,81 @@ def test_right_gradients_pass_for_columns_of_any_size(
     assert check, str(check)
 
 
+def drawn(seed: int, depths: tuple[int, int]) -> tuple[Network, np.ndarray, np.ndarray, str]:
+    """A network, rows and targets of any size, activation, loss and dtype."""
+    random = np.random.default_rng(seed)
+    loss, activation = LOSSES[seed % len(LOSSES)], str(random.choice(list(ref.ACTIVATIONS)))
+    output = "auto" if loss in ref.AUTO_OUTPUT else str(random.choice(list(ref.ACTIVATIONS)))
+    rows, sizes = int(random.integers(1, 30)), random.integers(1, 9, size=random.integers(*depths))
+    dtype, l2 = str(random.choice(["float32", "float64"])), float(random.choice([0.0, 0.1]))
+    net = Network((3, *sizes, 2), activation, loss, output, l2=l2, dtype=dtype, seed=seed)
+    net.parameters[:] *= random.choice([0.3, 1.0, 3.0 if len(sizes) < 6 else 1.0])
+    net.parameters[:] += random.choice([0.0, 0.1]) * random.normal(size=net.n_parameters)
+    of_X, of_y = 10.0 ** random.integers(-4, 7, size=2)
+    X = random.normal(size=(rows, 3)) * (min(of_X, 1.0) if loss == "poisson" else of_X)
+    y = random.normal(size=rows if "," in loss else (rows, 2)) * of_y
+    if loss in ("softmax_cross_entropy", "hinge"):
+        y = random.integers(2, size=rows)
+    elif loss in ("poisson", "binary_cross_entropy"):
+        y = np.abs(y).round() if loss == "poisson" else np.where(y > 0, 1.0, 0.0)
+    return net, X, y, str(random.choice(SCHEMES))
+
+
+@pytest.mark.parametrize("depths", [(0, 6), (5, 12)])
+def test_only_wrong_gradients_fail_at_any_scale_and_depth(
+    depths: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = 0
+    for seed in range(300):
+        net, X, y, scheme = drawn(seed, depths)
+        check = gradcheck(net, X, y, scheme)
+        assert check, f"{seed}: {check}"
+        name, start = ("b0", net.weights[0].size) if seed % 2 else ("W0", 0)
+        part = slice(start, start + int(np.prod(dict(check.names)[name])))
+        if name not in check.unchecked:
+            judged += 1
+            with monkeypatch.context() as patch:
+                wrong_by(patch, lambda g, part=part: g.__setitem__(part, -g[part]))
+                check = gradcheck(net, X, y, scheme)
+            assert not check, seed
+            assert check.largest_error > 1, (seed, str(check))
+            assert check.where.startswith(name), seed
+    assert judged > 150
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("factor", [-1, 0])
+def test_vanishing_gradients_and_large_losses_are_checked(
+    factor: int, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iris = fastmlp.datasets.load_iris()
+    random = np.random.default_rng(0)
+    cases = [
+        (Network((4, *[5] * depth, 3), "sigmoid", dtype=dtype), iris.data[::10], iris.target[::10])
+        for depth in (8, 10)
+    ]
+    large = Network((4, 5, 1), "tanh", "squared_error", dtype=dtype)
+    cases.append((large, random.normal(size=(30, 4)), 1e6 * random.uniform(1, 10, 30)))
+    for net, X, y in cases:
+        assert gradcheck(net, X, y).unchecked == ()
+        with monkeypatch.context() as patch:
+            wrong_by(patch, lambda gradient: gradient[:25].__imul__(factor))  # W0 and b0
+            check = gradcheck(net, X, y)
+        assert not check
+        assert check.largest_error == pytest.approx(1 - factor, rel=0.01)
+        assert check.where[:2] in ("W0", "b0")
+
+
+def test_arrays_whose_gradient_is_lost_in_rounding_are_named() -> None:
+    net = Network((4, *[5] * 25, 3), "sigmoid", dtype="float64")
+    iris = fastmlp.datasets.load_iris()
+    check = gradcheck(net, iris.data[::10], iris.target[::10])
+    assert check
+    assert check.unchecked[:4] == ("W0", "b0", "W1", "b1")
+    assert "b25" not in check.unchecked
+    assert f"not checked: too small: {', '.join(check.unchecked)}\nPASS" in str(check)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_right_gradients_pass_at_the_end_of_training(dtype: str) -> None:
     iris = fastmlp.datasets.load_iris()
@@ -239,7 +314,8 @@ def test_step_and_tolerance_may_be_given() -> None:
     assert exact
     assert not rough
     assert gradcheck(net, problem.X, problem.y, h=0.1, tolerance=0.5)
-    assert not gradcheck(net, problem.X, problem.y, tolerance=1e-14)
+    assert not gradcheck(net, problem.X, problem.y, h=1e-3, tolerance=1e-9)
+    assert gradcheck(net, problem.X, problem.y, tolerance=1e-14)  # rounding is no error of the gradient
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,8 @@ def test_units_that_float32_sees_on_the_other_side_are_kinks(activation: str, lo
     check = gradcheck(net, X, [5.0])
     assert check, str(check)
     assert len(check.kinks) > 30
-    assert "more\nPASS" in str(check)
+    assert check.unchecked == ("W1",)  # activations of 1e-8, all of them rounding
+    assert "more\nnot checked: too small: W1\nPASS" in str(check)
 
 
 @pytest.mark.parametrize("output", ["identity", "relu", "tanh"])

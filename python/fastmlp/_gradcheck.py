@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,10 @@ _TOLERANCES = {"float32": 1e-4, "float64": 1e-6}
 _ONE_SIDED = 1e-4  # of quotients with an error of O(h)
 
 _FLOOR = 0.01
+_SAFETY = 10  # times the rounding that is expected
 _SHOWN_KINKS = 8
+
+Names: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,8 @@ class GradientCheck:
         The gradient, the quotients and their relative errors, laid out as ``net.parameters``.
     at_kink : array of bool, (n_parameters,)
         The parameters whose quotient steps over a kink, which explains its error.
+    rounding : array, (n_parameters,)
+        The differences that rounding explains.
     names : tuple of (str, array shape)
         W0, b0, .. with their shapes, in the order of ``net.parameters``.
     """
@@ -49,7 +54,8 @@ class GradientCheck:
     numeric: Array
     errors: Array
     at_kink: NDArray[np.bool_]
-    names: tuple[tuple[str, tuple[int, ...]], ...]
+    rounding: Array
+    names: Names
 
     def __bool__(self) -> bool:
         return self.passed
@@ -73,6 +79,12 @@ class GradientCheck:
     def kinks(self) -> tuple[str, ...]:
         """The parameters at kinks, such as ``b0[4]``."""
         return tuple(self._name(int(at)) for at in np.flatnonzero(self.at_kink))
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """The arrays, such as ``W0``, whose gradient is so small that rounding would hide a wrong one."""
+        lost = (np.abs(self.numeric) <= self.rounding) & (self._errors <= self.tolerance)
+        return tuple(name for name, _, part in self._parts() if lost[part].all())
 
     @property
     def _errors(self) -> Array:
@@ -100,6 +112,7 @@ class GradientCheck:
                 str(self._layers()),
                 f"worst: {self.where}, analytic {self.analytic[at]:.9g}, numeric {self.numeric[at]:.9g}",
                 f"kinks: {', '.join(kinks[:_SHOWN_KINKS]) or 'none'}{more}",
+                *([f"not checked: too small: {', '.join(self.unchecked)}"] if self.unchecked else []),
                 f"{'PASS' if self.passed else 'FAIL'}: the tolerance is {self.tolerance:.0e}",
             ]
         )
@@ -134,8 +147,12 @@ def gradcheck(
     """Compare the gradient of the loss with difference quotients, parameter by parameter.
 
     The error of a parameter with the gradient a and the quotient n is ``|a - n| / max(|a|, |n|, floor)``,
-    where the floor is 0.01 times the largest of all |n| and of ``max(1, loss)`` times s: below it, rounding
-    decides. s is the largest |input| of a weight, at least 1, and 1 for the other parameters.
+    where the floor is 0.01 times the largest |n| of its array: W0, b0, ... If rounding explains the
+    difference, ``|a - n| <= r``, the floor is at least ``r / tolerance``, so that it passes. Rounding is
+    ``r = 10 (e(loss) / h + e(a))``: e(loss) is float64's eps times ``max(1, |loss|)`` and the terms of the
+    scores; e(a) is the eps of the network's dtype times the terms that a is summed from, ``|a_prev|^T
+    |delta|``, and what these inherit from the layers before and behind. An array whose |n| are all below r
+    is named in `unchecked`: its gradient is too small to tell right from wrong.
 
     The quotients come from a float64 copy of the network, whose own parameters are only read.
 
@@ -143,7 +160,8 @@ def gradcheck(
     and a quotient may mix both. Where one steps over a kink and differs from the gradient, the quotient is
     taken again of the loss whose kinks are made straight: continued with the slope of the gradient's side. If
     that agrees to 1e-4, the parameter is reported in `kinks` and does not fail. elu and huber, whose second
-    derivatives jump, are judged so too, as a quotient across them is less exact.
+    derivatives jump, are judged so too, as a quotient across them is less exact. Elsewhere a
+    quotient of the default step that differs is extrapolated to h = 0, as truncation may be the reason.
 
     Parameters
     ----------
@@ -155,7 +173,8 @@ def gradcheck(
     sample_weight : array_like, (n,), optional
         Weights of the rows, all 1 by default.
     h : float, optional
-        The step of all parameters. By default that of `fastmlp.numdiff.step_size` for each, divided by s.
+        The step of all parameters. By default that of `fastmlp.numdiff.step_size` for each, divided by s:
+        the largest |input| of a weight, at least 1, and 1 for the other parameters.
     tolerance : float, optional
         The largest error that passes: by default 1e-6 for float64 networks and central differences, otherwise
         1e-4.
@@ -163,7 +182,7 @@ def gradcheck(
     Returns
     -------
     GradientCheck
-        True if it passed; ``str()`` shows it layer by layer.
+        True if it passed; ``str()`` shows it layer by layer, with what is `unchecked`.
 
     Raises
     ------
@@ -199,13 +218,16 @@ def gradcheck(
     if not np.isfinite(loss):
         raise ValueError(f"net must have a finite loss on X and y, got {loss}")
     analytic = analytic.astype(np.float64)
+    names = _names(net)
     twin = Twin(net, X, y, sample_weight)
     theta = net.parameters.astype(np.float64)
     inputs = twin.input_sizes(theta)
     steps = checked_steps(theta, step_size(theta, scheme) / inputs if h is None else h, scheme)
     numeric = gradient(twin.loss, theta, steps, scheme)
-    floors = _FLOOR * np.maximum(np.abs(numeric).max(), max(1.0, abs(loss)) * inputs)
-    errors = _relative_errors(analytic, numeric, floors)
+    floors = _array_floors(numeric, names)
+    of_loss, of_gradient = twin.rounding(theta, float(np.finfo(net.dtype).eps))
+    rounding = _SAFETY * (of_loss / steps + of_gradient)
+    errors = _relative_errors(analytic, numeric, floors, rounding, tolerance)
 
     at_kink = np.zeros(len(theta), np.bool_)
     suspects = np.flatnonzero((errors > tolerance) & np.isfinite(errors))
@@ -216,19 +238,34 @@ def gradcheck(
         for k in map(int, suspects):
             if kinks.crossed(theta, k, steps[k], scheme):
                 straight = kinks.straight_quotient(theta, k, small[k], scheme)
-                error = _relative_errors(analytic[k], straight, floors[k])
-                at_kink[k] = error <= max(tolerance, _ONE_SIDED)
-    return GradientCheck(scheme, tolerance, analytic, numeric, errors, at_kink, _names(net))
+                allowed, noise = max(tolerance, _ONE_SIDED), _SAFETY * (of_loss / small[k] + of_gradient[k])
+                error = _relative_errors(analytic[k], straight, floors[k], noise, allowed)
+                at_kink[k] = error <= allowed
+            elif h is None:
+                better = twin.extrapolated_quotient(theta, k, steps[k], scheme)
+                error = _relative_errors(analytic[k], better, floors[k], rounding[k], tolerance)
+                if error <= tolerance:
+                    numeric[k], errors[k] = better, error
+    return GradientCheck(scheme, tolerance, analytic, numeric, errors, at_kink, rounding, names)
 
 
-def _relative_errors(analytic: Any, numeric: Any, floors: Any) -> Any:
+def _relative_errors(analytic: Any, numeric: Any, floors: Any, rounding: Any, tolerance: float) -> Any:
+    """Return |a - n| beside the largest of |a|, |n| and the floor; what rounding explains passes."""
     sizes = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), floors)
-    known = np.isfinite(analytic)
     with np.errstate(invalid="ignore"):
-        return np.where(known, np.abs(analytic - numeric) / sizes, np.inf)
+        difference = np.abs(analytic - numeric)
+        sizes = np.where(difference <= rounding, np.maximum(sizes, rounding / tolerance), sizes)
+        return np.where(np.isfinite(analytic), difference / sizes, np.inf)
 
 
-def _names(net: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
+def _array_floors(numeric: Array, names: Names) -> Array:
+    """Return a share of the largest quotient of its array for each parameter."""
+    sizes = [int(np.prod(shape)) for _, shape in names]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    return np.repeat(_FLOOR * np.maximum.reduceat(np.abs(numeric), starts), sizes)
+
+
+def _names(net: Network) -> Names:
     layers = enumerate(zip(net.weights, net.biases, strict=True))
     names = [
         (f"{letter}{i}", array.shape) for i, pair in layers for letter, array in zip("Wb", pair, strict=True)

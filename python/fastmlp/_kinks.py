@@ -1,4 +1,4 @@
-"""The loss of a network in float64, as it is and with its kinks made straight."""
+"""The loss of a network in float64, as it is and with its kinks made straight, and its rounding."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ _ACTIVATIONS: dict[str, Slopes] = {
 
 _LOSSES = ("absolute_error", "quantile", "hinge", "huber")
 
+#: Losses whose slope towards the outputs does not depend on how large these are.
+_FLAT = ("absolute_error", "quantile", "hinge")
+
+_STRAIGHT = ("identity", "relu", "leaky_relu")  # f'' = 0
+_FUSED_LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "poisson")  # delta is a - y
+
 _LARGEST_INPUT = 1e6  # beyond it, a step would be lost beside its weight
 
 
@@ -49,6 +55,15 @@ class Twin:
         loss, _ = self._net._core.loss_and_gradient(*self._rows, self._threads)
         return float(loss)
 
+    def extrapolated_quotient(self, theta: Array, k: int, step: float, scheme: str) -> float:
+        """Return Richardson's extrapolation to h = 0 of the quotients of parameter k with h and 2 h."""
+        one, two = (self._quotient(theta, k, h, scheme) for h in (step, 2 * step))
+        return float(one + (one - two) / (3 if scheme == "central" else 1))
+
+    def _quotient(self, theta: Array, k: int, step: float, scheme: str) -> float:
+        above, below = map(self.loss, _ends(theta, k, step, scheme))
+        return float(quotient(above, below, step, scheme))
+
     def forward(self, theta: Array) -> tuple[float, list[Array], list[Array]]:
         """Return the loss, each layer's z, and each layer's inputs followed by the outputs."""
         self._net.parameters = theta
@@ -62,6 +77,66 @@ class Twin:
         for W, inputs in zip(self._net._views(sizes)[0], a, strict=False):
             W *= np.clip(np.abs(inputs).max(axis=0), 1, _LARGEST_INPUT)[:, None]
         return sizes
+
+    def rounding(self, theta: Array, eps: float) -> tuple[float, Array]:
+        """Return about how far float64 can be from the loss, and arithmetic of an eps from the gradient.
+
+        Each z, a and delta has an error of eps times the terms it is summed from and that of what these were
+        made of. Units of a layer err independently, so that squares add up; rows may not, if they are alike.
+        """
+        net = self._net
+        net.parameters = theta
+        loss, _, z, a, delta = net._core.trace(*self._rows)
+        W, b, _ = net._views(theta)
+        slopes = [_slopes(*layer) for layer in zip(delta, delta[1:], W[1:], strict=False)]
+        of_a, of_z = [np.zeros_like(a[0])], []
+        for layer, weights in enumerate(W):
+            of_z.append(_norm_product(np.hypot(of_a[-1], a[layer]), weights) + np.abs(b[layer]))
+            if layer < len(slopes):
+                at_kink = np.abs(z[layer]) <= 10 * eps * of_z[-1]  # may be on its other side
+                of_a.append(of_z[-1] * np.where(at_kink, 1, slopes[layer]) + np.abs(a[layer + 1]))
+        of_loss = max(1.0, abs(loss)) + float((np.abs(delta[-1]) * of_z[-1]).sum())
+
+        of_gradient = np.zeros_like(theta)
+        of_W, of_b, of_E = net._views(of_gradient)
+        of_delta = self._delta_rounding(a[-1], delta[-1], of_z[-1])
+        for layer in reversed(range(len(W))):
+            size = np.abs(delta[layer])
+            of_W[layer][:] = np.abs(a[layer]).T @ of_delta + of_a[layer].T @ size + net.l2 * np.abs(W[layer])
+            of_b[layer][:] = of_delta.sum(axis=0)
+            terms = _norm_product(delta[layer], W[layer].T)
+            of_delta = _norm_product(of_delta, W[layer].T) + terms
+            if layer:
+                curved = 0.0 if net.activations[layer - 1] in _STRAIGHT else 1.0
+                of_delta = of_delta * slopes[layer - 1] + curved * terms * (of_z[layer - 1] + 1)
+        for table, errors in zip(net._views(theta)[2], of_E, strict=True):
+            errors[:] = of_delta.sum(axis=0).max() + net.l2 * np.abs(table)
+        return float(np.finfo(np.float64).eps) * of_loss, eps * of_gradient
+
+    def _delta_rounding(self, outputs: Array, delta: Array, of_z: Array) -> Array:
+        """Return the errors of the outputs' delta in units of eps."""
+        net, values = self._net, self.targets.values
+        y = 1.0 if values is None else np.abs(values)
+        weights = np.ones(len(delta)) if self.weights is None else self.weights
+        share = (weights / weights.sum())[:, None]
+        loss = parse_loss(net.loss)[0]
+        if loss in _FUSED_LOSSES:
+            return np.asarray((np.abs(delta) + share * y) * (1 + of_z))
+        slope = 0.0 if loss in _FLAT else 1.0
+        curved = 0.0 if net.output_activation in _STRAIGHT else 1.0
+        return np.asarray(np.abs(delta) + share * of_z * (slope + curved * (np.abs(outputs) + y)))
+
+
+def _norm_product(left: Array, right: Array) -> Array:
+    """Return the root of the sum of the squares of the terms of ``left @ right``."""
+    largest = float(np.abs(left).max(initial=0)) or 1.0  # whose square may overflow
+    return np.asarray(largest * np.sqrt((left / largest) ** 2 @ right**2))
+
+
+def _slopes(delta: Array, above: Array, W: Array) -> Array:
+    """Return |f'(z)| of hidden units from ``delta = f'(z) * (above @ W.T)``; 1 where the latter is 0."""
+    upstream = above @ W.T
+    return np.asarray(np.abs(np.divide(delta, upstream, out=np.ones_like(delta), where=upstream != 0)))
 
 
 class _Kink(NamedTuple):
