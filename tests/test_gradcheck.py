@@ -323,6 +323,7 @@ def test_step_and_tolerance_may_be_given() -> None:
     [
         ({"scheme": "middle"}, ValueError, "scheme must be one of forward, backward, central; got 'middle'"),
         ({"h": 0}, ValueError, "h must be greater than 0, got 0"),
+        ({"h": 1e308}, ValueError, "h must leave the loss finite, got (nan|inf)"),
         ({"h": "a"}, TypeError, "h must be a number, got 'a'"),
         ({"h": 1e-30}, ValueError, "h must be large enough to change x"),
         ({"tolerance": -1.0}, ValueError, "tolerance must be greater than 0, got -1.0"),

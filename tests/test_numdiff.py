@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -113,10 +114,32 @@ def test_jacobians_have_the_shapes_of_outputs_and_inputs(
 
 
 def test_the_gradient_costs_one_or_two_calls_an_element() -> None:
-    for scheme, calls in {"forward": 11, "backward": 11, "central": 21}.items():
-        seen = []
-        numdiff.gradient(lambda x, seen=seen: seen.append(1) or 0.0, np.ones(10), scheme=scheme)
-        assert len(seen) == calls  # one more than the quotients need, to see what f returns at x
+    for scheme, calls in {"forward": 11, "backward": 11, "central": 20}.items():
+        for call in (numdiff.gradient, numdiff.jacobian):
+            seen = []
+            call(lambda x, seen=seen: seen.append(1) or 0.0, np.ones(10), scheme=scheme)
+            assert len(seen) == calls
+
+
+@pytest.mark.parametrize("call", [numdiff.derivative, numdiff.gradient, numdiff.jacobian])
+def test_central_quotients_do_not_ask_for_f_at_x(call: Any) -> None:
+    assert call(lambda x: math.sin(x) / float(x), 0.0) == 0.0
+    with pytest.raises(ZeroDivisionError):
+        call(lambda x: math.sin(x) / float(x), 0.0, scheme="forward")
+
+
+@pytest.mark.parametrize("call", [numdiff.derivative, numdiff.gradient, numdiff.jacobian])
+@pytest.mark.parametrize(
+    ("x", "coarse"),
+    [(3.0, np.float16), (3.0, np.float32), (np.float32(3), np.float16)],
+)
+def test_f_may_not_be_coarser_than_x_unless_h_is_set(call: Any, x: Any, coarse: Any) -> None:
+    kind, of_x = np.dtype(coarse).name, np.asarray(x).dtype.name
+    with pytest.raises(TypeError, match=f"f must compute in x's dtype {of_x}, got dtype {kind}.*or set h"):
+        call(lambda x: coarse(x) ** 2, x)
+    assert call(lambda x: coarse(x) ** 2, x, h=0.25) == pytest.approx(6)
+    assert call(lambda x: float(x) ** 2, np.float32(x)) == pytest.approx(6, rel=1e-3)
+    assert call(lambda x: np.longdouble(x) ** 2, x) == pytest.approx(6, rel=1e-3)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -277,6 +300,34 @@ def test_schemes_are_named(call: Any) -> None:
         call(np.sum, 1.0, scheme="middle")
     with pytest.raises(TypeError, match="scheme must be one of forward, backward, central; got 2"):
         call(np.sum, 1.0, scheme=2)
+
+
+@pytest.mark.parametrize("call", [numdiff.derivative, numdiff.gradient, numdiff.jacobian])
+def test_quotients_that_overflow_name_h(call: Any) -> None:
+    with pytest.raises(ValueError, match=r"h must leave the quotient of f finite, got h = 1.7e\+308"):
+        call(lambda x: x, 0.0, h=1.7e308)
+    with pytest.raises(ValueError, match=r"x must leave x \+ h finite.* at x = 1.797\d*e\+308"):
+        call(lambda x: x, sys.float_info.max)
+
+
+def test_messages_stay_short_for_long_x() -> None:
+    for x in (10**400, -(10**5000)):  # Python does not even print the latter
+        with pytest.raises(ValueError, match="x must be finite, got an integer too large for float64"):
+            numdiff.derivative(lambda x: x, x)
+    assert numdiff.derivative(lambda x: x, 10**20) == 1.0
+    with pytest.raises(TypeError, match=r"x must be real.*, got '1{59}$"):
+        numdiff.derivative(lambda x: x, "1" * 500)
+
+
+def test_f_must_return_rows_of_equal_length() -> None:
+    with pytest.raises(ValueError, match=r"f must return a number or a rectangular array, got \[1, \[2\]\]"):
+        numdiff.jacobian(lambda x: [1, [2]], [1.0])
+
+
+@pytest.mark.parametrize("f", [3, None])
+def test_the_complex_step_needs_a_function_too(f: Any) -> None:
+    with pytest.raises(TypeError, match=f"^f must be callable, got {f}$"):
+        numdiff.complex_step(f, 1.0)
 
 
 def test_errors_of_f_come_through() -> None:

@@ -93,6 +93,21 @@ def test_schemes_that_are_exact_have_no_order() -> None:
     assert table.orders["forward"] == pytest.approx(1, abs=0.05)
 
 
+def test_errors_that_do_not_fall_have_no_order() -> None:
+    for f, x, exact in [(abs, 0.0, 0.0), (lambda x: x, 1.0, 1.0), (np.sin, 1.0, 0.0), (np.sign, 0.0, 0.0)]:
+        orders = list(numdiff.convergence(f, x, exact).orders.values())
+        assert all(math.isnan(order) or order > 0 for order in orders)
+    assert math.isnan(numdiff.convergence(abs, 0.0, 0.0).orders["central"])
+
+
+def test_errors_of_zero_lie_at_the_bottom_of_the_axes() -> None:
+    axes = numdiff.convergence(abs, 0.0, 0.0).plot()
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert set(lines["central"].get_ydata()) == {axes.get_ylim()[0]}
+    assert set(lines["forward"].get_ydata()) == {1.0}
+    assert axes.get_ylim()[0] < 1.0
+
+
 def test_float32_has_its_own_rounding() -> None:
     single, double = (numdiff.convergence(np.sin, x, np.cos) for x in (np.float32(1), 1.0))
     assert single["central"].min() > 1e-7 > 1e-10 > double["central"].min()

@@ -50,9 +50,11 @@ class Twin:
         self._threads = _threads.resolve(None)
 
     def loss(self, theta: Array) -> float:
-        """Return the loss with the parameters theta."""
+        """Return the loss with the parameters theta, which lie a step beside those of the network."""
         self._net.parameters = theta
         loss, _ = self._net._core.loss_and_gradient(*self._rows, self._threads)
+        if not np.isfinite(loss):
+            raise ValueError(f"h must leave the loss finite, got {loss} a step beside net's parameters")
         return float(loss)
 
     def extrapolated_quotient(self, theta: Array, k: int, step: float, scheme: str) -> float:

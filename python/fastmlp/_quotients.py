@@ -19,9 +19,14 @@ SCHEMES = {"forward": (1, 0), "backward": (0, 1), "central": (1, 1)}
 
 def as_point(x: Any) -> Array:
     """Return a copy of x as float32 or float64."""
+    if isinstance(x, int) and not isinstance(x, bool):  # NumPy's integers end at 2**64
+        try:
+            x = float(x)
+        except OverflowError:
+            raise ValueError("x must be finite, got an integer too large for float64") from None
     array = as_array("x", x)
     if array.dtype.kind not in "iuf":
-        given = repr(x) if array.ndim == 0 else f"dtype {array.dtype}"
+        given = f"{x!r:.60}" if array.ndim == 0 else f"dtype {array.dtype}"
         raise TypeError(f"x must be real, a number or an array of numbers, got {given}")
     point = np.array(array, np.float32 if array.dtype == np.float32 else np.float64)
     if not np.isfinite(point).all():
@@ -41,6 +46,9 @@ def checked_steps(point: Array, h: Any, scheme: str) -> Array:
         # Rounded away from 0, where floating-point numbers lie wider.
         steps = np.asarray((size + wanted.astype(point.dtype)) - size)
     if not np.isfinite(steps).all():
+        if h is None:
+            at = float(point[~np.isfinite(steps)].flat[0])
+            raise ValueError(f"x must leave x + h finite, which the default h does not at x = {at!r}")
         raise ValueError(f"h must leave x + h and x - h finite, got h = {h!r}")
     if (steps == 0).any():
         at = float(point[steps == 0].flat[0])
@@ -69,11 +77,16 @@ def moved(point: Array, count: int, steps: Any) -> Array:
 
 def quotient(above: Any, below: Any, h: Any, scheme: str) -> Any:
     """Return the slope between the two points of a scheme."""
-    return (above - below) / (sum(SCHEMES[scheme]) * h)
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = (above - below) / (sum(SCHEMES[scheme]) * h)
+    if not np.isfinite(slope).all():
+        raise ValueError(f"h must leave the quotient of f finite, got h = {np.max(h)}; another h may do")
+    return slope
 
 
 def imaginary_quotient(f: Function, point: Array, h: float) -> Any:
     """Return Im f(x + ih) / h."""
+    check_callable(f, "f")
     try:  # a number goes as Python's complex: float() refuses that, and takes NumPy's with a warning
         value = _called(
             f, point + point.dtype.type(h) * np.complex64(1j) if point.ndim else complex(point, h)
@@ -90,21 +103,37 @@ def imaginary_quotient(f: Function, point: Array, h: float) -> Any:
     return _checked_value(value, point, point.shape, "f").imag / h
 
 
-def value_at(f: Function, x: Array, shape: tuple[int, ...] | None, name: str = "f") -> Array:
+def value_at(
+    f: Function, x: Array, shape: tuple[int, ...] | None, name: str = "f", *, as_fine_as_x: bool = False
+) -> Array:
     """Return f(x) as finite real numbers of a shape; None: of any."""
+    check_callable(f, name)
     value = _called(f, x if x.ndim else x[()], name)
     if value.dtype.kind not in "iuf":
         raise TypeError(f"{name} must return real numbers, got dtype {value.dtype}")
     if value.dtype.kind != "f":
         value = value.astype(np.float64)
+    if as_fine_as_x and value.dtype.itemsize < x.dtype.itemsize:
+        raise TypeError(
+            f"{name} must compute in x's dtype {x.dtype}, got dtype {value.dtype}, whose rounding is too "
+            "coarse for the default h: let it compute in float64, or set h"
+        )
     return _checked_value(value, x, shape, name)
+
+
+def check_callable(f: Any, name: str) -> None:
+    """Refuse what cannot be called."""
+    if not callable(f):
+        raise TypeError(f"{name} must be callable, got {f!r:.60}")
 
 
 def _called(f: Function, x: Any, name: str = "f") -> Array:
     """Return a copy of f(x), as f may keep and change what it returns."""
-    if not callable(f):
-        raise TypeError(f"{name} must be callable, got {f!r}")
-    return np.array(f(x))
+    value = f(x)
+    try:
+        return np.array(value)
+    except ValueError:
+        raise ValueError(f"{name} must return a number or a rectangular array, got {value!r:.60}") from None
 
 
 def _checked_value(value: Array, x: Any, shape: tuple[int, ...] | None, name: str) -> Array:

@@ -61,8 +61,10 @@ def derivative(f: Function, x: Any, h: Any = None, scheme: str = "central") -> A
     Raises
     ------
     TypeError, ValueError
-        If f is not callable or returns anything else than finite real numbers, one an element; if x is not
-        finite and real; if h is not greater than 0, or so small that x + h is x.
+        If f is not callable or returns anything else than finite real numbers, one an element; if they are
+        of lower precision than x, as of a float32 model for a float64 x, and no h is set for it; if x is not
+        finite and real; if h is not greater than 0, so small that x + h is x, or so large that the quotient
+        overflows.
 
     References
     ----------
@@ -80,15 +82,17 @@ def derivative(f: Function, x: Any, h: Any = None, scheme: str = "central") -> A
     point = as_point(x)
     up, down = SCHEMES[choice("scheme", scheme, SCHEMES)]
     steps = checked_steps(point, h, scheme)
-    above = value_at(f, moved(point, up, steps), point.shape)
-    below = value_at(f, moved(point, -down, steps), point.shape)
+    above, below = (
+        value_at(f, moved(point, count, steps), point.shape, as_fine_as_x=h is None) for count in (up, -down)
+    )
     return like_point(point, quotient(above, below, steps, scheme))
 
 
 def gradient(f: Function, x: Any, h: Any = None, scheme: str = "central") -> Any:
     """Return the slopes of a function of an array towards each of its elements, ``df/dx_i``.
 
-    Each is a quotient as in `derivative`. That takes 2 calls of f an element for "central", 1 for the others.
+    Each is a quotient as in `derivative`. For n elements that takes 2 n calls of f for "central", n + 1 calls
+    for the others.
 
     Parameters
     ----------
@@ -122,6 +126,8 @@ def gradient(f: Function, x: Any, h: Any = None, scheme: str = "central") -> Any
 
 def jacobian(f: Function, x: Any, h: Any = None, scheme: str = "central") -> Any:
     """Return the slopes of each output of a function towards each of its inputs, ``df_j/dx_i``.
+
+    Each is a quotient as in `derivative`, with as many calls of f as in `gradient`.
 
     Parameters
     ----------
@@ -243,7 +249,7 @@ class Convergence(Records):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the errors against h on logarithmic axes, with O(h), O(h^2) and the rounding error.
 
-        A circle marks the best h of each scheme. An error of 0 is drawn with the smallest other one. The
+        A circle marks the best h of each scheme. An error of 0 is drawn at the bottom of the axes. The
         legend is right of the axes: ``layout="constrained"`` leaves room for it in a figure of your own.
 
         Parameters
@@ -265,11 +271,14 @@ class Convergence(Records):
         shown = np.array([self[scheme] for scheme in schemes])
         positive = shown[np.isfinite(shown) & (shown > 0)]
         low, high = (positive.min(), positive.max()) if len(positive) else (1e-16, 1.0)
+        ax.set(xscale="log", yscale="log", xlabel="step h", ylabel="absolute error of the derivative")
+        ax.set_ylim(low / 10, high * 10)
         for scheme, marker in zip(schemes, "^vsD", strict=False):
-            errors = np.maximum(self[scheme], low)
-            (line,) = ax.plot(h, errors, marker=marker, markersize=4, label=scheme.replace("_", " "))
-            at = h == self.best[scheme]
-            ax.plot(h[at], errors[at], "o", color=line.get_color(), markersize=10, fillstyle="none")
+            errors = np.where(self[scheme] == 0, low / 10, self[scheme])
+            name, at = scheme.replace("_", " "), h == self.best[scheme]
+            (line,) = ax.plot(h, errors, marker=marker, markersize=4, label=name, clip_on=False)
+            (circle,) = ax.plot(h[at], errors[at], "o", color=line.get_color(), clip_on=False)
+            circle.set(markersize=10, fillstyle="none")
         for scheme, power, dashes in (("forward", 1, "--"), ("central", 2, "-.")):
             error = self[scheme][h == 0.01][0]
             if error > 0:
@@ -277,8 +286,6 @@ class Convergence(Records):
                 ax.plot(h, error * (h / 0.01) ** power, dashes, color="0.5", linewidth=1, label=label)
         if self.rounding > 0:
             ax.plot(h, self.rounding / h, ":", color="0.5", linewidth=1.5, label="rounding error")
-        ax.set(xscale="log", yscale="log", xlabel="step h", ylabel="absolute error of the derivative")
-        ax.set_ylim(low / 10, high * 10)
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
         return ax
 
@@ -334,7 +341,7 @@ def convergence(f: Function, x: Any, exact: Any) -> Convergence:
         pass  # f is a function of real numbers only
     steps = [10.0**-k for k in range(17)]
     rows = [(h, *(_error(at_step, h, slope) for at_step in quotients.values())) for h in steps]
-    eps = float(np.finfo(point.dtype).eps)
+    eps = float(max(np.finfo(dtype).eps for dtype in (point.dtype, at_x.dtype)))
     rounding = eps * max(abs(float(at_x)), abs(float(point) * slope))
     return Convergence(("h", *quotients), rows, rounding)
 
@@ -362,27 +369,35 @@ def _order_and_best(h: Array, errors: Array) -> tuple[float, float]:
     if not len(h):
         return float("nan"), float("nan")
     end = int(np.argmax(errors <= 10 * errors.min()))  # the first row that is near the best
-    falling = errors[: end + 1]
-    falling = falling[falling > 0]
-    order = float(np.median(-np.diff(np.log10(falling)))) if len(falling) > 1 else float("nan")
+    until = errors[: end + 1]
+    slopes = -np.diff(np.log10(until[until > 0]))
+    falling = slopes[slopes > 0]
+    order = float(np.median(falling)) if len(falling) else float("nan")
     return order, float(h[errors.argmin()])
 
 
 def _jacobian(f: Function, x: Any, h: Any, scheme: str, shape: tuple[int, ...] | None = None) -> Any:
-    """Return the slopes of outputs of a shape; None: of the shape that f(x) has."""
+    """Return the slopes of outputs of a shape; None: of the shape of f's first value."""
     point = as_point(x)
     choice("scheme", scheme, SCHEMES)
     steps = checked_steps(point, h, scheme)
-    here = value_at(f, point.copy(), shape)
+    up, down = SCHEMES[scheme]
+
+    def value(there: Array) -> Array:
+        nonlocal shape
+        result = value_at(f, there, shape, as_fine_as_x=h is None)
+        shape = result.shape
+        return result
+
+    here = None if up and down and point.size else value(point.copy())
 
     def beside(index: tuple[int, ...], count: int) -> Array:
-        if count == 0:
+        if count == 0 and here is not None:
             return here
         there = point.copy()
         there[index] = moved(point[index], count, steps[index])
-        return value_at(f, there, here.shape)
+        return value(there)
 
-    up, down = SCHEMES[scheme]
     columns = [quotient(beside(i, up), beside(i, -down), steps[i], scheme) for i in np.ndindex(point.shape)]
     slopes = np.stack(columns, axis=-1) if columns else np.empty(0)
-    return like_point(point, slopes.reshape(here.shape + point.shape))
+    return like_point(point, slopes.reshape((shape or ()) + point.shape))
