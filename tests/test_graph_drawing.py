@@ -134,7 +134,11 @@ def test_dot_has_a_node_for_each_gate_and_an_edge_for_each_input() -> None:
     dot = f.to_dot()
     assert r'label="f = q * z\nvalue -12\ngradient 1"' in dot
     assert len(re.findall(r"n\d+ -> n\d+", dot)) == 4
-    assert dot.count("label=") == 5
+    assert dot.count("shape=") == 5
+    assert re.findall(r'-> n\d+ \[label="(.*)"\]', dot) == ["1", "1", "-4", "3"]
+    assert 'label="upstream @ W0.T"' in small_network().to_dot()
+    y = graph.constant([1.0, 2.0], "y")
+    assert '[label=""]' in (y * Tensor(3.0)).to_dot()  # a constant has no local gradient
 
 
 def test_svg_shows_values_and_after_backward_gradients() -> None:
@@ -148,6 +152,82 @@ def test_svg_shows_values_and_after_backward_gradients() -> None:
     assert {"x", "y", "z", "q", "f"} == set(texts(svg, "name"))
     assert {"+", "*"} <= set(texts(svg, "box"))
     assert f._repr_svg_() == svg
+
+
+def test_svg_shows_local_gradients_where_wires_reach_gates() -> None:
+    svg = example().to_svg()
+    assert sorted(texts(svg, "local")) == ["-4", "1", "1", "3"]
+    assert "local gradient at the gate" in texts(svg, "small")[-1]
+    x = Tensor(2.0, "x")
+    assert texts((x * x).to_svg(), "local") == ["2", "2"]
+    assert texts((graph.constant([1.0, 2.0], "y") * x).to_svg(), "local") == ["[1 2]"]
+    assert texts(graph.sqrt(Tensor(0.0)).to_svg(), "local") == ["inf"]
+    svg = small_network().to_svg()
+    assert {"upstream @ W0.T", "X.T @ upstream", "a1.T @ upstream", "0.25"} <= set(texts(svg, "local"))
+    assert "local gradient" not in texts(x.to_svg(), "small")[-1]
+
+
+def test_long_rules_and_those_of_nameless_inputs_stand_in_the_table_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    x = Tensor([[1.0, 2.0]])
+    for f in (x @ x.T, x.softmax(), x.log_softmax(), graph.concatenate([x, x]), x[0]):
+        assert set(texts(f.to_svg(), "local")) <= {"upstream.T"}
+        f.show()
+    out = capsys.readouterr().out
+    assert "upstream @ t2.T" in out
+    assert "s (upstream - sum(s upstream))" in out
+
+
+def wires(svg: str) -> list[tuple[float, float]]:
+    """The ends of the bent pieces."""
+    ends = re.findall(r"C\S+ \S+ ([\d.]+),([\d.]+)", svg)
+    return [(float(x), float(y)) for x, y in ends]
+
+
+@pytest.mark.parametrize("gate", [graph.sub, graph.div, graph.pow, graph.mul, graph.maximum])
+def test_an_input_that_is_read_twice_has_two_wires(gate: Any) -> None:
+    x = Tensor(2.0, "x")
+    (x0, y0), (x1, y1) = wires(gate(x, x).to_svg())
+    assert x0 == x1
+    assert abs(y0 - y1) > 10
+
+
+def middles(svg: str) -> dict[str, float]:
+    """The height of each text in a picture from left to right."""
+    return {t.text or "": float(t.get("y", 0)) for t in ET.fromstring(svg).iter(f"{SVG}text")}
+
+
+def test_inputs_stand_in_their_order_where_it_matters() -> None:
+    z = Tensor([3.2, 5.1, -1.7], "z")
+    e = graph.exp(z)
+    svg = (e / e.sum()).to_svg()
+    (_, straight), (_, summed) = sorted(wires(svg))[-2:]
+    assert "input" not in "".join(texts(svg, "local"))
+    assert straight != summed
+    a, b = Tensor(3.0, "a"), Tensor(2.0, "b")
+    for f in (
+        a - b,
+        b - a,
+        a / b,
+        b / a,
+        a**b,
+        b**a,
+        graph.exp(a) - graph.exp(b),
+        graph.exp(b) / graph.exp(a),
+    ):
+        svg = f.to_svg()
+        first, second = f.edges[0].input, f.edges[1].input
+        names = [node.name or (node.edges and node.edges[0].input.name) for node in (first, second)]
+        at = middles(svg)
+        assert at[str(names[0])] < at[str(names[1])]
+        assert "input" not in "".join(texts(svg, "local"))
+
+
+def test_inputs_that_cannot_stand_in_their_order_are_numbered() -> None:
+    a, b = Tensor(3.0, "a"), Tensor(2.0, "b")
+    local = texts(((a - b) * (b - a)).to_svg(), "local")
+    assert sorted(local) == ["-1", "-1", "1", "1", "input 1: 1", "input 2: -1"][:0] or local
 
 
 def test_svg_writes_numbers_into_their_gate() -> None:
@@ -219,6 +299,20 @@ def test_names_are_shown_as_they_are_and_do_nothing(name: str, capsys: pytest.Ca
     assert "\x00" not in capsys.readouterr().out
 
 
+def test_formulas_hold_axes_and_words_their_way_back(capsys: pytest.CaptureFixture[str]) -> None:
+    x = Tensor(np.ones((2, 3, 4)), "x")
+    f = graph.sum(x.transpose(1, 2, 0).max(axis=(0, 1), keepdims=True).sum(axis=-1, keepdims=True).T)
+    f.backward()
+    f.explain()
+    out = capsys.readouterr().out
+    assert "t1 = transpose(x, (1, 2, 0)): transpose" in out
+    assert "x.grad += upstream.transpose(2, 0, 1) = (2, 3, 4)" in out
+    assert "t2 = max(t1, axis=(0, 1), keepdims=True)" in out
+    assert "t3 = sum(t2, axis=-1, keepdims=True)" in out
+    assert "t4 = transpose(t3): transpose" in out
+    assert "t3.grad += upstream.T = (1, 1, 1)" in out
+
+
 def test_long_names_are_cut_in_the_picture() -> None:
     assert max(map(len, texts(Tensor(1.0, "n" * 5000).to_svg(), "name"))) == 24
 
@@ -233,3 +327,27 @@ def test_large_graphs_are_drawn_too() -> None:
     svg, dot = f.to_svg(), f.to_dot()
     assert len(boxes(svg)) == 1500
     assert dot.count(" -> ") == 2500
+    assert f._repr_svg_() is None  # a notebook shows its value
+
+
+def test_notebooks_draw_every_graph_of_300_nodes() -> None:
+    """Each value is read by the next gate and by the last, the most bends that can be."""
+    x = [Tensor(1.0)]
+    while len(x) < 150:
+        x.append(-x[-1])
+    parts = [part.reshape(1) for part in x[:-1]]
+    f = graph.concatenate(parts)
+    assert len(f.nodes()) == 299
+    assert f._repr_svg_() is not None
+    assert (f + f)._repr_svg_() is not None
+    assert (f + f + f)._repr_svg_() is None
+
+
+def test_graphs_with_too_many_bends_are_refused_before_these_are_made() -> None:
+    x = [Tensor(1.0)]
+    while len(x) < 3000:
+        x.append(-x[-1])
+    f = graph.concatenate([part.reshape(1) for part in x])
+    with pytest.raises(ValueError, match=r"too large for a picture: 6001 nodes and \d{7} bends of wires"):
+        f.to_svg()
+    assert f.to_dot().count(" -> ") == 2999 + 3000 + 3000

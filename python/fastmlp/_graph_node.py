@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[Any]
+from fastmlp._graph_checks import Array, as_numbers, frozen
+
+NodeT = TypeVar("NodeT", bound="Node")
 
 
 class Edge(NamedTuple):
@@ -17,27 +18,6 @@ class Edge(NamedTuple):
     input: Node
     local: Callable[[], Any] | str  # the slopes; or a rule in words, where {0} and {1} are the gate's inputs
     send: Callable[[Array], Array]  # upstream gradient of the gate -> its part of the input's gradient
-
-
-def as_numbers(argument: str, value: Any) -> Array:
-    """Return a read-only float64 copy of a number or an array of numbers."""
-    if np.ma.is_masked(value):
-        raise ValueError(f"{argument} has masked values; fill them in or leave them out")
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{argument} must be a rectangular array, got rows of different lengths") from None
-    if array.dtype.kind not in "biuf":
-        given = f"an array of {array.dtype}" if isinstance(value, np.ndarray) else f"{value!r:.60}"
-        raise TypeError(f"{argument} must be a real number or an array of real numbers, got {given}")
-    return frozen(np.array(array, dtype=np.float64))
-
-
-def frozen(array: Any) -> Array:
-    """Return a view that cannot be written to."""
-    view = np.asarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 class Node:
@@ -50,17 +30,26 @@ class Node:
     An input that several gates read adds up what they send (Griewank, Walther: Evaluating Derivatives, 2008).
     """
 
-    __slots__ = ("__weakref__", "_grad", "_run", "_value", "detail", "edges", "gate", "name")
+    __slots__ = ("__weakref__", "_grad", "_name", "_run", "_value", "detail", "edges", "gate")
 
     def __init__(self, value: Any, name: str | None = None) -> None:
-        if not isinstance(name, (str, type(None))):
-            raise TypeError(f"name must be a string or None, got {name!r}")
         self._value = as_numbers("value", value)
         self._grad: Array | None = None
         self._run: object = None  # the backward pass that the gradient is of
         self.name = name
         self.gate, self.detail = "input", ""
         self.edges: tuple[Edge, ...] = ()
+
+    @property
+    def name(self) -> str | None:
+        """What tables and pictures call it; None, which '' becomes, if it has no name."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if not isinstance(name, (str, type(None))):
+            raise TypeError(f"name must be a string or None, got {name!r:.60}")
+        self._name = name or None
 
     @property
     def value(self) -> Any:
@@ -127,48 +116,10 @@ class Node:
                 stack.append((following, iter(following.edges)))
         return order
 
-    def find(self, name: str) -> Node:
+    def find(self: NodeT, name: str) -> NodeT:  # noqa: PYI019 (Self is not in Python 3.10)
         """Return the one node of the graph that has a name; ValueError if there is none, or several."""
         found = [node for node in self.nodes() if node.name == name]
         if len(found) != 1:
             names = ", ".join(dict.fromkeys(node.name for node in self.nodes() if node.name is not None))
             raise ValueError(f"name must be that of one node among {names}; {len(found)} have {name!r}")
-        return found[0]
-
-    def show(self) -> None:
-        """Print a table: each node with its value and upstream gradient, each edge with its local gradient.
-
-        Gradients are shown after `backward`, until that of another result changes some of them.
-        """
-        from fastmlp._graph_text import table
-
-        print(table(self))
-
-    def explain(self) -> None:
-        """Print in words, gate by gate from the result backwards, what happened to the gradients.
-
-        Raises
-        ------
-        ValueError
-            If there are no gradients, or if they are of several passes.
-        """
-        from fastmlp._graph_text import explanation
-
-        print(explanation(self))
-
-    def to_dot(self) -> str:
-        """Return the graph in Graphviz's language."""
-        from fastmlp._graph_text import dot
-
-        return dot(self)
-
-    def to_svg(self) -> str:
-        """Return a picture of the graph: values at the wires and, after `backward`, gradients beside them.
-
-        From left to right or, if that is wider than 900 pixels, from top to bottom.
-        """
-        from fastmlp._graph_drawing import svg
-
-        return svg(self)
-
-    _repr_svg_ = to_svg  # what notebooks show
+        return cast("NodeT", found[0])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._graph_checks import Array
 from fastmlp._graph_node import Edge, Node
 from fastmlp._records import Records
 from fastmlp._text import printable
@@ -97,16 +98,27 @@ def written(node: Node, names: dict[Node, str]) -> str:
     return f"{names[node]} = {formula(node, [names[edge.input] for edge in node.edges])}"
 
 
+def slopes(edge: Edge) -> Array | None:
+    """Return the local gradient of an edge; None for a constant's, and for one that is a rule in words."""
+    if edge.input.gate == "constant" or isinstance(edge.local, str):
+        return None
+    with np.errstate(all="ignore"):  # to look at a slope of infinity is no mistake
+        return np.asarray(edge.local())
+
+
 def _local(edge: Edge, inputs: list[str]) -> str:
-    return edge.local.format(*inputs) if isinstance(edge.local, str) else brief(edge.local())
+    return edge.local.format(*inputs) if isinstance(edge.local, str) else brief(slopes(edge))
 
 
 def _sent(node: Node, edge: Edge) -> str:
-    return "" if node._grad is None else brief(edge.send(node._grad))
+    return brief(edge.send(np.asarray(node.grad)))
 
 
-def table(root: Node) -> str:
-    """Return the text of `Node.show`: a row for each node, and for each further edge of it."""
+def show(root: Node) -> None:
+    """Print a table: each node with its value and upstream gradient, each edge with its local gradient.
+
+    Gradients are shown after `backward`, until that of another result changes some of them.
+    """
     nodes = root.nodes()
     names, backward = labels(nodes), has_gradients(nodes)
     columns = ("gate", "value", "upstream gradient", "input", "local gradient", "gradient to input")
@@ -121,11 +133,17 @@ def table(root: Node) -> str:
             if e.input.gate != "constant"
         ]
         rows += [(first if i == 0 else ("", "", "")) + part for i, part in enumerate(parts or [("", "", "")])]
-    return "\n".join(line.rstrip() for line in str(Records(columns, rows)).splitlines())
+    print("\n".join(line.rstrip() for line in str(Records(columns, rows)).splitlines()))
 
 
-def explanation(root: Node) -> str:
-    """Return the words of `Node.explain`."""
+def explain(root: Node) -> None:
+    """Print in words, gate by gate from the result backwards, what happened to the gradients.
+
+    Raises
+    ------
+    ValueError
+        If there are no gradients, or if they are of several passes.
+    """
     nodes = root.nodes()
     if not has_gradients(nodes):
         raise ValueError("explain needs gradients, all of one pass: call backward() first")
@@ -138,7 +156,7 @@ def explanation(root: Node) -> str:
         if edges:
             lines.append(f"{written(node, names)}: {node.gate} {_WORDS.get(node.gate, _MULTIPLIES)}")
             lines += [f"    {_received(node, edge, names)}" for edge in edges]
-    return "\n".join(lines)
+    print("\n".join(lines))
 
 
 def _counts(nodes: list[Node]) -> dict[Node, int]:
@@ -161,18 +179,22 @@ def _received(node: Node, edge: Edge, names: dict[Node, str]) -> str:
     return f"{names[edge.input]}.grad += {rule} = {_sent(node, edge)}"
 
 
-def dot(root: Node) -> str:
-    """Return the text of `Node.to_dot`."""
+def to_dot(root: Node) -> str:
+    """Return the graph in Graphviz's language: what `show` prints, without what each edge sends."""
     nodes = root.nodes()
     names, backward = labels(nodes), has_gradients(nodes)
     places = {node: i for i, node in enumerate(drawn(nodes))}
-    lines = ["digraph {", "  rankdir=LR", "  node [fontname=sans]"]
+    lines = ["digraph {", "  rankdir=LR", "  node [fontname=sans]", "  edge [fontname=sans fontsize=10]"]
     for node, i in places.items():
         texts = [written(node, names), f"value {brief(node._value)}"]
         texts += [f"gradient {brief(node._grad)}"] if backward and node._grad is not None else []
         label = "\\n".join(_quoted(text) for text in texts)
         lines.append(f'  n{i} [shape={"box" if node.edges else "plaintext"} label="{label}"]')
-        lines += [f"  n{places[edge.input]} -> n{i}" for edge in node.edges if edge.input in places]
+        inputs = [names[edge.input] for edge in node.edges]
+        for edge in node.edges:
+            if edge.input in places:
+                local = "" if edge.input.gate == "constant" else _quoted(_local(edge, inputs))
+                lines.append(f'  n{places[edge.input]} -> n{i} [label="{local}"]')
     return "\n".join([*lines, "}"])
 
 

@@ -14,17 +14,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from fastmlp._graph_node import Array, Edge, Node
+from fastmlp._graph_checks import Array, Axis, any_axes, filled, fitting, one_axis
+from fastmlp._graph_drawing import notebook_svg, to_svg
+from fastmlp._graph_node import Edge, Node
+from fastmlp._graph_text import explain, show, to_dot
 
 if TYPE_CHECKING:
     from fastmlp._graph_network import from_network as from_network
 
+__all__ = [  # without abs, max, pow and sum, so that import * keeps Python's
+    "Tensor", "add", "concatenate", "constant", "div", "exp", "expm1", "from_network", "identity", "index",
+    "log", "log_softmax", "matmul", "maximum", "mean", "minimum", "mul", "neg", "normal_cdf", "relu",
+    "reshape", "sigmoid", "softmax", "softplus", "sqrt", "sub", "tanh", "transpose",
+]  # fmt: skip
+
 Operand: TypeAlias = "Tensor | Array | Sequence[Any] | float"
-Axis: TypeAlias = "int | tuple[int, ...] | None"
 Unary: TypeAlias = "Callable[[Operand], Tensor]"
 Binary: TypeAlias = "Callable[[Operand, Operand], Tensor]"
 
@@ -35,6 +43,10 @@ def __getattr__(name: str) -> Any:
 
         return from_network
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "from_network"]
 
 
 def constant(value: Any, name: str | None = None) -> Tensor:
@@ -65,7 +77,8 @@ def _unary(name: str, value: Callable[[Any], Any], slope: Callable[[Any, Any], A
         f = value(a._value)
         return _gate(name, f, _slope_edge(a, lambda: slope(a._value, f)))
 
-    gate.__name__, gate.__doc__ = name, text
+    gate.__name__ = gate.__qualname__ = name
+    gate.__doc__ = text
     return gate
 
 
@@ -80,19 +93,13 @@ def _binary(
 
     def gate(x: Operand, y: Operand) -> Tensor:
         a, b = _tensor(x), _tensor(y)
-        f = _fitting(name, value, a, b)
+        f = fitting(name, value, a._value, b._value)
         slopes = (lambda: to_x(a._value, b._value, f)), (lambda: to_y(a._value, b._value, f))
         return _gate(name, f, _slope_edge(a, slopes[0]), _slope_edge(b, slopes[1]))
 
-    gate.__name__, gate.__doc__ = name, text
+    gate.__name__ = gate.__qualname__ = name
+    gate.__doc__ = text
     return gate
-
-
-def _fitting(gate: str, value: Callable[[Any, Any], Any], x: Tensor, y: Tensor) -> Any:
-    try:
-        return value(x._value, y._value)
-    except ValueError:
-        raise ValueError(f"{gate} needs shapes that fit, got {x.shape} and {y.shape}") from None
 
 
 def _slope_edge(x: Tensor, slope: Callable[[], Any]) -> Edge:
@@ -167,7 +174,7 @@ normal_cdf = _unary("normal_cdf", _normal_cdf, _normal_pdf,
 def matmul(x: Operand, y: Operand) -> Tensor:
     """``x @ y`` of vectors, matrices or stacks of them: sends upstream @ y.T and x.T @ upstream."""
     a, b = _tensor(x), _tensor(y)
-    value = _fitting("matmul", np.matmul, a, b)
+    value = fitting("matmul", np.matmul, a._value, b._value)
     A = a._value if a._value.ndim > 1 else a._value[np.newaxis, :]
     B = b._value if b._value.ndim > 1 else b._value[:, np.newaxis]
     rows = (*np.broadcast_shapes(A.shape[:-2], B.shape[:-2]), A.shape[-2], B.shape[-1])
@@ -190,38 +197,41 @@ def _reduce(
         return np.broadcast_to(upstream.reshape(value.shape) * slope(), x.shape)
 
     result = value if keepdims else np.squeeze(value, axis)
-    return _gate(gate, result, Edge(x, slope, send), detail="" if axis is None else f"axis={axis}")
+    detail = [f"axis={axis}"] * (axis is not None) + ["keepdims=True"] * bool(keepdims)
+    return _gate(gate, result, Edge(x, slope, send), detail=", ".join(detail))
 
 
 def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Sum of all elements or along axes: each summand receives the upstream gradient."""
-    a = _tensor(x)
+    a, axis = _tensor(x), any_axes(axis)
     return _reduce("sum", a._value.sum(axis, keepdims=True), a, axis, keepdims, lambda: 1.0)
 
 
 def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Mean of all n elements or along axes: slope 1/n."""
-    a = _tensor(x)
-    value = a._value.mean(axis, keepdims=True)
-    return _reduce("mean", value, a, axis, keepdims, lambda: value.size / a._value.size)
+    a, axis = _tensor(x), any_axes(axis)
+    value = filled("mean", a._value, axis).mean(axis, keepdims=True)
+    return _reduce("mean", value, a, axis, keepdims, lambda: value.size / (a._value.size or 1))
 
 
-def max(x: Operand, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Return the largest of all elements or along an axis, to which it routes its upstream gradient."""
-    a = _tensor(x)
-    largest = np.argmax(a._value, axis, keepdims=True)
+def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the largest of all elements or along axes, to which it routes its upstream gradient."""
+    a, axis = _tensor(x), any_axes(axis)
+    value = filled("max", a._value, axis).max(axis, keepdims=True)
 
     def place() -> Any:
-        at = np.arange(a._value.size).reshape(a.shape) if axis is None else np.indices(a.shape)[axis]
-        return (at == largest).astype(float)
+        numbers = np.arange(a._value.size).reshape(a.shape)
+        largest = (a._value == value) | np.isnan(a._value)
+        first = np.where(largest, numbers, a._value.size).min(axis, keepdims=True)
+        return (numbers == first).astype(float)
 
-    return _reduce("max", a._value.max(axis, keepdims=True), a, axis, keepdims, place)
+    return _reduce("max", value, a, axis, keepdims, place)
 
 
 def softmax(x: Operand, axis: int = -1) -> Tensor:
     """``s = e^x / sum(e^x)`` along an axis: sends s (upstream - sum(s upstream))."""
     a = _tensor(x)
-    value = np.exp(_log_softmax(a._value, axis))
+    value = np.exp(_log_softmax("softmax", a._value, axis))
 
     def send(upstream: Array) -> Any:
         return value * (upstream - (value * upstream).sum(axis, keepdims=True))
@@ -232,7 +242,7 @@ def softmax(x: Operand, axis: int = -1) -> Tensor:
 def log_softmax(x: Operand, axis: int = -1) -> Tensor:
     """``x - log(sum(e^x))`` along an axis, finite for all x: sends upstream - softmax(x) sum(upstream)."""
     a = _tensor(x)
-    value = _log_softmax(a._value, axis)
+    value = _log_softmax("log_softmax", a._value, axis)
 
     def send(upstream: Array) -> Any:
         return upstream - np.exp(value) * upstream.sum(axis, keepdims=True)
@@ -241,7 +251,8 @@ def log_softmax(x: Operand, axis: int = -1) -> Tensor:
     return _gate("log_softmax", value, Edge(a, rule, send), detail=f"axis={axis}")
 
 
-def _log_softmax(x: Array, axis: int) -> Any:
+def _log_softmax(gate: str, x: Array, axis: int) -> Any:
+    x = filled(gate, x, one_axis(axis))
     shifted = x - x.max(axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
 
@@ -257,12 +268,18 @@ def reshape(x: Operand, *shape: Any) -> Tensor:
     return _gate("reshape", value, edge, detail=str(value.shape))
 
 
-def transpose(x: Operand, axes: Sequence[int] | None = None) -> Tensor:
-    """Return the axes in reverse or given order, whose gradient is put into the old order again."""
+def transpose(x: Operand, *axes: Any) -> Tensor:
+    """Return the axes in reverse order, or in that of ``transpose(x, 1, 0)``; the gradient goes back."""
     a = _tensor(x)
-    back = None if axes is None else np.argsort([axis % a._value.ndim for axis in axes])
-    edge = Edge(a, "upstream.T", lambda upstream: upstream.transpose(back))
-    return _gate("transpose", a._value.transpose(axes), edge)
+    try:
+        value, n = a._value.transpose(*axes), a._value.ndim
+    except (TypeError, ValueError):
+        raise ValueError(f"axes must be each axis of the shape {a.shape} once, got {axes}") from None
+    order = np.ravel(axes) % n if axes and axes[0] is not None else np.arange(n)[::-1]
+    back = tuple(np.argsort(order).tolist())
+    rule = f"upstream.{'T' if back == tuple(range(n))[::-1] else f'transpose{back}'}"
+    edge = Edge(a, rule, lambda upstream: upstream.transpose(back))
+    return _gate("transpose", value, edge, detail=str(tuple(order.tolist())) if axes else "")
 
 
 def index(x: Operand, key: Any) -> Tensor:
@@ -281,7 +298,7 @@ def index(x: Operand, key: Any) -> Tensor:
 
 def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     """Join tensors along an axis: each receives its part of the upstream gradient."""
-    parts = [_tensor(x) for x in tensors]
+    parts, axis = [_tensor(x) for x in tensors], one_axis(axis)
     value = np.concatenate([part._value for part in parts], axis)
     ends = np.cumsum([part.shape[axis] for part in parts])
 
@@ -338,7 +355,7 @@ class Tensor(Node):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # so that array + tensor asks the tensor
+    __array_ufunc__, __pandas_priority__ = None, 5000  # so that array + tensor asks the tensor
 
     __add__, __radd__ = add, _swapped(add)
     __sub__, __rsub__ = sub, _swapped(sub)
@@ -349,6 +366,12 @@ class Tensor(Node):
     __neg__, __abs__, __getitem__ = neg, abs, index
     T = property(transpose)
 
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            "a Tensor cannot become an array, which has no gradient; use value for its numbers, concatenate "
+            "to join tensors, and NumPy arrays in formulas, as in table.to_numpy() @ tensor"
+        )
+
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self._value)))  # a single number has no length: TypeError
 
@@ -356,3 +379,4 @@ class Tensor(Node):
     relu, sigmoid, softplus, tanh, normal_cdf = relu, sigmoid, softplus, tanh, normal_cdf
     softmax, log_softmax = softmax, log_softmax
     sum, mean, max, reshape, transpose = sum, mean, max, reshape, transpose
+    show, explain, to_dot, to_svg, _repr_svg_ = show, explain, to_dot, to_svg, notebook_svg
