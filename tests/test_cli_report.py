@@ -129,7 +129,7 @@ def test_the_command_in_a_report_gives_the_same_run_again(run: Run) -> None:
     weights = fastmlp.load("m").parameters.copy()
     command = Page(first).text.split(": fastmlp train")[1]
     words = shlex.split(command)
-    assert words[0] == "iris"
+    assert words[-1] == "iris"
     assert run("train", *words)[0] == 0
     np.testing.assert_array_equal(fastmlp.load("m").parameters, weights)
 
@@ -153,7 +153,41 @@ def test_the_report_on_a_model_and_a_table(run: Run, model: Path) -> None:
     assert run("report", model.name, "iris", "--out", "r.html") == (0, "", "")
     page = read("r.html")
     assert "Metrics on the rows of iris" in page.text
-    assert "fastmlp report iris.safetensors iris --out r.html" in page.text
+    assert "fastmlp report --out r.html iris.safetensors iris" in page.text
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_the_rows_predicted_worst_are_those_of_the_file(run: Run, format: str) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"id": np.arange(120), "x": np.arange(120) % 7 / 7})
+    frame["y"] = frame["x"] + (frame["id"] % 50 == 3) * 5.0
+    getattr(frame, f"to_{format}")(f"t.{format}", index=False)
+    run("train", f"t.{format}", "--target", "y", "--ignore", "id", "--epochs", "2", "--report", "r.html")
+    rows = re.findall(r"<td>(?:line|row) (\d+)</td>.*?</tr>", Path("r.html").read_text(encoding="utf-8"))
+    ids = re.findall(
+        r'<td>(?:line|row) \d+</td><td class="number">[^<]*</td><td class="number">[^<]*</td>'
+        r'<td class="number">[^<]*</td><td class="number">(\d+)</td>',
+        Path("r.html").read_text(encoding="utf-8"),
+    )
+    first = 2 if format == "csv" else 0  # the line below the names
+    assert len(ids) == len(rows) == 10
+    assert [int(row) - first for row in rows] == [int(i) for i in ids]
+
+
+def test_of_many_rows_the_worst_are_drawn(run: Run) -> None:
+    write_values(n=6000)
+    run("train", "t.csv", "--target", "y", "--validation", "0.5", "--epochs", "1", "--report", "r.html")
+    page = read("r.html")
+    assert re.search(r"1,0\d\d of 3,000 rows are drawn, the worst among them", page.text)
+
+
+def test_a_file_that_looks_like_an_option_stands_behind_two_dashes(run: Run) -> None:
+    write_values()
+    Path("t.csv").rename("-t.csv")
+    assert run("train", "--target", "y", "--epochs", "1", "--report", "r.html", "--", "-t.csv")[0] == 0
+    command = read("r.html").text.split(": fastmlp train")[1]
+    assert run("train", *shlex.split(command))[0] == 0
 
 
 def test_a_report_without_held_out_rows_has_no_metrics(run: Run) -> None:
@@ -174,7 +208,10 @@ def test_many_classes_and_columns_and_several_quantiles_are_summed_up(run: Run) 
     write_values()
     assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--loss", "quantile(0.1, 0.5, 0.9)",
                "--report", "r.html")[0] == 0  # fmt: skip
-    assert "share at or below" in read("r.html").text
+    page = read("r.html")
+    assert "share at or below" in page.text
+    assert "quantile 0.5 of y" in page.text
+    assert figures(page)[-1]["layout"]["yaxis"]["title"]["text"] == "predicted y"
 
 
 @pytest.mark.parametrize("name", [SCRIPT, "$x$", "a&amp;b", "日本", "\x1b[31m", "${{"])

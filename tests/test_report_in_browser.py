@@ -88,7 +88,13 @@ def test_arrow_keys_go_from_tab_to_tab(run: Run, page: Page) -> None:
     run("train", "iris", "--epochs", "2", "--report", "r.html")
     open_report(page)
     page.get_by_role("tab").first.focus()
-    for key, title in (("ArrowRight", "Network"), ("ArrowLeft", "Data"), ("ArrowLeft", "Configuration")):
+    for key, title in (
+        ("ArrowRight", "Network"),
+        ("ArrowLeft", "Data"),
+        ("ArrowLeft", "Configuration"),
+        ("Home", "Data"),
+        ("End", "Configuration"),
+    ):
         page.keyboard.press(key)
         assert page.get_by_role("tab", selected=True).inner_text() == title
         assert page.get_by_role("tabpanel", name=title, exact=True).is_visible()
@@ -104,6 +110,26 @@ def test_figures_of_labels_answer_the_mouse(run: Run, page: Page) -> None:
     assert "true setosa" in text
     assert "predicted setosa" in text
     assert "100.0% of the class" in text
+
+
+def test_no_button_of_a_figure_sends_it_anywhere(run: Run, page: Page) -> None:
+    run("train", "iris", "--epochs", "2", "--report", "r.html")
+    open_report(page)
+    panel = show(page, "Results")
+    titles = panel.locator(".modebar-btn").evaluate_all("buttons => buttons.map(b => b.dataset.title)")
+    assert "Download plot as a PNG" in [title.replace(" as PNG", " as a PNG") for title in titles]
+    assert [title for title in titles if "hare" in title or "loud" in title] == []
+
+
+def test_on_paper_all_panels_are_shown_and_figures_fit(run: Run, page: Page) -> None:
+    run("train", "iris", "--validation", "0.2", "--epochs", "4", "--report", "r.html")
+    open_report(page)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(300)
+    assert all(section.is_visible() for section in page.locator("section").all())
+    widths = [figure.bounding_box()["width"] for figure in page.locator(".main-svg").all()]  # type: ignore[index]
+    assert max(widths) <= 680
 
 
 def test_figures_follow_the_width_of_the_window(run: Run, page: Page) -> None:

@@ -125,10 +125,9 @@ def plain_inputs(network: Network, table: Table) -> NDArray[Any]:
 
 
 def _without(table: Table, name: str) -> Table:
-    columns = {other: table[other] for other in table.names if other != name}
-    if not columns:
+    if table.names == (name,):
         raise ValueError(f"{table.source}: there is no column beside the target {name!r}")
-    return Table(columns, source=table.source, lines=table._lines)
+    return table.drop(name)
 
 
 def _score_labels(network: Network, table: Table, target: str, X: NDArray[Any]) -> Evaluation:

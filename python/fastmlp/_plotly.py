@@ -12,6 +12,7 @@ from fastmlp._curves import Panel, panels
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_FEW = 10
 _COLORS = {"training": "#1f77b4", "validation": "#ff7f0e"}
 
 
@@ -85,6 +86,7 @@ def _add(figure: Figure, panel: Panel, place: dict[str, int]) -> None:
             marker=ring,
         )
         figure.add_vline(panel.best, line={"color": "gray", "width": 1, "dash": "dash"}, **place)
-    figure.update_xaxes(title_text="epoch", hoverformat="d", **place)
+    ticks = {"dtick": 1} if len(panel.epochs) <= _FEW else {}  # no halves of epochs
+    figure.update_xaxes(title_text="epoch", hoverformat="d", **ticks, **place)
     scale = {"type": "log", "dtick": 1} if panel.log else {}  # numbers at powers of 10 alone
     figure.update_yaxes(title_text=panel.title, **scale, **place)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 import fastmlp
 from fastmlp import Network
 from fastmlp._cli.files import write_output
-from fastmlp._cli.show import console, plural, to_json
+from fastmlp._cli.show import console, to_json
+from fastmlp._text import plural
 from fastmlp._validation import dtype_name
 
 _RUNS = 5

@@ -134,8 +134,9 @@ def check_place(option: str, name: str) -> Path:
     path = Path(name)
     if not name or path.is_dir():
         raise ValueError(f"{option}: {name!r} is {'a directory' if name else 'no file name'}")
-    if not path.parent.is_dir():
-        raise ValueError(f"{option}: {name}: there is no folder {str(path.parent)!r}")
+    folder = path.resolve().parent if path.is_symlink() else path.parent
+    if not folder.is_dir():
+        raise ValueError(f"{option}: {name}: there is no folder {str(folder)!r}")
     return path
 
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from fastmlp._cli.info import describe_network
-from fastmlp._cli.show import clean, column, epoch_table, plural, show_metrics
+from fastmlp._cli.show import clean, column, epoch_table, show_metrics
 from fastmlp._cli.split import Parts
 from fastmlp._evaluation import Evaluation
+from fastmlp._text import plural
 from fastmlp.data import Table
 
 if TYPE_CHECKING:

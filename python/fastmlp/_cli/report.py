@@ -24,12 +24,14 @@ def check_report_path(option: str, name: str) -> None:
 def report_training(path: str, table: Table, outcome: Outcome) -> None:
     """Write the report on a run that has ended."""
     config, network = outcome.config, outcome.network
+    assert network.encoder is not None
+    target = str(network.encoder.target)
     report = Report(
-        title=f"fastmlp: {config['target']} of {Path(table.source).name}",
+        title=f"fastmlp: {target} of {Path(table.source).name}",
         command=command_line(config),
         config=config,
         table=table,
-        target=config["target"],
+        target=target,
         network=network,
         evaluated_on=None if outcome.evaluated_on is None else f"{outcome.evaluated_on} rows",
         evaluation=outcome.evaluation,
@@ -44,11 +46,10 @@ def run_report(model: str, data: str, out: str, target: str | None) -> int:
     network = load_model(model)
     table = load_rows(network, data)
     evaluation = evaluate(network, table, target)
-    words = ["fastmlp", "report", model, data, "--out", out]
-    words += [] if target is None else ["--target", target]
+    words = ["fastmlp", "report", "--out", out, *([] if target is None else ["--target", target])]
     report = Report(
         title=f"fastmlp: {evaluation.target} of {Path(table.source).name}",
-        command=shlex.join(words),
+        command=_joined(words, model, data),
         config={},
         table=table,
         target=evaluation.target,
@@ -62,11 +63,16 @@ def run_report(model: str, data: str, out: str, target: str | None) -> int:
 
 def command_line(config: Mapping[str, Any]) -> str:
     """Return the command that gives a run again."""
-    words = ["fastmlp", "train", str(config["data"])]
+    words = ["fastmlp", "train"]
     for name, value in config.items():
         option = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
-        elif name != "data":
+        elif name not in ("data", "checkpoint", "every", "keep"):  # which would find another run's
             words += [f"--{option}", str(value)]
-    return shlex.join(words)
+    return _joined(words, str(config["data"]))
+
+
+def _joined(words: list[str], *files: str) -> str:
+    """Return a command as a shell takes it; files that look like options stand behind --."""
+    return shlex.join([*words, *(["--"] if any(file.startswith("-") for file in files) else []), *files])

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from fastmlp._metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
-from fastmlp._text import printable
+from fastmlp._text import plural, printable
 
 if TYPE_CHECKING:
     from fastmlp import Network
@@ -60,11 +60,6 @@ def clean(value: object, longest: int | None = None) -> str:
     """Write a value that came from a file for the terminal: no control characters, not too long."""
     text = printable(value)
     return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """Write "1 row" or "2 rows"."""
-    return f"{count} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def epoch_table(network: Network) -> Grid:

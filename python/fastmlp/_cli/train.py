@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp._cli.columns import Columns, choose_columns
+from fastmlp._cli.columns import choose_columns
 from fastmlp._cli.files import check_save_path, load_data, write_output
 from fastmlp._cli.options import (
     read_activation,
@@ -22,9 +22,10 @@ from fastmlp._cli.options import (
     read_optimizer,
 )
 from fastmlp._cli.outcome import Outcome, show_data, show_outcome, show_split
-from fastmlp._cli.show import clean, column, console, plural, to_json
+from fastmlp._cli.show import clean, column, console, to_json
 from fastmlp._cli.split import ORDERS, TEST, Parts, split
 from fastmlp._evaluation import evaluate
+from fastmlp._text import plural
 from fastmlp.cli import FAILED, OK
 from fastmlp.data import Table, TableEncoder, choose_task
 from fastmlp.data._scaling import SCALINGS
@@ -114,7 +115,8 @@ class TrainJob:
             raise FloatingPointError("the loss diverged in the first epoch; nothing was learned or saved")
         if self.save is not None:
             network.save(self.save)
-        outcome = self._outcome(table, columns, parts, network, arguments)
+        given = self.target if has_labels and self.target is not None else columns.target
+        outcome = self._outcome(given, parts, network, arguments)
         show_outcome(out, outcome)
         if self.report is not None:
             from fastmlp._cli.report import report_training
@@ -202,14 +204,12 @@ class TrainJob:
         best = "best " if self._keeps_best() else ""
         return f"{done}; the {best}weights so far are in {self.save}"
 
-    def _outcome(
-        self, table: Table, columns: Columns, parts: Parts, network: Network, arguments: dict[str, Any]
-    ) -> Outcome:
+    def _outcome(self, target: str, parts: Parts, network: Network, arguments: dict[str, Any]) -> Outcome:
         held_out = parts.held_out()
         hidden = ("json", "quiet")
         decided = {
             "data": self.data,
-            "target": columns.target,
+            "target": target,
             "split": self.split,
             "test": self._test(),
             "epochs": arguments["epochs"],

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from fastmlp._curves import evenly
 from fastmlp._metrics import LabelMetrics
 from fastmlp._report._html import Html
-from fastmlp._text import printable
+from fastmlp._text import printable, shortened
 
 if TYPE_CHECKING:
     from fastmlp import Network
 
+_WORST = 10
 _LABEL = 24  # characters of a name beside an axis
 
 
@@ -57,12 +58,16 @@ def confusion(metrics: LabelMetrics) -> str:
     return _json(figure)
 
 
-def residuals(truth: NDArray[Any], predicted: NDArray[Any], target: str) -> str:
-    """Draw predicted over true values, and how far they are apart."""
+def residuals(truth: NDArray[Any], predicted: NDArray[Any], target: str) -> tuple[str, int]:
+    """Draw predicted over true values, and how far they are apart; return how many rows are drawn.
+
+    Of many, some are drawn, the ones with the largest errors among them.
+    """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    rows = evenly(len(truth))
+    worst = np.argsort(np.abs(predicted - truth))[-_WORST:]
+    rows = np.union1d(evenly(len(truth)), worst)
     y, p = truth[rows], predicted[rows]
     ends = [float(min(y.min(), p.min())), float(max(y.max(), p.max()))]
     figure = make_subplots(cols=2, horizontal_spacing=0.16)
@@ -82,7 +87,7 @@ def residuals(truth: NDArray[Any], predicted: NDArray[Any], target: str) -> str:
     figure.update_xaxes(title=f"predicted {name}", col=2, automargin=True)
     figure.update_yaxes(title="predicted - true", col=2, automargin=True)
     figure.update_layout(showlegend=False)
-    return _json(figure)
+    return _json(figure), len(rows)
 
 
 def network_picture(network: Network) -> Html:
@@ -111,7 +116,5 @@ def _json(figure: Any) -> str:
 
 def _text(value: object, most: int | None = None) -> str:
     """Return a text, cut to so many characters, that plotly shows as it is: it takes some HTML and TeX."""
-    text = printable(value)
-    if most is not None and len(text) > most:
-        text = f"{text[: most - 1]}…"
+    text = printable(value) if most is None else shortened(value, most)
     return html.escape(text, quote=False).replace("$", "&#36;")

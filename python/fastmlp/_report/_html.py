@@ -35,12 +35,12 @@ def tabs(panels: Sequence[tuple[str, Sequence[Html]]]) -> Html:
     )
     sections = (
         join([
-            Html(f'<section role="tabpanel" id="panel-{i}" aria-labelledby="tab-{i}">'),
+            Html(f'<section role="tabpanel" id="panel-{i}" aria-labelledby="tab-{i}" tabindex="0">'),
             Html(f"<h2>{escape(title)}</h2>"), *parts, Html("</section>"),
         ])
         for i, (title, parts) in enumerate(panels)
     )  # fmt: skip
-    return join([Html('<div role="tablist">'), buttons, Html("</div>"), *sections])
+    return join([Html('<div role="tablist" hidden>'), buttons, Html("</div>"), *sections])
 
 
 def heading(text: object) -> Html:
@@ -88,7 +88,8 @@ def interactive(figure: str, alt: str, caption: str) -> Html:
     """Make the place of a plotly figure, given as JSON, which the page's script draws."""
     data = figure.replace("<", "\\u003c")  # nothing in it can end the element
     place = f'<div class="figure" role="img" aria-label="{escape(alt)}"></div>'
-    return _figure(Html(f'{place}\n<script type="application/json">{data}</script>'), caption)
+    without = "<noscript><p>The figure needs JavaScript.</p></noscript>"
+    return _figure(Html(f'{place}\n<script type="application/json">{data}</script>{without}'), caption)
 
 
 def _figure(content: Html, caption: str) -> Html:

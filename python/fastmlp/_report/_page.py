@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp._evaluation import Evaluation, encoded_inputs
 from fastmlp._metrics import LabelMetrics, QuantileMetrics, ValueMetrics
@@ -27,6 +28,7 @@ from fastmlp._report._html import (
     warning,
 )
 from fastmlp._report._summary import describe_table
+from fastmlp._text import plural, shortened
 from fastmlp.data import Table
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def render(report: Report) -> str:
         panels.append(("Rows predicted worst", _worst(report.evaluation)))
     panels.append(("Diagnostics", _diagnostics(report)))
     panels.append(("Configuration", _configuration(report)))
-    title, own = escape(report.title), files("fastmlp._report")
+    title, own = escape(shortened(report.title, 200)), files("fastmlp._report")
     style, script = (own.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{_MARK}\n{_POLICY}\n'
@@ -149,7 +151,7 @@ def _training(network: Network) -> Html:
     history = network.history
     seconds = float(history["seconds"][-1])
     losses = history["loss"]
-    caption = f"{len(history)} epochs in {seconds:.3g} s; last loss {losses[-1]:.6g}"
+    caption = f"{plural(len(history), 'epoch')} in {seconds:.3g} s; last loss {losses[-1]:.6g}"
     if "validation_loss" in history and np.isfinite(history["validation_loss"]).any():
         best = int(np.nanargmin(history["validation_loss"]))
         lowest = history["validation_loss"][best]
@@ -164,7 +166,7 @@ def _diagnostics(report: Report) -> list[Html]:
     diagnosis = report.network.diagnose(encoded_inputs(report.network, rows, report.target))
     columns = [[_rounded(value) for value in diagnosis[name]] for name in _SIGNALS]
     return [
-        paragraph(f"Signals of {rows.n_rows:,} rows, layer by layer."),
+        paragraph(f"Signals of {plural(rows.n_rows, 'row')}, layer by layer."),
         *map(warning, diagnosis.warnings),
         table([name.replace("_", " ") for name in _SIGNALS], zip(*columns, strict=True)),
     ]
@@ -181,7 +183,13 @@ def _results(evaluation: Evaluation, evaluated_on: str | None) -> list[Html]:
         return [named, *_label_metrics(metrics)]
     if isinstance(metrics, QuantileMetrics):
         rows = list(zip(metrics.levels, metrics.coverage, metrics.pinball, strict=True))
-        return [named, table(("quantile", "share at or below", "pinball loss"), rows)]
+        middle = len(metrics.levels) // 2
+        what = f"quantile {metrics.levels[middle]:g} of "
+        return [
+            named,
+            table(("quantile", "share at or below", "pinball loss"), rows),
+            _residuals(evaluation, evaluation.predicted[:, middle], what),
+        ]
     return [named, *_value_metrics(metrics, evaluation)]
 
 
@@ -205,10 +213,17 @@ def _label_metrics(metrics: LabelMetrics) -> list[Html]:
 
 
 def _value_metrics(metrics: ValueMetrics, evaluation: Evaluation) -> list[Html]:
-    values = [("rows", metrics.rows), ("R2", metrics.r2), ("RMSE", metrics.rmse), ("MAE", metrics.mae)]
-    caption = f"Predicted and true {evaluation.target}: R2 {metrics.r2:.4f}, RMSE {metrics.rmse:.6g}"
-    points = _figures.residuals(evaluation.truth, evaluation.predicted, evaluation.target)
-    return [table(("metric", "value"), values), interactive(points, caption, caption)]
+    r2 = "not defined" if np.isnan(metrics.r2) else metrics.r2
+    values = [("rows", metrics.rows), ("R2", r2), ("RMSE", metrics.rmse), ("MAE", metrics.mae)]
+    return [table(("metric", "value"), values), _residuals(evaluation, evaluation.predicted)]
+
+
+def _residuals(evaluation: Evaluation, predicted: NDArray[Any], what: str = "") -> Html:
+    figure, drawn = _figures.residuals(evaluation.truth, predicted, evaluation.target)
+    rows = len(predicted)
+    some = "" if drawn == rows else f"; {drawn:,} of {rows:,} rows are drawn, the worst among them"
+    caption = f"Predicted ({what}{shortened(evaluation.target, 100)}) and true values{some}"
+    return interactive(figure, caption, caption)
 
 
 def _one_cell(predicted: Any) -> Any:
@@ -234,5 +249,5 @@ def _worst(evaluation: Evaluation) -> list[Html]:
     more = f"; {len(names) - len(shown)} more columns are not shown" if len(names) > len(shown) else ""
     return [
         paragraph(f"By {evaluation.row_loss_name}{more}."),
-        table(("row", "true", "predicted", "loss", *shown), rows),
+        table(("row", "true", "predicted", evaluation.row_loss_name, *shown), rows),
     ]

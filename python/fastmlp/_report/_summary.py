@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-import numpy as np
-
 from fastmlp._report._html import Html, join, paragraph, table
+from fastmlp._text import shortened
 from fastmlp.data import Table
 from fastmlp.data._table import Column, missing_values
 
@@ -25,19 +25,19 @@ def describe_table(data: Table, inputs: tuple[str, ...], target: str) -> Html:
     target : str
         The column that it predicts.
     """
-    shown = list(_rows(data, inputs, target))
+    shown = _rows(data, inputs, target)
     parts = [
         paragraph(f"{data.source}: {data.n_rows:,} rows, {len(data.names)} columns."),
-        table(("column", "role", "kind", "missing", "values"), shown[:_COLUMNS]),
+        table(("column", "role", "kind", "missing", "values"), shown),
     ]
-    if len(shown) > _COLUMNS:
-        parts.append(paragraph(f"and {len(shown) - _COLUMNS} more columns"))
+    if len(data.names) > _COLUMNS:
+        parts.append(paragraph(f"and {len(data.names) - _COLUMNS} more columns"))
     return join(parts)
 
 
 def _rows(data: Table, inputs: tuple[str, ...], target: str) -> Iterator[tuple[object, ...]]:
     kinds = {"i": "whole numbers", "f": "numbers", "b": "true or false", "M": "dates", "O": "texts"}
-    for name in data.names:
+    for name in data.names[:_COLUMNS]:
         role = "target" if name == target else "input" if name in inputs else "ignored"
         column = data[name]
         missing = missing_values(column)
@@ -51,8 +51,7 @@ def _values(column: Column) -> str:
         return f"{column.min()} to {column.max()}"
     if column.dtype.kind in "if":
         return f"{column.min():.6g} to {column.max():.6g}, mean {column.mean():.6g}"
-    values, counts = np.unique(column.astype(str), return_counts=True)
-    most = np.argsort(-counts, kind="stable")[:_VALUES]
-    listed = ", ".join(f"{str(values[i])[:40]} ({counts[i]:,})" for i in most)
-    more = len(values) - len(most)
-    return listed + (f" and {more:,} more" if more else "")
+    counts = Counter(map(str, column))
+    listed = ", ".join(f"{shortened(text, 40)} ({count:,})" for text, count in counts.most_common(_VALUES))
+    more = len(counts) - _VALUES
+    return listed + (f" and {more:,} more" if more > 0 else "")

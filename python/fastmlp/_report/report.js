@@ -3,7 +3,12 @@
 
 for (const place of document.querySelectorAll(".figure")) {
   const figure = JSON.parse(place.nextElementSibling.textContent);
-  Plotly.newPlot(place, figure.data, figure.layout, { responsive: true, displaylogo: false });
+  Plotly.newPlot(place, figure.data, figure.layout, {
+    responsive: true,
+    displaylogo: false,
+    showSendToCloud: false, // the data stays in the page
+    plotlyServerURL: "",
+  });
 }
 
 const tabs = [...document.querySelectorAll('[role="tab"]')];
@@ -22,11 +27,26 @@ function select(chosen) {
 tabs.forEach((tab, i) => {
   tab.addEventListener("click", () => select(i));
   tab.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const next = (i + step + tabs.length) % tabs.length;
+    const last = tabs.length - 1;
+    const next = {
+      ArrowRight: i === last ? 0 : i + 1,
+      ArrowLeft: i === 0 ? last : i - 1,
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
     tabs[next].focus();
     select(next);
   });
 });
+document.querySelector('[role="tablist"]').hidden = false;
 select(0);
+
+// On paper all panels are shown, and figures are as wide as a page.
+addEventListener("beforeprint", () => {
+  document.querySelectorAll(".figure").forEach((place) => Plotly.relayout(place, { width: 660 }));
+});
+addEventListener("afterprint", () => {
+  document.querySelectorAll(".figure").forEach((place) => Plotly.relayout(place, { width: null, autosize: true }));
+});

@@ -62,6 +62,7 @@ class Table:
                     f"{source}: column {name!r} has {len(column)} rows, column {first!r} has {self.n_rows}"
                 )
         self._lines = None if lines is None else np.asarray(lines, dtype=np.int64)
+        self._rows = np.arange(self.n_rows)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,8 +101,10 @@ class Table:
         index = np.asarray(rows)
         if index.size == 0 and index.dtype != np.bool_:
             index = index.astype(np.int64)
-        lines = None if self._lines is None else self._lines[index]
-        return self._with({name: column[index] for name, column in self._columns.items()}, lines)
+        table = self._with({name: column[index] for name, column in self._columns.items()})
+        table._lines = None if self._lines is None else self._lines[index]
+        table._rows = self._rows[index]
+        return table
 
     def keep(self, *names: str) -> Table:
         """Return a table of the named columns, in this order.
@@ -115,7 +118,7 @@ class Table:
         """
         if not names:
             raise ValueError(f"{self.source}: a table needs at least one column")
-        return self._with({name: self[name] for name in names}, self._lines)
+        return self._with({name: self[name] for name in names})
 
     def drop(self, *names: str) -> Table:
         """Return a table without the named columns.
@@ -151,17 +154,18 @@ class Table:
         return np.stack([column.astype(dtype, copy=False) for column in self._columns.values()], axis=1)
 
     def place(self, row: int) -> str:
-        """Say where a row is: "line 7" of its file, or "row 5", 0-based, when it came from none."""
-        return f"row {row}" if self._lines is None else f"line {self._lines[row]}"
+        """Say where a row is: "line 7" of its file or, where that has none, "row 5" of the table, from 0."""
+        return f"row {self._rows[row]}" if self._lines is None else f"line {self._lines[row]}"
 
     def _check_has(self, name: str) -> None:
         if name not in self._columns:
             raise KeyError(f"{self.source}: no column {name!r}; its columns are {quoted(self.names)}")
 
-    def _with(self, columns: dict[str, Column], lines: NDArray[np.int64] | None) -> Table:
+    def _with(self, columns: dict[str, Column]) -> Table:
         """Return a table of columns that were checked before."""
         table = object.__new__(Table)
-        table.source, table._columns, table._lines = self.source, columns, lines
+        table.source, table._columns = self.source, columns
+        table._lines, table._rows = self._lines, self._rows
         return table
 
 
