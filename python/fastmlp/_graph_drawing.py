@@ -34,7 +34,7 @@ _ROW, _BEND, _CURVE, _MARGIN, _BOX, _WIRE, _LEAD = 72, 26, 22, 20, 30, 34, 16  #
 _PAGE = 900  # the widest picture from left to right
 _SWEEPS = 6
 _NOTEBOOK = 300  # nodes that a notebook draws, at most, without being asked
-_LARGEST = 50_000  # nodes and bends: what _NOTEBOOK nodes never have
+_LARGEST = 20_000  # nodes and bends of wires, of which n nodes may have n^2 / 2
 _ORDERED = ("sub", "div", "pow", "matmul", "concatenate")
 _RULE = 18  # letters: a longer rule stands in the table alone
 _RULES = {
@@ -183,7 +183,10 @@ class _Down(_Right):
 
 def notebook_svg(root: Node) -> str | None:
     """Return the picture that a notebook shows; None, which makes it show text, for a large graph."""
-    return to_svg(root) if len(root.nodes()) <= _NOTEBOOK else None
+    try:
+        return to_svg(root) if len(root.nodes()) <= _NOTEBOOK else None
+    except ValueError:
+        return None
 
 
 def to_svg(root: Node) -> str:

@@ -215,7 +215,7 @@ def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the largest of all elements or along axes, to which it routes its upstream gradient."""
+    """Largest of all elements or along axes, to which it routes upstream; of two tensors, see `maximum`."""
     a, axis = _tensor(x), any_axes(axis)
     value = filled("max", a._value, axis).max(axis, keepdims=True)
 
