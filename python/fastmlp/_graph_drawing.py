@@ -28,7 +28,7 @@ from fastmlp._graph_text import (
     slopes,
     stands_for_itself,
 )
-from fastmlp._text import printable
+from fastmlp._text import printable, shortened
 
 _ROW, _BEND, _CURVE, _MARGIN, _BOX, _WIRE, _LEAD = 72, 26, 22, 20, 30, 34, 16  # pixels
 _PAGE = 900  # the widest picture from left to right
@@ -36,6 +36,7 @@ _SWEEPS = 6
 _NOTEBOOK = 300  # nodes that a notebook draws, at most, without being asked
 _LARGEST = 20_000  # nodes and bends of wires, of which n nodes may have n^2 / 2
 _ORDERED = ("sub", "div", "pow", "matmul", "concatenate")
+_LETTERS = 24  # of a name or formula
 _RULE = 18  # letters: a longer rule stands in the table alone
 _RULES = {
     "text": "font:14px sans-serif;fill:#222",
@@ -368,12 +369,12 @@ def _write(spot: _Spot, node: Node, names: dict[Node, str], backward: bool) -> N
     """Fill in a spot's texts."""
     held = [names[edge.input] if stands_for_itself(edge.input) else "" for edge in node.edges]
     if not node.edges:
-        spot.box = _short(names[node])
+        spot.box = shortened(names[node], _LETTERS)
     elif any(held):
-        spot.box = _short(formula(node, [text or "·" for text in held]))  # such as · + 1
+        spot.box = shortened(formula(node, [text or "·" for text in held]), _LETTERS)  # such as · + 1
     else:
         spot.box = SIGNS.get(node.gate, node.gate)
-    spot.name = _short(names[node]) if node.edges and node.name is not None else ""
+    spot.name = shortened(names[node], _LETTERS) if node.edges and node.name is not None else ""
     spot.shape = str(node.shape) if node.shape else ""
     spot.value = _few(node._value)
     spot.gradient = _few(node._grad) if backward and node._grad is not None else ""
@@ -431,10 +432,6 @@ def _few(value: Any) -> str:
     if value.ndim == 0:
         return first[0]
     return f"[{' '.join(first)}]" if value.size <= 2 else f"[{first[0]} ..]"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 24 else text[:23] + "…"
 
 
 def _width(text: str) -> float:

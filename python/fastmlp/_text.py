@@ -8,10 +8,10 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
 
 
-def shortened(value: object, most: int) -> str:
-    """Return a value as printable text of so many characters at the most."""
+def shortened(value: object, most: int | None) -> str:
+    """Return a value as printable text of so many characters at the most; None for any number."""
     text = printable(value)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if most is None or len(text) <= most else f"{text[: most - 1]}…"
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:

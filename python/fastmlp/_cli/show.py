@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from fastmlp._metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
-from fastmlp._text import plural, printable
+from fastmlp._text import plural, shortened
 
 if TYPE_CHECKING:
     from fastmlp import Network
@@ -58,8 +58,7 @@ def column(network: Network, name: str) -> NDArray[Any]:
 
 def clean(value: object, longest: int | None = None) -> str:
     """Write a value that came from a file for the terminal: no control characters, not too long."""
-    text = printable(value)
-    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
+    return shortened(value, longest)
 
 
 def epoch_table(network: Network) -> Grid:

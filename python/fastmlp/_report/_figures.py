@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp._curves import evenly
 from fastmlp._metrics import LabelMetrics
 from fastmlp._report._html import Html
-from fastmlp._text import printable, shortened
+from fastmlp._text import shortened
 
 if TYPE_CHECKING:
     from fastmlp import Network
@@ -116,5 +116,4 @@ def _json(figure: Any) -> str:
 
 def _text(value: object, most: int | None = None) -> str:
     """Return a text, cut to so many characters, that plotly shows as it is: it takes some HTML and TeX."""
-    text = printable(value) if most is None else shortened(value, most)
-    return html.escape(text, quote=False).replace("$", "&#36;")
+    return html.escape(shortened(value, most), quote=False).replace("$", "&#36;")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._network import Network
-from fastmlp._text import printable
+from fastmlp._text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -33,8 +33,7 @@ def check_network(net: Any) -> None:
 
 def shown(value: object) -> str:
     """Return a name as text of one line that is not too long; draw it with `LITERAL`."""
-    text = printable(value)
-    return text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
+    return shortened(value, _LETTERS)
 
 
 def feature_names(net: Network) -> tuple[str, ...]:
