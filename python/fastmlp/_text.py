@@ -8,7 +8,7 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
 
 
-def shortened(value: object, most: int | None) -> str:
+def shortened(value: object, most: int | None = None) -> str:
     """Return a value as printable text of so many characters at the most; None for any number."""
     text = printable(value)
     return text if most is None or len(text) <= most else f"{text[: most - 1]}…"

@@ -10,7 +10,8 @@ from rich.table import Table as Grid
 
 import fastmlp
 from fastmlp._cli.files import load_model, write_output
-from fastmlp._cli.show import clean, column, console, to_json
+from fastmlp._cli.show import column, console, to_json
+from fastmlp._text import shortened
 
 if TYPE_CHECKING:
     from fastmlp import Network
@@ -64,7 +65,7 @@ def run_info(model: str | None, as_json: bool) -> int:
     grid = Grid(box=box.SIMPLE, show_header=False)
     grid.add_column("")
     grid.add_column("", overflow="fold")
-    grid.add_row("file", f"{clean(model)}, {size:,} bytes")
+    grid.add_row("file", f"{shortened(model)}, {size:,} bytes")
     for name, value in _lines(described).items():
         grid.add_row(name, value)
     if len(losses):
@@ -79,15 +80,15 @@ def _lines(described: dict[str, Any]) -> dict[str, str]:
     lines = {
         "layers": "-".join(map(str, described["layer_sizes"])),
         "activation": ", ".join(hidden if len(set(hidden)) > 1 else hidden[:1]) or "none (linear)",
-        "output": clean(described["output_activation"]),
-        "loss": clean(described["loss"]),
+        "output": shortened(described["output_activation"]),
+        "loss": shortened(described["loss"]),
         "l2": f"{described['l2']:g}",
         "parameters": f"{described['parameters']:,} of {described['dtype']}",
     }
     if described["classes"] is not None:
         lines["classes"] = _listing(described["classes"])
     if described.get("target") is not None:
-        lines["target"] = f"{clean(described['target'])} ({described['task']})"
+        lines["target"] = f"{shortened(described['target'])} ({described['task']})"
     if "columns" in described:
         lines["columns"] = _listing(described["columns"])
         lines["inputs"] = _listing(described["inputs"])
@@ -97,6 +98,6 @@ def _lines(described: dict[str, Any]) -> dict[str, str]:
 
 
 def _listing(values: list[Any]) -> str:
-    names = [clean(value, 40) for value in values]
+    names = [shortened(value, 40) for value in values]
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from fastmlp._cli.info import describe_network
-from fastmlp._cli.show import clean, column, epoch_table, show_metrics
+from fastmlp._cli.show import column, epoch_table, show_metrics
 from fastmlp._cli.split import Parts
 from fastmlp._evaluation import Evaluation
-from fastmlp._text import plural
+from fastmlp._text import plural, shortened
 from fastmlp.data import Table
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def show_data(out: Console, table: Table, target: str, labels: NDArray[Any] | No
     else:
         what = f"labels of {len(np.unique(labels))} classes (classification)"
     inputs = plural(len(table.names) - 1, "other column")
-    out.print(f"{clean(table.source)}: {plural(table.n_rows, 'row')}, {inputs}")
-    out.print(f"target: {clean(target)}, {what}")
+    out.print(f"{shortened(table.source)}: {plural(table.n_rows, 'row')}, {inputs}")
+    out.print(f"target: {shortened(target)}, {what}")
 
 
 def show_split(out: Console, parts: Parts, order: str, seed: int) -> None:
@@ -103,7 +103,7 @@ def show_outcome(out: Console, outcome: Outcome) -> None:
     if outcome.evaluation is not None:
         show_metrics(out, outcome.evaluation.metrics, str(outcome.evaluated_on))
     if "save" in outcome.config:
-        out.print(f"saved to {clean(outcome.config['save'])}")
+        out.print(f"saved to {shortened(outcome.config['save'])}")
 
 
 def _seconds(network: Network) -> float:

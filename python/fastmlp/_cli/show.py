@@ -56,11 +56,6 @@ def column(network: Network, name: str) -> NDArray[Any]:
     return network.history[name] if name in network.history else np.empty(0)
 
 
-def clean(value: object, longest: int | None = None) -> str:
-    """Write a value that came from a file for the terminal: no control characters, not too long."""
-    return shortened(value, longest)
-
-
 def epoch_table(network: Network) -> Grid:
     """Make a table of about ten epochs, evenly apart, with the first and the last."""
     titles = {
@@ -119,14 +114,14 @@ def show_metrics(out: Console, metrics: Metrics, on: str = "", per_class: bool =
     if per_class:
         out.print(_class_table(metrics))
     if len(metrics.classes) <= _CLASSES_SHOWN:
-        names = [clean(label, _LONGEST_NAME) for label in metrics.classes]
+        names = [shortened(label, _LONGEST_NAME) for label in metrics.classes]
         counts = [map(str, row) for row in metrics.confusion_matrix()]
         cells = [[name, *row] for name, row in zip(names, counts, strict=True)]
         out.print(_grid(["", *names], cells, title="rows: true class, columns: predicted"))
         return
     out.print(f"{len(metrics.classes)} classes; the most frequent confusions:")
     cells = [
-        [clean(true, 2 * _LONGEST_NAME), clean(predicted, 2 * _LONGEST_NAME), str(count)]
+        [shortened(true, 2 * _LONGEST_NAME), shortened(predicted, 2 * _LONGEST_NAME), str(count)]
         for true, predicted, count in metrics.confusions(_PAIRS_SHOWN)
     ]
     out.print(_grid(["true class", "predicted", "rows"], cells, 2))
@@ -134,7 +129,7 @@ def show_metrics(out: Console, metrics: Metrics, on: str = "", per_class: bool =
 
 def _class_table(metrics: LabelMetrics) -> Grid:
     cells = [
-        [clean(label, 2 * _LONGEST_NAME), f"{precision:.4f}", f"{recall:.4f}", f"{f1:.4f}", str(support)]
+        [shortened(label, 2 * _LONGEST_NAME), f"{precision:.4f}", f"{recall:.4f}", f"{f1:.4f}", str(support)]
         for label, precision, recall, f1, support in zip(
             metrics.classes, metrics.precision, metrics.recall, metrics.f1, metrics.support, strict=True
         )

@@ -22,10 +22,10 @@ from fastmlp._cli.options import (
     read_optimizer,
 )
 from fastmlp._cli.outcome import Outcome, show_data, show_outcome, show_split
-from fastmlp._cli.show import clean, column, console, to_json
+from fastmlp._cli.show import column, console, to_json
 from fastmlp._cli.split import ORDERS, TEST, Parts, split
 from fastmlp._evaluation import evaluate
-from fastmlp._text import plural
+from fastmlp._text import plural, shortened
 from fastmlp.cli import FAILED, OK
 from fastmlp.data import Table, TableEncoder, choose_task
 from fastmlp.data._scaling import SCALINGS
@@ -122,7 +122,7 @@ class TrainJob:
             from fastmlp._cli.report import report_training
 
             report_training(self.report, table, outcome)
-            out.print(f"report written to {clean(self.report)}")
+            out.print(f"report written to {shortened(self.report)}")
         if self.json:
             write_output(None, to_json(outcome.to_dict()))
         return FAILED if network.stop_reason == "diverged" else OK
