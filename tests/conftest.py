@@ -41,3 +41,14 @@ def exact_threads(isa: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _core.set_exact_threads(True)
     yield
     _core.set_exact_threads(False)
+
+
+@pytest.fixture
+def pictures() -> Iterator[None]:
+    """Draw each picture, as some errors and warnings come only then, and close it."""
+    import matplotlib.pyplot as plt
+
+    yield
+    for number in plt.get_fignums():
+        plt.figure(number).canvas.draw()
+    plt.close("all")

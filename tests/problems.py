@@ -271,3 +271,16 @@ def calm(case: Case) -> Case:
         rows = max(2 * case.sizes[-1], 4000 // kinked)
         case = replace(case, rows=rows, batch_size=case.batch_size and min(case.batch_size, rows))
     return case
+
+
+def network(case: Case, problem: Problem) -> fastmlp.Network:
+    """The untrained network of a case."""
+    return fastmlp.Network(
+        case.sizes,
+        activation=case.activation,
+        loss=case.loss,
+        output_activation=case.output_activation,
+        l2=case.l2,
+        init=problem.layers,
+        dtype=case.dtype,
+    )

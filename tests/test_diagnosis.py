@@ -282,8 +282,9 @@ def test_one_row_is_enough() -> None:
 
 
 def test_tables_and_sparse_rows_are_diagnosed() -> None:
-    pd = pytest.importorskip("pandas")
-    sparse = pytest.importorskip("scipy.sparse")
+    import pandas as pd
+    from scipy import sparse
+
     frame = pd.DataFrame(IRIS.data, columns=list("abcd")).assign(species=IRIS.target)
     net = fastmlp.train(frame, "species", hidden=(5,), epochs=3)
     want = net.diagnose(IRIS.data, IRIS.target)

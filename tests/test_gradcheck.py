@@ -12,7 +12,7 @@ import pytest
 import fastmlp
 import reference as ref
 from fastmlp import Network, _kinks, gradcheck
-from problems import Case, make_problem
+from problems import Case, make_problem, network
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -25,15 +25,7 @@ SMALL = Case(sizes=(3, 5, 4, 2), rows=9, weighted=True, l2=0.05)
 def checked(case: Case, scheme: str = "central") -> fastmlp._gradcheck.GradientCheck:
     several = case.loss == "quantile(0.1, 0.8)"
     problem = make_problem(case)
-    net = Network(
-        case.sizes,
-        case.activation,
-        case.loss,
-        case.output_activation,
-        case.l2,
-        problem.layers,
-        dtype=case.dtype,
-    )
+    net = network(case, problem)
     y = problem.y[:, 0] if several else problem.y
     return gradcheck(net, problem.X, y, scheme, sample_weight=problem.sample_weight)
 

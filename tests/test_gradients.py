@@ -10,24 +10,12 @@ import pytest
 
 import fastmlp
 import reference as ref
-from problems import Case, Problem, prepared
+from problems import Case, Problem, network, prepared
 
 pytestmark = pytest.mark.usefixtures("isa")
 
 FREE_LOSSES = [name for name in (*ref.LOSSES, "huber(0.5)", "quantile(0.9)") if name not in ref.AUTO_OUTPUT]
 SMALL = Case(sizes=(3, 5, 4, 2), rows=9, weighted=True, l2=0.05)
-
-
-def network(case: Case, problem: Problem) -> fastmlp.Network:
-    return fastmlp.Network(
-        case.sizes,
-        activation=case.activation,
-        loss=case.loss,
-        output_activation=case.output_activation,
-        l2=case.l2,
-        init=problem.layers,
-        dtype=case.dtype,
-    )
 
 
 def problem_for(case: Case) -> tuple[Problem, fastmlp.Network]:

@@ -12,7 +12,7 @@ import fastmlp
 import reference as ref
 from fastmlp import graph
 from fastmlp.graph import Tensor
-from problems import Case, Problem, prepared
+from problems import Case, network, prepared
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -22,18 +22,6 @@ PAIRS = [
     *[(loss, "auto") for loss in ref.AUTO_OUTPUT],
     *[("quantile(0.1, 0.5, 0.9)", output) for output in ref.ACTIVATIONS],
 ]
-
-
-def network(case: Case, problem: Problem) -> fastmlp.Network:
-    return fastmlp.Network(
-        case.sizes,
-        case.activation,
-        case.loss,
-        case.output_activation,
-        case.l2,
-        problem.layers,
-        dtype=case.dtype,
-    )
 
 
 def check(net: fastmlp.Network, X: Any, y: Any, w: Any = None) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -17,12 +17,7 @@ from fastmlp._records import Records
 mpl.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def _figures_are_closed() -> Iterator[None]:
-    yield
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("pictures")
 
 
 CASES: list[tuple[Callable[[Any], Any], float, Any]] = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -28,13 +28,7 @@ EVIL = ("$x$", "_y", "<script>alert(1)</script>", "a\nb", "$\\frac{1", "%d {0}")
 VALUES = IRIS.data @ np.array([1.0, -2.0, 0.5, 1.5])
 
 
-@pytest.fixture(autouse=True)
-def _drawn_and_closed() -> Iterator[None]:
-    """Draw each picture, as some errors and warnings come only then."""
-    yield
-    for number in plt.get_fignums():
-        plt.figure(number).canvas.draw()
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("pictures")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import matplotlib as mpl
 import numpy as np
@@ -20,13 +19,7 @@ BASE = ("epoch", "loss", "learning_rate", "seconds")
 NAN = float("nan")
 
 
-@pytest.fixture(autouse=True)
-def _drawn_and_closed() -> Iterator[None]:
-    """Draw each picture, as some warnings come only then."""
-    yield
-    for number in plt.get_fignums():
-        plt.figure(number).canvas.draw()
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("pictures")
 
 
 def history(loss: list[float], **columns: list[float]) -> History:

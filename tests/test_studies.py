@@ -83,7 +83,8 @@ def test_an_init_that_diverges_is_recorded() -> None:
 
 
 def test_inits_of_a_linear_model_and_a_table() -> None:
-    pd = pytest.importorskip("pandas")
+    import pandas as pd
+
     frame = pd.DataFrame(X, columns=list("abcd")).assign(species=Y)
     found = fastmlp.compare_inits(frame, "species", ("zeros", "auto"), hidden=(), epochs=2)
     assert str(found) == str(fastmlp.compare_inits(X, Y, ("zeros", "auto"), hidden=(), epochs=2))
@@ -335,7 +336,9 @@ def test_studies_take_weights_and_regression() -> None:
 
 
 def test_sparse_rows_are_studied() -> None:
-    sparse = pytest.importorskip("scipy.sparse").csr_matrix(X)
+    from scipy.sparse import csr_matrix
+
+    sparse = csr_matrix(X)
     want = fastmlp.study_learning_rate(X, Y, (0.01,), epochs=2, hidden=(3,))
     assert str(fastmlp.study_learning_rate(sparse, Y, (0.01,), epochs=2, hidden=(3,))) == str(want)
 
@@ -460,7 +463,6 @@ class Terminal(io.StringIO):
 def test_a_study_shows_its_runs_on_a_terminal(
     study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("rich")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
@@ -472,7 +474,6 @@ def test_a_study_shows_its_runs_on_a_terminal(
 
 
 def test_the_bar_of_runs_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("rich")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")

@@ -13,7 +13,7 @@ import pytest
 
 import fastmlp
 import reference as ref
-from problems import Case, prepared
+from problems import Case, network, prepared
 
 pytestmark = pytest.mark.usefixtures("isa")
 
@@ -22,15 +22,7 @@ LOSSES = [*ref.LOSSES, "huber(0.5)", "quantile(0.8)"]
 
 def trace_of(case: Case, rows: int | None = None) -> fastmlp.Trace:
     problem, _ = prepared(case)
-    net = fastmlp.Network(
-        case.sizes,
-        case.activation,
-        case.loss,
-        case.output_activation,
-        case.l2,
-        problem.layers,
-        dtype=case.dtype,
-    )
+    net = network(case, problem)
     weight = None if problem.sample_weight is None else problem.sample_weight[:rows]
     return net.trace(problem.X[:rows].astype(case.dtype), problem.y[:rows], weight)
 

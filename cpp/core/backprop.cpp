@@ -249,8 +249,9 @@ void Backprop<T>::loss(const Share& share) {
                             thread_room_[std::size_t(share.team.rank)]};
     const auto work = [&](Index first, Index last) {
         loss_(rows, first, last);
-        for (Index i = first; i < last && !row_right_.empty(); ++i)
-            row_right_[std::size_t(i)] = right_answer(architecture.loss, rows, i);
+        if (!row_right_.empty())
+            for (Index i = first; i < last; ++i)
+                row_right_[std::size_t(i)] = right_answer(architecture.loss, rows, i);
         if (takes_logits(architecture.loss)) return;
         const Index at = first * ld_[L], size = (last - first) * ld_[L];
         output_slope_(a_[L] + at, slope_[L] ? slope_[L] + at : nullptr, delta_[L] + at, size);
@@ -292,9 +293,7 @@ double Backprop<T>::l2(const Batch<T>& batch) const {
 
 template <class T>
 Index Backprop<T>::right_answers(const Batch<T>& batch) const {
-    return row_right_.empty()
-               ? 0
-               : std::accumulate(row_right_.begin(), row_right_.begin() + batch.rows, Index(0));
+    return std::accumulate(row_right_.begin(), row_right_.begin() + batch.rows, Index(0));
 }
 
 template <class T>

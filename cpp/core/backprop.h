@@ -56,7 +56,7 @@ public:
         return l2(batch) / 2 * sum(squares_.data(), Index(squares_.size()));
     }
     double l2(const Batch<T>& batch) const;
-    Index right_answers(const Batch<T>& batch) const;
+    Index right_answers(const Batch<T>& batch) const;  // where they are counted
 
     // Hands the gradient of every parameter to `work`, this thread its share.
     void gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,

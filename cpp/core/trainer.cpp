@@ -232,7 +232,7 @@ void Trainer<T>::train_step(Team team) {
         diverged_ = !std::isfinite(loss);
         loss_sum_ += loss * double(batch.rows);
         penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
-        right_answers_ += backprop_.right_answers(batch);
+        if (counts_right_) right_answers_ += backprop_.right_answers(batch);
         rows_seen_ += batch.rows;
         rate_ = learning_rate_.at(step);
     }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._history import History
+from fastmlp._records import lowest
 from fastmlp._validation import choice
 
 #: What can be drawn: the title of its axis, and the columns that hold it.
@@ -84,7 +85,8 @@ def evenly(count: int, limit: int = _POINTS) -> NDArray[np.int64]:
 
 def _panel(history: History, metric: str) -> Panel:
     title, columns = METRICS[metric]
-    best = _best_row(history)
+    # The training loss does not tell which epoch is best.
+    best = lowest(history["validation_loss"]) if "validation_loss" in history else None
     rows = evenly(len(history))
     if best is not None:
         rows = np.union1d(rows, [best])
@@ -97,15 +99,6 @@ def _panel(history: History, metric: str) -> Panel:
     epochs = history["epoch"]
     log = metric == "loss" and _spans_a_decade(list(lines.values()))
     return Panel(title, epochs[rows], lines, None if best is None else int(epochs[best]), log)
-
-
-def _best_row(history: History) -> int | None:
-    """Return where the validation loss is lowest; the training loss does not tell which epoch is best."""
-    if "validation_loss" not in history:
-        return None
-    losses = history["validation_loss"]
-    finite = np.isfinite(losses)
-    return int(np.where(finite, losses, np.inf).argmin()) if finite.any() else None
 
 
 def _spans_a_decade(lines: list[NDArray[np.float64]]) -> bool:

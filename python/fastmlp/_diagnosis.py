@@ -18,7 +18,6 @@ from fastmlp._rows import check_row_count
 from fastmlp._sparse import Features, core_form
 from fastmlp._targets import Targets
 from fastmlp._trace import Trace, traced
-from fastmlp._validation import features_and_target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,7 +122,6 @@ class Diagnosis(Records):
 
 def diagnose(network: Network, X: Any, y: Any) -> Diagnosis:
     """Return the signals of each layer; without y, of random signs in place of dLoss/dz of the outputs."""
-    X, y = features_and_target(X, y)
     if y is None:
         features = network._matrix(X)
         check_row_count(len(features))

@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp import graph
 from fastmlp._architecture import Array
 from fastmlp._network import Network
-from fastmlp._sparse import SparseRows
+from fastmlp._sparse import dense_form
 from fastmlp._targets import LINKS
 from fastmlp.graph import Tensor
 
@@ -44,14 +44,13 @@ def from_network(net: Network, X: Any, y: Any, sample_weight: Any = None) -> Ten
     if not isinstance(net, Network):
         raise TypeError(f"net must be a fastmlp.Network, got {net!r:.60}")
     rows, targets, weights = net._checked_rows(X, y, sample_weight)
-    dense = rows.toarray() if isinstance(rows, SparseRows) else rows
-    values = np.eye(net.layer_sizes[-1])[targets.labels] if targets.values is None else targets.values
+    values = targets.matrix(net.layer_sizes[-1], net.dtype)
     tables = [Tensor(E, f"E{i}") for i, E in enumerate(net.tables)]
     layers = [
         (Tensor(W, f"W{i}"), Tensor(b, f"b{i}"))
         for i, (W, b) in enumerate(zip(net.weights, net.biases, strict=True))
     ]
-    scores = _scores(net, layers, _inputs(net, dense, tables))
+    scores = _scores(net, layers, _inputs(net, dense_form(rows), tables))
     losses = _named("losses", LOSSES[net._loss](scores, graph.constant(values, "y"), net._loss_numbers))
     loss = losses.mean() if weights is None else (_shares(weights) * losses).sum()
     if net.l2 > 0:

@@ -12,8 +12,8 @@ from fastmlp._architecture import Array
 from fastmlp._network import Network
 from fastmlp._quotients import SCHEMES, quotient
 from fastmlp._serialization import from_metadata, metadata
-from fastmlp._sparse import SparseRows
-from fastmlp._targets import parse_loss
+from fastmlp._sparse import dense_form
+from fastmlp._targets import LINKS, parse_loss
 from fastmlp._trace import Trace
 
 Slopes = tuple[Any, Any, Any]
@@ -31,7 +31,6 @@ _LOSSES = ("absolute_error", "quantile", "hinge", "huber")
 _FLAT = ("absolute_error", "quantile", "hinge")
 
 _STRAIGHT = ("identity", "relu", "leaky_relu")  # f'' = 0
-_FUSED_LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "poisson")  # delta is a - y
 
 _LARGEST_INPUT = 1e6  # beyond it, a step would be lost beside its weight
 
@@ -41,11 +40,12 @@ class Twin:
 
     def __init__(self, net: Network, X: Any, y: Any, sample_weight: Any) -> None:
         features, self.targets, self.weights = net._checked_rows(X, y, sample_weight)
-        dense = features.toarray() if isinstance(features, SparseRows) else features
         values, weights = (
             None if part is None else part.astype(np.float64) for part in (self.targets.values, self.weights)
         )
-        self._rows = (dense.astype(np.float64), self.targets.labels, values, weights)
+        shares = np.ones(len(features)) if weights is None else weights
+        self.shares = (shares / shares.sum())[:, None]
+        self._rows = (dense_form(features).astype(np.float64), self.targets.labels, values, weights)
         self._net = from_metadata(metadata(net) | {"dtype": "float64"}, net.parameters)
         self._threads = _threads.resolve(None)
 
@@ -119,10 +119,9 @@ class Twin:
         """Return the errors of the outputs' delta in units of eps."""
         net, values = self._net, self.targets.values
         y = 1.0 if values is None else np.abs(values)
-        weights = np.ones(len(delta)) if self.weights is None else self.weights
-        share = (weights / weights.sum())[:, None]
+        share = self.shares
         loss = parse_loss(net.loss)[0]
-        if loss in _FUSED_LOSSES:
+        if loss in LINKS:  # delta is a - y
             return np.asarray((np.abs(delta) + share * y) * (1 + of_z))
         slope = 0.0 if loss in _FLAT else 1.0
         curved = 0.0 if net.output_activation in _STRAIGHT else 1.0
@@ -210,15 +209,14 @@ class Kinks:
 
     def _loss_by_p(self, trace: Trace) -> Iterator[Array]:
         """Yield dLoss/dp of each of `_kinks`."""
-        net, weights = self._net, self._twin.weights
+        net = self._net
         for i, name in enumerate(net.activations):
             if name in _ACTIVATIONS:
                 yield trace.delta[i + 1] @ net.weights[i + 1].T
         if net.output_activation in _ACTIVATIONS:
             yield self._loss_slopes(trace.a[-1])
         if self._loss in _LOSSES:
-            weights = np.ones(len(trace.z[0])) if weights is None else weights
-            yield (weights / weights.sum())[:, None]
+            yield self._twin.shares
 
     def _loss_slopes(self, outputs: Array) -> Array:
         """Return dLoss/da of the output layer: delta of a network that hands its inputs on."""

@@ -1,5 +1,4 @@
 """Interactive curves of a history, with plotly."""
-# mypy: disable-error-code="import-untyped, import-not-found"
 
 from __future__ import annotations
 

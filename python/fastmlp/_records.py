@@ -81,5 +81,11 @@ class Records:
         return pd.DataFrame({name: self[name] for name in self.columns})
 
 
+def lowest(values: NDArray[Any]) -> int | None:
+    """Return where the lowest finite value stands, the first of equal ones; None if there is none."""
+    finite = np.isfinite(values)
+    return int(np.where(finite, values, np.inf).argmin()) if finite.any() else None
+
+
 def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)

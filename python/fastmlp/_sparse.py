@@ -69,6 +69,11 @@ def core_form(X: Features) -> Any:
     return (X.values, X.columns, X.starts) if isinstance(X, SparseRows) else X
 
 
+def dense_form(X: Features) -> NDArray[Any]:
+    """Return X as a matrix."""
+    return X.toarray() if isinstance(X, SparseRows) else X
+
+
 def as_csr(argument: str, matrix: Any) -> Any:
     """Return a CSR matrix whose columns increase along each row, checked: SciPy itself trusts indices."""
     try:

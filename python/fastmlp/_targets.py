@@ -43,6 +43,14 @@ class Targets:
             None if self.values is None else self.values[rows],
         )
 
+    def matrix(self, outputs: int, dtype: Any) -> NDArray[Any]:
+        """Return the values; for labels 1 in the column of the class and 0 elsewhere, (n, outputs)."""
+        if self.values is not None:
+            return self.values
+        matrix = np.zeros((len(self), outputs), dtype)
+        matrix[np.arange(len(self)), self.labels] = 1
+        return matrix
+
     def __len__(self) -> int:
         array = self.labels if self.labels is not None else self.values
         assert array is not None

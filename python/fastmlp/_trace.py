@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp import _steps
 from fastmlp._architecture import Array
 from fastmlp._records import Records
-from fastmlp._sparse import Features, SparseRows
+from fastmlp._sparse import Features, dense_form
 from fastmlp._targets import Targets
 from fastmlp._validation import integer, real
 
@@ -120,14 +120,12 @@ class Trace:
 
 def traced(network: Network, X: Features, targets: Targets, weights: Array | None) -> Trace:
     """Run rows, checked and encoded, forward and backward."""
-    X = X.toarray() if isinstance(X, SparseRows) else X
+    X = dense_form(X)
     loss, gradient, z, a, delta = network._core.trace(X, targets.labels, targets.values, weights)
     dW, db, dE = map(list, network._views(gradient))
     outputs = network._core_predictor.forward(X, 1)  # with the output activation that belongs to the loss
     W, b, E = ([part.copy() for part in parts] for parts in network._views(network.parameters))
-    y = np.zeros(outputs.shape, network.dtype) if targets.values is None else targets.values
-    if targets.labels is not None:
-        y[np.arange(len(y)), targets.labels] = 1
+    y = targets.matrix(outputs.shape[1], network.dtype)
     share = np.ones(len(y)) if weights is None else weights.astype(np.float64)
     return Trace(
         z, [*a[:-1], outputs], delta, dW, db, loss, dE, W, b, E, y, share / share.sum(),

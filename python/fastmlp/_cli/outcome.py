@@ -13,6 +13,7 @@ from fastmlp._cli.info import describe_network
 from fastmlp._cli.show import column, epoch_table, show_metrics
 from fastmlp._cli.split import Parts
 from fastmlp._evaluation import Evaluation
+from fastmlp._records import lowest
 from fastmlp._text import plural, shortened
 from fastmlp.data import Table
 
@@ -122,8 +123,8 @@ def _best(network: Network) -> str:
     """Say which epoch's weights were kept: those of the lowest validation loss, or loss if there is none."""
     validation = column(network, "validation_loss")
     losses = validation if len(validation) else column(network, "loss")
-    if not np.isfinite(losses).any():
+    best = lowest(losses)
+    if best is None:
         return "kept the first weights"
     name = "validation loss" if len(validation) else "loss"
-    best = int(np.nanargmin(losses))
     return f"kept the weights of epoch {best + 1}, which has the lowest {name}, {losses[best]:.6g}"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._curves import evenly
 from fastmlp._metrics import LabelMetrics
 from fastmlp._report._html import Html
 from fastmlp._text import shortened
@@ -18,7 +17,6 @@ from fastmlp._text import shortened
 if TYPE_CHECKING:
     from fastmlp import Network
 
-_WORST = 10
 _LABEL = 24  # characters of a name beside an axis
 
 
@@ -58,17 +56,12 @@ def confusion(metrics: LabelMetrics) -> str:
     return _json(figure)
 
 
-def residuals(truth: NDArray[Any], predicted: NDArray[Any], target: str) -> tuple[str, int]:
-    """Draw predicted over true values, and how far they are apart; return how many rows are drawn.
-
-    Of many, some are drawn, the ones with the largest errors among them.
-    """
+def residuals(truth: NDArray[Any], predicted: NDArray[Any], target: str) -> str:
+    """Draw predicted over true values, and how far they are apart."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    worst = np.argsort(np.abs(predicted - truth))[-_WORST:]
-    rows = np.union1d(evenly(len(truth)), worst)
-    y, p = truth[rows], predicted[rows]
+    y, p = truth, predicted
     ends = [float(min(y.min(), p.min())), float(max(y.max(), p.max()))]
     figure = make_subplots(cols=2, horizontal_spacing=0.16)
     points = {
@@ -87,7 +80,7 @@ def residuals(truth: NDArray[Any], predicted: NDArray[Any], target: str) -> tupl
     figure.update_xaxes(title=f"predicted {name}", col=2, automargin=True)
     figure.update_yaxes(title="predicted - true", col=2, automargin=True)
     figure.update_layout(showlegend=False)
-    return _json(figure), len(rows)
+    return _json(figure)
 
 
 def network_picture(network: Network) -> Html:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._curves import evenly
 from fastmlp._evaluation import Evaluation, encoded_inputs
 from fastmlp._metrics import LabelMetrics, QuantileMetrics, ValueMetrics
+from fastmlp._records import lowest
 from fastmlp._report import _figures
 from fastmlp._report._html import (
     Html,
@@ -152,10 +154,10 @@ def _training(network: Network) -> Html:
     seconds = float(history["seconds"][-1])
     losses = history["loss"]
     caption = f"{plural(len(history), 'epoch')} in {seconds:.3g} s; last loss {losses[-1]:.6g}"
-    if "validation_loss" in history and np.isfinite(history["validation_loss"]).any():
-        best = int(np.nanargmin(history["validation_loss"]))
-        lowest = history["validation_loss"][best]
-        caption += f"; lowest validation loss {lowest:.6g}, in epoch {history['epoch'][best]}"
+    best = lowest(history["validation_loss"]) if "validation_loss" in history else None
+    if best is not None:
+        loss = history["validation_loss"][best]
+        caption += f"; lowest validation loss {loss:.6g}, in epoch {history['epoch'][best]}"
     return interactive(_figures.curves(network), f"Curves over the epochs: {caption}", caption)
 
 
@@ -219,9 +221,10 @@ def _value_metrics(metrics: ValueMetrics, evaluation: Evaluation) -> list[Html]:
 
 
 def _residuals(evaluation: Evaluation, predicted: NDArray[Any], what: str = "") -> Html:
-    figure, drawn = _figures.residuals(evaluation.truth, predicted, evaluation.target)
-    rows = len(predicted)
-    some = "" if drawn == rows else f"; {drawn:,} of {rows:,} rows are drawn, the worst among them"
+    rows = np.union1d(evenly(len(predicted)), evaluation.worst(_WORST))
+    figure = _figures.residuals(evaluation.truth[rows], predicted[rows], evaluation.target)
+    drawn, n = len(rows), len(predicted)
+    some = "" if drawn == n else f"; {drawn:,} of {n:,} rows are drawn, the worst among them"
     caption = f"Predicted ({what}{shortened(evaluation.target, 100)}) and true values{some}"
     return interactive(figure, caption, caption)
 

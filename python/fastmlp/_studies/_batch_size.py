@@ -13,7 +13,7 @@ import numpy as np
 from fastmlp._drawing import new_axes, scale_logarithmic
 from fastmlp._optimizers import LBFGS, as_optimizer
 from fastmlp._progress import run_bar
-from fastmlp._records import Records
+from fastmlp._records import Records, lowest
 from fastmlp._studies._runs import (
     as_rows,
     check_settings,
@@ -61,18 +61,18 @@ class BatchSizeStudy(Records):
 
     def __init__(self, rows: Iterable[tuple[int, float, float, float, bool]], target_loss: float) -> None:
         table = []
-        for size, seconds, steps, lowest, diverged in rows:
+        for size, seconds, steps, lowest_loss, diverged in rows:
             outcome = "diverged" if diverged else "not reached" if math.isnan(steps) else "reached"
             steps = steps if outcome == "reached" else math.nan
-            table.append((size, seconds, steps, seconds * steps, lowest, outcome))
+            table.append((size, seconds, steps, seconds * steps, lowest_loss, outcome))
         super().__init__(_COLUMNS, table)
         self.target_loss = target_loss
 
     @property
     def best(self) -> int | None:
         """The batch size that reached the target in the shortest time; None if none did."""
-        seconds = self["seconds_to_target"]
-        return None if np.isnan(seconds).all() else int(self["batch_size"][np.nanargmin(seconds)])
+        at = lowest(self["seconds_to_target"])
+        return None if at is None else int(self["batch_size"][at])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw time per step, steps and time to the target over the batch size; needs ``fastmlp[plot]``.

@@ -151,8 +151,7 @@ def study_learning_rate(
         Learning rates greater than 0; by default 13 from 1e-5 to 10, two a decade.
     target_loss : float, optional
         The loss of all rows, with the l2 term, that a useful rate reaches, below that of the initial weights.
-        By default 9/10 of the way from
-        the loss of the initial weights down to the lowest last loss of all rates.
+        By default 9/10 of the way from there down to the lowest last loss of all rates.
     epochs : int, default 50
     progress : bool, default True
         Show a progress bar where standard error is a terminal and ``fastmlp[cli]`` is installed.

@@ -61,8 +61,8 @@ class Table:
                 raise ValueError(
                     f"{source}: column {name!r} has {len(column)} rows, column {first!r} has {self.n_rows}"
                 )
-        self._lines = None if lines is None else np.asarray(lines, dtype=np.int64)
-        self._rows = np.arange(self.n_rows)
+        self._counted = "row" if lines is None else "line"
+        self._numbers = np.arange(self.n_rows) if lines is None else np.asarray(lines, dtype=np.int64)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,8 +102,7 @@ class Table:
         if index.size == 0 and index.dtype != np.bool_:
             index = index.astype(np.int64)
         table = self._with({name: column[index] for name, column in self._columns.items()})
-        table._lines = None if self._lines is None else self._lines[index]
-        table._rows = self._rows[index]
+        table._numbers = self._numbers[index]
         return table
 
     def keep(self, *names: str) -> Table:
@@ -155,7 +154,7 @@ class Table:
 
     def place(self, row: int) -> str:
         """Say where a row is: "line 7" of its file or, where that has none, "row 5" of the table, from 0."""
-        return f"row {self._rows[row]}" if self._lines is None else f"line {self._lines[row]}"
+        return f"{self._counted} {self._numbers[row]}"
 
     def _check_has(self, name: str) -> None:
         if name not in self._columns:
@@ -165,7 +164,7 @@ class Table:
         """Return a table of columns that were checked before."""
         table = object.__new__(Table)
         table.source, table._columns = self.source, columns
-        table._lines, table._rows = self._lines, self._rows
+        table._counted, table._numbers = self._counted, self._numbers
         return table
 
 

@@ -12,7 +12,7 @@ from fastmlp import _validation
 from fastmlp._curves import evenly
 from fastmlp._drawing import new_axes
 from fastmlp._network import Network
-from fastmlp._sparse import SparseRows
+from fastmlp._sparse import dense_form
 from fastmlp._targets import as_targets, class_numbers
 from fastmlp._validation import as_numbers, features_and_target, integer, same_length
 from fastmlp.plot._axes import LITERAL, check_network, feature_names, legend, levels, shown
@@ -70,8 +70,7 @@ def decision_boundary(
             f"decision_boundary needs a network that predicts one label or one value, got {net!r}"
         )
     X, y = features_and_target(X, y)
-    rows = net._matrix(X)
-    rows = rows.toarray() if isinstance(rows, SparseRows) else rows
+    rows = dense_form(net._matrix(X))
     if len(rows) == 0:
         raise ValueError("X must have at least one row, got 0")
     targets = None if y is None else _checked_targets(net, y, len(rows))

@@ -12,7 +12,7 @@ from fastmlp import _threads
 from fastmlp._drawing import new_axes
 from fastmlp._network import Network
 from fastmlp._sparse import core_form
-from fastmlp._validation import features_and_target, integer, real
+from fastmlp._validation import integer, real
 from fastmlp.plot._axes import check_network, levels
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ def loss_landscape(
     resolution = integer("resolution", resolution, low=2, high=1000)
     rng = np.random.default_rng(integer("seed", seed, low=0))
     steps = np.linspace(-span, span, resolution)
-    X, y = features_and_target(X, y)
     here, losses = _losses(net, X, y, steps, (_direction(net, rng), _direction(net, rng)))
     if not np.isfinite(losses).any():
         raise ValueError(
