@@ -1,6 +1,5 @@
 // The training options as plain attributes; enumerations appear as their names.
 #include "bindings.h"
-#include "core/trainer.h"
 
 namespace fastmlp {
 

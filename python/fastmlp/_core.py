@@ -1,4 +1,4 @@
-"""The compiled core: the extension module for the best instruction set that this processor supports.
+"""The compiled core, for the best instruction set that this processor supports.
 
 Other modules use it as ``_core.name``, looked up at each call, so that `use` takes effect everywhere.
 The environment variable ``FASTMLP_ISA`` chooses an instruction set by name.
@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from types import ModuleType
+from typing import Any
 
-from . import _cpu
+from . import _bindings, _cpu
+from ._bindings import *
 
 _KNOWN = ("native", "v4", "v3", "v2", "generic")
 
@@ -54,12 +55,12 @@ def _threads_fall_asleep() -> Iterator[None]:
             del os.environ[name]
 
 
-def load(isa: str) -> ModuleType:
-    """Return the extension module built for `isa`; ImportError where there is none that can run."""
+def _load(isa: str) -> Any:
+    """Return the core built for `isa`; ImportError where there is none that can run."""
     built, supported = _built(), _cpu.supported_isas()
     if isa in available_isas():
         with _threads_fall_asleep():
-            return importlib.import_module(f"{__package__}._core_{isa}")
+            return importlib.import_module(f"{__package__}._core_{isa}").core
     if isa not in _KNOWN:
         reason = "is not an instruction set fastmlp knows"
     elif isa not in built:
@@ -73,9 +74,10 @@ def load(isa: str) -> ModuleType:
 
 
 def use(isa: str) -> None:
-    """Make this module's public names those of the extension module for `isa`."""
-    names = vars(load(isa)).items()
-    globals().update({name: value for name, value in names if not name.startswith("_")}, ISA=isa)
+    """Compute with the core for `isa` from here on; networks that exist stay with theirs."""
+    global ISA
+    _bindings.use(_load(isa))
+    ISA = isa
 
 
 def _default() -> str:

@@ -47,12 +47,12 @@ class Twin:
         self.shares = (shares / shares.sum())[:, None]
         self._rows = (dense_form(features).astype(np.float64), self.targets.labels, values, weights)
         self._net = from_metadata(metadata(net) | {"dtype": "float64"}, net.parameters)
-        self._threads = _threads.resolve(None)
+        self._batch = self._net._core.full_batch(*self._rows, _threads.resolve(None))
 
     def loss(self, theta: Array) -> float:
         """Return the loss with the parameters theta, which lie a step beside those of the network."""
         self._net.parameters = theta
-        loss, _ = self._net._core.loss_and_gradient(*self._rows, self._threads)
+        loss, _ = self._batch.loss_and_gradient()
         if not np.isfinite(loss):
             raise ValueError(f"h must leave the loss finite, got {loss} a step beside net's parameters")
         return float(loss)
@@ -69,7 +69,7 @@ class Twin:
     def forward(self, theta: Array) -> tuple[float, list[Array], list[Array]]:
         """Return the loss, each layer's z, and each layer's inputs followed by the outputs."""
         self._net.parameters = theta
-        loss, _, z, a, _ = self._net._core.trace(*self._rows)
+        loss, _, z, a, _ = self._batch.trace()
         return loss, z, a
 
     def input_sizes(self, theta: Array) -> Array:
@@ -88,7 +88,7 @@ class Twin:
         """
         net = self._net
         net.parameters = theta
-        loss, _, z, a, delta = net._core.trace(*self._rows)
+        loss, _, z, a, delta = self._batch.trace()
         W, b, _ = net._views(theta)
         slopes = [_slopes(*layer) for layer in zip(delta, delta[1:], W[1:], strict=False)]
         of_a, of_z = [np.zeros_like(a[0])], []
@@ -223,7 +223,8 @@ class Kinks:
         n = outputs.shape[1]
         identity = Network((n, n), loss=self._net.loss, init=[(np.eye(n), np.zeros(n))], dtype=outputs.dtype)
         targets, weights = self._twin.targets, self._twin.weights
-        delta: list[Array] = identity._core.trace(outputs, targets.labels, targets.values, weights)[-1]
+        batch = identity._core.full_batch(outputs, targets.labels, targets.values, weights, threads=1)
+        delta: list[Array] = batch.trace()[-1]
         return delta[0]
 
 

@@ -38,13 +38,15 @@ def minimize(
     records: list[tuple[Any, ...]] = []
     reason, accepted = "epochs", network.parameters.astype(np.float64)
 
+    batch = network._core.full_batch(*rows, options.threads)
+
     def set_parameters(values: NDArray[np.float64]) -> None:
         with np.errstate(over="ignore"):  # a step too far gives an infinite loss, and a shorter step
             network.parameters[:] = values
 
     def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         set_parameters(parameters)
-        loss, gradient = network._core.loss_and_gradient(*rows, options.threads)
+        loss, gradient = batch.loss_and_gradient()
         return loss, gradient.astype(np.float64)
 
     def iteration_ended(intermediate_result: Any) -> None:  # SciPy goes by the argument's name

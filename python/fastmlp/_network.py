@@ -351,9 +351,9 @@ class Network:
             Naming the argument.
         """
         X, targets, weights = self._checked_rows(X, y, sample_weight)
-        return self._core.loss_and_gradient(
-            core_form(X), targets.labels, targets.values, weights, _threads.resolve(None)
-        )
+        threads = _threads.resolve(None)
+        batch = self._core.full_batch(core_form(X), targets.labels, targets.values, weights, threads)
+        return batch.loss_and_gradient()
 
     def trace(self, X: Any, y: Any, sample_weight: Any = None) -> Trace:
         """Return every z, a, delta, dW and db of one forward and backward pass.

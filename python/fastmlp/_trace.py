@@ -121,7 +121,9 @@ class Trace:
 def traced(network: Network, X: Features, targets: Targets, weights: Array | None) -> Trace:
     """Run rows, checked and encoded, forward and backward."""
     X = dense_form(X)
-    loss, gradient, z, a, delta = network._core.trace(X, targets.labels, targets.values, weights)
+    loss, gradient, z, a, delta = network._core.full_batch(
+        X, targets.labels, targets.values, weights, threads=1
+    ).trace()
     dW, db, dE = map(list, network._views(gradient))
     outputs = network._core_predictor.forward(X, 1)  # with the output activation that belongs to the loss
     W, b, E = ([part.copy() for part in parts] for parts in network._views(network.parameters))

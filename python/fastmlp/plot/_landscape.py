@@ -117,14 +117,13 @@ def _losses(
     """Return the loss of the network, and those around it, (second direction, first direction)."""
     moved = copy.copy(net)  # with parameters of its own
     rows, targets, _ = net._checked_rows(X, y, None)
-    threads = _threads.resolve(None)
+    batch = moved._core.full_batch(
+        core_form(rows), targets.labels, targets.values, None, _threads.resolve(None)
+    )
 
     def loss(parameters: NDArray[Any]) -> float:
         moved.parameters = parameters
-        value, _ = moved._core.loss_and_gradient(
-            core_form(rows), targets.labels, targets.values, None, threads
-        )
-        return value
+        return batch.loss_and_gradient()[0]
 
     start = net.parameters.astype(np.float64)
     first, second = directions
