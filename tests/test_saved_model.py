@@ -23,7 +23,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import fastmlp
-from fastmlp._history import History
+from fastmlp._model.history import History
 
 MODEL = Path(__file__).parent / "data" / "model_v1.safetensors"
 IRIS = fastmlp.datasets.load_iris()

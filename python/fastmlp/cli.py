@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from fastmlp._text import printable
+from fastmlp._base.text import printable
 
 _NEEDS = "fastmlp's command line needs typer and rich: pip install 'fastmlp[cli]'"
 

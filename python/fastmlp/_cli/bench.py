@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp import Network
+from fastmlp._base.text import plural
+from fastmlp._base.validation import dtype_name
 from fastmlp._cli.files import write_output
 from fastmlp._cli.show import console, to_json
-from fastmlp._text import plural
-from fastmlp._validation import dtype_name
 
 _RUNS = 5
 _CALLS = 1000

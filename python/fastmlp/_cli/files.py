@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp._files import replace_file
-from fastmlp._serialization import may_replace
+from fastmlp._base.files import replace_file
+from fastmlp._model.files import may_replace
 from fastmlp.data import Table, read, read_csv, read_idx, read_svmlight
 from fastmlp.data._read import choose_reader
 from fastmlp.data._source import resolve

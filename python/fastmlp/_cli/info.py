@@ -9,9 +9,9 @@ from rich import box
 from rich.table import Table as Grid
 
 import fastmlp
+from fastmlp._base.text import shortened
 from fastmlp._cli.files import load_model, write_output
 from fastmlp._cli.show import column, console, to_json
-from fastmlp._text import shortened
 
 if TYPE_CHECKING:
     from fastmlp import Network

@@ -13,7 +13,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from fastmlp import Adam, Cosine, OneCycle
-from fastmlp._validation import name_and_numbers
+from fastmlp._base.validation import name_and_numbers
 
 _MODEL = "A model saved by fastmlp (.safetensors)."
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._cli.files import check_output, load_model, load_rows, write_output
-from fastmlp._evaluation import plain_inputs
+from fastmlp._inspect.evaluation import plain_inputs
 
 if TYPE_CHECKING:
     from fastmlp import Network

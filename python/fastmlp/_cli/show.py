@@ -14,8 +14,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
-from fastmlp._metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
-from fastmlp._text import plural, shortened
+from fastmlp._base.text import plural, shortened
+from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
 
 if TYPE_CHECKING:
     from fastmlp import Network

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from numpy.typing import NDArray
 
 import fastmlp
+from fastmlp._base.text import plural, shortened
 from fastmlp._cli.columns import choose_columns
 from fastmlp._cli.files import check_save_path, load_data, write_output
 from fastmlp._cli.options import (
@@ -24,8 +25,7 @@ from fastmlp._cli.options import (
 from fastmlp._cli.outcome import Outcome, show_data, show_outcome, show_split
 from fastmlp._cli.show import column, console, to_json
 from fastmlp._cli.split import ORDERS, TEST, Parts, split
-from fastmlp._evaluation import evaluate
-from fastmlp._text import plural, shortened
+from fastmlp._inspect.evaluation import evaluate
 from fastmlp.cli import FAILED, OK
 from fastmlp.data import Table, TableEncoder, choose_task
 from fastmlp.data._scaling import SCALINGS

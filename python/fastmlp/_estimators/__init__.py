@@ -6,7 +6,7 @@ try:
 except ImportError:
     raise ImportError("the estimators need scikit-learn: pip install 'fastmlp[sklearn]'") from None
 
-from fastmlp._estimators._classifier import MLPClassifier
-from fastmlp._estimators._regressor import MLPRegressor
+from fastmlp._estimators.classifier import MLPClassifier
+from fastmlp._estimators.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]

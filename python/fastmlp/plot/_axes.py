@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._network import Network
-from fastmlp._text import shortened
+from fastmlp._base.text import shortened
+from fastmlp._model.model import Network
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _validation
-from fastmlp._curves import evenly
-from fastmlp._drawing import new_axes
-from fastmlp._network import Network
-from fastmlp._sparse import dense_form
-from fastmlp._targets import as_targets, class_numbers
-from fastmlp._validation import as_numbers, features_and_target, integer, same_length
+from fastmlp._base import validation
+from fastmlp._base.curves import evenly
+from fastmlp._base.drawing import new_axes
+from fastmlp._base.validation import as_numbers, features_and_target, integer, same_length
+from fastmlp._model.model import Network
+from fastmlp._rows.features import dense_form
+from fastmlp._rows.targets import as_targets, class_numbers
 from fastmlp.plot._axes import LITERAL, check_network, feature_names, legend, levels, shown
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def decision_boundary(
     if len(rows) == 0:
         raise ValueError("X must have at least one row, got 0")
     targets = None if y is None else _checked_targets(net, y, len(rows))
-    names = feature_names(net) or _validation.feature_names(X)
+    names = feature_names(net) or validation.feature_names(X)
     names = names or tuple(f"feature {i}" for i in range(rows.shape[1]))
     chosen = _checked_pair(features, names, net)
     edges, predicted = _predict_grid(net, rows, chosen, integer("resolution", resolution, low=2, high=5000))
@@ -117,7 +117,7 @@ def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int
     pair = []
     for i, feature in enumerate(features):
         if isinstance(feature, str):
-            feature = names.index(_validation.choice(f"features[{i}]", feature, names))
+            feature = names.index(validation.choice(f"features[{i}]", feature, names))
         pair.append(integer(f"features[{i}]", feature, low=0, high=len(names) - 1))
     if pair[0] == pair[1]:
         raise ValueError(f"features must be two different columns of X, got {features!r}")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._drawing import new_axes
-from fastmlp._metrics import label_metrics
-from fastmlp._network import Network
-from fastmlp._targets import as_targets, class_numbers
-from fastmlp._validation import features_and_target, flag, same_length
+from fastmlp._base.drawing import new_axes
+from fastmlp._base.validation import features_and_target, flag, same_length
+from fastmlp._inspect.metrics import label_metrics
+from fastmlp._model.model import Network
+from fastmlp._rows.targets import as_targets, class_numbers
 from fastmlp.plot._axes import NAMED_TICKS, check_network, name_ticks
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._curves import Panel, panels
-from fastmlp._drawing import integer_ticks, new_axes
-from fastmlp._history import History
-from fastmlp._plotly import history_figure
-from fastmlp._validation import choice
+from fastmlp._base.curves import Panel, panels
+from fastmlp._base.drawing import integer_ticks, new_axes
+from fastmlp._base.plotly import history_figure
+from fastmlp._base.validation import choice
+from fastmlp._model.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _threads
-from fastmlp._drawing import new_axes
-from fastmlp._network import Network
-from fastmlp._sparse import core_form
-from fastmlp._validation import integer, real
+from fastmlp._base.drawing import new_axes
+from fastmlp._base.validation import integer, real
+from fastmlp._model.model import Network
+from fastmlp._native import threads as _threads
+from fastmlp._rows.features import core_form
 from fastmlp.plot._axes import check_network, levels
 
 if TYPE_CHECKING:

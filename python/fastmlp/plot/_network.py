@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._drawing import new_axes
-from fastmlp._network import Network
+from fastmlp._base.drawing import new_axes
+from fastmlp._model.model import Network
 from fastmlp.plot._axes import LITERAL, check_network, input_names, output_names, shown
 
 if TYPE_CHECKING:

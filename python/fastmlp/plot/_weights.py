@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._drawing import integer_ticks, new_axes
-from fastmlp._network import Network
-from fastmlp._validation import integer, layer_sizes
+from fastmlp._base.drawing import integer_ticks, new_axes
+from fastmlp._base.validation import integer, layer_sizes
+from fastmlp._model.model import Network
 from fastmlp.plot._axes import NAMED_TICKS, check_network, input_names, name_ticks, output_names
 
 if TYPE_CHECKING:
