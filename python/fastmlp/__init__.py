@@ -10,12 +10,12 @@ from typing import Any as _Any
 
 from fastmlp import data, datasets
 from fastmlp._inspect.trace import Trace
-from fastmlp._model.files import load
 from fastmlp._model.history import History
-from fastmlp._model.model import Network
 from fastmlp._native.config import show_config
 from fastmlp._native.core import available_isas
 from fastmlp._native.threads import get_num_threads, set_num_threads
+from fastmlp._network.files import load
+from fastmlp._network.network import Network
 from fastmlp._training.optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
 from fastmlp._training.schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
 from fastmlp._training.train import train

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.records import lowest
+from fastmlp._base.records import Records, lowest
 from fastmlp._base.validation import choice
-from fastmlp._model.history import History
 
 #: What can be drawn: the title of its axis, and the columns that hold it.
 METRICS: dict[str, tuple[str, dict[str, str]]] = {
@@ -56,7 +55,7 @@ class Panel:
         return value if np.isfinite(value) else None
 
 
-def panels(history: Any, metric: Any = None) -> list[Panel]:
+def panels(history: Records, metric: Any = None) -> list[Panel]:
     """Return the curves of one metric or, for None, of the loss and of the score if there is one.
 
     Raises
@@ -64,8 +63,6 @@ def panels(history: Any, metric: Any = None) -> list[Panel]:
     TypeError, ValueError
         If there is no such metric, or the history does not have it.
     """
-    if not isinstance(history, History):
-        raise TypeError(f"history must be a fastmlp.History, such as net.history; got {history!r}")
     measured = [name for name, (_, columns) in METRICS.items() if any(c in history for c in columns.values())]
     if metric is not None:
         choice("metric", metric, METRICS)
@@ -83,7 +80,7 @@ def evenly(count: int, limit: int = _POINTS) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64))
 
 
-def _panel(history: History, metric: str) -> Panel:
+def _panel(history: Records, metric: str) -> Panel:
     title, columns = METRICS[metric]
     # The training loss does not tell which epoch is best.
     best = lowest(history["validation_loss"]) if "validation_loss" in history else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._base.curves import Panel, panels
+from fastmlp._base.records import Records
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -15,7 +16,7 @@ _FEW = 10
 _COLORS = {"training": "#1f77b4", "validation": "#ff7f0e"}
 
 
-def history_figure(history: Any, metric: Any = None) -> Figure:
+def history_figure(history: Records, metric: Any = None) -> Figure:
     """Return the curves of `fastmlp.plot.history` as a plotly figure: hover shows epoch and values.
 
     Parameters

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastmlp._base.arrow import import_pyarrow
+from fastmlp._base.csr import as_csr
 from fastmlp._native import core as _core
 
 Matrix = NDArray[Any]
@@ -156,8 +158,6 @@ def as_table(data: Any) -> Any:
     known = type(data).__module__.partition(".")[0] in ("numpy", "pandas", "polars", "scipy")
     if known or hasattr(data, "to_batches") or not hasattr(data, "__arrow_c_stream__"):
         return data
-    from fastmlp.data._frames import import_pyarrow
-
     return import_pyarrow().table(data)
 
 
@@ -167,8 +167,6 @@ def as_array(argument: str, data: Any) -> NDArray[Any]:
         return data
     check_unmasked(argument, data)
     if hasattr(data, "toarray"):  # scipy.sparse
-        from fastmlp._rows.features import as_csr
-
         data = as_csr(argument, data).toarray()
     elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table
         data = np.column_stack([data.column(name).to_numpy() for name in data.column_names])

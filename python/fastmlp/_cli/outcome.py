@@ -18,7 +18,7 @@ from fastmlp._inspect.evaluation import Evaluation
 from fastmlp.data import Table
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 _STOPPED = {
     "patience": "no lower loss within the patience",

@@ -18,7 +18,7 @@ from fastmlp._base.text import plural, shortened
 from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 _EPOCHS_SHOWN = 10
 _CLASSES_SHOWN = 12  # a larger confusion matrix is replaced by a list of its largest entries

@@ -14,14 +14,16 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
+from fastmlp._base.csr import as_csr
 from fastmlp._base.validation import as_numbers, check_unmasked
 from fastmlp._estimators import parameters
 from fastmlp._estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from fastmlp._estimators.epochs import NOT_FINITE, Epochs, OptimizerState, Score, record, score_function
+from fastmlp._estimators.epochs import NOT_FINITE, Epochs, Score, record, score_function
 from fastmlp._estimators.fitted import FittedMLP, prepared
+from fastmlp._estimators.state import OptimizerState
 from fastmlp._model.architecture import check_memory
-from fastmlp._model.model import Network
-from fastmlp._rows.features import as_csr, as_features, core_form
+from fastmlp._network.network import Network
+from fastmlp._rows.features import as_features, core_form
 from fastmlp._rows.targets import Targets, row_weights
 from fastmlp._training import lbfgs
 

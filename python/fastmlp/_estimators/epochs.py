@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from sklearn.metrics import check_scoring
 
 from fastmlp._estimators import parameters
 from fastmlp._estimators.callbacks import FitTask
-from fastmlp._model.model import Network
-from fastmlp._training.optimizers import Optimizer
+from fastmlp._estimators.state import OptimizerState
+from fastmlp._network.network import Network
 
 Score = Callable[[], float]
 
@@ -24,38 +24,6 @@ NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
 )
-
-
-@dataclass
-class OptimizerState:
-    """What partial_fit goes on from: the rate, the clock, the moments, and the weights of the best score."""
-
-    optimizer: Optimizer
-    learning_rate: float
-    seed: int
-    moments: NDArray[Any]  # (2, n_parameters)
-    best: NDArray[Any] | None = None
-    epochs: int = 0
-    steps: int = 0
-
-    def fits(self, network: Network, optimizer: Optimizer) -> bool:
-        """Tell whether the optimizer can go on from here."""
-        return (
-            type(self.optimizer) is type(optimizer)
-            and self.moments.shape == (2, network.n_parameters)
-            and self.moments.dtype == network.dtype
-            and bool(np.isfinite(self.moments).all())
-        )
-
-    def writable(self) -> OptimizerState:
-        """Return the state with moments that are not a file's, as joblib may leave them."""
-        if not self.moments.flags.writeable:
-            self.moments = self.moments.copy()
-        return self
-
-    def copy(self) -> OptimizerState:
-        """Return a state of its own."""
-        return replace(self, moments=self.moments.copy())
 
 
 def record(estimator: Any, loss: float, rate: float, seconds: float, score: float | None) -> None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp._base.csr import as_csr
 from fastmlp._base.validation import as_matrix, as_numbers, as_table, check_undated, check_unmasked
 from fastmlp._estimators import parameters
 from fastmlp._model.history import History
-from fastmlp._model.model import Network
-from fastmlp._rows.features import as_csr
+from fastmlp._network.network import Network
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,23 +5,21 @@ from __future__ import annotations
 import math
 import threading
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 
 from fastmlp._base.validation import choice, flag, integer, layer_sizes, real
+from fastmlp._estimators.state import OptimizerState
 from fastmlp._model.architecture import ELEMENTWISE
-from fastmlp._model.model import Network
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
+from fastmlp._network.network import Network
 from fastmlp._rows.targets import LINKS
 from fastmlp._training.optimizers import LBFGS, NAMES, SGD, Adam, Optimizer, check_representable
 from fastmlp._training.schedules import ReduceOnPlateau, Schedule, as_schedule
-
-if TYPE_CHECKING:
-    from fastmlp._estimators.epochs import OptimizerState
 
 #: scikit-learn's names of activations, where this library has others.
 ACTIVATIONS = {"logistic": "sigmoid"}

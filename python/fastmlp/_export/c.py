@@ -18,7 +18,7 @@ from fastmlp.data._columns import DateColumn
 if TYPE_CHECKING:
     from os import PathLike
 
-    from fastmlp import Network
+    from fastmlp._model.model import Model
     from fastmlp.data import TableEncoder
 
 _MARK = "/* fastmlp C99 model"
@@ -167,7 +167,7 @@ _LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
-def to_c(network: Network, path: str | PathLike[str], name: str = "model") -> None:
+def to_c(network: Model, path: str | PathLike[str], name: str = "model") -> None:
     """Write a network as one C99 header that needs nothing but the standard library.
 
     It defines, with the given name in the place of ``model`` and float or double after the network's dtype,
@@ -212,7 +212,7 @@ def _is_header(path: Path) -> bool:
         return file.read(len(_MARK)) == _MARK.encode()
 
 
-def _header(network: Network, name: str) -> str:
+def _header(network: Model, name: str) -> str:
     source = Source(name, network.dtype)
     source.add("$comment", comment=_comment(network, source))
     guard = f"FASTMLP_{name}_H"
@@ -228,7 +228,7 @@ def _header(network: Network, name: str) -> str:
     return source.text()
 
 
-def _comment(network: Network, source: Source) -> str:
+def _comment(network: Model, source: Source) -> str:
     """Return the comment at the top: what the network is, and where each column goes."""
     activations = ", ".join(common.layer_activations(network))
     sizes = "-".join(map(str, network.layer_sizes))
@@ -259,7 +259,7 @@ def _places(encoder: TableEncoder) -> list[str]:
     return places
 
 
-def _kind(network: Network) -> str:
+def _kind(network: Model) -> str:
     """Return which of `_PREDICTIONS` a network makes."""
     binary = common.loss_name(network) == "binary_cross_entropy"
     if network.classes is None:
@@ -267,7 +267,7 @@ def _kind(network: Network) -> str:
     return "likelier" if binary else "largest"
 
 
-def _sizes_and_classes(source: Source, network: Network) -> None:
+def _sizes_and_classes(source: Source, network: Model) -> None:
     sizes = "enum { ${name}_n_inputs = $inputs, ${name}_n_outputs = $outputs };\n"
     source.add(sizes, inputs=network.layer_sizes[0], outputs=network.layer_sizes[-1])
     labels = common.labels(network)
@@ -293,7 +293,7 @@ def _encode(source: Source, encoder: TableEncoder) -> None:
     _function(source, "void", "encode", f"{_RAW}, $real *x", body)
 
 
-def _forward(source: Source, network: Network) -> None:
+def _forward(source: Source, network: Model) -> None:
     source.add(_DENSE)
     sizes = [network.weights[0].shape[0], *network.layer_sizes[1:]]
     body, value = _embed(source, network, sizes[0])
@@ -321,7 +321,7 @@ def _buffers(hidden: list[int]) -> list[int]:
     return [max(hidden[start::2]) for start in range(min(2, len(hidden)))]
 
 
-def _embed(source: Source, network: Network, width: int) -> tuple[list[str], str]:
+def _embed(source: Source, network: Model, width: int) -> tuple[list[str], str]:
     """Return the statements that put tables' rows in the place of codes, and the array they fill."""
     embeddings = common.embeddings(network)
     if not embeddings:
@@ -339,7 +339,7 @@ def _embed(source: Source, network: Network, width: int) -> tuple[list[str], str
     return body, "e"
 
 
-def _predict(source: Source, network: Network) -> None:
+def _predict(source: Source, network: Model) -> None:
     prediction, size = _PREDICTIONS[_kind(network)], network.layer_sizes[-1]
     arguments, body = "const $real *x", []
     if network.encoder is not None:

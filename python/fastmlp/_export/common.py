@@ -11,37 +11,37 @@ from fastmlp._rows.targets import parse_loss
 from fastmlp.data._target import ValueTarget
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._model.model import Model
 
 
-def embeddings(network: Network) -> tuple[tuple[int, NDArray[Any]], ...]:
+def embeddings(network: Model) -> tuple[tuple[int, NDArray[Any]], ...]:
     """Return (column of X, table of shape (codes, width)) for each embedding, in order."""
     pairs = zip(network.embeddings, network.tables, strict=True)
     return tuple((column, table) for (column, *_), table in pairs)
 
 
-def plain_columns(network: Network) -> list[int]:
+def plain_columns(network: Model) -> list[int]:
     """Return the columns of X that are numbers, not codes of an embedding."""
     codes = {column for column, _ in embeddings(network)}
     return [column for column in range(network.layer_sizes[0]) if column not in codes]
 
 
-def layer_activations(network: Network) -> tuple[str, ...]:
+def layer_activations(network: Model) -> tuple[str, ...]:
     """Return the activation of each layer, the output's with them."""
     return (*network.activations, network.output_activation)
 
 
-def loss_name(network: Network) -> str:
+def loss_name(network: Model) -> str:
     """Return the loss without its number."""
     return parse_loss(network.loss)[0]
 
 
-def sorts_outputs(network: Network) -> bool:
+def sorts_outputs(network: Model) -> bool:
     """Tell whether `predict` sorts the outputs: those of several quantiles."""
     return len(parse_loss(network.loss)[1]) > 1
 
 
-def units(network: Network) -> tuple[float, float] | None:
+def units(network: Model) -> tuple[float, float] | None:
     """Return (scale, mean) of predictions ``y * scale + mean``; None if they are in units already."""
     target = None if network.encoder is None else network.encoder._target
     if not isinstance(target, ValueTarget) or (target.scale, target.mean) == (1, 0):
@@ -49,7 +49,7 @@ def units(network: Network) -> tuple[float, float] | None:
     return target.scale, target.mean
 
 
-def labels(network: Network) -> NDArray[Any] | None:
+def labels(network: Model) -> NDArray[Any] | None:
     """Return the classes as strings, int64, bool or float64; None if there are none.
 
     Bytes are read as Latin-1, as in model files, and dates are written out.
@@ -79,7 +79,7 @@ def _of_one_type(classes: NDArray[Any]) -> NDArray[Any]:
     return np.array(classes.tolist())
 
 
-def check_finite(network: Network) -> None:
+def check_finite(network: Model) -> None:
     """Refuse a network that would compute nonsense elsewhere."""
     tables = (table for _, table in embeddings(network))
     if not all(np.isfinite(values).all() for values in (*network.weights, *network.biases, *tables)):

@@ -18,7 +18,7 @@ from fastmlp._export.onnx_graph import Graph, activation
 if TYPE_CHECKING:
     from os import PathLike
 
-    from fastmlp import Network
+    from fastmlp._model.model import Model
 
 #: Old ones, of 2020, that have all that is needed.
 OPSET, ML_OPSET, IR_VERSION = 13, 2, 7
@@ -35,7 +35,7 @@ Value = tuple[str, np.dtype[Any], list[Any]]
 _OUTPUTS = ("label", "probabilities", "scores", "prediction")
 
 
-def to_onnx(network: Network, path: str | PathLike[str]) -> None:
+def to_onnx(network: Model, path: str | PathLike[str]) -> None:
     """Write a network as an ONNX model that computes in the network's dtype.
 
     The input is ``X``, (n, inputs). If the network has an encoder, there is one input for each column of
@@ -95,7 +95,7 @@ def _is_onnx(path: Path) -> bool:
     return model.ir_version > 0 and len(model.graph.node) > 0
 
 
-def _model(network: Network) -> Any:
+def _model(network: Model) -> Any:
     from onnx import helper, numpy_helper
 
     names = _input_names(network)
@@ -123,7 +123,7 @@ def _model(network: Network) -> Any:
     return model
 
 
-def _inputs(graph: Graph, network: Network, names: list[str]) -> tuple[str, list[Value]]:
+def _inputs(graph: Graph, network: Model, names: list[str]) -> tuple[str, list[Value]]:
     """Add what makes X of the inputs; return it, and name, type and shape of each input."""
     if network.encoder is None:
         return names[0], [(names[0], network.dtype, ["n", network.layer_sizes[0]])]
@@ -136,7 +136,7 @@ def _inputs(graph: Graph, network: Network, names: list[str]) -> tuple[str, list
     return graph.add("Concat", *blocks, axis=1), inputs
 
 
-def _input_names(network: Network) -> list[str]:
+def _input_names(network: Model) -> list[str]:
     if network.encoder is None:
         return ["X"]
     names = network.encoder.input_names
@@ -163,7 +163,7 @@ def _encodable(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(object) if values.dtype.kind == "U" else values
 
 
-def _embedded(graph: Graph, network: Network, X: str) -> str:
+def _embedded(graph: Graph, network: Model, X: str) -> str:
     """Put the rows of the tables in the place of their codes, after the other columns."""
     embeddings = common.embeddings(network)
     if not embeddings:
@@ -176,13 +176,13 @@ def _embedded(graph: Graph, network: Network, X: str) -> str:
     return graph.add("Concat", *parts, axis=1)
 
 
-def _forward(graph: Graph, network: Network, value: str) -> str:
+def _forward(graph: Graph, network: Model, value: str) -> str:
     for W, b, name in zip(network.weights, network.biases, common.layer_activations(network), strict=True):
         value = activation(graph, name, graph.add("Gemm", value, W, b))
     return value
 
 
-def _results(graph: Graph, network: Network, outputs: str) -> list[Value]:
+def _results(graph: Graph, network: Model, outputs: str) -> list[Value]:
     """Add what `predict` and `predict_proba` make of the outputs; return name, type and shape of each."""
     loss, labels, size = common.loss_name(network), common.labels(network), network.layer_sizes[-1]
     if labels is None:
@@ -198,7 +198,7 @@ def _results(graph: Graph, network: Network, outputs: str) -> list[Value]:
     return [("label", labels.dtype, ["n"]), (name, network.dtype, ["n", size])]
 
 
-def _values(graph: Graph, network: Network, outputs: str) -> list[Value]:
+def _values(graph: Graph, network: Model, outputs: str) -> list[Value]:
     size = network.layer_sizes[-1]
     if common.loss_name(network) == "binary_cross_entropy":
         above = graph.add("Greater", outputs, 0.5)

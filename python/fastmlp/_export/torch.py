@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp._export import common
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._model.model import Model
 
 #: Each activation: its name in torch.nn, and the values its arguments may have; it is made with the first.
 #: Softplus gives z itself above the threshold; that is exact from 20 in float32, from 40 in float64.
@@ -24,7 +24,7 @@ MODULES: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {
 }
 
 
-def to_torch(network: Network) -> Any:
+def to_torch(network: Model) -> Any:
     """Return a network as PyTorch modules that compute what `Network.forward` does.
 
     The output activation is the last module. A network with embeddings begins with a module that looks up the

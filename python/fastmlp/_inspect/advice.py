@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.records import Records
 from fastmlp._model.init import SCHEMES, fitting_scheme
+from fastmlp._model.model import Model
 from fastmlp._rows.targets import parse_loss, takes_labels
-
-if TYPE_CHECKING:
-    from fastmlp._base.records import Records
-    from fastmlp._model.model import Network
 
 #: A signal vanishes or explodes if it changes by more than this factor through the hidden layers.
 FACTOR = 100
@@ -26,7 +24,7 @@ _GO_DEEP = ("relu", "leaky_relu", "elu", "tanh")
 _SAME_SCALE = 1.25  # weights within this factor of a scheme's standard deviation are no reason to change it
 
 
-def warnings_about(network: Network, layers: Records) -> list[str]:
+def warnings_about(network: Model, layers: Records) -> list[str]:
     """Return what is wrong, for a table with the columns of `Diagnosis`; the output layer may be as it is."""
     broken = _not_finite(network)
     if broken:  # what else is odd follows from it
@@ -49,7 +47,7 @@ def warnings_about(network: Network, layers: Records) -> list[str]:
     return [*_signals(network, layers, hidden), *_stuck_units(network, layers, hidden)]
 
 
-def _signals(network: Network, layers: Records, hidden: int) -> Iterator[str]:
+def _signals(network: Model, layers: Records, hidden: int) -> Iterator[str]:
     spread = layers["spread"][:hidden]
     backward = np.sqrt(layers["delta_mean"] ** 2 + layers["delta_variance"])[:hidden][::-1]
     for what, columns, step in (
@@ -79,7 +77,7 @@ def _signals(network: Network, layers: Records, hidden: int) -> Iterator[str]:
         )
 
 
-def _remedy(network: Network, hidden: int) -> str:
+def _remedy(network: Model, hidden: int) -> str:
     """Say which scheme's weights would have another size, or that the size is not the reason."""
     wrong = max(range(hidden), key=lambda layer: _distance(network, layer))
     farthest = _distance(network, wrong)
@@ -94,7 +92,7 @@ def _remedy(network: Network, hidden: int) -> str:
     return f"the weights have the size of init={scheme!r} already: try fewer layers{other}"
 
 
-def _stuck_units(network: Network, layers: Records, hidden: int) -> Iterator[str]:
+def _stuck_units(network: Model, layers: Records, hidden: int) -> Iterator[str]:
     for column, why, inputs in (
         ("dead", "almost no slope in every row, so they learn nothing", "inputs of mean 0"),
         ("saturated", "almost no slope, so they learn slowly", "inputs of a smaller scale"),
@@ -111,7 +109,7 @@ def _stuck_units(network: Network, layers: Records, hidden: int) -> Iterator[str
             )
 
 
-def _unsticking(network: Network, layer: int, inputs: str) -> str:
+def _unsticking(network: Model, layer: int, inputs: str) -> str:
     """Say what moves the z of a layer; the scale of X does so in the first one alone."""
     ways = [inputs] if layer == 0 else []
     ways.append("a smaller learning_rate")
@@ -122,7 +120,7 @@ def _unsticking(network: Network, layer: int, inputs: str) -> str:
     return " or ".join(ways)
 
 
-def _not_finite(network: Network) -> str:
+def _not_finite(network: Model) -> str:
     """Name the layers whose parameters are not all finite; "" if there are none."""
     layers = [
         layer
@@ -139,15 +137,15 @@ def _are_copies(W: NDArray[Any], b: NDArray[Any]) -> bool:
     return len(b) > 1 and bool((np.ptp(W, axis=1) == 0).all() and np.ptp(b) == 0)
 
 
-def _scheme(network: Network, layer: int) -> str:
+def _scheme(network: Model, layer: int) -> str:
     return fitting_scheme(network.activations[layer], "normal")
 
 
-def _scheme_deviation(network: Network, layer: int) -> float:
+def _scheme_deviation(network: Model, layer: int) -> float:
     return SCHEMES[_scheme(network, layer)][1](*network.weights[layer].shape)
 
 
-def _distance(network: Network, layer: int) -> float:
+def _distance(network: Model, layer: int) -> float:
     """Return the factor between the weights' standard deviation and that of the fitting scheme."""
     ratio = _deviation(network.weights[layer]) / _scheme_deviation(network, layer)
     return max(ratio, 1 / ratio) if ratio > 0 else np.inf

@@ -14,7 +14,7 @@ from fastmlp._base.records import Records
 from fastmlp._inspect import advice
 from fastmlp._inspect.trace import Trace, traced
 from fastmlp._model.architecture import Array
-from fastmlp._model.model import Network
+from fastmlp._model.model import Model
 from fastmlp._rows.features import Features, core_form
 from fastmlp._rows.memory import check_row_count
 from fastmlp._rows.targets import Targets
@@ -120,7 +120,7 @@ class Diagnosis(Records):
         return ax
 
 
-def diagnose(network: Network, X: Any, y: Any) -> Diagnosis:
+def diagnose(network: Model, X: Any, y: Any) -> Diagnosis:
     """Return the signals of each layer; without y, of random signs in place of dLoss/dz of the outputs."""
     if y is None:
         features = network._matrix(X)
@@ -142,19 +142,19 @@ def diagnose(network: Network, X: Any, y: Any) -> Diagnosis:
         return Diagnosis(table.rows(), advice.warnings_about(network, table))
 
 
-def _row_blocks(network: Network, rows: int) -> Iterator[NDArray[np.int64]]:
+def _row_blocks(network: Model, rows: int) -> Iterator[NDArray[np.int64]]:
     size = max(1, _BLOCK_NUMBERS // sum(network.layer_sizes))
     for start in range(0, rows, size):
         yield np.arange(start, min(start + size, rows))
 
 
-def _traces_of_signs(network: Network, X: Features) -> Iterator[Trace]:
+def _traces_of_signs(network: Model, X: Features) -> Iterator[Trace]:
     """Trace the network with a delta of random signs at the outputs, of mean 0 and variance 1.
 
     The absolute error of identity outputs has the derivative sign(z - y), so y lies below z for a sign of 1
     and above it for -1.
     """
-    twin = Network(
+    twin = Model(
         network.layer_sizes, network.activations, "absolute_error", "identity", init="zeros",
         dtype=network.dtype, embeddings=network.embeddings,
     )  # fmt: skip

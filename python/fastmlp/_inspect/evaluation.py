@@ -22,7 +22,7 @@ from fastmlp.data._table import quoted
 from fastmlp.data._target import LabelTarget, check_present
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._model.model import Model
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Evaluation:
         return np.argsort(-self.row_loss, kind="stable")[:count]
 
 
-def evaluate(network: Network, table: Table, target: str | None = None) -> Evaluation:
+def evaluate(network: Model, table: Table, target: str | None = None) -> Evaluation:
     """Predict a table's rows and compare with its target column.
 
     Parameters
@@ -92,7 +92,7 @@ def evaluate(network: Network, table: Table, target: str | None = None) -> Evalu
     return _score_labels(network, table, target, X)
 
 
-def encoded_inputs(network: Network, table: Table, target: str) -> NDArray[Any]:
+def encoded_inputs(network: Model, table: Table, target: str) -> NDArray[Any]:
     """Return X of a table's columns beside the target, (n, inputs)."""
     inputs = _without(table, target)
     if network.encoder is None:
@@ -100,7 +100,7 @@ def encoded_inputs(network: Network, table: Table, target: str) -> NDArray[Any]:
     return network.encoder.transform(inputs, network.dtype)
 
 
-def plain_inputs(network: Network, table: Table) -> NDArray[Any]:
+def plain_inputs(network: Model, table: Table) -> NDArray[Any]:
     """Return a table's columns as they are, for a network that was trained on arrays.
 
     Raises
@@ -130,7 +130,7 @@ def _without(table: Table, name: str) -> Table:
     return table.drop(name)
 
 
-def _score_labels(network: Network, table: Table, target: str, X: NDArray[Any]) -> Evaluation:
+def _score_labels(network: Model, table: Table, target: str, X: NDArray[Any]) -> Evaluation:
     classes = network.classes
     assert classes is not None
     truth = LabelTarget(target).encode(table)
@@ -153,7 +153,7 @@ def _score_labels(network: Network, table: Table, target: str, X: NDArray[Any]) 
     return Evaluation(table, target, truth, predicted, losses, name, metrics)
 
 
-def _margins(network: Network, X: NDArray[Any], truth: NDArray[Any]) -> NDArray[Any]:
+def _margins(network: Model, X: NDArray[Any], truth: NDArray[Any]) -> NDArray[Any]:
     scores = network.forward(X)
     own = truth[:, np.newaxis] == network.classes
     best_other = np.where(own, -np.inf, scores).max(axis=1)
@@ -161,7 +161,7 @@ def _margins(network: Network, X: NDArray[Any], truth: NDArray[Any]) -> NDArray[
     return np.asarray(best_other - own_score)
 
 
-def _score_values(network: Network, table: Table, target: str, X: NDArray[Any]) -> Evaluation:
+def _score_values(network: Model, table: Table, target: str, X: NDArray[Any]) -> Evaluation:
     truth = as_numbers(table, target)
     predicted = np.asarray(network.predict(X), dtype=np.float64)
     if network.encoder is not None and network.encoder.task == "regression":

@@ -13,8 +13,9 @@ from fastmlp._base.quotients import SCHEMES, checked_steps
 from fastmlp._base.records import Records
 from fastmlp._base.validation import choice, real
 from fastmlp._inspect.kinks import Kinks, Twin
+from fastmlp._inspect.trace import traced
 from fastmlp._model.architecture import Array
-from fastmlp._model.model import Network
+from fastmlp._model.model import Model
 from fastmlp.numdiff import gradient, step_size
 
 #: The largest relative error that passes: 20 times and more what rounding and truncation were seen to make.
@@ -135,7 +136,7 @@ class GradientCheck:
 
 
 def gradcheck(
-    net: Network,
+    net: Model,
     X: Any,
     y: Any,
     scheme: str = "central",
@@ -206,7 +207,7 @@ def gradcheck(
     >>> bool(check), check.kinks
     (True, ())
     """
-    if not isinstance(net, Network):
+    if not isinstance(net, Model):
         raise TypeError(f"net must be a fastmlp.Network, got {net!r}")
     choice("scheme", scheme, SCHEMES)
     if tolerance is None:
@@ -232,7 +233,7 @@ def gradcheck(
     at_kink = np.zeros(len(theta), np.bool_)
     suspects = np.flatnonzero((errors > tolerance) & np.isfinite(errors))
     if len(suspects):
-        kinks = Kinks(net, twin, net.trace(X, y, sample_weight))
+        kinks = Kinks(net, twin, traced(net, *net._checked_rows(X, y, sample_weight)))
         # Beside a kink every scheme has an error of O(h), so the step of the one-sided ones is best.
         small = np.minimum(steps, checked_steps(theta, step_size(theta, "forward") / inputs, scheme))
         for k in map(int, suspects):
@@ -265,7 +266,7 @@ def _array_floors(numeric: Array, names: Names) -> Array:
     return np.repeat(_FLOOR * np.maximum.reduceat(np.abs(numeric), starts), sizes)
 
 
-def _names(net: Network) -> Names:
+def _names(net: Model) -> Names:
     layers = enumerate(zip(net.weights, net.biases, strict=True))
     names = [
         (f"{letter}{i}", array.shape) for i, pair in layers for letter, array in zip("Wb", pair, strict=True)

@@ -10,8 +10,7 @@ import numpy as np
 from fastmlp._base.quotients import SCHEMES, quotient
 from fastmlp._inspect.trace import Trace
 from fastmlp._model.architecture import Array
-from fastmlp._model.files import from_metadata, metadata
-from fastmlp._model.model import Network
+from fastmlp._model.model import Model, from_metadata, metadata
 from fastmlp._native import threads as _threads
 from fastmlp._rows.features import dense_form
 from fastmlp._rows.targets import LINKS, parse_loss
@@ -38,7 +37,7 @@ _LARGEST_INPUT = 1e6  # beyond it, a step would be lost beside its weight
 class Twin:
     """A network's float64 copy, with the rows whose loss is differentiated."""
 
-    def __init__(self, net: Network, X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(self, net: Model, X: Any, y: Any, sample_weight: Any) -> None:
         features, self.targets, self.weights = net._checked_rows(X, y, sample_weight)
         values, weights = (
             None if part is None else part.astype(np.float64) for part in (self.targets.values, self.weights)
@@ -46,7 +45,7 @@ class Twin:
         shares = np.ones(len(features)) if weights is None else weights
         self.shares = (shares / shares.sum())[:, None]
         self._rows = (dense_form(features).astype(np.float64), self.targets.labels, values, weights)
-        self._net = from_metadata(metadata(net) | {"dtype": "float64"}, net.parameters)
+        self._net = from_metadata(Model, metadata(net) | {"dtype": "float64"}, net.parameters)
         self._threads = _threads.resolve(None)
 
     def loss(self, theta: Array) -> float:
@@ -164,7 +163,7 @@ class Kinks:
     summed over all of them. What is left has no kinks, and at this point the same gradient.
     """
 
-    def __init__(self, net: Network, twin: Twin, trace: Trace) -> None:
+    def __init__(self, net: Model, twin: Twin, trace: Trace) -> None:
         self._net, self._twin = net, twin
         self._loss, self._numbers = parse_loss(net.loss)
         self._here = self._kinks(trace.z, trace.a)
@@ -221,7 +220,7 @@ class Kinks:
     def _loss_slopes(self, outputs: Array) -> Array:
         """Return dLoss/da of the output layer: delta of a network that hands its inputs on."""
         n = outputs.shape[1]
-        identity = Network((n, n), loss=self._net.loss, init=[(np.eye(n), np.zeros(n))], dtype=outputs.dtype)
+        identity = Model((n, n), loss=self._net.loss, init=[(np.eye(n), np.zeros(n))], dtype=outputs.dtype)
         targets, weights = self._twin.targets, self._twin.weights
         delta: list[Array] = identity._core.trace(outputs, targets.labels, targets.values, weights)[-1]
         return delta[0]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._inspect.passes import Pass
 from fastmlp._rows.targets import LINKS, parse_loss
-
-if TYPE_CHECKING:
-    from fastmlp._inspect.trace import Trace
 
 Row = NDArray[np.float64]
 
@@ -52,7 +50,7 @@ _EDGE_UNITS = 3  # of a wide layer the first and last so many are shown
 
 
 @np.errstate(all="ignore")  # numbers that are not finite are shown as they are
-def of_row(trace: Trace, row: int = 0, rate: float = LEARNING_RATE) -> str:
+def of_row(trace: Pass, row: int = 0, rate: float = LEARNING_RATE) -> str:
     """Return the forward pass, the backward pass and a step of gradient descent."""
     of = f"Row {row} of {len(trace)}" if len(trace) > 1 else "One row"
     sizes = "-".join(str(a.shape[1]) for a in trace.a)
@@ -71,7 +69,7 @@ def of_row(trace: Trace, row: int = 0, rate: float = LEARNING_RATE) -> str:
     return "\n".join(parts)
 
 
-def _forward(trace: Trace, row: int) -> list[str]:
+def _forward(trace: Pass, row: int) -> list[str]:
     lines = [_line("a0 = x" if not trace.E else "a0 = x, with rows of E for codes", trace.a[0][row])]
     for layer, f in enumerate(trace.activations):
         after = layer + 1
@@ -98,7 +96,7 @@ def _forward(trace: Trace, row: int) -> list[str]:
     return lines
 
 
-def _backward(trace: Trace, row: int) -> list[str]:
+def _backward(trace: Pass, row: int) -> list[str]:
     many = len(trace) > 1
     lines = [_line("w, the row's share of the loss", trace.share[row])] if many else []
     last = len(trace.W) - 1
@@ -134,7 +132,7 @@ def _backward(trace: Trace, row: int) -> list[str]:
     return lines
 
 
-def _step(trace: Trace, rate: float) -> list[str]:
+def _step(trace: Pass, rate: float) -> list[str]:
     """Return the new W and b, layer by layer, and the new tables."""
     steps = [
         step
@@ -151,7 +149,7 @@ def _step(trace: Trace, rate: float) -> list[str]:
     return lines
 
 
-def _loss_texts(trace: Trace) -> tuple[str, str, Callable[[Row, Row, Row, Row], Any]]:
+def _loss_texts(trace: Pass) -> tuple[str, str, Callable[[Row, Row, Row, Row], Any]]:
     """Return the formulas of the loss and of its derivative in the names of this network, and its value."""
     name, numbers = parse_loss(trace.loss_name)
     names = {
@@ -163,7 +161,7 @@ def _loss_texts(trace: Trace) -> tuple[str, str, Callable[[Row, Row, Row, Row], 
     return loss.format(**names), derivative.format(**names), value
 
 
-def _output_delta(trace: Trace) -> str:
+def _output_delta(trace: Pass) -> str:
     derivative = _loss_texts(trace)[1]
     if parse_loss(trace.loss_name)[0] not in LINKS:
         derivative = _times_slope(derivative, trace.activations[-1], len(trace.W) - 1)
@@ -178,7 +176,7 @@ def _factor(formula: str) -> str:
     return formula if formula.endswith(")") else f"({formula})"
 
 
-def _penalty(trace: Trace, letter: str, layer: int) -> str:
+def _penalty(trace: Pass, letter: str, layer: int) -> str:
     return f" + {_number(trace.l2)} {letter}{layer}" if trace.l2 else ""
 
 

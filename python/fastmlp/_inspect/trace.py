@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fastmlp._base.records import Records
 from fastmlp._base.validation import integer, real
 from fastmlp._inspect import steps
+from fastmlp._inspect.passes import Pass
 from fastmlp._model.architecture import Array
+from fastmlp._model.model import Model
 from fastmlp._rows.features import Features, dense_form
 from fastmlp._rows.targets import Targets
 
-if TYPE_CHECKING:
-    from fastmlp._model.model import Network
 
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Trace:
+class Trace(Pass):
     """Every number of one forward and backward pass; n rows, layers 0 .. L-1 of the network.
 
     ``print(trace)`` shows one row step by step; of several rows a table of the layers, and `show` a row.
@@ -52,25 +47,6 @@ class Trace:
     l2 : float
         The network's penalty of squared weights.
     """
-
-    z: list[Array]
-    a: list[Array]
-    delta: list[Array]
-    dW: list[Array]  # noqa: N815 (the formula's name)
-    db: list[Array]
-    loss: float
-    dE: list[Array]  # noqa: N815
-    W: list[Array]
-    b: list[Array]
-    E: list[Array]
-    y: Array
-    share: Array
-    activations: tuple[str, ...]
-    loss_name: str
-    l2: float
-
-    def __len__(self) -> int:
-        return len(self.y)
 
     def __repr__(self) -> str:
         sizes = "-".join(str(a.shape[1]) for a in self.a)
@@ -118,7 +94,7 @@ class Trace:
         print(steps.of_row(self, row, rate))
 
 
-def traced(network: Network, X: Features, targets: Targets, weights: Array | None) -> Trace:
+def traced(network: Model, X: Features, targets: Targets, weights: Array | None) -> Trace:
     """Run rows, checked and encoded, forward and backward."""
     X = dense_form(X)
     loss, gradient, z, a, delta = network._core.trace(X, targets.labels, targets.values, weights)

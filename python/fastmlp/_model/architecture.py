@@ -14,6 +14,7 @@ from fastmlp._base.validation import choice, integer, layer_sizes
 from fastmlp._native import core as _core
 from fastmlp._rows.features import Features, SparseRows
 from fastmlp._rows.targets import LINKS
+from fastmlp.data import TableEncoder
 
 #: Activations that act on one element, so that any layer may have them.
 ELEMENTWISE = tuple(name for name in _core.ACTIVATIONS if name not in ("softmax", "exp"))
@@ -111,8 +112,6 @@ def check_memory(argument: str, sizes: Sequence[int], embeddings: Sequence[Embed
 
 def check_encoder(encoder: Any, network: Any) -> None:
     """Refuse an encoder that makes other inputs than the network has, or a target of another kind."""
-    from fastmlp.data import TableEncoder
-
     if not isinstance(encoder, TableEncoder):
         raise TypeError(f"encoder must be a fastmlp.data.TableEncoder or None, got {encoder!r}")
     inputs, embeddings = len(encoder.feature_names), encoder.embeddings

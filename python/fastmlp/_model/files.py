@@ -20,7 +20,8 @@ from safetensors.numpy import save as to_bytes
 from fastmlp._base.files import replace_own_file
 from fastmlp._model.architecture import checked_embeddings, checked_sizes, layer_shapes
 from fastmlp._model.history import History
-from fastmlp._model.model import Network
+from fastmlp._model.model import Made, Model, from_metadata, metadata
+from fastmlp.data import TableEncoder
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -50,34 +51,12 @@ ARRAYS = ("s1", "s2", "best")
 _PROGRESS = 7
 
 
-def metadata(network: Network) -> dict[str, Any]:
-    """Return what makes an untrained network."""
-    return {
-        "layer_sizes": list(network.layer_sizes),
-        "activation": list(network.activations),
-        "loss": network.loss,
-        "output_activation": network.output_activation,
-        "l2": network.l2,
-        "dtype": network.dtype.name,
-        "embeddings": [list(embedding) for embedding in network.embeddings],
-    }
-
-
-def from_metadata(described: dict[str, Any], parameters: NDArray[Any]) -> Network:
-    """Return the network that `metadata` described."""
-    names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
-    embeddings = described.get("embeddings", [])  # older files have none
-    network = Network(**{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
-    network.parameters[:] = parameters
-    return network
-
-
-def save(network: Network, path: str | PathLike[str]) -> None:
+def save(network: Model, path: str | PathLike[str]) -> None:
     """Write a network, over no file but another model."""
     replace_own_file(path, serialized(network), "a fastmlp model", may_replace)
 
 
-def header(network: Network) -> dict[str, Any]:
+def header(network: Model) -> dict[str, Any]:
     """Return what a model file says of a network besides its numbers."""
     return metadata(network) | {
         "format": FORMAT if network.embeddings else _FIRST_FORMAT,
@@ -90,7 +69,7 @@ def header(network: Network) -> dict[str, Any]:
     }
 
 
-def serialized(network: Network, run: RunRecord | None = None) -> bytes:
+def serialized(network: Model, run: RunRecord | None = None) -> bytes:
     """Return the content of a model file; with a run, of a checkpoint."""
     if not np.isfinite(network.parameters).all():
         raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
@@ -104,7 +83,7 @@ def serialized(network: Network, run: RunRecord | None = None) -> bytes:
     return to_bytes(tensors, metadata={"fastmlp": json.dumps(described)})
 
 
-def _tensors(network: Network) -> dict[str, NDArray[Any]]:
+def _tensors(network: Model) -> dict[str, NDArray[Any]]:
     """Return the parameters by their names in a file, in the order of the flat buffer."""
     layers = zip(network.weights, network.biases, strict=True)
     named = {
@@ -131,32 +110,14 @@ def may_replace(path: Path) -> bool:
         return False
 
 
-def load(path: str | PathLike[str]) -> Network:
-    """Read a network that `Network.save` wrote.
-
-    Parameters
-    ----------
-    path : path
-        A safetensors file of this library.
-
-    Returns
-    -------
-    Network
-        With its classes, history and encoder.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If it is damaged, or not a model of this library, or of a newer format.
-    """
-    return _load(path, _read)
+def load(path: str | PathLike[str], make: type[Made]) -> Made:
+    """Read a model file, as one of the class to make; `fastmlp.load` says what is raised."""
+    return _load(path, lambda described, file: _read(make, described, file))
 
 
-def load_run(path: str | PathLike[str]) -> tuple[Network, RunRecord]:
+def load_run(path: str | PathLike[str]) -> tuple[Model, RunRecord]:
     """Read a checkpoint."""
-    return _load(path, lambda described, file: (_read(described, file), _read_run(described, file)))
+    return _load(path, lambda described, file: (_read(Model, described, file), _read_run(described, file)))
 
 
 Read = TypeVar("Read")
@@ -194,7 +155,7 @@ def _checked(described: Any) -> dict[str, Any]:
     return described
 
 
-def _read(described: dict[str, Any], file: Any) -> Network:
+def _read(make: type[Made], described: dict[str, Any], file: Any) -> Made:
     """Check every shape before memory is taken for it."""
     sizes = checked_sizes(described["layer_sizes"])
     embeddings = checked_embeddings(described.get("embeddings", []), sizes[0])
@@ -219,7 +180,7 @@ def _read(described: dict[str, Any], file: Any) -> Network:
         or len(names) not in (0, sizes[0])
     ):
         raise ValueError(f"its feature_names must be {sizes[0]} strings, or none")
-    network = from_metadata(described, np.concatenate(parts))
+    network = from_metadata(make, described, np.concatenate(parts))
     network.feature_names = tuple(names)
     rows = history["rows"] if "rows" in history else file.get_tensor("history")
     network.history = _history(history["columns"], rows)
@@ -228,8 +189,6 @@ def _read(described: dict[str, Any], file: Any) -> Network:
     network.stop_reason = described["stop_reason"]
     network.classes = _classes(described["classes"], network)
     if described["encoder"] is not None:
-        from fastmlp.data import TableEncoder
-
         network.encoder = TableEncoder.from_dict(described["encoder"])
     return network
 
@@ -302,7 +261,7 @@ def _classes_to_json(classes: NDArray[Any]) -> dict[str, Any]:
     return {"dtype": classes.dtype.str, "values": values}
 
 
-def _classes(described: Any, network: Network) -> NDArray[Any] | None:
+def _classes(described: Any, network: Model) -> NDArray[Any] | None:
     default = network.classes
     if described is None or default is None:
         if described is not None or (default is not None):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.draw_curves import draw_curves
 from fastmlp._base.records import Records
 
 if TYPE_CHECKING:
@@ -62,6 +63,4 @@ class History(Records):
 
     def plot(self, metric: str | None = None, ax: Axes | None = None, backend: str = "matplotlib") -> Any:
         """Draw loss and score over the epochs; see `fastmlp.plot.history`."""
-        from fastmlp.plot import history
-
-        return history(self, metric, ax, backend)
+        return draw_curves(self, metric, ax, backend)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
 
 from fastmlp._base.validation import as_numbers, name_and_numbers
 from fastmlp._native import core as _core
 
-if TYPE_CHECKING:
-    from fastmlp._model.model import Network
+#: Activation, W (I, O), b (O,); the arrays are the memory of the core.
+Layer: TypeAlias = tuple[str, NDArray[Any], NDArray[Any]]
 
 #: Name -> (distribution, its scale): the standard deviation of a normal, the bound of a uniform distribution.
 #: Glorot, Bengio (2010); He, Zhang, Ren, Sun (2015); LeCun, Bottou, Orr, Mueller (1998).
@@ -35,38 +37,33 @@ def fitting_scheme(activation: str, distribution: str) -> str:
     return f"{'he' if activation in _RELU_FAMILY else 'glorot'}_{distribution}"
 
 
-def initialize(network: Network, init: Any, seed: int) -> None:
-    """Set the parameters of a network by a scheme, a list of (W, b), or another network.
+def initialize_tables(core: _core.Network32, tables: int, seed: int) -> None:
+    """Draw the tables of embeddings: uniform numbers within -0.05 and 0.05."""
+    for number in range(tables):
+        core.initialize_table(number, _TABLE_SCALE, seed)
 
-    Tables of embeddings begin as uniform numbers within -0.05 and 0.05, unless they come from a network.
+
+def initialize(core: _core.Network32, layers: Sequence[Layer], init: Any, seed: int) -> None:
+    """Set weights and biases by a scheme, or a list of (W, b).
 
     "auto" is He's scheme for layers of the relu family and Glorot's otherwise, both uniform: uniform numbers
     need no logarithm, so they are the same on every platform.
     """
-    for number in range(len(network.tables)):
-        network._core.initialize_table(number, _TABLE_SCALE, seed)
     if isinstance(init, str):
-        _by_scheme(network, init, seed)
-    elif hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
-        if init.layer_sizes != network.layer_sizes:
-            raise ValueError(f"init has layer sizes {init.layer_sizes}, but {network.layer_sizes} are needed")
-        if init.embeddings != network.embeddings:
-            raise ValueError(f"init has embeddings {init.embeddings}, but {network.embeddings} are needed")
-        network.parameters[:] = as_numbers("init", init.parameters, network.dtype)
+        _by_scheme(core, layers, init, seed)
     elif isinstance(init, Sequence):
-        _by_arrays(network, init)
+        _by_arrays(layers, init)
     else:
         names = ", ".join(_NUMBERS)
         raise TypeError(f"init must be one of {names}, a list of (W, b), or a Network; got {init!r}")
 
 
-def _by_scheme(network: Network, init: str, seed: int) -> None:
+def _by_scheme(core: _core.Network32, layers: Sequence[Layer], init: str, seed: int) -> None:
     name, numbers = name_and_numbers("init", init, _NUMBERS)
     number = numbers[0] if numbers else None
     if number is not None and not 0 <= number < float("inf"):
         raise ValueError(f"init: the number of {name} must be at least 0, got {init!r}")
-    core: _core.Network32 = network._core
-    for layer, activation in enumerate((*network.activations, network.output_activation)):
+    for layer, (activation, W, _) in enumerate(layers):
         scheme = name
         if name == "auto":
             scheme = fitting_scheme(activation, "uniform")
@@ -74,19 +71,17 @@ def _by_scheme(network: Network, init: str, seed: int) -> None:
             core.initialize(layer, name, number, seed)
         else:
             kind, scale = SCHEMES[scheme]
-            core.initialize(layer, kind, scale(*network.weights[layer].shape), seed)
+            core.initialize(layer, kind, scale(*W.shape), seed)
 
 
-def _by_arrays(network: Network, arrays: Sequence[Any]) -> None:
-    if len(arrays) != len(network.weights):
-        raise ValueError(f"init must have one (W, b) a layer, {len(network.weights)}, got {len(arrays)}")
-    for layer, pair in enumerate(arrays):
+def _by_arrays(layers: Sequence[Layer], arrays: Sequence[Any]) -> None:
+    if len(arrays) != len(layers):
+        raise ValueError(f"init must have one (W, b) a layer, {len(layers)}, got {len(arrays)}")
+    for layer, (pair, (_, W, b)) in enumerate(zip(arrays, layers, strict=True)):
         if not isinstance(pair, Sequence) or len(pair) != 2:
             raise TypeError(f"init[{layer}] must be a pair (W, b)")
-        for letter, given, into in zip(
-            "Wb", pair, (network.weights[layer], network.biases[layer]), strict=True
-        ):
-            values = as_numbers(f"init[{layer}] {letter}", given, network.dtype)
+        for letter, given, into in zip("Wb", pair, (W, b), strict=True):
+            values = as_numbers(f"init[{layer}] {letter}", given, into.dtype)
             if values.shape != into.shape:
                 raise ValueError(f"init[{layer}] {letter} must have shape {into.shape}, got {values.shape}")
             into[...] = values

@@ -1,16 +1,17 @@
-"""A network: its parameters, what it predicts, and its gradients."""
+"""A model: its parameters, what it predicts, and its gradients."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import (
+    as_numbers,
     column_names,
     dtype_name,
     feature_names,
@@ -18,7 +19,6 @@ from fastmlp._base.validation import (
     integer,
     real,
 )
-from fastmlp._inspect.trace import Trace, traced
 from fastmlp._model.architecture import (
     Array,
     Embedding,
@@ -35,80 +35,18 @@ from fastmlp._model.architecture import (
     parameter_views,
 )
 from fastmlp._model.history import History
-from fastmlp._model.init import initialize
+from fastmlp._model.init import initialize, initialize_tables
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp._rows.features import Features, as_features, core_form
 from fastmlp._rows.targets import TargetForm, Targets, as_targets, parse_loss, row_weights
+from fastmlp.data import TableEncoder
 
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from torch import nn
-
-    from fastmlp._inspect.diagnosis import Diagnosis
-    from fastmlp.data import TableEncoder
+Made = TypeVar("Made", bound="Model")
 
 
-class Network:
-    """A multilayer perceptron: ``a = f(a_prev @ W + b)``, layer by layer.
-
-    Parameters
-    ----------
-    layer_sizes : sequence of int
-        Inputs, widths of the hidden layers, outputs.
-    activation : str or sequence of str, default "relu"
-        One for all hidden layers or one for each: identity, relu, leaky_relu (slope 0.01), elu (alpha 1),
-        gelu (with erf), silu, softplus, tanh, sigmoid.
-    loss : str, default "softmax_cross_entropy"
-        Of a row with target y (labels, or values of each output), summed over the outputs:
-
-        - softmax_cross_entropy: ``-log softmax(z)[y]``; rows of probabilities q: ``-sum q log softmax(z)``
-        - binary_cross_entropy: ``-y log s(z) - (1 - y) log(1 - s(z))``, s the sigmoid
-        - squared_error: ``(a - y)^2 / 2``
-        - absolute_error: ``|a - y|``
-        - huber(delta), delta 1 by default: ``(a - y)^2 / 2`` where ``|a - y| <= delta``, else
-          ``delta (|a - y| - delta / 2)``
-        - quantile(q), q 0.5 by default: ``q (y - a)`` where y > a, else ``(1 - q) (a - y)``; several,
-          such as quantile(0.05, 0.5, 0.95), are an output each, for one target
-        - poisson: ``exp(z) - y z``
-        - hinge: ``sum over j != y of max(0, a_j - a_y + 1)``
-    output_activation : str, default "auto"
-        "auto": softmax, sigmoid and exp for the cross-entropies and poisson, which take no other; identity
-        for the others, which take any activation of hidden layers.
-    l2 : float, default 0
-        Penalty ``l2/2`` times the sum of squared weights (not biases).
-    init : str, list of (W, b), or Network, default "auto"
-        "auto" (he_uniform for the relu family, glorot_uniform otherwise), zeros, normal(std) with std 0.01 by
-        default, uniform(a) within -a and a, 0.05 by default, glorot_normal, glorot_uniform, he_normal,
-        he_uniform, lecun_normal; or the values themselves.
-    seed : int, default 0
-        Chooses the initial weights.
-    dtype : "float32" or "float64", default "float32"
-    embeddings : sequence of (column, codes, width), default ()
-        Columns of X that hold codes 0 .. codes - 1 of a category, such as `TableEncoder` makes. Each code
-        stands for a row of a table E (codes, width) that is learned with the weights. The first layer reads
-        the other columns of X and, behind them, these rows; the result is that of one-hot columns times E.
-        Tables begin uniform within -0.05 and 0.05 and are penalised as weights are.
-
-    Attributes
-    ----------
-    classes : array or None
-        The labels that the outputs stand for, sorted.
-    feature_names : tuple of str
-        The columns of the table that the network was trained on, () if it was none; another table must have
-        the same, in the same order.
-    history : History
-        What training measured; empty for an untrained network.
-    stop_reason : str or None
-        Why training ended: epochs, patience, loss_target, max_time, callback, converged (lbfgs),
-        diverged, interrupted.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Naming the argument, what was given and what is accepted.
-    """
+class Model:
+    """What the core trains and runs: parameters, predictions, losses and gradients; see `Network`."""
 
     def __init__(
         self,
@@ -147,7 +85,14 @@ class Network:
         )
         self._parameters: Array = self._core.parameters
         self._weights, self._biases, self._tables = self._views(self._parameters)
-        initialize(self, init, integer("seed", seed, low=0, high=2**64 - 1))
+        seed = integer("seed", seed, low=0, high=2**64 - 1)
+        initialize_tables(self._core, len(self.tables), seed)
+        if hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
+            self._copy_parameters(init)
+        else:
+            activations = (*self.activations, self.output_activation)
+            layers = list(zip(activations, self.weights, self.biases, strict=True))
+            initialize(self._core, layers, init, seed)
 
     @property
     def parameters(self) -> Array:
@@ -233,7 +178,9 @@ class Network:
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
         hidden = ", ".join(dict.fromkeys(self.activations)) or "linear"
-        return f"Network({sizes}, {hidden}, {self.loss}, {self.output_activation}, {self._dtype})"
+        return (
+            f"{type(self).__name__}({sizes}, {hidden}, {self.loss}, {self.output_activation}, {self._dtype})"
+        )
 
     def forward(self, X: Any) -> Array:
         """Return the output activations.
@@ -363,47 +310,6 @@ class Network:
             core_form(X), targets.labels, targets.values, weights, _threads.resolve(None)
         )
 
-    def trace(self, X: Any, y: Any, sample_weight: Any = None) -> Trace:
-        """Return every z, a, delta, dW and db of one forward and backward pass.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in `loss_and_gradient`; a sparse X is made dense.
-
-        Returns
-        -------
-        Trace
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the argument.
-        """
-        return traced(self, *self._checked_rows(X, y, sample_weight))
-
-    def diagnose(self, X: Any, y: Any = None) -> Diagnosis:
-        """Measure the signals of each layer, forward and backward, and warn where they do not get through.
-
-        Parameters
-        ----------
-        X : array_like, (n, inputs), or a table
-        y : array_like, (n,) or (n, outputs), or str, optional
-            As in training. Without y, random signs are sent back from the outputs in place of dLoss/dz.
-
-        Returns
-        -------
-        Diagnosis
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the argument.
-        """
-        from fastmlp._inspect.diagnosis import diagnose
-
-        return diagnose(self, X, y)
-
     def predictor(self) -> Callable[[Array], Array]:
         """Return a callable for one row or a small block, without checks beyond shape and codes.
 
@@ -420,42 +326,13 @@ class Network:
         predictor: Callable[[Array], Array] = make(self._core)
         return predictor
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to a safetensors file, whole or not at all; `fastmlp.load` reads it.
-
-        Parameters
-        ----------
-        path : path
-            A model that exists is replaced once the new one is complete; another file never.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        ValueError
-            If there is another file, or parameters are not finite.
-        """
-        from fastmlp._model.files import save
-
-        save(self, path)
-
-    def to_onnx(self, path: str | PathLike[str]) -> None:
-        """Write the network and its encoder as an ONNX model; see `fastmlp.export.to_onnx`."""
-        from fastmlp.export import to_onnx
-
-        to_onnx(self, path)
-
-    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
-        """Write the network and its encoder as one C99 header; see `fastmlp.export.to_c`."""
-        from fastmlp.export import to_c
-
-        to_c(self, path, name)
-
-    def to_torch(self) -> nn.Sequential:
-        """Return a torch.nn.Sequential with the same outputs; see `fastmlp.export.to_torch`."""
-        from fastmlp.export import to_torch
-
-        return to_torch(self)
+    def _copy_parameters(self, init: Any) -> None:
+        """Begin with the parameters of another model."""
+        if init.layer_sizes != self.layer_sizes:
+            raise ValueError(f"init has layer sizes {init.layer_sizes}, but {self.layer_sizes} are needed")
+        if init.embeddings != self.embeddings:
+            raise ValueError(f"init has embeddings {init.embeddings}, but {self.embeddings} are needed")
+        self.parameters[:] = as_numbers("init", init.parameters, self.dtype)
 
     @cached_property
     def _core_predictor(self) -> Any:
@@ -503,12 +380,32 @@ class Network:
         return X, targets, row_weights(sample_weight, None, y, self.classes, self._dtype)
 
     def __reduce__(self) -> Any:
-        from fastmlp._model.files import from_metadata, metadata
-
         names = ("stop_reason", "classes", "_encoder", "feature_names")
         state = {name: getattr(self, name) for name in names}
         state["history"] = History(self.history.columns, self.history.rows())
-        return from_metadata, (metadata(self), self.parameters.copy()), state
+        return from_metadata, (type(self), metadata(self), self.parameters.copy()), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+
+
+def metadata(model: Model) -> dict[str, Any]:
+    """Return what makes an untrained model."""
+    return {
+        "layer_sizes": list(model.layer_sizes),
+        "activation": list(model.activations),
+        "loss": model.loss,
+        "output_activation": model.output_activation,
+        "l2": model.l2,
+        "dtype": model.dtype.name,
+        "embeddings": [list(embedding) for embedding in model.embeddings],
+    }
+
+
+def from_metadata(make: type[Made], described: dict[str, Any], parameters: NDArray[Any]) -> Made:
+    """Return the model that `metadata` described, of the class to make."""
+    names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
+    embeddings = described.get("embeddings", [])  # older files have none
+    model = make(**{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
+    model.parameters[:] = parameters
+    return model

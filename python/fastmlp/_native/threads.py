@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from fastmlp._base.validation import integer
 from fastmlp._native import core as _core
 
 _limit: int | None = None
@@ -63,7 +64,16 @@ def set_num_threads(n: int) -> None:
         If n is not an integer, or below 1.
     """
     global _limit
-    _limit = integer("n", n, low=1)
+    _limit = _checked_limit(n)
+
+
+def _checked_limit(n: Any) -> int:
+    # The checks of arguments in fastmlp._base need the core, and lie above this package.
+    if isinstance(n, bool) or not isinstance(n, numbers.Integral):
+        raise TypeError(f"n must be an integer, got {n!r}")
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n!r}")
+    return int(n)
 
 
 def resolve(threads: int | None) -> int:

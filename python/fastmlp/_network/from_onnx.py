@@ -18,7 +18,7 @@ from fastmlp._network.onnx_match import Model, attributes, patterns, two_columns
 if TYPE_CHECKING:
     from os import PathLike
 
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 Array = NDArray[Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fastmlp._export.torch import MODULES, import_torch
-from fastmlp._model.model import Network
 from fastmlp._network.layers import Layers, check_loss
+from fastmlp._network.network import Network
 
 #: Modules that change nothing when a trained network is run on rows.
 _WITHOUT_EFFECT = ("Identity", "Dropout", "AlphaDropout", "Flatten")

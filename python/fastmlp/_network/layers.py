@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._model.model import Network
+from fastmlp._network.network import Network
 from fastmlp._rows.targets import LINKS, parse_loss
 
 #: The loss that goes with an output activation; squared_error with any other.

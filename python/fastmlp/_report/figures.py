@@ -15,7 +15,7 @@ from fastmlp._inspect.metrics import LabelMetrics
 from fastmlp._report.html import Html
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 _LABEL = 24  # characters of a name beside an axis
 

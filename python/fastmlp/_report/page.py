@@ -34,7 +34,7 @@ from fastmlp._report.summary import describe_table
 from fastmlp.data import Table
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 _MARK = '<meta name="generator" content="fastmlp report">'
 # Nothing is loaded from anywhere; plotly sets styles and makes images of its figures.

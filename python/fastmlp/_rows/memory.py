@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import feature_names, features_and_target, real, same_length
-from fastmlp._model.model import Network
 from fastmlp._native import core as _core
 from fastmlp._rows.features import Features, as_features, core_form
+from fastmlp._rows.learner import Learner
 from fastmlp._rows.targets import TargetForm, Targets, are_labels, as_targets, row_weights
+from fastmlp.data import holdout
 
 CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
 NextWindow = Callable[[], CoreRows]
@@ -62,7 +63,7 @@ class MemoryRows:
         self._targets = form.encode(self._y, self._dtype, len(self))
         self._weights = row_weights(sample_weight, class_weight, self._y, form.classes, self._dtype)
 
-    def hold_back(self, network: Network, validation: Any, seed: int) -> CoreRows | None:
+    def hold_back(self, network: Learner, validation: Any, seed: int) -> CoreRows | None:
         """Check the rows against the network, and take those to validate on out of them."""
         network._check_codes(self._X)
         if validation is None or isinstance(validation, (tuple, list)):
@@ -107,7 +108,7 @@ def check_row_count(rows: int) -> None:
         raise ValueError(f"X must have at least one row and fewer than 2**32, got {rows}")
 
 
-def given_validation(network: Network, validation: Any) -> CoreRows | None:
+def given_validation(network: Learner, validation: Any) -> CoreRows | None:
     """Return validation rows of the user's own, (X, y)."""
     if validation is None:
         return None
@@ -130,10 +131,8 @@ def validation_fraction(validation: Any, rows: int) -> float:
     return fraction
 
 
-def held_rows(network: Network, y: NDArray[Any], fraction: float, seed: int) -> NDArray[np.int64]:
+def held_rows(network: Learner, y: NDArray[Any], fraction: float, seed: int) -> NDArray[np.int64]:
     """Return the rows that a fraction holds back: the same part of each class, where y holds labels."""
-    from fastmlp.data import holdout
-
     labelled = network.classes is not None and y.ndim == 1 and are_labels(y, network.classes)
     return holdout(y if labelled else len(y), fraction, seed)[1]
 

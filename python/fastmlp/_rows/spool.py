@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.arrow import import_pyarrow
 from fastmlp._base.validation import as_matrix, as_table, feature_names, features_and_target, same_length
 from fastmlp._rows.targets import as_targets
-from fastmlp.data._frames import import_pyarrow
+from fastmlp.data import read_npy
 
 _PARQUET_BYTES = 2**23  # of a row group's columns that are read at a time
 
@@ -37,8 +38,6 @@ def mapped(data: Any) -> Any:
     """Open an .npy file as a memory map; anything else comes back as it is."""
     if not is_npy(data):
         return data
-    from fastmlp.data import read_npy
-
     return read_npy(data)
 
 

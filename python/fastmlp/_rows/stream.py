@@ -27,8 +27,8 @@ from fastmlp._base.validation import (
     memory_size,
     same_length,
 )
-from fastmlp._model.model import Network
 from fastmlp._native import core as _core
+from fastmlp._rows.learner import Learner
 from fastmlp._rows.memory import (
     CoreRows,
     MemoryRows,
@@ -49,6 +49,7 @@ from fastmlp._rows.targets import (
     labelled_classes,
     sample_weights,
 )
+from fastmlp.data import holdout
 
 #: What Python, NumPy, pyarrow and the core take before the first row is read.
 PROCESS_BYTES = 160 * 10**6
@@ -157,7 +158,7 @@ class StreamedRows:
                 raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
             self._class_weight = dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
-    def hold_back(self, network: Network, validation: Any, seed: int) -> CoreRows | None:
+    def hold_back(self, network: Learner, validation: Any, seed: int) -> CoreRows | None:
         """Divide the rows into blocks and windows, and take rows to validate on out of each block."""
         self._network, self._seed = network, seed
         given = None
@@ -207,7 +208,7 @@ class StreamedRows:
             at += self._read(block, self._selection(block), room, at)
         return at
 
-    def _plan(self, network: Network, held: int) -> None:
+    def _plan(self, network: Learner, held: int) -> None:
         """Choose blocks and windows by the arguments alone, so that results depend on nothing else."""
         item, sizes = network.dtype.itemsize, network.layer_sizes
         row_bytes = item * (self.width + sizes[-1] + 2) + 4
@@ -267,8 +268,6 @@ class StreamedRows:
                 y = as_targets(self._y[:])
                 self._held_of_all = held_rows(self._network, y, self._fraction, self._seed)
             return self._held_of_all
-        from fastmlp.data import holdout
-
         return holdout(rows, self._fraction, self._seed, substream=block)[1]
 
     def _selection(self, block: int) -> Selection:

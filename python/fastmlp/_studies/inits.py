@@ -11,7 +11,7 @@ from fastmlp._base.records import Records
 from fastmlp._base.validation import choice, flag
 from fastmlp._inspect.diagnosis import Diagnosis
 from fastmlp._model.history import History
-from fastmlp._model.model import Network
+from fastmlp._network.network import Network
 from fastmlp._studies.runs import (
     as_rows,
     check_scale,

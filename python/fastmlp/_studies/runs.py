@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.csr import as_csr
 from fastmlp._base.validation import (
     as_array,
     as_matrix,
@@ -20,8 +21,7 @@ from fastmlp._base.validation import (
     features_and_target,
     same_length,
 )
-from fastmlp._model.model import Network
-from fastmlp._rows.features import as_csr
+from fastmlp._network.network import Network
 from fastmlp._rows.memory import check_row_count
 from fastmlp._rows.targets import are_labels, as_targets
 from fastmlp._training.schedules import Schedule

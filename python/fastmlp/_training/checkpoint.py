@@ -9,17 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastmlp._base.files import TEMPORARY, replace_file
-from fastmlp._model.files import ARRAYS, RunRecord, header, load_run, metadata, serialized
+from fastmlp._model.files import ARRAYS, RunRecord, header, load_run, serialized
 from fastmlp._model.history import History
+from fastmlp._model.model import Model, metadata
 from fastmlp._native import core as _core
-
-if TYPE_CHECKING:
-    from fastmlp._model.model import Network
 
 _NAME = re.compile(r"epoch-[0-9]{8}\.safetensors")
 
@@ -42,7 +40,7 @@ class Checkpoints:
     """
 
     def __init__(
-        self, network: Network, options: _core.TrainOptions, settings: dict[str, Any],
+        self, network: Model, options: _core.TrainOptions, settings: dict[str, Any],
         folder: str | os.PathLike[str] | None, every: int, keep: int,
     ) -> None:  # fmt: skip
         # As JSON gives them back.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._model.model import Network
+from fastmlp._model.model import Model
 from fastmlp._native import core as _core
 
 Rows = tuple[Any, Any, Any, Any]  # X, labels, values, weights
@@ -18,7 +18,7 @@ _LIMIT_REACHED = 1  # the status of a result at SciPy's maxiter or maxfun
 
 
 def minimize(
-    network: Network,
+    network: Model,
     rows: Rows,
     options: _core.TrainOptions,
     on_epoch: Callable[[tuple[Any, ...]], bool] | None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 _SECONDS_BETWEEN_UPDATES = 0.1
 

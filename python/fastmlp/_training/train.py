@@ -13,9 +13,9 @@ import numpy as np
 
 from fastmlp._base.validation import dtype_name, flag, integer, layer_sizes, real
 from fastmlp._model.history import History
-from fastmlp._model.model import Network
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
+from fastmlp._network.network import Network
 from fastmlp._rows.memory import MemoryRows
 from fastmlp._rows.stream import StreamedRows, open_rows
 from fastmlp._rows.targets import (

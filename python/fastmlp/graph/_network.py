@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastmlp._model.architecture import Array
-from fastmlp._model.model import Network
+from fastmlp._model.model import Model
 from fastmlp._rows.features import dense_form
 from fastmlp._rows.targets import LINKS
 from fastmlp.graph import _engine as graph
 from fastmlp.graph._engine import Tensor
 
 
-def from_network(net: Network, X: Any, y: Any, sample_weight: Any = None) -> Tensor:
+def from_network(net: Model, X: Any, y: Any, sample_weight: Any = None) -> Tensor:
     """Return the graph of a network's loss, with the gradients of all its parts.
 
     ``sum(w_i loss_i) / sum(w_i) + l2/2 (sum(W^2) + sum(E^2))``
@@ -41,7 +41,7 @@ def from_network(net: Network, X: Any, y: Any, sample_weight: Any = None) -> Ten
     TypeError, ValueError
         Naming the argument.
     """
-    if not isinstance(net, Network):
+    if not isinstance(net, Model):
         raise TypeError(f"net must be a fastmlp.Network, got {net!r:.60}")
     rows, targets, weights = net._checked_rows(X, y, sample_weight)
     values = targets.matrix(net.layer_sizes[-1], net.dtype)
@@ -71,7 +71,7 @@ def _shares(weights: Array) -> Tensor:
     return graph.constant(exact / exact.sum(), "w / sum(w)")
 
 
-def _inputs(net: Network, X: Array, tables: list[Tensor]) -> Tensor:
+def _inputs(net: Model, X: Array, tables: list[Tensor]) -> Tensor:
     """Return what the first layer reads: X, or its plain columns and the tables' rows of its codes."""
     if not tables:
         return Tensor(X, "X")
@@ -81,7 +81,7 @@ def _inputs(net: Network, X: Array, tables: list[Tensor]) -> Tensor:
     return _named("a0", graph.concatenate([plain, *found], axis=1))
 
 
-def _scores(net: Network, layers: list[tuple[Tensor, Tensor]], a: Tensor) -> Tensor:
+def _scores(net: Model, layers: list[tuple[Tensor, Tensor]], a: Tensor) -> Tensor:
     """Return what the loss reads: the outputs, or the last z where it works on that."""
     for i, ((W, b), activation) in enumerate(
         zip(layers, [*net.activations, net.output_activation], strict=True)

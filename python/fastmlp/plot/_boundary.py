@@ -12,7 +12,7 @@ from fastmlp._base import validation
 from fastmlp._base.curves import evenly
 from fastmlp._base.drawing import new_axes
 from fastmlp._base.validation import as_numbers, features_and_target, integer, same_length
-from fastmlp._model.model import Network
+from fastmlp._model.model import Model
 from fastmlp._rows.features import dense_form
 from fastmlp._rows.targets import as_targets, class_numbers
 from fastmlp.plot._axes import LITERAL, check_network, feature_names, legend, levels, shown
@@ -26,7 +26,7 @@ Codes = NDArray[np.int64]
 
 
 def decision_boundary(
-    net: Network,
+    net: Model,
     X: Any,
     y: Any = None,
     features: Sequence[int | str] = (0, 1),
@@ -100,7 +100,7 @@ def decision_boundary(
     return ax
 
 
-def _checked_targets(net: Network, y: Any, rows: int) -> NDArray[Any]:
+def _checked_targets(net: Model, y: Any, rows: int) -> NDArray[Any]:
     """Return the values, or the numbers of the labels."""
     y = as_targets(y)
     if y.ndim != 1:
@@ -109,7 +109,7 @@ def _checked_targets(net: Network, y: Any, rows: int) -> NDArray[Any]:
     return as_numbers("y", y, np.float64) if net.classes is None else class_numbers(y, net.classes)
 
 
-def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int]:
+def _checked_pair(features: Any, names: Sequence[str], net: Model) -> list[int]:
     if len(names) < 2:
         raise ValueError("decision_boundary needs a network of at least 2 inputs, got 1")
     if not isinstance(features, (Sequence, np.ndarray)) or np.shape(features) != (2,):
@@ -130,7 +130,7 @@ def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int
 
 
 def _predict_grid(
-    net: Network, rows: NDArray[Any], pair: list[int], resolution: int
+    net: Model, rows: NDArray[Any], pair: list[int], resolution: int
 ) -> tuple[list[NDArray[np.float64]], NDArray[Any]]:
     """Return the ticks of both axes, and the predictions (y, x) there."""
     edges = []
