@@ -1,4 +1,7 @@
-"""Estimators with scikit-learn's interface, over the core's trainer."""
+"""Estimators with scikit-learn's interface, over the core's trainer.
+
+The package needs scikit-learn. It imports `_training` and what lies below it.
+"""
 
 try:
     import scipy  # noqa: F401
