@@ -50,7 +50,7 @@ const Core& core_in_use() {
 
 void bind_core(py::module_& m) {
     m.def(
-        "use",
+        "use_core",
         [](const py::capsule& core) {
             void* const table = PyCapsule_GetPointer(core.ptr(), kCoreCapsule);
             if (!table) throw py::error_already_set();
