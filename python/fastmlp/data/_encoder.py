@@ -119,8 +119,9 @@ class TableEncoder:
         """
         table = read_frame(table)
         for name in (*self.ignore, *([] if self.target is None else [self.target])):
-            _check_has(table, name, table.names)
-        names = [name for name in table.names if name != self.target and name not in self.ignore]
+            _check_has(table, name)
+        left_out = {self.target, *self.ignore}
+        names = [name for name in table.names if name not in left_out]
         if not names or not table.n_rows:
             what = "rows" if names else "input columns are left"
             raise ValueError(f"{table.source}: no {what} to learn from")
@@ -173,7 +174,7 @@ class TableEncoder:
             If there is no fitted target, or the table has no such column or values missing in it.
         """
         target, table = self._fitted_target(), read_frame(table)
-        _check_has(table, target.name, table.names)
+        _check_has(table, target.name)
         return target.encode(table)
 
     def learned_target(self, y: ArrayLike) -> NDArray[Any]:
@@ -315,7 +316,7 @@ class TableEncoder:
 
     def _check_columns(self, table: Table) -> None:
         for name in self.input_names:
-            _check_has(table, name, table.names)
+            _check_has(table, name)
         known = {*self.input_names, self.target, *self.ignore}
         for name in table.names:
             if name not in known:
@@ -324,9 +325,9 @@ class TableEncoder:
                 )
 
 
-def _check_has(table: Table, name: str, names: tuple[str, ...]) -> None:
+def _check_has(table: Table, name: str) -> None:
     if name not in table:
-        raise ValueError(f"{table.source}: no column {name!r}; its columns are {quoted(names)}")
+        raise ValueError(f"{table.source}: no column {name!r}; its columns are {quoted(table.names)}")
 
 
 def _column_from_dict(data: Any, where: str) -> EncodedColumn:
