@@ -21,6 +21,7 @@ from fastmlp._estimators._callbacks import CallbackSupportMixin, FitTask, with_c
 from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Score, record, score_function
 from fastmlp._estimators._fitted import FittedMLP, prepared
 from fastmlp._network import Network
+from fastmlp._rows import check_row_count
 from fastmlp._sparse import as_csr, as_features, core_form
 from fastmlp._targets import Targets, row_weights
 from fastmlp._validation import as_numbers, check_unmasked
@@ -171,6 +172,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         """Return X and y as arrays; numbers of other types than float32 become float64."""
         check_unmasked("y", y)
         X, y = prepared("X", X), as_csr("y", y) if hasattr(y, "tocsr") else y
+        shape = getattr(X, "shape", ())
+        if isinstance(shape, tuple) and shape and shape[0]:  # for none, scikit-learn has a message of its own
+            check_row_count(shape[0])
         try:
             X, y = validate_data(
                 self, X, y, reset=reset, accept_sparse=["csr"], order="C", multi_output=True,
