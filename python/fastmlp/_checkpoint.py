@@ -15,7 +15,7 @@ import numpy as np
 
 from fastmlp import _core
 from fastmlp._files import TEMPORARY, replace_file
-from fastmlp._history import History
+from fastmlp._history import epochs_of
 from fastmlp._serialization import ARRAYS, RunRecord, header, load_run, metadata, serialized
 
 if TYPE_CHECKING:
@@ -106,12 +106,12 @@ class Checkpoints:
         if (stored.layer_sizes, stored.dtype) != (network.layer_sizes, network.dtype):
             raise ValueError(f"{os.fspath(path)}: its network is not that of its settings")
         network.parameters[:] = stored.parameters
-        network.history = History(network.history.columns, stored.history.rows())
+        network.history = stored.history
         s1, s2, best = (record.arrays[name] for name in ARRAYS)
         self.state = network._core.RunState(s1, s2, record.steps, best)
         loss, lowest, epochs, candidate, *rate = record.progress.tolist()
         self.state.progress = (loss, lowest, int(epochs), bool(candidate), *rate)
-        self._options.first_epoch = len(network.history)
+        self._options.first_epoch = epochs_of(network.history)
 
 
 def _folder(argument: str, given: Any) -> Path:

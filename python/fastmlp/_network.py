@@ -499,7 +499,7 @@ class Network:
 
         names = ("stop_reason", "classes", "_encoder", "feature_names")
         state = {name: getattr(self, name) for name in names}
-        state["history"] = History(self.history.columns, self.history.rows())
+        state["history"] = self.history.copy()
         return from_metadata, (metadata(self), self.parameters.copy()), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

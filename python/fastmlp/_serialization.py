@@ -96,7 +96,7 @@ def serialized(network: Network, run: RunRecord | None = None) -> bytes:
         raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
     described = header(network)
     # The header, where the rest is, has no room for many epochs.
-    tensors = {"history": np.array(network.history.rows(), np.float64)} | _tensors(network)
+    tensors = {"history": network.history.table()} | _tensors(network)
     if run is not None:
         described["format"] = FORMAT
         described["run"] = {"settings": run.settings, "steps": run.steps}
@@ -282,7 +282,7 @@ def _history(columns: list[str], rows: Any) -> History:
     table = np.asarray(rows, dtype=np.float64)
     if len(table) and table.shape != (len(rows), len(columns)):
         raise ValueError(f"its history has shape {table.shape}, but {len(columns)} columns")
-    return History(columns, [(int(epoch), *values) for epoch, *values in table.tolist()])
+    return History.from_table(columns, table)
 
 
 def _classes_to_json(classes: NDArray[Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastmlp import _core, _threads
 from fastmlp._checkpoint import Checkpoints
-from fastmlp._history import History
+from fastmlp._history import History, epochs_of
 from fastmlp._lbfgs import minimize
 from fastmlp._network import Network
 from fastmlp._optimizers import LBFGS, as_optimizer, check_representable
@@ -348,15 +348,14 @@ def _finished(
 ) -> Network:
     records, reason, exception = result
     network.history = earlier.copy()
-    for record in records:
-        network.history.append(_later(record, earlier))
+    network.history.extend(_later(record, earlier) for record in records)
     network.stop_reason = reason
     if exception is not None:
         raise _with_network(exception, network)
     if reason == "diverged":
         text = (
-            f"the loss diverged in epoch {len(network.history) + 1}: it, or a weight, is no longer finite; "
-            "try a smaller learning_rate, clip_norm, or inputs on a smaller scale"
+            f"the loss diverged in epoch {epochs_of(network.history) + 1}: it, or a weight, is no longer "
+            "finite; try a smaller learning_rate, clip_norm, or inputs on a smaller scale"
         )
         if not restore_best:
             raise _with_network(FloatingPointError(text), network)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastmlp._curves import evenly
 from fastmlp._evaluation import Evaluation, encoded_inputs
+from fastmlp._history import epochs_of
 from fastmlp._metrics import LabelMetrics, QuantileMetrics, ValueMetrics
 from fastmlp._records import lowest
 from fastmlp._report import _figures
@@ -153,7 +154,7 @@ def _training(network: Network) -> Html:
     history = network.history
     seconds = float(history["seconds"][-1])
     losses = history["loss"]
-    caption = f"{plural(len(history), 'epoch')} in {seconds:.3g} s; last loss {losses[-1]:.6g}"
+    caption = f"{plural(epochs_of(history), 'epoch')} in {seconds:.3g} s; last loss {losses[-1]:.6g}"
     best = lowest(history["validation_loss"]) if "validation_loss" in history else None
     if best is not None:
         loss = history["validation_loss"][best]
