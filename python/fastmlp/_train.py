@@ -144,7 +144,8 @@ def train(
         in memory.
     checkpoint : path, optional
         Folder to write a checkpoint to, after every `every` epochs and the last whole one: a model file with
-        the optimizer's state.
+        the optimizer's state. The first epochs of the history of a run of over 1,000 lie in a file of
+        their own, history-*.f64, beside them.
     every : int, default 1
         Epochs from one checkpoint to the next.
     keep : int, default 3
@@ -227,7 +228,7 @@ def train(
             observers.append(bar)
         on_epoch = None
         if observers or write is not None:  # a checkpoint holds the history
-            on_epoch = _epoch_callback(network, earlier, observers)
+            on_epoch = _epoch_callback(network, earlier, observers, checkpoints)
         if isinstance(chosen_optimizer, LBFGS):
             limits = chosen_optimizer.limits(options.epochs)
             result = minimize(network, rows.core_rows(), options, on_epoch, limits)[:3]
@@ -310,10 +311,16 @@ def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
 
 
 def _epoch_callback(
-    network: Network, earlier: History, callbacks: Sequence[Callable[[Network], Any]]
+    network: Network,
+    earlier: History,
+    callbacks: Sequence[Callable[[Network], Any]],
+    checkpoints: Checkpoints | None,
 ) -> Callable[[tuple[Any, ...]], bool]:
     def on_epoch(record: tuple[Any, ...]) -> bool:
-        network.history.append(_later(record, earlier))
+        row = _later(record, earlier)
+        network.history.append(row)
+        if checkpoints is not None:
+            checkpoints.add(row)
         try:
             wishes = [callback(network) for callback in callbacks]  # every callback sees every epoch
         except StopIteration as error:
