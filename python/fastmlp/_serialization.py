@@ -7,7 +7,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_bytes
 
+from fastmlp import _core
 from fastmlp._architecture import checked_embeddings, checked_sizes, layer_shapes
 from fastmlp._files import replace_own_file
 from fastmlp._history import History
 from fastmlp._history_file import NAME, read_rows
 from fastmlp._network import Network
+from fastmlp._tensor_file import pieces
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -70,12 +71,13 @@ def metadata(network: Network) -> dict[str, Any]:
     }
 
 
-def from_metadata(described: dict[str, Any], parameters: NDArray[Any]) -> Network:
-    """Return the network that `metadata` described."""
+def from_metadata(described: dict[str, Any], parameters: NDArray[Any] | None) -> Network:
+    """Return the network that `metadata` described; without parameters, one of zeros."""
     names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
     embeddings = described.get("embeddings", [])  # older files have none
     network = Network(**{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
-    network.parameters[:] = parameters
+    if parameters is not None:
+        network.parameters[:] = parameters
     return network
 
 
@@ -97,9 +99,9 @@ def header(network: Network) -> dict[str, Any]:
     }
 
 
-def serialized(network: Network, run: RunRecord | None = None) -> bytes:
-    """Return the content of a model file; with a run, of a checkpoint."""
-    if not np.isfinite(network.parameters).all():
+def serialized(network: Network, run: RunRecord | None = None) -> Iterator[bytes | NDArray[Any]]:
+    """Return the content of a model file, piece by piece; with a run, of a checkpoint."""
+    if _core.first_nonfinite(network.parameters) >= 0:
         raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
     described = header(network)
     # The header, where the rest is, has no room for many epochs.
@@ -111,7 +113,7 @@ def serialized(network: Network, run: RunRecord | None = None) -> bytes:
         if run.file is not None:
             described["history"] |= {"file": run.file[0], "rows_in_file": run.file[1]}
         tensors |= {f"run.{name}": run.arrays[name] for name in ARRAYS} | {"run.progress": run.progress}
-    return to_bytes(tensors, metadata={"fastmlp": json.dumps(described)})
+    return pieces(tensors, {"fastmlp": json.dumps(described)})
 
 
 def _tensors(network: Network) -> dict[str, NDArray[Any]]:
@@ -233,7 +235,8 @@ def _read(described: dict[str, Any], file: Any, path: Path, whole: bool) -> Netw
     if set(file.keys()) != expected:
         raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(expected)}")
     dtype = _DTYPES[described["dtype"]]
-    parts = [_finite(file, name, shape, dtype).ravel() for name, shape in shapes.items()]
+    for name, shape in shapes.items():
+        _check_tensor(file, name, shape, dtype)
     names = described.get("feature_names", [])
     if (
         not isinstance(names, list)
@@ -241,7 +244,9 @@ def _read(described: dict[str, Any], file: Any, path: Path, whole: bool) -> Netw
         or len(names) not in (0, sizes[0])
     ):
         raise ValueError(f"its feature_names must be {sizes[0]} strings, or none")
-    network = from_metadata(described, np.concatenate(parts))
+    network = from_metadata(described, None)
+    for name, array in _tensors(network).items():
+        array[...] = _finite(file, name)
     network.feature_names = tuple(names)
     rows = history["rows"] if "rows" in history else file.get_tensor("history")
     network.history = _history(history["columns"], rows, _other_file(history), path, whole)
@@ -256,19 +261,16 @@ def _read(described: dict[str, Any], file: Any, path: Path, whole: bool) -> Netw
     return network
 
 
-def _tensor(file: Any, name: str, shape: list[int], dtype: str) -> NDArray[Any]:
-    """Return a tensor of this shape and type; squares in an optimizer's state may be infinite."""
+def _check_tensor(file: Any, name: str, shape: list[int], dtype: str) -> None:
     entry = file.get_slice(name)
     if list(entry.get_shape()) != shape or entry.get_dtype() != dtype:
         raise ValueError(f"{name} has shape {entry.get_shape()}, type {entry.get_dtype()}; expected {shape}")
+
+
+def _finite(file: Any, name: str) -> NDArray[Any]:
+    """Return a tensor of finite numbers."""
     tensor: NDArray[Any] = file.get_tensor(name)
-    return tensor
-
-
-def _finite(file: Any, name: str, shape: list[int], dtype: str) -> NDArray[Any]:
-    """Return a tensor of this shape, type and finite numbers."""
-    tensor = _tensor(file, name, shape, dtype)
-    if not np.isfinite(tensor).all():
+    if _core.first_nonfinite(tensor) >= 0:
         raise ValueError(f"{name} holds NaN or infinity")
     return tensor
 
@@ -281,7 +283,10 @@ def _read_run(described: dict[str, Any], file: Any) -> RunRecord:
     names = set(file.keys()) - {"history"}
     size = sum(math.prod(file.get_slice(name).get_shape()) for name in names if not name.startswith("run."))
     dtype = _DTYPES[described["dtype"]]
-    arrays = {name: _tensor(file, f"run.{name}", [size], dtype) for name in ARRAYS}
+    for name in ARRAYS:
+        _check_tensor(file, f"run.{name}", [size], dtype)
+    # Squares in an optimizer's state may be infinite.
+    arrays: dict[str, NDArray[Any]] = {name: file.get_tensor(f"run.{name}") for name in ARRAYS}
     progress: NDArray[np.float64] = file.get_tensor("run.progress")
     own_rows, other = file.get_tensor("history"), _other_file(described["history"])
     if not _is_progress(progress) or run["steps"] >= 2**63 or not (len(own_rows) or other):

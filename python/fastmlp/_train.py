@@ -200,7 +200,7 @@ def train(
     network = Network(sizes, activation, loss, output_activation, l2, init, options.seed, dtype, embeddings)
     network.classes, network.feature_names = form.classes, rows.names
 
-    held_out = rows.hold_back(network, validation, options.seed)
+    held_out = rows.hold_back(network, validation, options.seed, clipped=options.clip_norm > 0)
     options.batch_size = _batch_size(batch_size, len(rows))
     if held_out is not None:
         scores = ("validation_accuracy", "accuracy") if takes_labels(form.loss) else ("validation_r2",)
