@@ -20,6 +20,7 @@ from fastmlp._optimizers import LBFGS, as_optimizer, check_representable
 from fastmlp._progress import epoch_bar
 from fastmlp._rows import MemoryRows
 from fastmlp._schedules import as_schedule
+from fastmlp._sparse import with_own_indices
 from fastmlp._stream import StreamedRows, open_rows
 from fastmlp._targets import TargetForm, choose_loss, find_classes, parse_loss, per_quantile, takes_labels
 from fastmlp._validation import dtype_name, flag, integer, layer_sizes, real
@@ -226,15 +227,22 @@ def train(
         observers: list[Callable[[Network], Any]] = [*callbacks]
         if bar is not None:
             observers.append(bar)
-        on_epoch = None
+        core_rows, on_epoch = rows.core_rows(), None
+        coded: dict[str, Any] = {}  # X of the user's memory, with codes that a callback may change
+        if callbacks:
+            core_rows, held_out = with_own_indices(core_rows), with_own_indices(held_out)
+            if network.embeddings and next_window is None:
+                coded[""] = core_rows[0]
+            if network.embeddings and held_out is not None:
+                coded["validation: "] = held_out[0]
         if observers or write is not None:  # a checkpoint holds the history
-            on_epoch = _epoch_callback(network, earlier, observers, checkpoints)
+            on_epoch = _epoch_callback(network, earlier, observers, checkpoints, coded)
         if isinstance(chosen_optimizer, LBFGS):
             limits = chosen_optimizer.limits(options.epochs)
-            result = minimize(network, rows.core_rows(), options, on_epoch, limits)[:3]
+            result = minimize(network, core_rows, options, on_epoch, limits)[:3]
         else:
             result = network._core.train(
-                *rows.core_rows(), held_out, options, on_epoch, state, None, next_window, write
+                *core_rows, held_out, options, on_epoch, state, None, next_window, write
             )
     return _finished(network, earlier, result, options.restore_best)
 
@@ -315,6 +323,7 @@ def _epoch_callback(
     earlier: History,
     callbacks: Sequence[Callable[[Network], Any]],
     checkpoints: Checkpoints | None,
+    coded: dict[str, Any],
 ) -> Callable[[tuple[Any, ...]], bool]:
     def on_epoch(record: tuple[Any, ...]) -> bool:
         row = _later(record, earlier)
@@ -328,6 +337,11 @@ def _epoch_callback(
         for i, wish in enumerate(wishes):
             if not isinstance(wish, (bool, np.bool_, type(None))):
                 raise TypeError(f"callbacks[{i}] must return True, False or None, got {wish!r}")
+        for prefix, X in coded.items():
+            try:
+                network._check_codes(X)
+            except ValueError as error:
+                raise ValueError(f"{prefix}{error}, after a callback has changed it") from None
         return any(wishes)
 
     return on_epoch

@@ -22,7 +22,7 @@ from fastmlp._estimators._epochs import NOT_FINITE, Epochs, OptimizerState, Scor
 from fastmlp._estimators._fitted import FittedMLP, prepared
 from fastmlp._network import Network
 from fastmlp._rows import check_row_count
-from fastmlp._sparse import as_csr, as_features, core_form
+from fastmlp._sparse import as_csr, as_features, core_form, with_own_indices
 from fastmlp._targets import Targets, row_weights
 from fastmlp._validation import as_numbers, check_unmasked
 
@@ -278,6 +278,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         core_rows = self._core_rows(network, X, y, weights)
         self._watch(measured is not None)
         score, by_core = self._measures(network, measured)
+        if self._calls_back(task):
+            core_rows, by_core = with_own_indices(core_rows), with_own_indices(by_core)
         epochs = Epochs(
             self,
             network,
@@ -301,6 +303,10 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             for _ in range(self.n_iter_):  # the core does not shuffle a single batch; the generator goes on
                 random.shuffle(np.arange(len(y)))
         epochs.finish(reason, exception, time.perf_counter() - start)
+
+    def _calls_back(self, task: FitTask) -> bool:
+        """Tell whether code of the user's runs between epochs, which may change X."""
+        return task.active or callable(self.scoring)
 
     def _measures(self, network: Network, measured: Rows | None) -> tuple[Score | None, CoreRows | None]:
         """Return what measures the validation score: a function, or rows for the core, which is faster."""
@@ -383,6 +389,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             return task.epoch_ended(last=self.n_iter_ == self.max_iter)
 
         core_rows = self._core_rows(network, X, y, weights)
+        if self._calls_back(task):
+            core_rows = with_own_indices(core_rows)
         _, reason, exception, result = _lbfgs.minimize(network, core_rows, options, iterated, limits)
         if exception is not None:
             raise exception
