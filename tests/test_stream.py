@@ -15,7 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp._rows import stream
+from fastmlp._rows import blocks
+from fastmlp._rows.stream import read_stream
+from fastmlp._rows.windows import WindowedRows, divide_stream
 
 Array = NDArray[Any]
 
@@ -33,9 +35,15 @@ def rows(dtype: str = "float32") -> tuple[Array, Array]:
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> int:
     """Return a limit that makes windows of 1,024 rows in 4 blocks, where there are two classes."""
-    monkeypatch.setattr(stream, "PROCESS_BYTES", 0)
-    monkeypatch.setattr(stream, "_BATCH_ROWS", 0)
+    monkeypatch.setattr(blocks, "PROCESS_BYTES", 0)
+    monkeypatch.setattr(blocks, "_BATCH_ROWS", 0)
     return 2 * 1024 * ROW_BYTES + 8 * 4 * (8 * (D + 1) + 2 * (8 + 1))
+
+
+def windowed(X: Any, y: Array, limit: int, validation: Any = None) -> WindowedRows:
+    """Return labelled rows of X as a run reads them."""
+    source = read_stream(X, y, (), "softmax_cross_entropy", None, None, "float32", limit)
+    return divide_stream(source, fastmlp.Network((D, 8, 2)), validation, seed=0, clipped=False)
 
 
 def same(a: fastmlp.Network, b: fastmlp.Network) -> bool:
@@ -96,15 +104,10 @@ def test_other_types_are_converted_in_the_windows(small_windows: int) -> None:
 def test_every_row_is_read_once_an_epoch_in_an_order_that_changes(small_windows: int) -> None:
     X, y = rows()
     seen = Seen(X)
-    source = stream.StreamedRows(seen, y, (), "float32", small_windows)
-    source.prepare(fastmlp._rows.targets.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
-    source.hold_back(fastmlp.Network((D, 8, 2)), None, 0)
-    options = fastmlp._native.core.TrainOptions()
-    options.epochs, options.batch_size, options.seed = 3, 50, 7
+    source = windowed(seen, y, small_windows)
     epochs: list[Array] = []
-    with source.windows(options) as next_window:
-        assert next_window is not None
-        for _ in range(options.epochs):
+    with source.windows(50, range(3), shuffle=True, seed=7) as (_, next_window):
+        for _ in range(3):
             read: list[Array] = []
             while sum(map(len, read)) < N:
                 part, labels, values, weights = next_window()
@@ -135,7 +138,7 @@ def test_windows_give_the_same_bits_on_any_number_of_threads(
 
 
 def test_windows_learn_what_memory_learns(small_windows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "_LEAST_BLOCK", 16)  # so that a window has its 64 blocks
+    monkeypatch.setattr(blocks, "_LEAST_BLOCK", 16)  # so that a window has its 64 blocks
     X, y = rows()
     order = np.argsort(y, kind="stable")  # the worst order for a file: one label after the other
     options = {**SMALL, "epochs": 10, "validation": (X, y)}
@@ -153,13 +156,11 @@ def test_without_shuffling_rows_come_in_their_order(small_windows: int) -> None:
 def test_a_fraction_is_held_back_from_every_block(small_windows: int) -> None:
     X, y = rows()
     X[:, 0] = np.arange(N)
-    source = stream.StreamedRows(X, y, (), "float32", small_windows)
-    source.prepare(fastmlp._rows.targets.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
-    source._limit += 1251 * ROW_BYTES
-    held = source.hold_back(fastmlp.Network((D, 8, 2)), 0.25, 0)
+    source = windowed(X, y, small_windows + 1251 * ROW_BYTES, 0.25)
+    held, block_rows = source.held_out, source.reader.blocks.block_rows
     assert held is not None
-    blocks = held[0][:, 0].astype(int) // source._block_rows
-    assert set(np.bincount(blocks)[:-1]) == {round(0.25 * source._block_rows)}
+    held_of_blocks = np.bincount(held[0][:, 0].astype(int) // block_rows)
+    assert set(held_of_blocks[:-1]) == {round(0.25 * block_rows)}
     np.testing.assert_array_equal(held[1], y[held[0][:, 0].astype(int)])
     assert len(source) == N - len(held[0])
 

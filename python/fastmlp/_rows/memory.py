@@ -1,4 +1,4 @@
-"""The rows that a run learns from, in memory; `stream` has those that are read in windows."""
+"""Rows in memory: those that a user gave, and those that a run learns from and validates on."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import numbers
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import feature_names, features_and_target, real, same_length
-from fastmlp._native import core as _core
-from fastmlp._rows.features import Features, as_features, core_form
+from fastmlp._rows.features import Features, SparseRows, as_features, core_form
+from fastmlp._rows.form import target_form
 from fastmlp._rows.learner import Learner
-from fastmlp._rows.targets import TargetForm, Targets, are_labels, as_targets, row_weights
+from fastmlp._rows.targets import TargetForm, Targets, are_labels, as_targets, choose_loss, row_weights
 from fastmlp.data import holdout
 
 CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
@@ -24,75 +25,90 @@ NextWindow = Callable[[], CoreRows]
 _LOOKED_AT = 1000  # rows at either end
 
 
+@dataclass(frozen=True)
 class MemoryRows:
-    """X with its targets and weights, all of them at once."""
+    """X, targets and weights, checked and encoded, all of them at once."""
 
-    def __init__(self, X: Any, y: Any, dtype: str) -> None:
-        X, y = features_and_target(X, y)
-        self.names = feature_names(X)
-        self._dtype = dtype
-        self._X: Features = as_features("X", X, dtype)
-        check_row_count(self._X.shape[0])
-        self._y = as_targets(y)
-        same_length("y", len(self._y), len(self._X))
+    X: Features
+    y: NDArray[Any]  # before it was encoded
+    targets: Targets
+    weights: NDArray[Any] | None
+    loss: str  # with its numbers
+    form: TargetForm
+    names: tuple[str, ...]  # of the columns
+
+    @property
+    def width(self) -> int:
+        """The number of columns of X."""
+        return int(self.X.shape[1])
+
+    def take(self, rows: NDArray[np.int64]) -> CoreRows:
+        """Return some of the rows as the core takes them."""
+        weights = None if self.weights is None else self.weights[rows]
+        return core_rows(self.X[rows], self.targets.take(rows), weights)
+
+
+@dataclass(frozen=True)
+class WholeRows:
+    """The rows of a run, all of them in memory."""
+
+    train: CoreRows
+    held_out: CoreRows | None  # to validate on
 
     def __len__(self) -> int:
-        return len(self._X)
+        """Return the number of rows to train on."""
+        X = self.train[0]
+        return len(X[2]) - 1 if isinstance(X, tuple) else len(X)
 
     @property
     def window_rows(self) -> int | None:
         """The rows of a window; None, as there are no windows."""
         return None
 
-    @property
-    def width(self) -> int:
-        """The number of columns of X."""
-        return int(self._X.shape[1])
-
-    @property
-    def sample(self) -> NDArray[Any]:
-        """Some targets, which show what kind they are."""
-        return self._y
-
-    def labels(self) -> NDArray[Any]:
-        """Return targets among which each label is."""
-        return self._y
-
-    def prepare(self, form: TargetForm, sample_weight: Any, class_weight: Any) -> None:
-        """Encode the targets and the weights."""
-        self._targets = form.encode(self._y, self._dtype, len(self))
-        self._weights = row_weights(sample_weight, class_weight, self._y, form.classes, self._dtype)
-
-    def hold_back(
-        self, network: Learner, validation: Any, seed: int, clipped: bool = False
-    ) -> CoreRows | None:
-        """Check the rows against the network, and take those to validate on out of them."""
-        network._check_codes(self._X)
-        if validation is None or isinstance(validation, (tuple, list)):
-            return given_validation(network, validation)
-        fraction = validation_fraction(validation, len(self))
-        held = held_rows(network, self._y, fraction, seed)
-        held_back = self._take(held)
-        self._X, self._targets, self._weights = self._take(np.delete(np.arange(len(self)), held))
-        return _core_rows(*held_back)
-
-    def core_rows(self) -> CoreRows:
-        """Return the rows as the core takes them."""
-        return _core_rows(self._X, self._targets, self._weights)
-
     def fingerprint(self) -> int:
         """Return a number that other rows hardly have: of the first and last ones, with their targets."""
-        rows = np.unique(np.r_[: min(_LOOKED_AT, len(self)), max(len(self) - _LOOKED_AT, 0) : len(self)])
-        return fingerprint(*_core_rows(*self._take(rows)))
+        ends = np.unique(np.r_[: min(_LOOKED_AT, len(self)), max(len(self) - _LOOKED_AT, 0) : len(self)])
+        X, *targets = self.train
+        if isinstance(X, tuple):
+            values, columns, starts = X
+            X = core_form(SparseRows(values, columns, starts, width=0)[ends])
+        else:
+            X = X[ends]
+        return fingerprint(X, *(None if part is None else part[ends] for part in targets))
 
     @contextmanager
-    def windows(self, options: _core.TrainOptions) -> Iterator[NextWindow | None]:
-        """Yield nothing: the rows are all here."""
-        yield None
+    def windows(
+        self, batch_size: int, epochs: range, shuffle: bool, seed: int
+    ) -> Iterator[tuple[CoreRows, NextWindow | None]]:
+        """Yield the rows, and None, as there are no further windows."""
+        yield self.train, None
 
-    def _take(self, rows: NDArray[np.int64]) -> tuple[Features, Targets, NDArray[Any] | None]:
-        weights = None if self._weights is None else self._weights[rows]
-        return self._X[rows], self._targets.take(rows), weights
+
+def read_memory(X: Any, y: Any, loss: Any, sample_weight: Any, class_weight: Any, dtype: str) -> MemoryRows:
+    """Return rows that are in memory, checked and encoded for the loss."""
+    X, y = features_and_target(X, y)
+    names = feature_names(X)
+    features = as_features("X", X, dtype)
+    check_row_count(features.shape[0])
+    y = as_targets(y)
+    same_length("y", len(y), len(features))
+    loss = choose_loss(loss, y)
+    form = target_form(loss, y, lambda: y)
+    targets = form.encode(y, dtype, len(features))
+    weights = row_weights(sample_weight, class_weight, y, form.classes, dtype)
+    return MemoryRows(features, y, targets, weights, loss, form, names)
+
+
+def divide_memory(rows: MemoryRows, network: Learner, validation: Any, seed: int) -> WholeRows:
+    """Check the rows against the network, and set those apart that are to be validated on."""
+    network._check_codes(rows.X)
+    if validation is None or isinstance(validation, (tuple, list)):
+        given = given_validation(network, validation)
+        return WholeRows(core_rows(rows.X, rows.targets, rows.weights), given)
+    fraction = validation_fraction(validation, len(rows.X))
+    held = held_rows(network, rows.y, fraction, seed)
+    held_out = rows.take(held)
+    return WholeRows(rows.take(np.delete(np.arange(len(rows.X)), held)), held_out)
 
 
 def fingerprint(X: Any, *targets: Any) -> int:
@@ -118,7 +134,7 @@ def given_validation(network: Learner, validation: Any) -> CoreRows | None:
         raise TypeError(f"validation must be a fraction or a pair (X, y), got {validation!r}")
     Xv, yv = features_and_target(*validation)
     try:
-        return _core_rows(*network._checked_rows(Xv, yv, None))
+        return core_rows(*network._checked_rows(Xv, yv, None))
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation: {error}") from None
 
@@ -139,5 +155,6 @@ def held_rows(network: Learner, y: NDArray[Any], fraction: float, seed: int) -> 
     return holdout(y if labelled else len(y), fraction, seed)[1]
 
 
-def _core_rows(X: Features, targets: Targets, weights: NDArray[Any] | None) -> CoreRows:
+def core_rows(X: Features, targets: Targets, weights: NDArray[Any] | None) -> CoreRows:
+    """Return rows as the core takes them."""
     return core_form(X), targets.labels, targets.values, weights

@@ -19,10 +19,8 @@ import numpy as np
 
 from fastmlp._base.files import TEMPORARY, replace_file
 from fastmlp._model.files import ARRAYS, RunRecord, header, load_run, serialized
-from fastmlp._model.history import epochs_of
 from fastmlp._model.history_file import HistoryFile, read_rows, remove_others
 from fastmlp._model.model import Model, metadata
-from fastmlp._native import core as _core
 
 _NAME = re.compile(r"epoch-[0-9]{8}\.safetensors")
 
@@ -35,27 +33,23 @@ class Checkpoints:
 
     Parameters
     ----------
-    network, options
+    network : Model
         Of the run, before it begins.
     settings : dict
         What must be the same where the run goes on.
     folder : path or None
         Where checkpoints are written; None to write none.
-    every : int
-        Epochs from one to the next.
     keep : int
         How many of the last ones stay.
     """
 
     def __init__(
-        self, network: Model, options: _core.TrainOptions, settings: dict[str, Any],
-        folder: str | os.PathLike[str] | None, every: int, keep: int,
-    ) -> None:  # fmt: skip
+        self, network: Model, settings: dict[str, Any], folder: str | os.PathLike[str] | None, keep: int
+    ) -> None:
         # As JSON gives them back.
         self._settings: dict[str, Any] = json.loads(json.dumps(metadata(network) | settings))
         self._folder, self._keep = None if folder is None else _folder("checkpoint", folder), keep
-        self._network, self._options = network, options
-        options.state_every = every
+        self._network = network
         arrays = np.zeros((3, network.n_parameters), network.dtype)
         self.state = network._core.RunState(arrays[0], arrays[1], 0, arrays[2])
         self._own_rows: list[tuple[Any, ...]] = []  # of the history, those that are not in its file
@@ -132,7 +126,6 @@ class Checkpoints:
         self.state = network._core.RunState(s1, s2, record.steps, best)
         loss, lowest, epochs, candidate, *rate = record.progress.tolist()
         self.state.progress = (loss, lowest, int(epochs), bool(candidate), *rate)
-        self._options.first_epoch = epochs_of(network.history)
 
     def _take_over_rows(self, record: RunRecord, folder: Path, same_folder: bool) -> None:
         """Go on with the file of the history, or begin another one in another folder."""

@@ -22,23 +22,17 @@ def minimize(
     network: Model,
     rows: Rows,
     options: _core.TrainOptions,
-    on_epoch: Callable[[tuple[Any, ...]], bool] | None,
+    on_epoch: Callable[[tuple[Any, ...]], bool | float] | None,
     limits: dict[str, Any],
 ) -> tuple[list[tuple[Any, ...]], str, BaseException | None, Any]:
     """Train on all rows until one of SciPy's limits.
 
     Returns records, stop reason and exception as the core's trainer does, and SciPy's result.
     """
-    try:
-        from scipy import optimize
-    except ImportError:
-        raise ImportError("optimizer 'lbfgs' needs SciPy: pip install 'fastmlp[sklearn]'") from None
-
-    scipy_minimize: Any = optimize.minimize  # its overloads are narrower than what it takes
+    scipy_minimize = _scipy_minimize()
     start = time.perf_counter()
     records = History()
     reason, accepted = "epochs", network.parameters.astype(np.float64)
-
     batch = network._core.full_batch(*rows, options.threads)
 
     def set_parameters(values: NDArray[np.float64]) -> None:
@@ -83,3 +77,11 @@ def minimize(
     elif reason == "epochs" and result.status != _LIMIT_REACHED:
         reason = "converged"  # the gradient is small enough, or no step lowers the loss any more
     return records.rows(), reason, None, result
+
+
+def _scipy_minimize() -> Any:  # SciPy's overloads are narrower than what it takes
+    try:
+        from scipy import optimize
+    except ImportError:
+        raise ImportError("optimizer 'lbfgs' needs SciPy: pip install 'fastmlp[sklearn]'") from None
+    return optimize.minimize

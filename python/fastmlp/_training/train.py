@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from os import PathLike
 from typing import Any
 
-import numpy as np
-
-from fastmlp._base.validation import dtype_name, flag, integer, layer_sizes, real
+from fastmlp._base.validation import dtype_name, flag, integer, layer_sizes
 from fastmlp._model.history import History, epochs_of
-from fastmlp._native import core as _core
-from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
-from fastmlp._rows.features import with_own_indices
-from fastmlp._rows.memory import MemoryRows
-from fastmlp._rows.stream import StreamedRows, open_rows
-from fastmlp._rows.targets import (
-    TargetForm,
-    choose_loss,
-    find_classes,
-    parse_loss,
-    per_quantile,
-    takes_labels,
-)
+from fastmlp._rows.read import RunRows, divide_rows, read_rows
+from fastmlp._rows.targets import takes_labels
+from fastmlp._rows.windows import WindowedRows
+from fastmlp._training.callbacks import checked_callbacks, epoch_callback
 from fastmlp._training.checkpoint import Checkpoints
-from fastmlp._training.lbfgs import minimize
-from fastmlp._training.optimizers import LBFGS, as_optimizer, check_representable
+from fastmlp._training.finish import finished
+from fastmlp._training.options import RunSettings, checked_settings, core_options
 from fastmlp._training.progress import epoch_bar
-from fastmlp._training.schedules import as_schedule
+from fastmlp._training.run import run
 
 
 def train(
@@ -192,216 +178,81 @@ def train(
     """
     dtype = dtype_name(dtype)
     every, keep = integer("every", every, low=1), integer("keep", keep, low=1)
-    options = _core_options(
-        epochs=epochs, dropout=dropout, clip_norm=clip_norm, patience=patience, min_delta=min_delta,
+    settings = checked_settings(
+        optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs,
+        dropout=dropout, clip_norm=clip_norm, patience=patience, min_delta=min_delta,
         restore_best=restore_best, loss_target=loss_target, max_time=max_time, shuffle=shuffle, seed=seed,
-        threads=threads,
+        threads=threads, dtype=dtype,
     )  # fmt: skip
-    chosen_optimizer, schedule = as_optimizer(optimizer), as_schedule(learning_rate)
-    callbacks = _checked_callbacks(callbacks)
+    callbacks = checked_callbacks(callbacks)
     flag("progress", progress)
 
-    rows = open_rows(X, y, dtype, memory_limit)
-    loss = choose_loss(loss, rows.sample)
-    form = _target_form(loss, rows)
-    rows.prepare(form, sample_weight, class_weight)
-    sizes = (rows.width, *layer_sizes("hidden", hidden), form.outputs)
-    network = Network(sizes, activation, loss, output_activation, l2, init, options.seed, dtype, embeddings)
-    network.classes, network.feature_names = form.classes, rows.names
+    given = read_rows(X, y, loss, sample_weight, class_weight, dtype, memory_limit)
+    sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
+    network = Network(
+        sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype, embeddings
+    )
+    network.classes, network.feature_names = given.form.classes, given.names
+    rows = divide_rows(given, network, validation, settings.seed, clipped=clip_norm is not None)
+    del given  # with its copy of X, if there is one
+    network.history = History(_history_columns(rows, network.loss))
 
-    held_out = rows.hold_back(network, validation, options.seed, clipped=options.clip_norm > 0)
-    options.batch_size = _batch_size(batch_size, len(rows))
-    if held_out is not None:
-        scores = ("validation_accuracy", "accuracy") if takes_labels(form.loss) else ("validation_r2",)
-        network.history = History((*network.history.columns, "validation_loss", *scores))
-    if isinstance(chosen_optimizer, LBFGS):
+    if settings.limits is not None:
         _check_lbfgs(
-            rows, learning_rate=learning_rate, dropout=options.dropout or None, clip_norm=clip_norm,
+            rows, learning_rate=learning_rate, dropout=dropout or None, clip_norm=clip_norm,
             validation=validation, patience=patience, checkpoint=checkpoint, resume=resume,
         )  # fmt: skip
-    else:
-        chosen_optimizer.fill(options.optimizer)
-        schedule.fill(options.schedule, chosen_optimizer.default_rate)
-        check_representable(options, dtype)
-    checkpoints = None
-    if checkpoint is not None or resume is not None:
-        settings = _settings(options, chosen_optimizer, schedule, network, rows)
-        checkpoints = Checkpoints(network, options, settings, checkpoint, every, keep)
-        checkpoints.begin(resume)
+    checkpoints = _begun_checkpoints(network, settings, rows, checkpoint, keep, resume)
     state, write = (None, None) if checkpoints is None else (checkpoints.state, checkpoints.write)
     earlier = network.history.copy()
-
-    with rows.windows(options) as next_window, epoch_bar(progress, options.epochs, len(rows)) as bar:
-        observers: list[Callable[[Network], Any]] = [*callbacks]
-        if bar is not None:
-            observers.append(bar)
-        core_rows, on_epoch = rows.core_rows(), None
-        coded: dict[str, Any] = {}  # X of the user's memory, with codes that a callback may change
-        if callbacks:
-            core_rows, held_out = with_own_indices(core_rows), with_own_indices(held_out)
-            if network.embeddings and next_window is None:
-                coded[""] = core_rows[0]
-            if network.embeddings and held_out is not None:
-                coded["validation: "] = held_out[0]
-        if observers or write is not None:  # a checkpoint holds the history
-            on_epoch = _epoch_callback(network, earlier, observers, checkpoints, coded)
-        if isinstance(chosen_optimizer, LBFGS):
-            limits = chosen_optimizer.limits(options.epochs)
-            result = minimize(network, core_rows, options, on_epoch, limits)[:3]
-        else:
-            result = network._core.train(
-                *core_rows, held_out, options, on_epoch, state, None, next_window, write
-            )
-    return _finished(network, earlier, result, options.restore_best)
+    options = core_options(settings, len(rows), epochs_of(earlier), every)
+    with epoch_bar(progress, settings.epochs, len(rows)) as bar:
+        on_epoch = epoch_callback(network, earlier, callbacks, bar, checkpoints)
+        outcome = run(
+            network, rows, options, limits=settings.limits, on_epoch=on_epoch, calls_back=bool(callbacks),
+            state=state, on_state=write,
+        )  # fmt: skip
+    return finished(network, earlier, outcome, settings.restore_best)
 
 
-def _core_options(
-    *, epochs: Any, dropout: Any, clip_norm: Any, patience: Any, min_delta: Any, restore_best: Any,
-    loss_target: Any, max_time: Any, shuffle: Any, seed: Any, threads: Any,
-) -> _core.TrainOptions:  # fmt: skip
-    options = _core.TrainOptions()
-    options.epochs = integer("epochs", epochs, low=1)
-    options.dropout = real("dropout", dropout, low=0, high=1, open_high=True)
-    options.clip_norm = 0 if clip_norm is None else real("clip_norm", clip_norm, low=0, open_low=True)
-    options.patience = -1 if patience is None else integer("patience", patience, low=1)
-    options.min_delta = real("min_delta", min_delta, low=0)
-    options.restore_best = flag("restore_best", restore_best)
-    options.loss_target = -math.inf if loss_target is None else real("loss_target", loss_target)
-    options.max_time = math.inf if max_time is None else real("max_time", max_time, low=0, open_low=True)
-    options.shuffle = flag("shuffle", shuffle)
-    options.seed = integer("seed", seed, low=0, high=2**64 - 1)
-    options.threads = _threads.resolve(None if threads is None else integer("threads", threads, low=1))
-    return options
+def _history_columns(rows: RunRows, loss: str) -> tuple[str, ...]:
+    """Return what is measured in each epoch."""
+    if rows.held_out is None:
+        return History().columns
+    scores = ("validation_accuracy", "accuracy") if takes_labels(loss) else ("validation_r2",)
+    return (*History().columns, "validation_loss", *scores)
 
 
-def _target_form(loss: Any, rows: MemoryRows | StreamedRows) -> TargetForm:
-    """Return the loss with its numbers, the classes that the targets show, and the number of outputs."""
-    name, numbers = parse_loss(loss)
-    sample = per_quantile(rows.sample, numbers)
-    classes = find_classes(rows.labels() if takes_labels(name) else sample, name)
-    if classes is not None and name != "binary_cross_entropy":
-        return TargetForm(name, numbers, classes, len(classes))
-    return TargetForm(name, numbers, classes, 1 if sample.ndim == 1 else int(sample.shape[1]))
-
-
-def _batch_size(batch_size: Any, rows: int) -> int:
-    if batch_size is None:
-        return rows
-    if isinstance(batch_size, str):
-        if batch_size != "auto":
-            raise ValueError(f"batch_size must be an integer, None or 'auto', got {batch_size!r}")
-        return min(200, rows)
-    return integer("batch_size", batch_size, low=1)
-
-
-def _settings(
-    options: _core.TrainOptions,
-    optimizer: Any,
-    schedule: Any,
-    network: Network,
-    rows: MemoryRows | StreamedRows,
-) -> dict[str, Any]:
-    """Return what a run must have in common with the one that it goes on from, besides the network."""
-    names = ("batch_size", "dropout", "clip_norm", "shuffle", "min_delta", "restore_best", "seed")
-    return {name: getattr(options, name) for name in names} | {
-        "optimizer": repr(optimizer),
-        "learning_rate": repr(schedule),
-        "rows": len(rows),
-        "window_rows": rows.window_rows,
-        "fingerprint of the rows": rows.fingerprint(),
-        "classes": None if network.classes is None else [str(label) for label in network.classes],
-        "history": network.history.columns,
-    }
-
-
-def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
-    if callable(callbacks):
-        callbacks = [callbacks]
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be a callable or callables, got {callbacks!r}")
-    checked = list(callbacks)
-    for i, callback in enumerate(checked):
-        if not callable(callback):
-            raise TypeError(f"callbacks[{i}] must be callable, got {callback!r}")
-    return checked
-
-
-def _epoch_callback(
-    network: Network,
-    earlier: History,
-    callbacks: Sequence[Callable[[Network], Any]],
-    checkpoints: Checkpoints | None,
-    coded: dict[str, Any],
-) -> Callable[[tuple[Any, ...]], bool]:
-    def on_epoch(record: tuple[Any, ...]) -> bool:
-        row = _later(record, earlier)
-        network.history.append(row)
-        if checkpoints is not None:
-            checkpoints.add(row)
-        try:
-            wishes = [callback(network) for callback in callbacks]  # every callback sees every epoch
-        except StopIteration as error:
-            raise RuntimeError("a callback raised StopIteration; to stop, return True") from error
-        for i, wish in enumerate(wishes):
-            if not isinstance(wish, (bool, np.bool_, type(None))):
-                raise TypeError(f"callbacks[{i}] must return True, False or None, got {wish!r}")
-        for prefix, X in coded.items():
-            try:
-                network._check_codes(X)
-            except ValueError as error:
-                raise ValueError(f"{prefix}{error}, after a callback has changed it") from None
-        return any(wishes)
-
-    return on_epoch
-
-
-def _later(record: tuple[Any, ...], earlier: History) -> tuple[Any, ...]:
-    """Return the record of an epoch of a run that went on, whose clock goes on too."""
-    seconds = float(earlier["seconds"][-1]) if len(earlier) else 0.0
-    return (*record[:3], record[3] + seconds, *record[4:])
-
-
-def _check_lbfgs(rows: MemoryRows | StreamedRows, **given: Any) -> None:
-    if isinstance(rows, StreamedRows):
+def _check_lbfgs(rows: RunRows, **given: Any) -> None:
+    if isinstance(rows, WindowedRows):
         raise ValueError("optimizer 'lbfgs' needs all rows in memory, X is streamed")
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"{name} does not go with optimizer 'lbfgs'")
 
 
-def _finished(
-    network: Network,
-    earlier: History,
-    result: tuple[list[Any], str, BaseException | None],
-    restore_best: bool,
-) -> Network:
-    records, reason, exception = result
-    network.history = earlier.copy()
-    network.history.extend(_later(record, earlier) for record in records)
-    network.stop_reason = reason
-    if exception is not None:
-        raise _with_network(exception, network)
-    if reason == "diverged":
-        text = (
-            f"the loss diverged in epoch {epochs_of(network.history) + 1}: it, or a weight, is no longer "
-            "finite; try a smaller learning_rate, clip_norm, or inputs on a smaller scale"
-        )
-        if not restore_best:
-            raise _with_network(FloatingPointError(text), network)
-        kept = (
-            "the best weights so far were restored"
-            if len(network.history)
-            else "the initial weights were restored"
-        )
-        try:
-            warnings.warn(f"{text}; {kept}", RuntimeWarning, stacklevel=3)
-        except RuntimeWarning as error:  # where warnings are errors
-            raise _with_network(error, network) from None
-    return network
+def _begun_checkpoints(
+    network: Network, settings: RunSettings, rows: RunRows, folder: str | PathLike[str] | None, keep: int,
+    resume: str | PathLike[str] | None,
+) -> Checkpoints | None:  # fmt: skip
+    """Return the checkpoints of the run, after taking over the run to go on from; None if none are wanted."""
+    if folder is None and resume is None:
+        return None
+    checkpoints = Checkpoints(network, _settings_to_keep(network, settings, rows), folder, keep)
+    checkpoints.begin(resume)
+    return checkpoints
 
 
-def _with_network(error: BaseException, network: Network) -> BaseException:
-    """Attach what was learned so far, where the exception takes attributes."""
-    with suppress(AttributeError, TypeError):
-        error.network = network  # type: ignore[attr-defined]
-    return error
+def _settings_to_keep(network: Network, settings: RunSettings, rows: RunRows) -> dict[str, Any]:
+    """Return what a run must have in common with the one that it goes on from, besides the network."""
+    options = core_options(settings, len(rows))
+    names = ("batch_size", "dropout", "clip_norm", "shuffle", "min_delta", "restore_best", "seed")
+    return {name: getattr(options, name) for name in names} | {
+        "optimizer": repr(settings.optimizer),
+        "learning_rate": repr(settings.schedule),
+        "rows": len(rows),
+        "window_rows": rows.window_rows,
+        "fingerprint of the rows": rows.fingerprint(),
+        "classes": None if network.classes is None else [str(label) for label in network.classes],
+        "history": network.history.columns,
+    }

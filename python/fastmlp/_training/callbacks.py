@@ -1,0 +1,67 @@
+"""The user's callbacks: checked, and called after each epoch, whose row of the history they find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastmlp._model.history import History
+from fastmlp._network.network import Network
+from fastmlp._training.checkpoint import Checkpoints
+from fastmlp._training.progress import EpochBar
+from fastmlp._training.run import Record
+
+
+def checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
+    """Return the callables."""
+    if callable(callbacks):
+        callbacks = [callbacks]
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a callable or callables, got {callbacks!r}")
+    checked = list(callbacks)
+    for i, callback in enumerate(checked):
+        if not callable(callback):
+            raise TypeError(f"callbacks[{i}] must be callable, got {callback!r}")
+    return checked
+
+
+def epoch_callback(
+    network: Network,
+    earlier: History,
+    callbacks: Sequence[Callable[[Network], Any]],
+    bar: EpochBar | None,
+    checkpoints: Checkpoints | None,
+) -> Callable[[Record], bool] | None:
+    """Return what a run is to call after each epoch; None where nothing looks at the network meanwhile.
+
+    It adds the epoch to the network's history, which a checkpoint holds too, and calls the callbacks.
+    """
+    observers = list(callbacks)
+    if bar is not None:
+        observers.append(bar)
+    if not observers and (checkpoints is None or checkpoints.write is None):
+        return None
+
+    def on_epoch(record: Record) -> bool:
+        row = later(record, earlier)
+        network.history.append(row)
+        if checkpoints is not None:
+            checkpoints.add(row)
+        try:
+            answers = [callback(network) for callback in observers]  # every callback sees every epoch
+        except StopIteration as error:
+            raise RuntimeError("a callback raised StopIteration; to stop, return True") from error
+        for i, answer in enumerate(answers):
+            if not isinstance(answer, (bool, np.bool_, type(None))):
+                raise TypeError(f"callbacks[{i}] must return True, False or None, got {answer!r}")
+        return any(answers)
+
+    return on_epoch
+
+
+def later(record: Record, earlier: History) -> Record:
+    """Return the record of an epoch of a run that goes on from earlier epochs, as its clock does."""
+    seconds = float(earlier["seconds"][-1]) if len(earlier) else 0.0
+    return (*record[:3], record[3] + seconds, *record[4:])

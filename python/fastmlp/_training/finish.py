@@ -1,0 +1,51 @@
+"""What `train` makes of the outcome of a run: the network with its history, or an error that holds it."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import suppress
+
+from fastmlp._model.history import History, epochs_of
+from fastmlp._network.network import Network
+from fastmlp._training.callbacks import later
+from fastmlp._training.run import Outcome
+
+
+def finished(network: Network, earlier: History, outcome: Outcome, restore_best: bool) -> Network:
+    """Return the network with its history and stop reason.
+
+    Raises
+    ------
+    BaseException
+        What ended the run, or FloatingPointError where the loss diverged and the best weights were not
+        wanted; its attribute ``network`` holds the network.
+    """
+    network.history = earlier.copy()
+    network.history.extend(later(record, earlier) for record in outcome.records)
+    network.stop_reason = outcome.reason
+    if outcome.exception is not None:
+        raise _with_network(outcome.exception, network)
+    if outcome.reason == "diverged":
+        text = (
+            f"the loss diverged in epoch {epochs_of(network.history) + 1}: it, or a weight, is no longer "
+            "finite; try a smaller learning_rate, clip_norm, or inputs on a smaller scale"
+        )
+        if not restore_best:
+            raise _with_network(FloatingPointError(text), network)
+        kept = (
+            "the best weights so far were restored"
+            if len(network.history)
+            else "the initial weights were restored"
+        )
+        try:
+            warnings.warn(f"{text}; {kept}", RuntimeWarning, stacklevel=3)
+        except RuntimeWarning as error:  # where warnings are errors
+            raise _with_network(error, network) from None
+    return network
+
+
+def _with_network(error: BaseException, network: Network) -> BaseException:
+    """Attach what was learned so far, where the exception takes attributes."""
+    with suppress(AttributeError, TypeError):
+        error.network = network  # type: ignore[attr-defined]
+    return error

@@ -1,0 +1,107 @@
+"""The settings of a run, checked, and the options that the core makes of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from fastmlp._base.validation import flag, integer, real
+from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
+from fastmlp._training.optimizers import LBFGS, Optimizer, as_optimizer, check_representable
+from fastmlp._training.schedules import Schedule, as_schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What a run is told, besides its network and its rows; `train` describes each."""
+
+    optimizer: Optimizer
+    schedule: Schedule
+    default_rate: float  # of a schedule without a rate of its own
+    limits: dict[str, float] | None  # SciPy's options for L-BFGS; None for gradient descent
+    batch_size: int | str | None
+    epochs: int
+    dropout: float
+    clip_norm: float | None
+    max_time: float | None
+    shuffle: bool
+    seed: int
+    threads: int
+    patience: int | None = None
+    min_delta: float = 0.0
+    restore_best: bool = False
+    loss_target: float | None = None
+    alpha: float = 0.0  # scikit-learn's penalty: divided by the weights of each batch
+    epsilon_hat: bool = False  # scikit-learn's Adam: epsilon is added before the bias is corrected
+
+    def rows_a_step(self, rows: int) -> int:
+        """Return the rows of a batch, where there are so many in all."""
+        if self.batch_size is None:
+            return rows
+        return min(200, rows) if isinstance(self.batch_size, str) else self.batch_size
+
+
+def checked_settings(
+    *, optimizer: Any, learning_rate: Any, batch_size: Any, epochs: Any, dropout: Any, clip_norm: Any,
+    patience: Any, min_delta: Any, restore_best: Any, loss_target: Any, max_time: Any, shuffle: Any,
+    seed: Any, threads: Any, dtype: str,
+) -> RunSettings:  # fmt: skip
+    """Return the settings that the arguments of `train` stand for."""
+    positive: dict[str, Any] = {"low": 0, "open_low": True}
+    numbers: dict[str, Any] = {
+        "epochs": integer("epochs", epochs, low=1),
+        "dropout": real("dropout", dropout, low=0, high=1, open_high=True),
+        "clip_norm": None if clip_norm is None else real("clip_norm", clip_norm, **positive),
+        "patience": None if patience is None else integer("patience", patience, low=1),
+        "min_delta": real("min_delta", min_delta, low=0),
+        "restore_best": flag("restore_best", restore_best),
+        "loss_target": None if loss_target is None else real("loss_target", loss_target),
+        "max_time": None if max_time is None else real("max_time", max_time, **positive),
+        "shuffle": flag("shuffle", shuffle),
+        "seed": integer("seed", seed, low=0, high=2**64 - 1),
+        "threads": _threads.resolve(None if threads is None else integer("threads", threads, low=1)),
+    }
+    chosen, schedule = as_optimizer(optimizer), as_schedule(learning_rate)
+    if isinstance(batch_size, str) and batch_size != "auto":
+        raise ValueError(f"batch_size must be an integer, None or 'auto', got {batch_size!r}")
+    if batch_size is not None and not isinstance(batch_size, str):
+        batch_size = integer("batch_size", batch_size, low=1)
+    settings = RunSettings(
+        optimizer=chosen,
+        schedule=schedule,
+        default_rate=math.nan if isinstance(chosen, LBFGS) else chosen.default_rate,
+        limits=chosen.limits(numbers["epochs"]) if isinstance(chosen, LBFGS) else None,
+        batch_size=batch_size,
+        **numbers,
+    )
+    if not isinstance(chosen, LBFGS):
+        check_representable(core_options(settings, rows=1), dtype)  # the options have rate and epsilon
+    return settings
+
+
+def core_options(
+    settings: RunSettings, rows: int, first_epoch: int = 0, state_every: int = 1
+) -> _core.TrainOptions:
+    """Return what the core is told of a run on so many rows.
+
+    The epochs before the first one were those of a run that this one goes on from; the core gives its state
+    away after every `state_every` epochs.
+    """
+    s, options = settings, _core.TrainOptions()
+    options.first_epoch, options.epochs = first_epoch, s.epochs
+    options.epoch_rows, options.batch_size = rows, s.rows_a_step(rows)
+    options.shuffle, options.seed, options.threads = s.shuffle, s.seed, s.threads
+    options.dropout, options.alpha = s.dropout, s.alpha
+    options.clip_norm = 0 if s.clip_norm is None else s.clip_norm
+    options.patience = -1 if s.patience is None else s.patience
+    options.min_delta, options.restore_best = s.min_delta, s.restore_best
+    options.loss_target = -math.inf if s.loss_target is None else s.loss_target
+    options.max_time = math.inf if s.max_time is None else s.max_time
+    options.state_every = state_every
+    if not isinstance(s.optimizer, LBFGS):
+        s.optimizer.fill(options.optimizer)
+        options.optimizer.epsilon_hat = s.epsilon_hat
+        s.schedule.fill(options.schedule, s.default_rate)
+    return options
