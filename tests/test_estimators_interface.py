@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import subprocess
@@ -107,6 +108,25 @@ def test_every_parameter_and_fitted_attribute_is_documented(name: str) -> None:
     named = [*inspect.signature(estimator).parameters]
     named += [n for n in fitted if n.endswith("_") and not n.startswith("_")]
     assert [n for n in named if n not in estimator.__doc__] == []
+
+
+@both_names
+def test_the_documented_parameters_are_those_of_the_signature_with_their_defaults(name: str) -> None:
+    estimator = getattr(fastmlp, name)
+    section = inspect.getdoc(estimator).partition("Parameters\n")[2].partition("Attributes\n")[0]
+    documented: dict[str, Any] = {}
+    for names, text in re.findall(r"^(\w+(?:, \w+)*) : (.+)$", section, re.MULTILINE):
+        defaults = text.partition("default ")[2] or "None"
+        documented |= zip(names.split(", "), ast.literal_eval(f"[{defaults}]"), strict=True)
+    parameters = inspect.signature(estimator).parameters.values()
+    assert documented == {p.name: p.default for p in parameters}
+    assert list(documented) == [p.name for p in parameters]
+
+
+@both_names
+def test_errors_of_the_constructor_name_the_estimator(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) got an unexpected keyword argument 'wide'"):
+        getattr(fastmlp, name)(wide=1)
 
 
 @unfinished_fits

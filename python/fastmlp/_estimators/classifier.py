@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from fastmlp._base.validation import check_unmasked, choice
 from fastmlp._estimators import parameters
 from fastmlp._estimators.base import BaseMLP
+from fastmlp._estimators.constructor import ClassifierParameters
 from fastmlp._estimators.docs import documented
 from fastmlp._rows.targets import Targets, class_numbers, class_weighted
 
@@ -42,77 +43,12 @@ def _gives_margins(estimator: MLPClassifier) -> bool:
 
 
 @documented
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMixin, BaseMLP, ClassifierParameters):
     """Multilayer perceptron classifier with the interface of scikit-learn's.
 
     Minimises the cross-entropy plus ``alpha / (2 sum(w)) sum(W^2)``, by mini-batch gradient descent in the
     C++ core or by L-BFGS. The result has the same bits at any number of threads.
     """
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: Any = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        loss: str = "log_loss",
-        class_weight: Any = None,
-        dropout: float = 0.0,
-        clip_norm: float | None = None,
-        scoring: Any = None,
-        max_time: float | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.class_weight = class_weight
-        self.dropout = dropout
-        self.clip_norm = clip_norm
-        self.scoring = scoring
-        self.max_time = max_time
-        self.n_jobs = n_jobs
 
     @available_if(parameters.is_stochastic)
     def partial_fit(

@@ -1,4 +1,4 @@
-"""The part of the class docstrings that both estimators share."""
+"""What the parameters mean, for both class docstrings; `constructor` has their defaults."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ _PARAMETERS = """
         Epochs in a row without improvement that end training; may be infinite.
     max_fun : int, default 15000
         The most calls of the loss that L-BFGS makes.
-{more}    dropout : float, default 0
+    dropout : float, default 0
         Share of hidden activations that a training step drops, in [0, 1).
     clip_norm : float, optional
         The gradient is scaled down to this norm where it is longer.
@@ -92,7 +92,7 @@ _PARAMETERS = """
     n_jobs : int, optional
         The most threads, for training and prediction. By default, or for -1, `fastmlp.get_num_threads`, and
         one inside of joblib's threads.
-
+{more}
     Attributes
     ----------
 {attributes}    coefs_, intercepts_ : list of array
@@ -162,5 +162,6 @@ def documented(estimator: Class) -> Class:
         first=_FIRST[name], more=_MORE[name], attributes=_ATTRIBUTES[name],
         score="accuracy" if name == "MLPClassifier" else "R2", example=_EXAMPLES[name],
     )  # fmt: skip
+    estimator.__init__.__qualname__ = f"{name}.__init__"  # which errors show
     estimator.__module__ = "fastmlp"  # where users, and pickles, find it
     return estimator

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._base.csr import as_csr
 from fastmlp._base.validation import as_matrix, as_numbers, as_table, check_undated, check_unmasked
 from fastmlp._estimators import parameters
+from fastmlp._estimators.constructor import CommonParameters
 from fastmlp._model.history import History
 from fastmlp._network.network import Network
 
@@ -33,7 +34,7 @@ def prepared(argument: str, data: Any) -> Any:
     return as_csr(argument, data) if hasattr(data, "tocsr") else as_table(data)
 
 
-class FittedMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Weights, and the network that computes with them.
 
     ``coefs_`` and ``intercepts_`` are views of the network's memory. They may be changed in place, or

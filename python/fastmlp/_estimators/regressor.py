@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp._base.validation import as_numbers, flag, real
 from fastmlp._estimators import parameters
 from fastmlp._estimators.base import BaseMLP
+from fastmlp._estimators.constructor import RegressorParameters
 from fastmlp._estimators.docs import documented
 from fastmlp._rows.targets import Targets, parse_loss, per_quantile
 
@@ -23,77 +24,12 @@ LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
 
 
 @documented
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
     """Multilayer perceptron regressor with the interface of scikit-learn's.
 
     Minimises the loss plus ``alpha / (2 sum(w)) sum(W^2)``, by mini-batch gradient descent in the C++ core or
     by L-BFGS. The result has the same bits at any number of threads.
     """
-
-    def __init__(
-        self,
-        loss: str = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: Any = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        quantiles: Any = None,
-        dropout: float = 0.0,
-        clip_norm: float | None = None,
-        scoring: Any = None,
-        max_time: float | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.quantiles = quantiles
-        self.dropout = dropout
-        self.clip_norm = clip_norm
-        self.scoring = scoring
-        self.max_time = max_time
-        self.n_jobs = n_jobs
 
     @available_if(parameters.is_stochastic)
     def partial_fit(
