@@ -30,7 +30,7 @@ from estimator_tools import (
     quiet_lbfgs,
 )
 from fastmlp import MLPClassifier, MLPRegressor
-from fastmlp._estimators import fitted, parameters
+from fastmlp._estimators import base, fitted, parameters
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 
@@ -41,8 +41,6 @@ pytestmark = few_epochs
 
 
 def threads_of_a_fit(n_jobs: int | None = None) -> int:
-    from fastmlp._estimators import parameters
-
     return parameters.threads(fastmlp.MLPClassifier(n_jobs=n_jobs))
 
 
@@ -81,18 +79,15 @@ def test_threadpoolctl_sees_and_limits_the_core(user_api: str | None) -> None:
 def test_n_jobs_is_the_number_of_threads_asked_of_the_core(
     n_jobs: int, threads: int, solver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
-    name = "lbfgs_options" if solver == "lbfgs" else "train_options"
-    original: Callable[..., Any] = getattr(parameters, name)
+    seen, original = [], base.run
 
-    def spied(*arguments: Any) -> Any:
-        result = original(*arguments)
-        seen.append((result[1] if solver == "lbfgs" else result).threads)
-        return result
+    def spied(network: Any, rows: Any, options: Any, **keywords: Any) -> Any:
+        seen.append(options.threads)
+        return original(network, rows, options, **keywords)
 
     monkeypatch.setattr(_threads, "available_cpus", lambda: 4)
     monkeypatch.setattr(_core, "openmp_threads", lambda: 4)
-    monkeypatch.setattr(parameters, name, spied)
+    monkeypatch.setattr(base, "run", spied)
     MLPRegressor(**SMALL, solver=solver, n_jobs=n_jobs).fit(X, VALUES)
     assert seen == [threads]
 

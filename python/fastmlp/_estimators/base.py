@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
@@ -18,22 +17,23 @@ from fastmlp._base.csr import as_csr
 from fastmlp._base.validation import as_numbers, check_unmasked
 from fastmlp._estimators import parameters
 from fastmlp._estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from fastmlp._estimators.epochs import NOT_FINITE, Epochs, Score, record, score_function
+from fastmlp._estimators.epochs import Epochs, Iterations, Score, score_function
 from fastmlp._estimators.fitted import FittedMLP, prepared
 from fastmlp._estimators.state import OptimizerState
 from fastmlp._model.architecture import check_memory
 from fastmlp._network.network import Network
-from fastmlp._rows.features import as_features, core_form, with_own_indices
-from fastmlp._rows.memory import check_row_count
+from fastmlp._rows.features import as_features, core_form
+from fastmlp._rows.memory import CoreRows, WholeRows, check_row_count
 from fastmlp._rows.targets import Targets, row_weights
-from fastmlp._training import lbfgs
+from fastmlp._training.optimizers import check_representable
+from fastmlp._training.options import core_options
+from fastmlp._training.run import run
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Array = NDArray[Any]
 Rows = tuple[Any, Array, Array | None]  # X, y, weights
-CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights
 
 
 class BaseMLP(CallbackSupportMixin, FittedMLP):
@@ -276,35 +276,29 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         weights = self._training_weights(rows, incremental=incremental)
         network = self._linked_network()
         state = self._optimizer_state(network, random, incremental=incremental)
-        options = parameters.train_options(self, network, len(y), state)
-        core_rows = self._core_rows(network, X, y, weights)
+        settings = parameters.run_settings(self, len(y), state.learning_rate, state.seed, state.epochs)
+        options = core_options(settings, len(y), state.epochs)
+        check_representable(options, network.dtype.name, ("learning_rate_init", "epsilon", "clip_norm"))
+        learned = self._core_rows(network, X, y, weights)
         self._watch(measured is not None)
         score, by_core = self._measures(network, measured)
-        if self._calls_back(task):
-            core_rows, by_core = with_own_indices(core_rows), with_own_indices(by_core)
         epochs = Epochs(
-            self,
-            network,
-            len(y),
-            state,
-            self._loss_of(y, weights),
-            score,
-            measured is not None,
-            task,
+            self, network, len(y), state, self._loss_of(y, weights), score, measured is not None, task,
             incremental,
-        )
+        )  # fmt: skip
         self._optimizer = state
         start = time.perf_counter()
         carried = network._core.RunState(state.moments[0], state.moments[1], state.steps)
-        _, reason, exception = network._core.train(
-            *core_rows, by_core, options, epochs, carried, draw_order(random, len(y))
-        )
+        outcome = run(
+            network, WholeRows(learned, by_core), options, on_epoch=epochs,
+            calls_back=self._calls_back(task), state=carried, draw_order=draw_order(random, len(y)),
+        )  # fmt: skip
         state.steps = carried.steps
         state.epochs += self.n_iter_
         if options.shuffle and options.batch_size == len(y) and random is self.random_state:
             for _ in range(self.n_iter_):  # the core does not shuffle a single batch; the generator goes on
                 random.shuffle(np.arange(len(y)))
-        epochs.finish(reason, exception, time.perf_counter() - start)
+        epochs.finish(outcome, time.perf_counter() - start)
 
     def _calls_back(self, task: FitTask) -> bool:
         """Tell whether code of the user's runs between epochs, which may change X."""
@@ -372,40 +366,16 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         network = self._make_network(
             self.alpha / float(len(y) if weights is None else weights.sum()), "float64"
         )
-        limits, options = parameters.lbfgs_options(self)
-        loss_of = self._loss_of(y, weights)
+        settings = parameters.run_settings(self, len(y), float(self.learning_rate_init))
         self._watch(measured is not None)
         score = None if measured is None else score_function(self, *measured)
-
-        def take_over(loss: float) -> float:
-            for mine, trained in zip(
-                (*self.coefs_, *self.intercepts_), (*network.weights, *network.biases), strict=True
-            ):
-                mine[...] = trained
-            penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in network.weights)
-            return loss_of(loss, penalty)
-
-        def iterated(row: tuple[Any, ...]) -> bool:
-            _, loss, _, seconds, *_ = row
-            record(self, take_over(loss), np.nan, seconds, score and score())
-            return task.epoch_ended(last=self.n_iter_ == self.max_iter)
-
-        core_rows = self._core_rows(network, X, y, weights)
-        if self._calls_back(task):
-            core_rows = with_own_indices(core_rows)
-        _, reason, exception, result = lbfgs.minimize(network, core_rows, options, iterated, limits)
-        if exception is not None:
-            raise exception
-        if reason == "diverged":
-            raise ValueError(NOT_FINITE)
-        self.loss_ = self.best_loss_ = take_over(result.fun)
-        if reason == "epochs" or (reason == "converged" and not result.success):
-            warnings.warn(
-                f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={result.status}):\n"
-                f"{result.message}\n\nIncrease max_iter or max_fun, or scale the data.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        iterations = Iterations(self, network, self._loss_of(y, weights), score, task)
+        outcome = run(
+            network, WholeRows(self._core_rows(network, X, y, weights), None),
+            core_options(settings, len(y)), limits=settings.limits, on_epoch=iterations,
+            calls_back=self._calls_back(task),
+        )  # fmt: skip
+        iterations.finish(outcome)
 
 
 def draw_order(random: np.random.RandomState, rows: int) -> Callable[[], NDArray[np.uint32]]:

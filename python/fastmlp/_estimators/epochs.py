@@ -1,4 +1,7 @@
-"""What scikit-learn does after each epoch: curves, scores, stopping, the learning rate."""
+"""What scikit-learn does after each epoch: curves, scores, stopping, the learning rate.
+
+`Epochs` does it for gradient descent, `Iterations` for L-BFGS.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from fastmlp._estimators import parameters
 from fastmlp._estimators.callbacks import FitTask
 from fastmlp._estimators.state import OptimizerState
 from fastmlp._network.network import Network
+from fastmlp._training.run import Outcome
 
 Score = Callable[[], float]
 
@@ -129,9 +133,9 @@ class Epochs:
             print(text)
         return bool(p.early_stopped_)
 
-    def finish(self, reason: str, exception: BaseException | None, seconds: float) -> None:
+    def finish(self, outcome: Outcome, seconds: float) -> None:
         """Take the weights of the best score, and say how the run ended."""
-        p = self.estimator
+        p, reason, exception = self.estimator, outcome.reason, outcome.exception
         if reason == "diverged" and p.early_stopping:
             self._add(np.nan, np.nan, np.nan, seconds)
         if p.early_stopping and self.state.best is not None and (p.early_stopped_ or not self.incremental):
@@ -153,6 +157,48 @@ class Epochs:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({p.max_iter}) reached and the optimization "
                 "hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+
+@dataclass
+class Iterations:
+    """Called after each iteration of L-BFGS; returns True to stop."""
+
+    estimator: Any  # whose fitted attributes are kept up to date
+    network: Network  # the one that is trained; the estimator's may be of another type
+    loss_of: Callable[[float, float], float]  # from the core's loss and penalty to scikit-learn's loss
+    score: Score | None  # gives the validation score, if one is wanted
+    task: FitTask
+
+    def __call__(self, row: tuple[Any, ...]) -> bool:
+        p = self.estimator
+        _, loss, _, seconds, *_ = row
+        record(p, self._take_over(loss), np.nan, seconds, self.score and self.score())
+        return self.task.epoch_ended(last=p.n_iter_ == p.max_iter)
+
+    def _take_over(self, loss: float) -> float:
+        """Give the estimator the weights as they are now; return scikit-learn's loss."""
+        p, network = self.estimator, self.network
+        trained = (*network.weights, *network.biases)
+        for mine, values in zip((*p.coefs_, *p.intercepts_), trained, strict=True):
+            mine[...] = values
+        penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in network.weights)
+        return self.loss_of(loss, penalty)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Take the last weights, and say how the run ended."""
+        p, result = self.estimator, outcome.scipy_result
+        if outcome.exception is not None:
+            raise outcome.exception
+        if outcome.reason == "diverged":
+            raise ValueError(NOT_FINITE)
+        p.loss_ = p.best_loss_ = self._take_over(result.fun)
+        if outcome.reason == "epochs" or (outcome.reason == "converged" and not result.success):
+            warnings.warn(
+                f"lbfgs failed to converge after {p.n_iter_} iteration(s) (status={result.status}):\n"
+                f"{result.message}\n\nIncrease max_iter or max_fun, or scale the data.",
                 ConvergenceWarning,
                 stacklevel=5,
             )

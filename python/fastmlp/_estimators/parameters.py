@@ -12,13 +12,11 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 
 from fastmlp._base.validation import choice, flag, integer, layer_sizes, real
-from fastmlp._estimators.state import OptimizerState
 from fastmlp._model.architecture import ELEMENTWISE
-from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
-from fastmlp._network.network import Network
 from fastmlp._rows.targets import LINKS
-from fastmlp._training.optimizers import LBFGS, NAMES, SGD, Adam, Optimizer, check_representable
+from fastmlp._training.optimizers import LBFGS, NAMES, SGD, Adam, Optimizer
+from fastmlp._training.options import RunSettings
 from fastmlp._training.schedules import ReduceOnPlateau, Schedule, as_schedule
 
 #: scikit-learn's names of activations, where this library has others.
@@ -202,20 +200,6 @@ def threads(estimator: Any) -> int:
     return 1 if _inside_joblib_threads() else max(1, _threads.resolve(None) + 1 + n_jobs)
 
 
-def lbfgs_options(estimator: Any) -> tuple[dict[str, Any], _core.TrainOptions]:
-    """Return SciPy's limits, and the options of the core that hold for L-BFGS."""
-    p = estimator
-    options = _core.TrainOptions()
-    options.max_time, options.threads = _max_time(p), threads(p)
-    if isinstance(p.solver, LBFGS):
-        return p.solver.limits(p.max_iter) | {"maxfun": p.max_fun}, options
-    return {"maxiter": p.max_iter, "maxfun": p.max_fun, "gtol": p.tol}, options
-
-
-def _max_time(estimator: Any) -> float:
-    return math.inf if estimator.max_time is None else float(estimator.max_time)
-
-
 def _inside_joblib_threads() -> bool:
     """Tell whether joblib runs this call beside others in threads; processes it limits by the environment."""
     from joblib.parallel import get_active_backend
@@ -224,24 +208,29 @@ def _inside_joblib_threads() -> bool:
     return bool(backend.nesting_level) and threading.current_thread() is not threading.main_thread()
 
 
-def train_options(estimator: Any, network: Network, rows: int, state: OptimizerState) -> _core.TrainOptions:
-    """Return the options of a run on so many rows that goes on from this state."""
+def run_settings(estimator: Any, rows: int, rate: float, seed: int = 0, first_epoch: int = 0) -> RunSettings:
+    """Return what a run on so many rows is told, whose learning rate is now this one."""
     p = estimator
-    options = _core.TrainOptions()
-    options.first_epoch, options.epochs = state.epochs, max(p.max_iter, state.epochs + 1)
-    options.batch_size = min(200, rows) if p.batch_size == "auto" else min(int(p.batch_size), rows)
-    options.shuffle, options.seed, options.restore_best = bool(p.shuffle), state.seed, False
-    options.alpha, options.dropout, options.clip_norm = (
-        float(p.alpha),
-        float(p.dropout),
-        float(p.clip_norm or 0),
+    return RunSettings(
+        optimizer=optimizer(p),
+        schedule=as_schedule(rate if isinstance(p.learning_rate, str) else p.learning_rate),
+        default_rate=rate,
+        limits=_lbfgs_limits(p) if is_lbfgs(p) else None,
+        batch_size="auto" if isinstance(p.batch_size, str) else min(int(p.batch_size), rows),
+        epochs=max(p.max_iter, first_epoch + 1),
+        dropout=float(p.dropout),
+        clip_norm=None if p.clip_norm is None else float(p.clip_norm),
+        max_time=None if p.max_time is None else float(p.max_time),
+        shuffle=bool(p.shuffle),
+        seed=seed,
+        threads=threads(p),
+        alpha=float(p.alpha),
+        epsilon_hat=isinstance(p.solver, str) and p.solver == "adam",  # as scikit-learn has it
     )
-    options.max_time, options.threads = _max_time(p), threads(p)
-    chosen = optimizer(p)
-    assert not isinstance(chosen, LBFGS)  # which does not come here
-    chosen.fill(options.optimizer)
-    options.optimizer.epsilon_hat = p.solver == "adam"  # as scikit-learn has it
-    rate = state.learning_rate
-    as_schedule(rate if isinstance(p.learning_rate, str) else p.learning_rate).fill(options.schedule, rate)
-    check_representable(options, network.dtype.name, ("learning_rate_init", "epsilon", "clip_norm"))
-    return options
+
+
+def _lbfgs_limits(p: Any) -> dict[str, float]:
+    """Return SciPy's options."""
+    if isinstance(p.solver, LBFGS):
+        return p.solver.limits(p.max_iter) | {"maxfun": p.max_fun}
+    return {"maxiter": p.max_iter, "maxfun": p.max_fun, "gtol": p.tol}
