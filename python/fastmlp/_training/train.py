@@ -194,8 +194,8 @@ def train(
     )
     network.classes, network.feature_names = given.form.classes, given.names
     rows = divide_rows(given, network, validation, settings.seed, clipped=clip_norm is not None)
+    network.history = History(_history_columns(rows, given.form.loss))
     del given  # with its copy of X, if there is one
-    network.history = History(_history_columns(rows, network.loss))
 
     if settings.limits is not None:
         _check_lbfgs(
