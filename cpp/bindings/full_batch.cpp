@@ -68,7 +68,7 @@ template <class T>
 void bind_full_batch(py::module_& m, const char* name, const char* network) {
     using Labels = std::optional<Array<std::int32_t>>;
     using Values = std::optional<Array<T>>;
-    py::class_<BoundFullBatch<T>>(m, name, py::module_local())
+    py::class_<BoundFullBatch<T>>(m, name)
         .def("loss_and_gradient", &BoundFullBatch<T>::loss_and_gradient)
         .def("trace", &BoundFullBatch<T>::trace);
     const auto make = [](const BoundNetwork<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w,
