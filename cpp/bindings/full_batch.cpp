@@ -34,6 +34,7 @@ public:
 
     // (loss, gradient, z of each layer, a of the inputs and of each layer, delta of each layer)
     py::tuple trace() {
+        if (std::holds_alternative<SparseArrays<T>>(rows_.X)) throw py::value_error("trace needs dense rows");
         const py::tuple result = loss_and_gradient();
         const Index n = rows_.data().rows;
         const std::vector<Layer>& layers = network_.layers();

@@ -76,7 +76,8 @@ void copy_order(const py::object& drawn, Index n, std::uint32_t* order) {
     std::copy_n(from.data(), n, order);
 }
 
-// The rows of a window that Python has read, which have the shapes of those before.
+// The rows of a window that Python has read: as wide as those before, no more of them, and with targets of
+// the same kind.
 template <class T>
 Data<T> window_data(const DataArrays<T>& window, const DataArrays<T>& shapes) {
     const auto X = std::get<Array<T>>(window.X), like = std::get<Array<T>>(shapes.X);
