@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 import fastmlp
-from fastmlp import _core, _threads
+from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
 
 pytest.register_assert_rewrite("cli_tools", "estimator_tools")
 

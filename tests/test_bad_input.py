@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -318,6 +319,12 @@ def test_a_wrong_argument_of_a_class_or_method_is_named(make: Any, message: str)
     with pytest.raises(ValueError) as raised:  # noqa: PT011 (the message is compared whole)
         make()
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("n", [True, 2.0, "2", None])
+def test_a_number_of_threads_that_is_no_integer_is_named(n: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"n must be an integer, got {n!r}")):
+        fastmlp.set_num_threads(n)
 
 
 def test_nothing_crashes_the_interpreter() -> None:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import _checkpoint, _history
-from fastmlp._history_file import HistoryFile
+from fastmlp._model import history as _history
+from fastmlp._model.history_file import HistoryFile
+from fastmlp._training import checkpoint as _checkpoint
 from test_checkpoints import Stopped, assert_same, stop_after, train
 
 OWN = 4
@@ -107,7 +108,7 @@ def test_a_run_that_ends_between_the_two_files_goes_on(
 
 KILLED = """
 import sys, fastmlp
-from fastmlp import _checkpoint
+from fastmlp._training import checkpoint as _checkpoint
 sys.path.insert(0, sys.argv[1])
 from test_checkpoints import train
 _checkpoint.OWN_EPOCHS = 2

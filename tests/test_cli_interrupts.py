@@ -20,8 +20,8 @@ from fastmlp._cli import predict as predict_command
 from fastmlp._cli import report as report_command
 from fastmlp._cli import train as train_command
 from fastmlp._cli.files import load_table
-from fastmlp._history import History
-from fastmlp._progress import epoch_bar
+from fastmlp._model.history import History
+from fastmlp._training.progress import epoch_bar
 from fastmlp.data import TableEncoder, holdout
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp import _core
+from fastmlp._native import core as _core
 
 
 def train_in_runs(runs: int, epochs: int, optimizer: str) -> tuple[NDArray[np.float32], int]:

@@ -10,8 +10,8 @@ import pytest
 
 import fastmlp
 import reference as ref
-from fastmlp import _diagnosis
-from fastmlp._diagnosis import FLAT_BELOW, FLAT_BEYOND
+from fastmlp._inspect import diagnosis
+from fastmlp._inspect.diagnosis import FLAT_BELOW, FLAT_BEYOND
 from problems import Case, prepared
 
 mpl.use("Agg")
@@ -24,7 +24,7 @@ def deep(activation: str, init: str, layers: int = 20, **more: Any) -> fastmlp.N
     return fastmlp.Network((50, *(60,) * layers, 3), activation, init=init, **more)
 
 
-def kinds(found: fastmlp._diagnosis.Diagnosis) -> list[str]:
+def kinds(found: fastmlp._inspect.diagnosis.Diagnosis) -> list[str]:
     return [text.partition(":")[0] for text in found.warnings]
 
 
@@ -37,7 +37,7 @@ def test_the_table_holds_what_the_reference_computes(
     case = Case(sizes=(3, 6, 5, 2), activation=activation, rows=11, l2=0.1)
     problem, _ = prepared(case)
     net = fastmlp.Network(case.sizes, activation, case.loss, l2=case.l2, init=problem.layers, dtype="float64")
-    monkeypatch.setattr(_diagnosis, "_BLOCK_NUMBERS", block * sum(case.sizes))
+    monkeypatch.setattr(diagnosis, "_BLOCK_NUMBERS", block * sum(case.sizes))
     found = net.diagnose(problem.X, problem.y)
     want = case.model.loss_and_gradient(problem.layers, problem.X, problem.Y)
     assert found["layer"].tolist() == [0, 1, 2]
@@ -69,7 +69,7 @@ def test_without_targets_a_signal_of_variance_1_goes_back(loss: str, dtype: str)
 def test_the_stand_in_for_targets_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     net = fastmlp.Network((50, 20, 3), "tanh", dtype="float64")
     whole = net.diagnose(ROWS)
-    monkeypatch.setattr(_diagnosis, "_BLOCK_NUMBERS", 7 * 73)
+    monkeypatch.setattr(diagnosis, "_BLOCK_NUMBERS", 7 * 73)
     for column in ("delta_variance", "dW_norm", "a_variance"):
         np.testing.assert_allclose(net.diagnose(ROWS)[column], whole[column], rtol=1e-9)
 

@@ -27,7 +27,7 @@ from estimator_tools import (
     unfinished_fits,
 )
 from fastmlp import MLPClassifier, MLPRegressor
-from fastmlp._rows import check_row_count
+from fastmlp._rows.memory import check_row_count
 
 pytestmark = unfinished_fits
 

@@ -29,8 +29,10 @@ from estimator_tools import (
     good,
     quiet_lbfgs,
 )
-from fastmlp import MLPClassifier, MLPRegressor, _core, _threads
-from fastmlp._estimators import _fitted, _parameters
+from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp._estimators import fitted, parameters
+from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
 
 pytestmark = few_epochs
 
@@ -39,9 +41,9 @@ pytestmark = few_epochs
 
 
 def threads_of_a_fit(n_jobs: int | None = None) -> int:
-    from fastmlp._estimators import _parameters
+    from fastmlp._estimators import parameters
 
-    return _parameters.threads(fastmlp.MLPClassifier(n_jobs=n_jobs))
+    return parameters.threads(fastmlp.MLPClassifier(n_jobs=n_jobs))
 
 
 def test_worker_processes_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +54,7 @@ def test_worker_processes_share_the_processors(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_threads_of_joblib_run_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastmlp import _threads
+    from fastmlp._native import threads as _threads
 
     monkeypatch.setattr(_threads, "available_cpus", lambda: 8)
     monkeypatch.setattr(_threads, "_limit", 4)
@@ -81,7 +83,7 @@ def test_n_jobs_is_the_number_of_threads_asked_of_the_core(
 ) -> None:
     seen = []
     name = "lbfgs_options" if solver == "lbfgs" else "train_options"
-    original: Callable[..., Any] = getattr(_parameters, name)
+    original: Callable[..., Any] = getattr(parameters, name)
 
     def spied(*arguments: Any) -> Any:
         result = original(*arguments)
@@ -90,7 +92,7 @@ def test_n_jobs_is_the_number_of_threads_asked_of_the_core(
 
     monkeypatch.setattr(_threads, "available_cpus", lambda: 4)
     monkeypatch.setattr(_core, "openmp_threads", lambda: 4)
-    monkeypatch.setattr(_parameters, name, spied)
+    monkeypatch.setattr(parameters, name, spied)
     MLPRegressor(**SMALL, solver=solver, n_jobs=n_jobs).fit(X, VALUES)
     assert seen == [threads]
 
@@ -100,9 +102,7 @@ def test_predictions_run_on_as_many_threads_as_training(method: str, monkeypatch
     asked: list[int] = []
     estimator = MLPClassifier(**SMALL, n_jobs=1).fit(X, THREE)
     run = fastmlp.Network._forward_on
-    monkeypatch.setattr(
-        _fitted.Network, "_forward_on", lambda net, n, X: (asked.append(n), run(net, n, X))[1]
-    )
+    monkeypatch.setattr(fitted.Network, "_forward_on", lambda net, n, X: (asked.append(n), run(net, n, X))[1])
     getattr(estimator, method)(X)
     assert asked == [1]
 

@@ -304,8 +304,8 @@ def test_progress_bar_shows_a_fit_to_its_end(
 
 @callbacks_needed
 def test_without_callbacks_a_fit_makes_no_copies_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastmlp._estimators import _callbacks
+    from fastmlp._estimators.callbacks import FitTask
 
-    monkeypatch.setattr(_callbacks.FitTask, "_weights", None)
-    monkeypatch.setattr(_callbacks.FitTask, "_begun_epoch", None)
+    monkeypatch.setattr(FitTask, "_weights", None)
+    monkeypatch.setattr(FitTask, "_begun_epoch", None)
     estimator().fit(X, TWO)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp._evaluation import evaluate
-from fastmlp._metrics import LabelMetrics, QuantileMetrics
+from fastmlp._inspect.evaluation import evaluate
+from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics
 from fastmlp.data import Table, TableEncoder
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import fastmlp
 import reference as ref
-from fastmlp import Network, _kinks, gradcheck
+from fastmlp import Network, gradcheck
+from fastmlp._inspect import kinks
 from problems import Case, make_problem, network
 
 SCHEMES = ["forward", "backward", "central"]
@@ -20,7 +21,7 @@ FREE_LOSSES = [name for name in LOSSES if name not in ref.AUTO_OUTPUT]
 SMALL = Case(sizes=(3, 5, 4, 2), rows=9, weighted=True, l2=0.05)
 
 
-def checked(case: Case, scheme: str = "central") -> fastmlp._gradcheck.GradientCheck:
+def checked(case: Case, scheme: str = "central") -> fastmlp._inspect.gradcheck.GradientCheck:
     several = case.loss == "quantile(0.1, 0.8)"
     problem = make_problem(case)
     net = network(case, problem)
@@ -251,7 +252,7 @@ def test_the_network_is_only_read(dtype: str, monkeypatch: pytest.MonkeyPatch) -
     before = net.parameters.copy()
     X, y = np.random.default_rng(0).normal(size=(5, 3)), [0, 1, 0, 1, 1]
     calls = []
-    loss = _kinks.Twin.loss
+    loss = kinks.Twin.loss
 
     def interrupted(self: Any, theta: np.ndarray) -> float:
         np.testing.assert_array_equal(net.parameters, before)
@@ -261,7 +262,7 @@ def test_the_network_is_only_read(dtype: str, monkeypatch: pytest.MonkeyPatch) -
         return loss(self, theta)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_kinks.Twin, "loss", interrupted)
+        patch.setattr(kinks.Twin, "loss", interrupted)
         with pytest.raises(KeyboardInterrupt):
             gradcheck(net, X, y)
     assert len(calls) == 11

@@ -374,7 +374,7 @@ def test_import_star_keeps_pythons_own_functions() -> None:
 def test_the_graph_needs_neither_the_core_nor_is_it_imported_with_the_library() -> None:
     code = (
         "import sys, fastmlp; assert 'fastmlp.graph' not in sys.modules; "
-        "fastmlp.graph.Tensor(1.0); assert 'fastmlp._graph_network' not in sys.modules; "
+        "fastmlp.graph.Tensor(1.0); assert 'fastmlp.graph._network' not in sys.modules; "
         "assert not hasattr(fastmlp.graph, 'from_networks')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import History, _history
+from fastmlp import History
+from fastmlp._model import history as _history
 
 COLUMNS = ("epoch", "loss", "learning_rate", "seconds")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from fastmlp._metrics import label_losses, label_metrics, quantile_metrics, value_metrics
+from fastmlp._inspect.metrics import label_losses, label_metrics, quantile_metrics, value_metrics
 
 
 def labels_and_probabilities(seed: int, n: int, k: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:

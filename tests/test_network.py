@@ -241,7 +241,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_environment_chooses_the_instruction_set() -> None:
-    code = "import fastmlp; from fastmlp import _core; print(_core.ISA)"
+    code = "import fastmlp; from fastmlp._native import core; print(core.ISA)"
     for isa in fastmlp.available_isas():
         assert run(code, FASTMLP_ISA=isa).stdout.strip() == isa
     failed = run(code, FASTMLP_ISA="v9")
@@ -258,7 +258,7 @@ def test_threadpoolctl_limits_the_threads() -> None:
     code = """if True:
         import fastmlp, threadpoolctl
         assert "openmp" in {info["user_api"] for info in threadpoolctl.threadpool_info()}
-        fastmlp._threads.available_cpus = lambda: 8
+        fastmlp._native.threads.available_cpus = lambda: 8
         for limit in (3, 1):
             with threadpoolctl.threadpool_limits(limit, user_api="openmp"):
                 print(fastmlp.get_num_threads())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastmlp import numdiff
-from fastmlp._records import Records
+from fastmlp._base.records import Records
 
 mpl.use("Agg")
 

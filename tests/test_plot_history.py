@@ -10,7 +10,7 @@ import pytest
 
 import fastmlp
 from fastmlp import History, plot
-from fastmlp._curves import evenly
+from fastmlp._base.curves import evenly
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

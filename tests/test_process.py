@@ -146,7 +146,8 @@ def test_a_forked_child_trains_after_a_parent_with_threads() -> None:
         """
         import os, signal, warnings
         import numpy as np, fastmlp
-        from fastmlp import _core, _threads
+        from fastmlp._native import core as _core
+        from fastmlp._native import threads as _threads
         warnings.simplefilter("ignore", DeprecationWarning)  # Python's own warning about fork and threads
         _core.set_exact_threads(True)
         _threads.available_cpus = lambda: 64  # four threads, whatever the machine

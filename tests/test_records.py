@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fastmlp._records import Records
+from fastmlp._base.records import Records
 
 
 def test_a_data_frame_without_pandas_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import fastmlp
-from fastmlp._history import History
+from fastmlp._model.history import History
 
 MODEL = Path(__file__).parent / "data" / "model_v1.safetensors"
 IRIS = fastmlp.datasets.load_iris()
@@ -78,6 +78,7 @@ def test_a_round_trip_keeps_labels_numbers_and_history(
         copy.deepcopy(net),
         copy.copy(net),
     ):
+        assert type(twin) is fastmlp.Network  # with all that it adds to the model it is made from
         np.testing.assert_array_equal(twin.parameters, net.parameters)
         np.testing.assert_array_equal(twin.predict(IRIS.data), net.predict(IRIS.data))
         assert twin.predict(IRIS.data).dtype == labels.dtype

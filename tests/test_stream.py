@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp import _stream
+from fastmlp._rows import stream
 
 Array = NDArray[Any]
 
@@ -33,8 +33,8 @@ def rows(dtype: str = "float32") -> tuple[Array, Array]:
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> int:
     """Return a limit that makes windows of 1,024 rows in 4 blocks, where there are two classes."""
-    monkeypatch.setattr(_stream, "PROCESS_BYTES", 0)
-    monkeypatch.setattr(_stream, "_BATCH_ROWS", 0)
+    monkeypatch.setattr(stream, "PROCESS_BYTES", 0)
+    monkeypatch.setattr(stream, "_BATCH_ROWS", 0)
     return 2 * 1024 * ROW_BYTES + 8 * 4 * (8 * (D + 1) + 2 * (8 + 1))
 
 
@@ -96,10 +96,10 @@ def test_other_types_are_converted_in_the_windows(small_windows: int) -> None:
 def test_every_row_is_read_once_an_epoch_in_an_order_that_changes(small_windows: int) -> None:
     X, y = rows()
     seen = Seen(X)
-    source = _stream.StreamedRows(seen, y, (), "float32", small_windows)
-    source.prepare(fastmlp._targets.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
+    source = stream.StreamedRows(seen, y, (), "float32", small_windows)
+    source.prepare(fastmlp._rows.targets.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
     source.hold_back(fastmlp.Network((D, 8, 2)), None, 0)
-    options = fastmlp._core.TrainOptions()
+    options = fastmlp._native.core.TrainOptions()
     options.epochs, options.batch_size, options.seed = 3, 50, 7
     epochs: list[Array] = []
     with source.windows(options) as next_window:
@@ -135,7 +135,7 @@ def test_windows_give_the_same_bits_on_any_number_of_threads(
 
 
 def test_windows_learn_what_memory_learns(small_windows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_stream, "_LEAST_BLOCK", 16)  # so that a window has its 64 blocks
+    monkeypatch.setattr(stream, "_LEAST_BLOCK", 16)  # so that a window has its 64 blocks
     X, y = rows()
     order = np.argsort(y, kind="stable")  # the worst order for a file: one label after the other
     options = {**SMALL, "epochs": 10, "validation": (X, y)}
@@ -153,8 +153,8 @@ def test_without_shuffling_rows_come_in_their_order(small_windows: int) -> None:
 def test_a_fraction_is_held_back_from_every_block(small_windows: int) -> None:
     X, y = rows()
     X[:, 0] = np.arange(N)
-    source = _stream.StreamedRows(X, y, (), "float32", small_windows)
-    source.prepare(fastmlp._targets.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
+    source = stream.StreamedRows(X, y, (), "float32", small_windows)
+    source.prepare(fastmlp._rows.targets.TargetForm("softmax_cross_entropy", (), np.arange(2), 2), None, None)
     source._limit += 1251 * ROW_BYTES
     held = source.hold_back(fastmlp.Network((D, 8, 2)), 0.25, 0)
     assert held is not None

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp._progress import run_bar
-from fastmlp._studies import BatchSizeStudy, LearningRateStudy, _batch_size, _runs
-from fastmlp._studies._runs import measured_run
+from fastmlp._studies import BatchSizeStudy, LearningRateStudy, batch_size, runs
+from fastmlp._studies.runs import measured_run
+from fastmlp._training.progress import run_bar
 
 mpl.use("Agg")
 
@@ -33,7 +33,7 @@ STUDIES: list[Callable[..., Any]] = [
 
 @pytest.fixture(autouse=True)
 def _short_timings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_batch_size, "_TIMED_SECONDS", 1e-9)
+    monkeypatch.setattr(batch_size, "_TIMED_SECONDS", 1e-9)
 
 
 def drawn(axes: Any) -> Any:
@@ -189,12 +189,12 @@ def test_sizes_that_diverge_are_recorded() -> None:
     [(1, [1]), (5, [5]), (16, [8, 16]), (150, [8, 16, 32, 64, 150]), (17, [8, 17])],
 )
 def test_the_default_sizes_go_up_to_all_rows(rows: int, sizes: list[int]) -> None:
-    assert _batch_size._default_sizes(rows) == sizes
+    assert batch_size._default_sizes(rows) == sizes
 
 
 @pytest.mark.parametrize("rows", [2000, 60_000, 10**9])
 def test_the_default_sizes_are_at_most_eight(rows: int) -> None:
-    sizes = _batch_size._default_sizes(rows)
+    sizes = batch_size._default_sizes(rows)
     assert len(sizes) == 8
     assert sizes[0] == 8
     assert sizes[-1] == rows
@@ -404,7 +404,7 @@ def test_bad_arguments_are_errors(
 def test_bad_lists_are_errors_before_any_training(
     study: Callable[..., Any], values: Any, error: type, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_runs, "train", None)
+    monkeypatch.setattr(runs, "train", None)
     with pytest.raises(error, match=message):
         study(X, Y, values, epochs=1)
 
@@ -492,7 +492,7 @@ def test_without_a_terminal_or_rich_there_is_no_bar(missing: str, monkeypatch: p
     monkeypatch.setattr(sys, "stderr", stream)
     if missing == "rich":
         monkeypatch.setitem(sys.modules, "rich", None)
-        monkeypatch.setattr("fastmlp._progress.find_spec", lambda name: None)
+        monkeypatch.setattr("fastmlp._training.progress.find_spec", lambda name: None)
     with run_bar(True, 2) as begin:
         begin("first")
     assert not stream.getvalue()

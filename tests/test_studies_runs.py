@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp._studies import _batch_size
-from fastmlp._studies._runs import Run, measured_run
+from fastmlp._studies import batch_size
+from fastmlp._studies.runs import Run, measured_run
 
 IRIS = fastmlp.datasets.load_iris()
 X = (IRIS.data - IRIS.data.mean(axis=0)) / IRIS.data.std(axis=0)
@@ -22,7 +22,7 @@ NAN = math.nan
 
 @pytest.fixture(autouse=True)
 def _short_timings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_batch_size, "_TIMED_SECONDS", 1e-9)
+    monkeypatch.setattr(batch_size, "_TIMED_SECONDS", 1e-9)
 
 
 def test_a_run_is_measured_on_all_rows_before_and_after_each_epoch() -> None:
@@ -138,6 +138,6 @@ def test_each_part_of_a_batch_size_study_moves_the_bar(
         expected.append(runs)
         yield begun.append
 
-    monkeypatch.setattr(_batch_size, "run_bar", counted)
+    monkeypatch.setattr(batch_size, "run_bar", counted)
     fastmlp.study_batch_size(X, Y, (50, 150), target_loss=target, epochs=4, hidden=(3,))
     assert expected == [len(begun)]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from fastmlp._tensor_file import pieces
+from fastmlp._base.tensor_file import pieces
 
 TENSORS: dict[str, dict[str, NDArray[Any]]] = {
     "none": {},

@@ -3,7 +3,8 @@
 // division 19.4; root, estimated reciprocal with a Newton step 17.8; both estimated 21.0. The exact
 // instructions win.
 //
-//     g++ -std=c++20 -O3 -march=x86-64-v4 -mprefer-vector-width=512 -ffp-contract=off adam_variants.cpp
+//     cmake -S . -B build -DFASTMLP_PYTHON=OFF -DFASTMLP_BUILD_LAB=ON && cmake --build build
+//     build/lab_adam_variants_v4
 #include <immintrin.h>
 
 #include <algorithm>

@@ -1,15 +1,14 @@
-// Time of the two halves of a training step on one thread, without Python: from the rows to the deltas, and
-// the gradients with their update. The best of many turns, and the mean.
+// Time of a training step of the core on one thread, without Python, split in two: from the rows to the
+// deltas, and the gradients with their update. The best of many turns, and the mean.
 //
-//     g++ -std=c++20 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -march=x86-64-v4
-//         -mprefer-vector-width=512 -fopenmp -I cpp -I <Eigen> bench/lab/passes.cpp cpp/core/*.cpp -o passes
-//     ./passes mnist higgs
+//     cmake -S . -B build -DFASTMLP_PYTHON=OFF -DFASTMLP_BUILD_LAB=ON && cmake --build build
+//     build/lab_passes_v3 mnist higgs
 #include <chrono>
 #include <cstdio>
 #include <map>
 #include <string>
 
-#include "core/trainer.h"
+#include "core/train/trainer.h"
 
 using namespace fastmlp;
 
@@ -62,27 +61,27 @@ void run(const std::string& name) {
     for (auto& label : labels) label = std::int32_t(random.below(std::uint32_t(c.sizes.back())));
     permutation(1, Stream::shuffle, 0, order.data(), rows);
 
-    BackpropOptions options;
-    options.gather = true;
-    Backprop<float> backprop(network, c.batch, options);
+    Backprop<float> backprop(network, c.batch, {.gather = true});
     const AlignedBuffer<float> m(backprop.layout().size()), v(backprop.layout().size());
     const Update<float> update(backprop.parameters(), m.data(), v.data(), OptimizerOptions{}, 1e-4, 10);
     Time deltas, adam, sgd;
     for (const double start = now(); now() - start < 1.5;)
         for (Index b = 0; b < kBatches; ++b)
             for (Time* gradients : {&adam, &sgd}) {
-                const Batch<float> batch{{X.data(), inputs},
-                                         {labels.data(), nullptr, nullptr},
-                                         order.data() + b * c.batch,
-                                         0,
-                                         c.batch};
-                const double t0 = now();
-                backprop.deltas(Team{}, batch, 0);
-                const double t1 = now();
-                backprop.gradients(Team{}, batch, update,
-                                   update_work<float>(gradients == &adam ? Optimizer::adam : Optimizer::sgd));
-                deltas.add(t1 - t0);
-                gradients->add(now() - t1);
+                const Batch<float> batch{.X = {X.data(), inputs},
+                                         .targets = {labels.data(), nullptr, nullptr},
+                                         .order = order.data() + b * c.batch,
+                                         .rows = c.batch};
+                const GradientTiles<float> tiles =
+                    gradient_tiles<float>(gradients == &adam ? Optimizer::adam : Optimizer::sgd);
+                const double begin = now();
+                double middle = begin;
+                backprop.step(Team{}, batch, 0, tiles, nullptr, [&](double) {
+                    middle = now();
+                    return std::optional(update);
+                });
+                deltas.add(middle - begin);
+                gradients->add(now() - middle);
             }
     std::printf(
         "%-7s deltas %8.1f us (mean %8.1f)   gradients, Adam %8.1f us (mean %8.1f)   SGD %8.1f us (mean "

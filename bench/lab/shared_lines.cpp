@@ -1,7 +1,8 @@
 // What it costs two threads to hand lines of memory back and forth: one writes 237 lines, the other reads
 // them.
 //
-//     g++ -std=c++20 -O3 -march=native -pthread bench/lab/shared_lines.cpp -o shared_lines && ./shared_lines
+//     cmake -S . -B build -DFASTMLP_PYTHON=OFF -DFASTMLP_BUILD_LAB=ON && cmake --build build
+//     build/lab_shared_lines_v4
 //
 // AMD EPYC (Zen 4), a virtual machine whose two processors are moved about, ns a line:
 //

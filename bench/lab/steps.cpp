@@ -1,15 +1,14 @@
 // Time of a training step in the core alone, without Python, for trials of the kernels and the passes.
 //
-//     g++ -std=c++20 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -march=x86-64-v4
-//         -mprefer-vector-width=512 -fopenmp -I cpp -I <Eigen> bench/lab/steps.cpp cpp/core/*.cpp -o steps
-//     [STEPS_OPTIMIZER=sgd] ./steps THREADS CASE ...
+//     cmake -S . -B build -DFASTMLP_PYTHON=OFF -DFASTMLP_BUILD_LAB=ON && cmake --build build
+//     [STEPS_OPTIMIZER=sgd] build/lab_steps_v3 THREADS CASE ...
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <map>
 
-#include "core/trainer.h"
+#include "core/train/trainer.h"
 
 using namespace fastmlp;
 
@@ -54,7 +53,7 @@ double flops(const Case& c) {
 
 void run(const std::string& name, int threads, double budget, double peak) {
     const Case& c = kCases.at(name);
-    Architecture a{c.sizes, std::vector<Activation>(c.sizes.size() - 1, c.hidden), c.loss, {}, 0};
+    Architecture a{c.sizes, std::vector<Activation>(c.sizes.size() - 1, c.hidden), c.loss};
     a.activations.back() = Activation::identity;
     Network<Real> network(a);
     for (Index l = 0; l < a.layers(); ++l)
@@ -66,16 +65,16 @@ void run(const std::string& name, int threads, double budget, double peak) {
     for (Real& y : Y) y = Real(random.uniform());
     for (auto& label : labels) label = std::int32_t(random.below(std::uint32_t(c.sizes.back())));
     const bool classes = c.loss == Loss::softmax_cross_entropy;
-    const Data<Real> data{X.data(),
-                          c.sizes.front(),
-                          c.rows,
-                          {classes ? labels.data() : nullptr, classes ? nullptr : Y.data(), nullptr}};
+    const Data<Real> data{
+        .X = {X.data(), c.sizes.front()},
+        .rows = c.rows,
+        .targets = {classes ? labels.data() : nullptr, classes ? nullptr : Y.data(), nullptr}};
     TrainOptions options;
     options.batch_size = c.batch;
     options.threads = threads;
-    if (const char* name = std::getenv("STEPS_OPTIMIZER"))
-        options.optimizer.kind = find_name(kOptimizers, name)->second;
-    const double steps = double(ceil_div(c.rows, c.batch)) * double(c.batch) / double(c.batch);
+    if (const char* optimizer = std::getenv("STEPS_OPTIMIZER"))
+        options.optimizer.kind = find_name(kOptimizers, optimizer)->second;
+    const double steps = double(ceil_div(c.rows, c.batch));
     double best = 1e9, epochs = 1;
     std::vector<double> times;
     for (double spent = 0; spent < budget;) {

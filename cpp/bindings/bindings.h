@@ -1,5 +1,5 @@
-// What the bindings share: pybind11 (included here and nowhere else), array types, and one function a group
-// of names.
+// What the bindings share: pybind11 (included here and nowhere else but in the processor's probe), array
+// types, the core in use, and one function for each group of names.
 #pragma once
 
 #include <pybind11/functional.h>
@@ -7,7 +7,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "core/types.h"
+#include "core/core.h"
 
 namespace fastmlp {
 
@@ -32,12 +32,25 @@ py::tuple names(const Table& table) {
     return py::tuple(list);
 }
 
+// The core of the instruction set in use.
+const Core& core_in_use();
+
+// A network, and the core that was in use when it was made: it goes on computing for it.
+template <class T>
+struct BoundNetwork : Network<T> {
+    explicit BoundNetwork(Architecture architecture)
+        : Network<T>(std::move(architecture)), compute(core_in_use().of<T>()) {}
+    const Computations<T>& compute;
+};
+
+void bind_core(py::module_& m);
 void bind_options(py::module_& m);
+void bind_random(py::module_& m);
 template <class T>
 void bind_network(py::module_& m, const char* name);
 template <class T>
+void bind_full_batch(py::module_& m, const char* name, const char* network);
+template <class T>
 void bind_predictor(py::module_& m, const char* name);
-void bind_random(py::module_& m);
-void bind_config(py::module_& m);
 
 }  // namespace fastmlp

@@ -1,20 +1,17 @@
-// The extension module of one instruction set: its table of contents.
+// The extension module _bindings: its table of contents.
 #include "bindings.h"
-#include "core/losses.h"
-#include "core/parallel.h"
 
-namespace py = pybind11;
-
-PYBIND11_MODULE(FASTMLP_MODULE, m, py::mod_gil_not_used()) {
+PYBIND11_MODULE(_bindings, m, pybind11::mod_gil_not_used()) {
     using namespace fastmlp;
-    watch_forks();
     m.attr("ACTIVATIONS") = names(kActivations);
     m.attr("LOSSES") = names(kLosses);
-    bind_config(m);
+    bind_core(m);
     bind_random(m);
     bind_options(m);
     bind_network<float>(m, "Network32");
     bind_network<double>(m, "Network64");
+    bind_full_batch<float>(m, "FullBatch32", "Network32");
+    bind_full_batch<double>(m, "FullBatch64", "Network64");
     bind_predictor<float>(m, "Predictor32");
     bind_predictor<double>(m, "Predictor64");
 }

@@ -1,135 +1,24 @@
-// Networks and what can be done with them: forward, gradients, traces, training.
-#include <mutex>
-#include <variant>
-
-#include "core/trainer.h"
+// Networks, and their training.
+#include "arrays.h"
 #include "python_calls.h"
 
 namespace fastmlp {
 
 namespace {
 
-// Rows of X: a matrix, or the values, columns and starts of one in CSR.
 template <class T>
-using SparseArrays = std::tuple<Array<T>, Array<std::int32_t>, Array<std::int64_t>>;
-template <class T>
-using FeatureArrays = std::variant<Array<T>, SparseArrays<T>>;
-
-template <class T>
-std::pair<Features<T>, Index> features(const FeatureArrays<T>& X) {
-    if (const auto* dense = std::get_if<Array<T>>(&X))
-        return {{dense->data(), dense->shape(1)}, dense->shape(0)};
-    const auto& [values, columns, starts] = std::get<SparseArrays<T>>(X);
-    return {{values.data(), 0, columns.data(), starts.data()}, starts.size() - 1};
-}
-
-// Rows of X with what they should give; exactly one of labels and values is an array.
-template <class T>
-struct Rows {
-    FeatureArrays<T> X;
-    std::optional<Array<std::int32_t>> labels;
-    std::optional<Array<T>> values, weights;
-
-    Data<T> data() const {
-        Targets<T> targets;
-        if (labels) targets.labels = labels->data();
-        if (values) targets.values = values->data();
-        if (weights) targets.weights = weights->data();
-        const auto [matrix, n] = features(X);
-        return {matrix, n, targets};
-    }
-};
-
-template <class T>
-Network<T> make_network(const std::vector<Index>& sizes, const std::vector<std::string>& activations,
-                        const std::string& loss, const std::vector<double>& loss_parameters, double l2,
-                        const std::vector<std::tuple<Index, Index, Index>>& embeddings) {
-    Architecture architecture{sizes, {}, named(kLosses, loss), loss_parameters, l2};
+BoundNetwork<T> make_network(const std::vector<Index>& sizes, const std::vector<std::string>& activations,
+                             const std::string& loss, const std::vector<double>& loss_parameters, double l2,
+                             const std::vector<std::tuple<Index, Index, Index>>& embeddings) {
+    Architecture architecture{.sizes = sizes,
+                              .activations = {},
+                              .loss = named(kLosses, loss),
+                              .loss_parameters = loss_parameters,
+                              .l2 = l2};
     for (const auto& [column, codes, width] : embeddings)
         architecture.embeddings.push_back({column, codes, width});
     for (const std::string& name : activations) architecture.activations.push_back(named(kActivations, name));
-    return Network<T>(std::move(architecture));
-}
-
-template <class T>
-using RowArrays = std::tuple<FeatureArrays<T>, std::optional<Array<std::int32_t>>, std::optional<Array<T>>,
-                             std::optional<Array<T>>>;
-
-// All rows as one batch; Python may look at what it leaves behind.
-template <class T>
-struct WholeBatch {
-    Backprop<T> backprop;
-    Batch<T> batch;
-    double loss = 0;
-    Array<T> gradient;
-
-    WholeBatch(const Network<T>& network, const Rows<T>& rows, int threads, PythonCalls& python)
-        : WholeBatch(network, rows.data(), threads, python) {}
-
-    WholeBatch(const Network<T>& network, const Data<T>& data, int threads, PythonCalls& python)
-        : backprop(network, data.rows,
-                   {.threads = threads, .entries = most_entries(data.X, data.rows, data.rows)}),
-          batch{data.X, data.targets, nullptr, 0, data.rows},
-          gradient(network.parameter_count()) {
-        T* const out = gradient.mutable_data();
-        Monitor monitor(python.interrupted());
-        {
-            const WithoutGil released;
-            const AlignedBuffer<T> panels(backprop.layout().size());
-            Update<T> into(backprop.parameters(), panels.data(), nullptr);
-            into.l2 = T(network.architecture().l2);
-            const double flops =
-                network.training_flops(data.rows, data.X.density(data.rows, network.inputs()));
-            run_team(worth_threads(flops, threads), &monitor, [&](const Team& team) {
-                backprop.deltas(team, batch, 0);
-                team.barrier();
-                if (team.rank == 0) loss = backprop.loss(batch);
-                backprop.gradients(team, batch, into, store_work<T>());
-            });
-            backprop.layout().unpack(panels.data(), out);
-        }
-        python.rethrow();
-    }
-};
-
-template <class T>
-py::tuple loss_and_gradient(const Network<T>& network, const Rows<T>& rows, int threads) {
-    PythonCalls python;
-    const WholeBatch<T> whole(network, rows, threads, python);
-    return py::make_tuple(whole.loss, whole.gradient);
-}
-
-template <class T>
-Array<T> copied(typename Backprop<T>::Rows rows, Index n, Index width) {
-    Array<T> out({n, width});
-    for (Index i = 0; i < n; ++i) std::copy_n(rows.data + i * rows.ld, width, out.mutable_data(i, 0));
-    return out;
-}
-
-// (loss, gradient, z of each layer, a of the inputs and of each layer, delta of each layer)
-template <class T>
-py::tuple trace(const Network<T>& network, const Rows<T>& rows) {
-    PythonCalls python;
-    const WholeBatch<T> whole(network, rows, 1, python);
-    const std::vector<WeightPanels<T>> weights = flat_weights(network).layers;
-    const Index n = whole.batch.rows;
-    const Index inputs = network.layers().front().inputs;
-    py::list z, a, delta;
-    a.append(copied<T>(whole.backprop.activations(0, whole.batch), n, inputs));
-    for (Index l = 1; l <= network.architecture().layers(); ++l) {
-        const Layer& layer = network.layers()[std::size_t(l - 1)];
-        const auto below = whole.backprop.activations(l - 1, whole.batch);
-        const Index ld = row_stride<T>(layer.outputs);
-        const AlignedBuffer<T> sums(n * ld);
-        const Product<T> product{below.data, below.ld, 1, n, layer.outputs, layer.inputs};
-        forward_work<T>(Activation::identity)(product, weights[std::size_t(l - 1)],
-                                              {sums.data(), nullptr, ld}, 0,
-                                              TileGrid<T>::tiles(n, layer.outputs));
-        z.append(copied<T>({sums.data(), ld}, n, layer.outputs));
-        a.append(copied<T>(whole.backprop.activations(l, whole.batch), n, layer.outputs));
-        delta.append(copied<T>(whole.backprop.delta(l), n, layer.outputs));
-    }
-    return py::make_tuple(whole.loss, whole.gradient, z, a, delta);
+    return BoundNetwork<T>(std::move(architecture));
 }
 
 py::tuple record_row(const EpochRecord& r) {
@@ -153,24 +42,28 @@ struct CarriedState {
 
     using Numbers = std::tuple<double, double, Index, bool, double, double, double>;
     Numbers progress() const {
-        const auto& [loss, best_loss, epochs, candidate, rate] = state.progress;
-        return {loss, best_loss, epochs, candidate, rate.rate, rate.best, rate.bad_epochs};
+        const auto& [loss, best_loss, epochs, is_best, rate] = state.progress;
+        return {loss, best_loss, epochs, is_best, rate.rate, rate.best, rate.bad_epochs};
     }
     void set_progress(const Numbers& numbers) {
-        const auto [loss, best_loss, epochs, candidate, rate, plateau, bad_epochs] = numbers;
-        state.progress = {loss, best_loss, epochs, candidate, {rate, plateau, bad_epochs}};
+        const auto [loss, best_loss, epochs, is_best, rate, plateau, bad_epochs] = numbers;
+        state.progress = {.loss = loss,
+                          .best = best_loss,
+                          .epochs_without_improvement = epochs,
+                          .is_best = is_best,
+                          .learning_rate = {.rate = rate, .best = plateau, .bad_epochs = bad_epochs}};
     }
 };
 
 // What a callback returned: True to stop, False or None to go on, or a number, the learning rate from here
 // on.
-Wish as_wish(const py::object& result) {
-    Wish wish;
+CallbackResult as_callback_result(const py::object& result) {
+    CallbackResult decision;
     if (result.is(py::bool_(true)))
-        wish.stop = StopReason::callback;
+        decision.stop = StopReason::callback;
     else if (!result.is_none() && !result.is(py::bool_(false)))
-        wish.learning_rate = result.cast<double>();
-    return wish;
+        decision.learning_rate = result.cast<double>();
+    return decision;
 }
 
 // Copies an order of all rows that Python drew.
@@ -185,7 +78,7 @@ void copy_order(const py::object& drawn, Index n, std::uint32_t* order) {
 
 // The rows of a window that Python has read, which have the shapes of those before.
 template <class T>
-Data<T> window_data(const Rows<T>& window, const Rows<T>& shapes) {
+Data<T> window_data(const DataArrays<T>& window, const DataArrays<T>& shapes) {
     const auto X = std::get<Array<T>>(window.X), like = std::get<Array<T>>(shapes.X);
     if (X.shape(0) < 1 || X.shape(0) > like.shape(0) || X.shape(1) != like.shape(1) ||
         window.labels.has_value() != shapes.labels.has_value() ||
@@ -197,19 +90,19 @@ Data<T> window_data(const Rows<T>& window, const Rows<T>& shapes) {
 
 // What a run calls; `window` holds the rows that it has in hand.
 template <class T>
-typename Trainer<T>::Calls python_calls(PythonCalls& python, const py::object& on_epoch,
-                                        const py::object& draw_order, const py::object& next_window,
-                                        const py::object& on_state, const Rows<T>& rows, Rows<T>& window) {
-    typename Trainer<T>::Calls calls;
+Callbacks<T> python_calls(PythonCalls& python, const py::object& on_epoch, const py::object& draw_order,
+                          const py::object& next_window, const py::object& on_state,
+                          const DataArrays<T>& rows, DataArrays<T>& window) {
+    Callbacks<T> calls;
     if (!on_epoch.is_none())
         calls.on_epoch = [&](const EpochRecord& record) {
-            Wish wish;
+            CallbackResult decision;
             const bool stopped = python.stops([&] {
-                wish = as_wish(on_epoch(record_row(record)));
-                return wish.stop.has_value();
+                decision = as_callback_result(on_epoch(record_row(record)));
+                return decision.stop.has_value();
             });
-            if (stopped && !wish.stop) wish.stop = StopReason::interrupted;
-            return wish;
+            if (stopped && !decision.stop) decision.stop = StopReason::interrupted;
+            return decision;
         };
     if (!on_state.is_none())
         calls.on_state = [&] {
@@ -229,7 +122,8 @@ typename Trainer<T>::Calls python_calls(PythonCalls& python, const py::object& o
         calls.next_window = [&] {
             std::optional<Data<T>> data;
             python.stops([&] {
-                window = std::make_from_tuple<Rows<T>>(next_window().template cast<RowArrays<T>>());
+                window = std::make_from_tuple<DataArrays<T>>(
+                    next_window().template cast<typename DataArrays<T>::Tuple>());
                 data = window_data(window, rows);
                 return false;
             });
@@ -240,117 +134,33 @@ typename Trainer<T>::Calls python_calls(PythonCalls& python, const py::object& o
 
 // (records, stop reason, exception raised by a callback or a signal or None)
 template <class T>
-py::tuple train(Network<T>& network, const Rows<T>& rows, const std::optional<Rows<T>>& validation,
-                const TrainOptions& options, const py::object& on_epoch, CarriedState<T>* carried,
-                const py::object& draw_order, const py::object& next_window, const py::object& on_state) {
+py::tuple train(BoundNetwork<T>& network, const DataArrays<T>& rows,
+                const std::optional<DataArrays<T>>& validation, const TrainOptions& options,
+                const py::object& on_epoch, CarriedState<T>* carried, const py::object& draw_order,
+                const py::object& next_window, const py::object& on_state) {
     PythonCalls python;
     const Data<T> data = rows.data();
     std::optional<Data<T>> held_out;
     if (validation) held_out = validation->data();
     if (carried && carried->s1.size() != network.parameter_count())
         throw py::value_error("state must have arrays of n_parameters numbers");
-    Rows<T> window = rows;
+    DataArrays<T> window = rows;
     const auto calls = python_calls(python, on_epoch, draw_order, next_window, on_state, rows, window);
-    std::optional<Trainer<T>> trainer;
-    StopReason reason;
+    Monitor monitor(python.interrupted(), options.max_time);
+    TrainResult result;
     {
         const WithoutGil released;
-        Monitor monitor(python.interrupted(), options.max_time);
-        trainer.emplace(network, data, held_out, options, carried ? &carried->state : nullptr);
-        reason = trainer->run(monitor, calls);
+        result = network.compute.train(network, data, held_out, options, carried ? &carried->state : nullptr,
+                                       monitor, calls);
     }
     py::list records;
-    for (const EpochRecord& record : trainer->records()) records.append(record_row(record));
-    return py::make_tuple(records, std::string(kStopReasons[std::size_t(reason)]), python.exception());
+    for (const EpochRecord& record : result.records) records.append(record_row(record));
+    return py::make_tuple(records, std::string(kStopReasons[std::size_t(result.reason)]), python.exception());
 }
-
-// Outputs for any number of rows, with buffers made once.
-template <class T>
-class Predictor {
-public:
-    explicit Predictor(const Network<T>& network) : network_(network) {}
-
-    Array<T> forward(const FeatureArrays<T>& X, int threads) {
-        const auto [rows, n] = features(X);
-        Array<T> out({n, network_.outputs()});
-        PythonCalls python;
-        Monitor monitor(python.interrupted());
-        {
-            T* result = out.mutable_data();
-            const WithoutGil released;
-            // Whoever finds the buffers in use makes others: to wait for them would keep threads from
-            // working.
-            std::vector<ForwardPass<T>> others;
-            const std::unique_lock lock(team_mutex_, std::try_to_lock);
-            predict(network_, rows, n, result, threads, lock ? team_passes_ : others, monitor);
-        }
-        python.rethrow();
-        return out;
-    }
-
-    Array<T> operator()(const Array<T>& x) {
-        const bool one_row = x.ndim() == 1;
-        if (x.ndim() < 1 || x.ndim() > 2 || x.shape(x.ndim() - 1) != network_.inputs())
-            throw py::value_error("x must be " + accepted() + ", got " + std::to_string(x.ndim()) +
-                                  " dimensions" +
-                                  (x.ndim() ? ", the last of " + std::to_string(x.shape(x.ndim() - 1)) : ""));
-        const Index rows = one_row ? 1 : x.shape(0);
-        if (const Index at = network_.first_unknown_code(x.data(), rows); at >= 0)
-            throw py::value_error("x has " + std::to_string(x.data()[at]) + " in column " +
-                                  std::to_string(at % network_.inputs()) +
-                                  ", which is not one of the column's codes");
-        Array<T> out = one_row ? Array<T>(network_.outputs()) : Array<T>({rows, network_.outputs()});
-        run(x.data(), rows, out.mutable_data());
-        return out;
-    }
-
-    // The outputs of a few rows that need no conversion, as long as everything is finite; otherwise None.
-    py::object try_forward(const py::object& x) {
-        constexpr double kFewFlops = 2e6;
-        if (Py_TYPE(x.ptr()) != py::detail::npy_api::get().PyArray_Type_ || !Array<T>::check_(x))
-            return py::none();
-        const auto X = py::reinterpret_borrow<Array<T>>(x);
-        if (X.ndim() != 2 || X.shape(1) != network_.inputs()) return py::none();
-        const Index rows = X.shape(0);
-        if (network_.forward_flops(rows) > kFewFlops || first_nonfinite(X.data(), X.size()) >= 0 ||
-            network_.first_unknown_code(X.data(), rows) >= 0)
-            return py::none();
-        Array<T> out({rows, network_.outputs()});
-        run(X.data(), rows, out.mutable_data());
-        if (first_nonfinite(out.data(), out.size()) >= 0) return py::none();
-        return out;
-    }
-
-    Array<T> refuse(const py::object& x) const {
-        throw py::type_error("x must be " + accepted() + ", got " + py::repr(x).cast<std::string>());
-    }
-
-private:
-    void run(const T* X, Index rows, T* out) {
-        constexpr Index kRows = ForwardPass<T>::kRows;
-        const std::lock_guard lock(mutex_);
-        if (!pass_) pass_.emplace(network_, flat_weights(network_)).make_room(false);
-        for (Index i = 0; i < rows; i += kRows)
-            pass_->run({X + i * network_.inputs(), network_.inputs()}, std::min(kRows, rows - i),
-                       out + i * network_.outputs());
-    }
-
-    std::string accepted() const {
-        const std::string inputs = std::to_string(network_.inputs());
-        return std::string("a C-contiguous ") + (sizeof(T) == 4 ? "float32" : "float64") +
-               " array of shape (" + inputs + ",) or (rows, " + inputs + ")";
-    }
-
-    const Network<T>& network_;
-    std::optional<ForwardPass<T>> pass_;
-    std::mutex mutex_;  // taken and given back under the GIL
-    std::vector<ForwardPass<T>> team_passes_;
-    std::mutex team_mutex_;
-};
 
 template <class T>
 void bind_run_state(const py::handle& scope) {
-    py::class_<CarriedState<T>>(scope, "RunState", py::module_local())
+    py::class_<CarriedState<T>>(scope, "RunState")
         .def(py::init<Array<T>, Array<T>, Index, std::optional<Array<T>>>(), py::arg("s1").noconvert(),
              py::arg("s2").noconvert(), py::arg("steps") = 0, py::arg("best").noconvert() = py::none())
         .def_readonly("s1", &CarriedState<T>::s1)
@@ -361,6 +171,21 @@ void bind_run_state(const py::handle& scope) {
         .def_property("progress", &CarriedState<T>::progress, &CarriedState<T>::set_progress);
 }
 
+// Weights are drawn without the GIL: many take seconds.
+template <class T>
+void initialize(BoundNetwork<T>& network, Index layer, const std::string& kind, double scale,
+                std::uint64_t seed) {
+    const InitKind init = named(kInitKinds, kind);
+    const WithoutGil released;
+    network.initialize(layer, init, scale, seed);
+}
+
+template <class T>
+void initialize_table(BoundNetwork<T>& network, Index number, double scale, std::uint64_t seed) {
+    const WithoutGil released;
+    network.initialize_table(number, scale, seed);
+}
+
 }  // namespace
 
 template <class T>
@@ -369,50 +194,35 @@ void bind_network(py::module_& m, const char* name) {
     using Values = std::optional<Array<T>>;
     const auto X = py::arg("X").noconvert(), labels = py::arg("labels").noconvert(),
                values = py::arg("values").noconvert(), weights = py::arg("weights").noconvert();
-    py::class_<Network<T>> bound(m, name, py::module_local());
+    py::class_<BoundNetwork<T>> bound(m, name);
     bind_run_state<T>(bound);
     bound
         .def(py::init(&make_network<T>), py::arg("sizes"), py::arg("activations"), py::arg("loss"),
              py::arg("loss_parameters"), py::arg("l2"), py::arg("embeddings") = py::tuple())
         .def_property_readonly("parameters",
                                [](py::object self) {
-                                   auto& network = self.cast<Network<T>&>();
+                                   auto& network = self.cast<BoundNetwork<T>&>();
                                    return Array<T>({network.parameter_count()}, {sizeof(T)},
                                                    network.parameters(), self);
                                })
-        .def(
-            "initialize",
-            [](Network<T>& self, Index layer, const std::string& kind, double scale, std::uint64_t seed) {
-                self.initialize(layer, named(kInitKinds, kind), scale, seed);
-            },
-            py::arg("layer"), py::arg("kind"), py::arg("scale"), py::arg("seed"))
-        .def("initialize_table", &Network<T>::initialize_table, py::arg("number"), py::arg("scale"),
+        .def("initialize", initialize<T>, py::arg("layer"), py::arg("kind"), py::arg("scale"),
              py::arg("seed"))
+        .def("initialize_table", initialize_table<T>, py::arg("number"), py::arg("scale"), py::arg("seed"))
         .def(
             "first_unknown_code",
-            [](const Network<T>& self, Array<T> x) { return self.first_unknown_code(x.data(), x.shape(0)); },
+            [](const BoundNetwork<T>& self, Array<T> x) {
+                return self.first_unknown_code(x.data(), x.shape(0));
+            },
             py::arg("X").noconvert())
         .def(
-            "loss_and_gradient",
-            [](const Network<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w, int threads) {
-                return loss_and_gradient(self, Rows<T>{x, y, v, w}, threads);
-            },
-            X, labels, values, weights, py::arg("threads"))
-        .def(
-            "trace",
-            [](const Network<T>& self, Array<T> x, Labels y, Values v, Values w) {
-                return trace(self, Rows<T>{x, y, v, w});
-            },
-            X, labels, values, weights)
-        .def(
             "train",
-            [](Network<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w,
-               const std::optional<RowArrays<T>>& validation, const TrainOptions& options,
+            [](BoundNetwork<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w,
+               const std::optional<typename DataArrays<T>::Tuple>& validation, const TrainOptions& options,
                const py::object& on_epoch, CarriedState<T>* state, const py::object& draw_order,
                const py::object& next_window, const py::object& on_state) {
-                std::optional<Rows<T>> held_out;
-                if (validation) held_out = std::make_from_tuple<Rows<T>>(*validation);
-                return train(self, Rows<T>{x, y, v, w}, held_out, options, on_epoch, state, draw_order,
+                std::optional<DataArrays<T>> held_out;
+                if (validation) held_out = std::make_from_tuple<DataArrays<T>>(*validation);
+                return train(self, DataArrays<T>{x, y, v, w}, held_out, options, on_epoch, state, draw_order,
                              next_window, on_state);
             },
             X, labels, values, weights, py::arg("validation"), py::arg("options"), py::arg("on_epoch"),
@@ -420,19 +230,7 @@ void bind_network(py::module_& m, const char* name) {
             py::arg("next_window") = py::none(), py::arg("on_state") = py::none());
 }
 
-template <class T>
-void bind_predictor(py::module_& m, const char* name) {
-    py::class_<Predictor<T>>(m, name, py::module_local())
-        .def(py::init<const Network<T>&>(), py::arg("network"), py::keep_alive<1, 2>())
-        .def("__call__", &Predictor<T>::operator(), py::arg("x").noconvert())
-        .def("__call__", &Predictor<T>::refuse, py::arg("x"))
-        .def("try_forward", &Predictor<T>::try_forward, py::arg("X"))
-        .def("forward", &Predictor<T>::forward, py::arg("X").noconvert(), py::arg("threads"));
-}
-
 template void bind_network<float>(py::module_&, const char*);
 template void bind_network<double>(py::module_&, const char*);
-template void bind_predictor<float>(py::module_&, const char*);
-template void bind_predictor<double>(py::module_&, const char*);
 
 }  // namespace fastmlp

@@ -63,7 +63,10 @@ public:
         }
     }
 
+    // What a monitor asks; call it with the GIL. Only the main thread hears signals, so only there the GIL is
+    // taken for them.
     std::function<bool()> interrupted() {
+        if (!on_main_thread()) return [] { return interpreter_ends.load(); };
         return [this] {
             return stops([] {
                 if (PyErr_CheckSignals() != 0) throw py::error_already_set();
@@ -72,7 +75,6 @@ public:
         };
     }
 
-    bool raised() const { return raised_; }
     py::object exception() const { return exception_; }
     void rethrow() const {
         if (raised_) {
@@ -83,6 +85,11 @@ public:
     }
 
 private:
+    static bool on_main_thread() {
+        const py::module_ threading = py::module_::import("threading");
+        return threading.attr("get_ident")().equal(threading.attr("main_thread")().attr("ident"));
+    }
+
     py::object exception_ = py::none();
     bool raised_ = false;
 };

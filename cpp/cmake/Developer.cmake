@@ -1,4 +1,5 @@
-# What only developers and CI switch on: warnings as errors, sanitizers, a compiler cache, the tests of the core.
+# What developers and CI switch on or off: warnings as errors, sanitizers, a compiler cache, precompiled headers, the
+# tests of the core.
 
 option(FASTMLP_WERROR "Treat warnings as errors" OFF)
 option(FASTMLP_CCACHE "Compile through ccache" OFF)
@@ -8,6 +9,14 @@ if(FASTMLP_CCACHE)
   find_program(FASTMLP_CCACHE_PROGRAM ccache REQUIRED)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${FASTMLP_CCACHE_PROGRAM}")
 endif()
+
+# Headers that most files of a target include are read once. A compiler cache does not mix with that.
+option(FASTMLP_PRECOMPILE "Precompile the headers of Eigen and pybind11" ON)
+function(fastmlp_precompile target)
+  if(FASTMLP_PRECOMPILE AND NOT FASTMLP_CCACHE)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
 
 function(fastmlp_developer_options target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "MSVC")
@@ -60,6 +69,15 @@ function(fastmlp_runnable_isas isas out)
   set(${out} "${runnable}" PARENT_SCOPE)
 endfunction()
 
+# An object library of the core with its assertions, for the tests and the lab.
+function(fastmlp_add_core_objects isa)
+  if(NOT TARGET core_${isa})
+    add_library(core_${isa} OBJECT ${FASTMLP_CORE_SOURCES})
+    fastmlp_configure_core(core_${isa} ${isa})
+    target_compile_options(core_${isa} PRIVATE -UNDEBUG)
+  endif()
+endfunction()
+
 # One executable for each file of cpp/tests and each instruction set that this machine can run.
 function(fastmlp_add_core_tests isas)
   find_path(FASTMLP_DOCTEST_INCLUDE_DIR doctest/doctest.h)
@@ -70,9 +88,7 @@ function(fastmlp_add_core_tests isas)
   fastmlp_runnable_isas("${isas}" isas)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cpp/tests/*.cpp")
   foreach(isa IN LISTS isas)
-    add_library(core_${isa} OBJECT ${FASTMLP_CORE_SOURCES})
-    fastmlp_configure(core_${isa} ${isa})
-    target_compile_options(core_${isa} PRIVATE -UNDEBUG)  # the core's assertions are part of the tests
+    fastmlp_add_core_objects(${isa})
     foreach(source IN LISTS sources)
       cmake_path(GET source STEM name)
       set(test ${name}_${isa})
@@ -81,6 +97,25 @@ function(fastmlp_add_core_tests isas)
       target_compile_options(${test} PRIVATE -UNDEBUG)
       target_include_directories(${test} SYSTEM PRIVATE "${FASTMLP_DOCTEST_INCLUDE_DIR}")
       add_test(NAME ${test} COMMAND ${test})
+    endforeach()
+  endforeach()
+endfunction()
+
+# One executable lab_<name>_<isa> for each file of bench/lab; some are for AVX-512 alone.
+function(fastmlp_add_lab isas)
+  foreach(isa IN LISTS isas)
+    fastmlp_add_core_objects(${isa})
+    set(names passes steps shared_lines)
+    if(isa STREQUAL "v4")
+      list(APPEND names adam_variants)
+    endif()
+    foreach(name IN LISTS names)
+      set(target lab_${name}_${isa})
+      add_executable(${target} "${PROJECT_SOURCE_DIR}/bench/lab/${name}.cpp")
+      if(name MATCHES "^(passes|steps)$")
+        target_sources(${target} PRIVATE $<TARGET_OBJECTS:core_${isa}>)
+      endif()
+      fastmlp_configure(${target} ${isa})
     endforeach()
   endforeach()
 endfunction()

@@ -1,5 +1,5 @@
-# One image for each instruction set, each compiled with one set of flags throughout: Eigen's templates have the same
-# names whatever the flags, and a linker that met two versions of one would keep either.
+# One library for each instruction set, each compiled with one set of flags throughout: Eigen's templates have the same
+# names whatever the flags, and a linker that met two versions of one would keep either. The bindings are compiled once.
 
 include(CheckCXXCompilerFlag)
 
@@ -72,6 +72,13 @@ function(fastmlp_resolve_isas out)
   set(${out} "${isas}" PARENT_SCOPE)
 endfunction()
 
+# What the core and the bindings share.
+function(fastmlp_common target)
+  target_compile_definitions(${target} PRIVATE FASTMLP_VERSION="${PROJECT_VERSION}")
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cpp")
+  fastmlp_developer_options(${target})
+endfunction()
+
 # Everything that every target of the core shares; no -ffast-math: it changes the floating-point mode of the whole
 # process. Contraction is off because fused multiply-adds are written out, so inlining cannot change a result.
 function(fastmlp_configure target isa)
@@ -83,14 +90,18 @@ function(fastmlp_configure target isa)
   endif()
   target_compile_options(${target} PRIVATE ${flags})
   list(JOIN flags " " flag_text)
-  target_compile_definitions(${target} PRIVATE
-    FASTMLP_ISA_NAME="${isa}" FASTMLP_MODULE=_core_${isa} FASTMLP_CXX_FLAGS="${flag_text}")
-  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cpp")
+  target_compile_definitions(${target} PRIVATE FASTMLP_ISA_NAME="${isa}" FASTMLP_CXX_FLAGS="${flag_text}")
   target_link_libraries(${target} PRIVATE fastmlp_eigen)
   if(OpenMP_CXX_FOUND)
     target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
   endif()
-  fastmlp_developer_options(${target})
+  fastmlp_common(${target})
+endfunction()
+
+# A target that compiles the whole core.
+function(fastmlp_configure_core target isa)
+  fastmlp_configure(${target} ${isa})
+  fastmlp_precompile(${target} <Eigen/Core> <array> <functional> <memory> <optional> <vector>)
 endfunction()
 
 # Only PyInit_* may be seen from outside: what the standard library's templates mark as visible is hidden too.
@@ -105,13 +116,30 @@ function(fastmlp_hide_symbols target)
   endif()
 endfunction()
 
-# The extension module _core_<isa>.
-function(fastmlp_add_module isa)
+# The extension module _core_<isa>: the core, and a module that hands out its table of functions.
+function(fastmlp_add_core_module isa)
   set(target _core_${isa})
-  pybind11_add_module(${target} MODULE NO_EXTRAS ${FASTMLP_CORE_SOURCES} ${FASTMLP_BINDING_SOURCES})
-  fastmlp_configure(${target} ${isa})
+  set(module "${PROJECT_SOURCE_DIR}/cpp/bindings/isa_module.cpp")
+  python_add_library(${target} MODULE WITH_SOABI ${FASTMLP_CORE_SOURCES} "${module}")
+  fastmlp_configure_core(${target} ${isa})
+  set_source_files_properties("${module}" PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+  target_compile_definitions(${target} PRIVATE FASTMLP_ISA=${isa} FASTMLP_ISA_MODULE="_core_${isa}")
   fastmlp_hide_symbols(${target})
-  install(TARGETS ${target} DESTINATION fastmlp)
+  install(TARGETS ${target} DESTINATION fastmlp/_native)
+endfunction()
+
+# The extension module _bindings: it runs on any processor and reaches each core through its table of functions.
+function(fastmlp_add_bindings)
+  pybind11_add_module(_bindings MODULE NO_EXTRAS ${FASTMLP_BINDING_SOURCES})
+  if(FASTMLP_MSVC)
+    target_compile_options(_bindings PRIVATE /O2 /bigobj /utf-8 /permissive-)
+  else()
+    target_compile_options(_bindings PRIVATE -O2 -ffunction-sections -fdata-sections)
+  endif()
+  fastmlp_common(_bindings)
+  fastmlp_precompile(_bindings <pybind11/functional.h> <pybind11/numpy.h> <pybind11/pybind11.h> <pybind11/stl.h>)
+  fastmlp_hide_symbols(_bindings)
+  install(TARGETS _bindings DESTINATION fastmlp/_native)
 endfunction()
 
 # The extension module _cpu: it runs on any processor, so it gets no flags beyond the compiler's own.
@@ -119,5 +147,5 @@ function(fastmlp_add_cpu_probe)
   pybind11_add_module(_cpu MODULE NO_EXTRAS "${PROJECT_SOURCE_DIR}/cpp/bindings/cpu_probe.cpp")
   fastmlp_developer_options(_cpu)
   fastmlp_hide_symbols(_cpu)
-  install(TARGETS _cpu DESTINATION fastmlp)
+  install(TARGETS _cpu DESTINATION fastmlp/_native)
 endfunction()

@@ -6,25 +6,25 @@
 #include <cstring>
 #include <vector>
 
-#include "core/backprop.h"
+#include "core/train/step.h"
 
 namespace fastmlp {
 
 template <class T>
 std::pair<double, std::vector<T>> loss_and_gradient(const Network<T>& network, const Features<T>& X,
                                                     const Targets<T>& targets, Index rows, int threads) {
-    const Batch<T> batch{X, targets, nullptr, 0, rows};
+    const Batch<T> batch{.X = X, .targets = targets, .rows = rows};
     Backprop<T> backprop(network, rows, {.threads = threads});
     std::vector<T> gradient(std::size_t(network.parameter_count()));
     const AlignedBuffer<T> panels(backprop.layout().size());
-    Update<T> into(backprop.parameters(), panels.data(), nullptr);
-    into.l2 = T(network.architecture().l2);
+    Update<T> store(backprop.parameters(), panels.data(), nullptr);
+    store.l2 = T(network.architecture().l2);
     double loss = 0;
     run_team(threads, nullptr, [&](const Team& team) {
-        backprop.deltas(team, batch, 0);
-        team.barrier();
-        if (team.rank == 0) loss = backprop.loss(batch);
-        backprop.gradients(team, batch, into, store_work<T>());
+        backprop.step(team, batch, 0, store_gradient_tiles<T>(), nullptr, [&](double of_batch) {
+            if (team.rank == 0) loss = of_batch;
+            return std::optional(store);
+        });
     });
     backprop.layout().unpack(panels.data(), gradient.data());
     return {loss, gradient};

@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "core/layout.h"
-#include "core/random.h"
+#include "core/base/random.h"
+#include "core/model/layout.h"
 
 using namespace fastmlp;
 
@@ -38,7 +38,7 @@ struct Store {
 template <bool kBias, class T, class Panels>
 std::vector<T> product_of(const Product<T>& p, const Panels& panels) {
     std::vector<T> c(static_cast<std::size_t>(p.M * p.N));
-    multiply<kBias>(p, panels, 0, TileGrid<T>::tiles(p.M, p.N), Store<T>{c.data(), p.N});
+    multiply<kBias>(p, panels, {0, TileGrid<T>::tiles(p.M, p.N)}, Store<T>{c.data(), p.N});
     return c;
 }
 
@@ -82,7 +82,7 @@ TEST_CASE_TEMPLATE("the product is right at every edge of the tile grid", T, flo
 
 TEST_CASE_TEMPLATE("weights in panels, their transpose and copied rows are the same matrix", T, float,
                    double) {
-    const AlignedBuffer<T> a = random_numbers<T>(90 * 150, 0), room(panel_size<T>(150));
+    const AlignedBuffer<T> a = random_numbers<T>(90 * 150, 0), scratch(panel_size<T>(150));
     for (const Index I : widths<T>())
         for (const Index O : widths<T>()) {
             const Architecture architecture{{I, O}, {Activation::identity}};
@@ -100,15 +100,15 @@ TEST_CASE_TEMPLATE("weights in panels, their transpose and copied rows are the s
             check_product(
                 forward, product_of<true>(forward, layout.weights(0, panels.data())),
                 [&](Index k, Index j) { return W[k * O + j]; }, W + I * O);
-            check_product(
-                backward,
-                product_of<false>(backward, TransposedPanels<T>{panels.data(), layout.layer(0), room.data()}),
-                [&](Index k, Index j) { return W[j * O + k]; });
+            check_product(backward,
+                          product_of<false>(
+                              backward, TransposedPanels<T>{panels.data(), layout.layer(0), scratch.data()}),
+                          [&](Index k, Index j) { return W[j * O + k]; });
         }
     for (const Index ld : {150, 160}) {  // enough tiles for a copy
         const Product<T> p{a.data(), 1, 90, 90, 100, 37};
         const AlignedBuffer<T> b = random_numbers<T>(37 * ld, 2);
-        check_product(p, product_of<false>(p, MatrixPanels<T>{b.data(), ld, 37, room.data()}),
+        check_product(p, product_of<false>(p, MatrixPanels<T>{b.data(), ld, 37, scratch.data()}),
                       [&](Index k, Index j) { return b.data()[k * ld + j]; });
     }
 }

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/random.h"
+#include "core/base/random.h"
 
 using namespace fastmlp;
 

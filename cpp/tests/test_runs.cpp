@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "core/trainer.h"
+#include "core/train/trainer.h"
 #include "gradients.h"
 
 using namespace fastmlp;
@@ -70,8 +70,7 @@ TrainOptions options(Index epochs) {
 }
 
 template <class T>
-std::vector<T> trained(const TrainOptions& o, const typename Trainer<T>::Calls& calls = {},
-                       Index window = 0) {
+std::vector<T> trained(const TrainOptions& o, const Callbacks<T>& calls = {}, Index window = 0) {
     Problem<T> problem(100);
     Monitor monitor;
     Data<T> data = problem.data();
@@ -121,13 +120,26 @@ TEST_CASE("what is no code is found") {
     }
 }
 
+TEST_CASE("codes that change during a run stand for codes of the table") {
+    Problem<float> problem(100);
+    Callbacks<float> calls;
+    calls.on_epoch = [&](const EpochRecord&) {
+        for (const float wrong : {-1.f, 11.f, std::nanf(""), 1e30f})
+            problem.X[std::size_t(wrong > 0 ? 11 : 1)] = wrong;
+        return CallbackResult{};
+    };
+    Monitor monitor;
+    Trainer<float> trainer(problem.network, problem.data(), problem.data(), options(3));
+    CHECK(trainer.run(monitor, calls) == StopReason::epochs);
+}
+
 TEST_CASE_TEMPLATE("rows in windows in their order train as rows in memory", T, float, double) {
     TrainOptions o = options(3);
     o.shuffle = false;
     const std::vector<T> in_memory = trained<T>(o);
     const Problem<T> source(100);
     Index first = 0;
-    typename Trainer<T>::Calls calls;
+    Callbacks<T> calls;
     calls.next_window = [&]() -> std::optional<Data<T>> {
         const Index begin = first, count = std::min<Index>(32, 100 - begin);
         first = begin + count == 100 ? 0 : begin + count;
@@ -143,7 +155,7 @@ TEST_CASE("a window that does not come ends the run with the best weights so far
     Problem<double> problem(100);
     const std::vector<double> before = problem.parameters();
     Index windows = 0;
-    Trainer<double>::Calls calls;
+    Callbacks<double> calls;
     calls.next_window = [&]() -> std::optional<Data<double>> {
         if (++windows > 1) return std::nullopt;
         return problem.data(0, 50);
@@ -174,11 +186,11 @@ TEST_CASE_TEMPLATE("a run that goes on is the run that was not stopped", T, floa
             TrainOptions part = o;
             part.first_epoch = state.epoch;
             part.state_every = 10;  // and after the last epoch
-            typename Trainer<T>::Calls calls;
+            Callbacks<T> calls;
             calls.on_epoch = [&](const EpochRecord& record) {
-                Wish wish;
-                if (record.epoch == stop && stop < 6) wish.stop = StopReason::callback;
-                return wish;
+                CallbackResult result;
+                if (record.epoch == stop && stop < 6) result.stop = StopReason::callback;
+                return result;
             };
             calls.on_state = [&] {
                 weights = problem.parameters();

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "core/trainer.h"
+#include "core/train/trainer.h"
 
 using namespace fastmlp;
 
@@ -12,13 +12,13 @@ namespace {
 
 // The same rows twice, one element in `every` of them not zero; some rows and columns are empty.
 template <class T>
-struct Rows {
+struct Examples {
     std::vector<T> dense, values;
     std::vector<std::int32_t> columns, labels;
     std::vector<std::int64_t> starts{0};
     Index inputs;
 
-    Rows(Index rows, Index width, std::uint32_t every) : dense(std::size_t(rows * width)), inputs(width) {
+    Examples(Index rows, Index width, std::uint32_t every) : dense(std::size_t(rows * width)), inputs(width) {
         RandomSequence random(5, Stream::init, 7);
         for (Index i = 0; i < rows; ++i) {
             for (Index j = 0; j < width; ++j) {
@@ -49,7 +49,7 @@ Network<T> network(const std::vector<Index>& sizes) {
 }
 
 template <class T>
-std::vector<T> trained(const Rows<T>& rows, const std::vector<Index>& sizes, TrainOptions options,
+std::vector<T> trained(const Examples<T>& rows, const std::vector<Index>& sizes, TrainOptions options,
                        bool sparse) {
     Network<T> made = network<T>(sizes);
     Monitor monitor;
@@ -67,7 +67,7 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
 
 TEST_CASE_TEMPLATE("sparse rows train to the bits of dense ones, on any team", T, float, double) {
     set_exact_threads(true);
-    const Rows<T> rows(150, 90, 8);
+    const Examples<T> rows(150, 90, 8);
     for (const auto& [name, kind] : kOptimizers)
         for (const std::vector<Index>& hidden :
              {std::vector<Index>{}, std::vector<Index>{5}, std::vector<Index>{101, 9}})
@@ -93,7 +93,7 @@ TEST_CASE_TEMPLATE("sparse rows train to the bits of dense ones, on any team", T
 }
 
 TEST_CASE_TEMPLATE("batches without entries, and of one row, are transposed", T, float, double) {
-    Rows<T> rows(20, 6, 3);
+    Examples<T> rows(20, 6, 3);
     for (const Index empty : {Index(0), Index(1)}) {
         if (empty) {
             rows.starts.assign(rows.starts.size(), 0);
@@ -110,13 +110,13 @@ TEST_CASE_TEMPLATE("batches without entries, and of one row, are transposed", T,
 }
 
 TEST_CASE_TEMPLATE("a transposed batch holds every entry once, in the order of the batch", T, float, double) {
-    const Rows<T> rows(60, 33, 4);
+    const Examples<T> rows(60, 33, 4);
     const Features<T> X = rows.data(true).X;
     std::vector<std::uint32_t> order;
     for (std::uint32_t i = 0; i < 25; ++i) order.push_back((i * 17 + 5) % 60);
     for (const int threads : {1, 2, 3, 40}) {
         TransposedBatch<T> batch(33, *most_entries(X, 60, 25), threads);
-        run_team(threads, nullptr, [&](const Team& team) { batch.build(team, {X, order.data()}, 25); });
+        run_team(threads, nullptr, [&](const Team& team) { batch.sort(team, {X, order.data()}, 25); });
         const Features<T> columns = batch.features().X;
         Index entry = 0;
         for (Index j = 0; j < 33; ++j) {
@@ -134,7 +134,7 @@ TEST_CASE_TEMPLATE("a transposed batch holds every entry once, in the order of t
 
 TEST_CASE("an interrupt inside a long step on sparse rows leaves the weights as they were") {
     set_exact_threads(true);
-    const Rows<double> rows(40000, 64, 4);
+    const Examples<double> rows(40000, 64, 4);
     for (const int threads : {1, 2, 4}) {
         Network<double> made = network<double>({64, 300, 300, 3});
         const std::vector<double> before(made.parameters(), made.parameters() + made.parameter_count());
@@ -151,17 +151,19 @@ TEST_CASE("an interrupt inside a long step on sparse rows leaves the weights as 
 }
 
 TEST_CASE_TEMPLATE("a sparse row's outputs do not depend on the rows around it", T, float, double) {
-    const Rows<T> rows(200, 70, 6);
+    const Examples<T> rows(200, 70, 6);
     const Network<T> made = network<T>({70, 50, 3});
     const Features<T> X = rows.data(true).X;
     std::vector<T> all(600), dense(600), one(3);
     Monitor monitor;
-    std::vector<ForwardPass<T>> passes;
-    predict(made, X, 200, all.data(), 2, passes, monitor);
-    predict(made, rows.data(false).X, 200, dense.data(), 2, passes, monitor);
+    const auto predictor = make_predictor(made);
+    predictor->forward(X, 200, all.data(), 2, monitor);
+    predictor->forward(rows.data(false).X, 200, dense.data(), 2, monitor);
     CHECK(same_bits(all, dense));
     for (Index i = 0; i < 200; ++i) {
-        predict(made, X.from(i), 1, one.data(), 1, passes, monitor);
+        predictor->forward(X.from(i), 1, one.data(), 1, monitor);
+        CHECK(std::memcmp(one.data(), all.data() + i * 3, 3 * sizeof(T)) == 0);
+        predictor->forward_few(rows.dense.data() + i * 70, 1, one.data());
         CHECK(std::memcmp(one.data(), all.data() + i * 3, 3 * sizeof(T)) == 0);
     }
 }

@@ -2,7 +2,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
-#include "core/team_size.h"
+#include "core/train/team_size.h"
 
 using fastmlp::TeamSize;
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "core/trainer.h"
+#include "core/train/trainer.h"
 #include "gradients.h"
 
 using namespace fastmlp;
@@ -172,10 +172,10 @@ TEST_CASE_TEMPLATE("a row's outputs do not depend on the rows around it", T, flo
     const Data<T> data = made.data();
     std::vector<T> all(600), one(3);
     Monitor monitor;
-    std::vector<ForwardPass<T>> passes;
-    predict(made.network, data.X, 200, all.data(), 2, passes, monitor);
+    const auto predictor = make_predictor(made.network);
+    predictor->forward(data.X, 200, all.data(), 2, monitor);
     for (Index i = 0; i < 200; ++i) {
-        predict(made.network, data.X.from(i), 1, one.data(), 1, passes, monitor);
+        predictor->forward(data.X.from(i), 1, one.data(), 1, monitor);
         CHECK(std::memcmp(one.data(), all.data() + i * 3, 3 * sizeof(T)) == 0);
     }
 }

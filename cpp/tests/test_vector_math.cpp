@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/activations.h"
+#include "core/model/activations.h"
 
 using namespace fastmlp;
 

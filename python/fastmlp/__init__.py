@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from fastmlp import data, datasets
-from fastmlp._config import show_config
-from fastmlp._core import available_isas
-from fastmlp._history import History
-from fastmlp._network import Network
-from fastmlp._optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
-from fastmlp._schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
-from fastmlp._serialization import load
-from fastmlp._threads import get_num_threads, set_num_threads
-from fastmlp._trace import Trace
-from fastmlp._train import train
+from fastmlp._inspect.trace import Trace
+from fastmlp._model.history import History
+from fastmlp._native.config import show_config
+from fastmlp._native.core import available_isas
+from fastmlp._native.threads import get_num_threads, set_num_threads
+from fastmlp._network.files import load
+from fastmlp._network.network import Network
+from fastmlp._training.optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
+from fastmlp._training.schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
+from fastmlp._training.train import train
 
 if _TYPE_CHECKING:
     from fastmlp import export as export
@@ -27,7 +27,7 @@ if _TYPE_CHECKING:
     from fastmlp import plot as plot
     from fastmlp._estimators import MLPClassifier as MLPClassifier
     from fastmlp._estimators import MLPRegressor as MLPRegressor
-    from fastmlp._gradcheck import gradcheck as gradcheck
+    from fastmlp._inspect.gradcheck import gradcheck as gradcheck
     from fastmlp._studies import compare_inits as compare_inits
     from fastmlp._studies import study_batch_size as study_batch_size
     from fastmlp._studies import study_learning_rate as study_learning_rate
@@ -79,7 +79,7 @@ _LAZY = {
     "compare_inits": "fastmlp._studies",
     "from_onnx": "fastmlp.export",
     "from_torch": "fastmlp.export",
-    "gradcheck": "fastmlp._gradcheck",
+    "gradcheck": "fastmlp._inspect.gradcheck",
     "study_batch_size": "fastmlp._studies",
     "study_learning_rate": "fastmlp._studies",
 }

@@ -1,8 +1,4 @@
-"""The command `fastmlp`: its entry point, and what becomes of errors.
-
-Exit codes: 0 done; 1 the training diverged or memory ran out; 2 bad input, with one line on standard error;
-130 interrupted (Ctrl-C); 141 the reader of standard output went away.
-"""
+"""The command `fastmlp`: its entry point, and what becomes of errors."""
 
 from __future__ import annotations
 
@@ -12,14 +8,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from fastmlp._text import printable
+from fastmlp._base.text import printable
+from fastmlp._cli.exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, OK
 
 _NEEDS = "fastmlp's command line needs typer and rich: pip install 'fastmlp[cli]'"
-
-OK, FAILED, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
-
-#: The paragraph on them, for the help.
-EXIT_CODES = (__doc__ or "").partition("\n\n")[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

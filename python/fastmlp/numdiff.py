@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._drawing import new_axes
-from fastmlp._quotients import (
+from fastmlp._base.drawing import new_axes
+from fastmlp._base.quotients import (
     SCHEMES,
     Array,
     Function,
@@ -21,8 +21,8 @@ from fastmlp._quotients import (
     quotient,
     value_at,
 )
-from fastmlp._records import Records
-from fastmlp._validation import choice, real
+from fastmlp._base.records import Records
+from fastmlp._base.validation import choice, real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,1 +1,4 @@
-"""The parts of the command line; `fastmlp.cli` is its door."""
+"""The commands, with their options, files and output; `fastmlp.cli` runs them.
+
+The package needs typer and rich. It imports what lies below it, not `fastmlp.cli`.
+"""

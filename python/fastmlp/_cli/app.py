@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 import typer
 
 from fastmlp._cli import options as opt
-from fastmlp.cli import EXIT_CODES
+from fastmlp._cli.exit_codes import EXIT_CODES
 
 Job = Callable[[], int]
 

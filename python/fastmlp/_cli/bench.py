@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import fastmlp
-from fastmlp import Network
+from fastmlp._base.text import plural
+from fastmlp._base.validation import dtype_name
 from fastmlp._cli.files import write_output
 from fastmlp._cli.show import console, to_json
-from fastmlp._text import plural
-from fastmlp._validation import dtype_name
+from fastmlp._native.threads import get_num_threads
+from fastmlp._network.network import Network
+from fastmlp._training.train import train
 
 _RUNS = 5
 _CALLS = 1000
@@ -69,7 +70,7 @@ def run_bench(shape: Shape, threads: int | None, seconds: float, as_json: bool) 
     if not 0 < seconds < np.inf:
         raise ValueError(f"--seconds must be greater than 0, got {seconds:g}")
     dtype_name(shape.dtype)  # raises where it is none
-    most = fastmlp.get_num_threads() if threads is None else threads
+    most = get_num_threads() if threads is None else threads
     X, y = shape.data()
     training: list[dict[str, Any]] = []
     for count in sorted({1, most}):
@@ -97,8 +98,8 @@ def _time_epoch(
 ) -> tuple[Network, float]:
     """Return a trained network and the seconds an epoch takes."""
 
-    def train(epochs: int) -> Network:
-        return fastmlp.train(
+    def train_for(epochs: int) -> Network:
+        return train(
             X, y, hidden=shape.layer_sizes[1:-1], batch_size=shape.batch_size, dtype=shape.dtype,
             epochs=epochs, threads=threads,
         )  # fmt: skip
@@ -106,9 +107,9 @@ def _time_epoch(
     def epoch(network: Network) -> float:
         return float(network.history["seconds"][-1]) / len(network.history)
 
-    first = train(2)
+    first = train_for(2)
     epochs = max(1, int(seconds / _RUNS / epoch(first)))
-    networks = [train(epochs) for _ in range(_RUNS)]
+    networks = [train_for(epochs) for _ in range(_RUNS)]
     return networks[-1], median(map(epoch, networks))
 
 

@@ -6,7 +6,7 @@ import io
 
 from fastmlp._cli.files import STREAM, check_output, load_model, load_rows, write_output
 from fastmlp._cli.show import console, show_metrics, to_json
-from fastmlp._evaluation import evaluate
+from fastmlp._inspect.evaluation import evaluate
 
 
 def run_evaluate(model: str, data: str, target: str | None, output: str | None, as_json: bool) -> int:

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from fastmlp._cli.files import STREAM, check_output, load_model, write_stdout
+from fastmlp._export.c import to_c
+from fastmlp._export.onnx import to_onnx
 
 FORMATS = ("onnx", "c")
 
@@ -20,9 +22,7 @@ def run_export(model: str, to: str, output: str, name: str) -> int:
         raise ValueError("--output: ONNX is not for a terminal; name a file, or pipe it on")
     check_output("--output", output, (model,))
     network = load_model(model)
-    from fastmlp import export
-
-    write = export.to_onnx if to == "onnx" else partial(export.to_c, name=name)
+    write = to_onnx if to == "onnx" else partial(to_c, name=name)
     if output != STREAM:
         write(network, output)
         return 0

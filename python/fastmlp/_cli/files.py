@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import fastmlp
-from fastmlp._files import replace_file
-from fastmlp._serialization import may_replace
+from fastmlp._base.files import replace_file
+from fastmlp._model.files import may_replace
+from fastmlp._network.files import load
 from fastmlp.data import Table, read, read_csv, read_idx, read_svmlight
 from fastmlp.data._read import choose_reader
 from fastmlp.data._source import resolve
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 IRIS = "iris"
 
@@ -116,7 +116,7 @@ def load_model(name: str) -> Network:
     """Load a model; a file that is not there is named in the error."""
     if not Path(name).is_file():
         raise ValueError(f"{name}: {'this is a directory' if Path(name).is_dir() else 'no such file'}")
-    return fastmlp.load(name)
+    return load(name)
 
 
 def load_rows(network: Network, name: str) -> Table:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table as Grid
 
-import fastmlp
+from fastmlp._base.text import shortened
 from fastmlp._cli.files import load_model, write_output
 from fastmlp._cli.show import column, console, to_json
-from fastmlp._text import shortened
+from fastmlp._native.config import show_config
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 _LISTED = 20
 
@@ -48,7 +48,7 @@ def run_info(model: str | None, as_json: bool) -> int:
     if model is None:
         if as_json:
             raise ValueError("--json needs a MODEL")
-        fastmlp.show_config()
+        show_config()
         return 0
     network = load_model(model)
     size = Path(model).stat().st_size

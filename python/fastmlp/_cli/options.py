@@ -12,8 +12,9 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from fastmlp import Adam, Cosine, OneCycle
-from fastmlp._validation import name_and_numbers
+from fastmlp._base.validation import name_and_numbers
+from fastmlp._training.optimizers import Adam
+from fastmlp._training.schedules import Cosine, OneCycle
 
 _MODEL = "A model saved by fastmlp (.safetensors)."
 

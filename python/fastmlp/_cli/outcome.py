@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from fastmlp._base.records import lowest
+from fastmlp._base.text import plural, shortened
 from fastmlp._cli.info import describe_network
 from fastmlp._cli.show import column, epoch_table, show_metrics
 from fastmlp._cli.split import Parts
-from fastmlp._evaluation import Evaluation
-from fastmlp._history import epochs_of
-from fastmlp._records import lowest
-from fastmlp._text import plural, shortened
+from fastmlp._inspect.evaluation import Evaluation
+from fastmlp._model.history import epochs_of
 from fastmlp.data import Table
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 _STOPPED = {
     "patience": "no lower loss within the patience",

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._cli.files import check_output, load_model, load_rows, write_output
-from fastmlp._evaluation import plain_inputs
+from fastmlp._inspect.evaluation import plain_inputs
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 
 def run_predict(model: str, file: str, output: str | None, proba: bool) -> int:

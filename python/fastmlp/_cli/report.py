@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fastmlp._base.files import replace_file
 from fastmlp._cli.files import check_output, check_replaceable, load_model, load_rows
 from fastmlp._cli.outcome import Outcome
-from fastmlp._evaluation import evaluate
-from fastmlp._files import replace_file
+from fastmlp._inspect.evaluation import evaluate
 from fastmlp._report import Report, is_report, need_plot_libraries, render
 from fastmlp.data import Table
 

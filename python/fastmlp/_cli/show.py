@@ -14,11 +14,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
-from fastmlp._metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
-from fastmlp._text import plural, shortened
+from fastmlp._base.text import plural, shortened
+from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 _EPOCHS_SHOWN = 10
 _CLASSES_SHOWN = 12  # a larger confusion matrix is replaced by a list of its largest entries

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from numpy.typing import NDArray
 
-import fastmlp
+from fastmlp._base.text import plural, shortened
 from fastmlp._cli.columns import choose_columns
+from fastmlp._cli.exit_codes import FAILED, OK
 from fastmlp._cli.files import check_save_path, load_data, write_output
 from fastmlp._cli.options import (
     read_activation,
@@ -24,15 +25,14 @@ from fastmlp._cli.options import (
 from fastmlp._cli.outcome import Outcome, show_data, show_outcome, show_split
 from fastmlp._cli.show import column, console, to_json
 from fastmlp._cli.split import ORDERS, TEST, Parts, split
-from fastmlp._evaluation import evaluate
-from fastmlp._text import plural, shortened
-from fastmlp.cli import FAILED, OK
+from fastmlp._inspect.evaluation import evaluate
+from fastmlp._training.train import train
 from fastmlp.data import Table, TableEncoder, choose_task
 from fastmlp.data._scaling import SCALINGS
 from fastmlp.data._target import LabelTarget, Task, check_present
 
 if TYPE_CHECKING:
-    from fastmlp import Network
+    from fastmlp._network.network import Network
 
 LABEL_LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "hinge")
 VALUE_LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson")
@@ -183,7 +183,7 @@ class TrainJob:
             network.encoder = encoder
 
         try:
-            network = fastmlp.train(
+            network = train(
                 X, y, validation=held_back, progress=not self.quiet, embeddings=encoder.embeddings,
                 callbacks=[attach] if "checkpoint" in arguments else [], **arguments,
             )  # fmt: skip

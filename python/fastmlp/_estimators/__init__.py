@@ -1,4 +1,7 @@
-"""Estimators with scikit-learn's interface, over the core's trainer."""
+"""Estimators with scikit-learn's interface, over the core's trainer.
+
+The package needs scikit-learn. It imports `_training` and what lies below it.
+"""
 
 try:
     import scipy  # noqa: F401
@@ -6,7 +9,7 @@ try:
 except ImportError:
     raise ImportError("the estimators need scikit-learn: pip install 'fastmlp[sklearn]'") from None
 
-from fastmlp._estimators._classifier import MLPClassifier
-from fastmlp._estimators._regressor import MLPRegressor
+from fastmlp._estimators.classifier import MLPClassifier
+from fastmlp._estimators.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,8 +1,11 @@
-"""Studies: what initial weights, the batch size and the learning rate do to a training run."""
+"""Studies: what initial weights, the batch size and the learning rate do to a training run.
 
-from fastmlp._studies._batch_size import BatchSizeStudy, study_batch_size
-from fastmlp._studies._inits import InitComparison, compare_inits
-from fastmlp._studies._learning_rate import LearningRateStudy, study_learning_rate
+They train networks and compare the runs. The package imports `_training` and what lies below it.
+"""
+
+from fastmlp._studies.batch_size import BatchSizeStudy, study_batch_size
+from fastmlp._studies.inits import InitComparison, compare_inits
+from fastmlp._studies.learning_rate import LearningRateStudy, study_learning_rate
 
 __all__ = [
     "BatchSizeStudy",

@@ -1,4 +1,7 @@
-"""Data for networks: read files and frames, encode columns as numbers, hold rows back for a test."""
+"""Data for networks: read files and frames, encode columns as numbers, hold rows back for a test.
+
+The package knows nothing of networks: it imports `_native` and `_base`.
+"""
 
 from fastmlp.data._arrow import read_arrow, read_parquet
 from fastmlp.data._csv import read_csv

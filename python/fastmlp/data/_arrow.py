@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastmlp.data._frames import from_arrow, import_pyarrow
+from fastmlp._base.arrow import import_pyarrow
+from fastmlp.data._frames import from_arrow
 from fastmlp.data._source import Source, check_growth, opened, size_of
 from fastmlp.data._table import Table
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._base.arrow import import_pyarrow
 from fastmlp.data._table import Column, Table, quoted
 
 _TEXTS = ("string", "large_string", "string_view")
@@ -60,16 +61,6 @@ def read_frame(frame: Any) -> Table:
 def from_arrow(table: Any, source: str) -> Table:
     """Turn a pyarrow.Table into a table, which messages call `source`."""
     return _table(table.column_names, table.column, source)
-
-
-def import_pyarrow() -> Any:
-    """Return the module pyarrow, with its functions."""
-    try:
-        import pyarrow as pa
-        import pyarrow.compute  # so that pa.compute is there
-    except ImportError:
-        raise ImportError("Arrow data and data frames need pyarrow: pip install 'fastmlp[data]'") from None
-    return pa
 
 
 def _table(names: list[Any], column: Callable[[int], Any], source: str = "table") -> Table:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp._validation import real
+from fastmlp._base.validation import real
+from fastmlp._native import core as _core
 from fastmlp.data._table import missing_values
 
 Rows = NDArray[np.int64]
@@ -207,9 +208,8 @@ def _folds(k: Any, n: int) -> int:
 def _permutation(seed: int, substream: int, n: int) -> Rows:
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must be between 0 and 2**64 - 1, got {seed!r}")
-    from fastmlp._core import SPLIT_STREAM, permutation
 
-    return np.asarray(permutation(int(seed), SPLIT_STREAM, substream, n), dtype=np.int64)
+    return np.asarray(_core.permutation(int(seed), _core.SPLIT_STREAM, substream, n), dtype=np.int64)
 
 
 def _split(held_back: NDArray[np.bool_]) -> tuple[Rows, Rows]:

@@ -1,4 +1,4 @@
-"""Data that comes with the package."""
+"""Data that comes with the package; it imports nothing else of it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Pictures of training and of networks, with matplotlib: ``pip install 'fastmlp[plot]'``.
 
 Each function draws into one Axes, which it returns: its own in a new figure, or the one given as ``ax``.
-Labels and names are shown as they are, never as formulas.
+Labels and names are shown as they are, never as formulas. The package imports `_inspect`, `_model` and what
+lies below them.
 """
 
 from fastmlp.plot._boundary import decision_boundary

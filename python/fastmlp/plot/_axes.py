@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._network import Network
-from fastmlp._text import shortened
+from fastmlp._base.text import shortened
+from fastmlp._model.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -27,7 +27,7 @@ _LEGEND_ENTRIES = 20
 
 def check_network(net: Any) -> None:
     """Refuse what is no network."""
-    if not isinstance(net, Network):
+    if not isinstance(net, Model):
         raise TypeError(f"net must be a fastmlp.Network, got {net!r}")
 
 
@@ -36,14 +36,14 @@ def shown(value: object) -> str:
     return shortened(value, _LETTERS)
 
 
-def feature_names(net: Network) -> tuple[str, ...]:
+def feature_names(net: Model) -> tuple[str, ...]:
     """Return the names of the columns of X, () if they are not known."""
     if net.feature_names or net.encoder is None:
         return net.feature_names
     return tuple(net.encoder.feature_names)
 
 
-def input_names(net: Network) -> tuple[str, ...]:
+def input_names(net: Model) -> tuple[str, ...]:
     """Return the names of what the first layer reads, () if they are not known."""
     names = feature_names(net)
     if not names:
@@ -54,7 +54,7 @@ def input_names(net: Network) -> tuple[str, ...]:
     return (*plain, *parts)
 
 
-def output_names(net: Network) -> tuple[str, ...]:
+def output_names(net: Model) -> tuple[str, ...]:
     """Return the names of the outputs, () if they are not known."""
     if net.classes is None:
         return ()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _validation
-from fastmlp._curves import evenly
-from fastmlp._drawing import new_axes
-from fastmlp._network import Network
-from fastmlp._sparse import dense_form
-from fastmlp._targets import as_targets, class_numbers
-from fastmlp._validation import as_numbers, features_and_target, integer, same_length
+from fastmlp._base import validation
+from fastmlp._base.curves import evenly
+from fastmlp._base.drawing import new_axes
+from fastmlp._base.validation import as_numbers, features_and_target, integer, same_length
+from fastmlp._model.model import Model
+from fastmlp._rows.features import dense_form
+from fastmlp._rows.targets import as_targets, class_numbers
 from fastmlp.plot._axes import LITERAL, check_network, feature_names, legend, levels, shown
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Codes = NDArray[np.int64]
 
 
 def decision_boundary(
-    net: Network,
+    net: Model,
     X: Any,
     y: Any = None,
     features: Sequence[int | str] = (0, 1),
@@ -74,7 +74,7 @@ def decision_boundary(
     if len(rows) == 0:
         raise ValueError("X must have at least one row, got 0")
     targets = None if y is None else _checked_targets(net, y, len(rows))
-    names = feature_names(net) or _validation.feature_names(X)
+    names = feature_names(net) or validation.feature_names(X)
     names = names or tuple(f"feature {i}" for i in range(rows.shape[1]))
     chosen = _checked_pair(features, names, net)
     edges, predicted = _predict_grid(net, rows, chosen, integer("resolution", resolution, low=2, high=5000))
@@ -100,7 +100,7 @@ def decision_boundary(
     return ax
 
 
-def _checked_targets(net: Network, y: Any, rows: int) -> NDArray[Any]:
+def _checked_targets(net: Model, y: Any, rows: int) -> NDArray[Any]:
     """Return the values, or the numbers of the labels."""
     y = as_targets(y)
     if y.ndim != 1:
@@ -109,7 +109,7 @@ def _checked_targets(net: Network, y: Any, rows: int) -> NDArray[Any]:
     return as_numbers("y", y, np.float64) if net.classes is None else class_numbers(y, net.classes)
 
 
-def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int]:
+def _checked_pair(features: Any, names: Sequence[str], net: Model) -> list[int]:
     if len(names) < 2:
         raise ValueError("decision_boundary needs a network of at least 2 inputs, got 1")
     if not isinstance(features, (Sequence, np.ndarray)) or np.shape(features) != (2,):
@@ -117,7 +117,7 @@ def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int
     pair = []
     for i, feature in enumerate(features):
         if isinstance(feature, str):
-            feature = names.index(_validation.choice(f"features[{i}]", feature, names))
+            feature = names.index(validation.choice(f"features[{i}]", feature, names))
         pair.append(integer(f"features[{i}]", feature, low=0, high=len(names) - 1))
     if pair[0] == pair[1]:
         raise ValueError(f"features must be two different columns of X, got {features!r}")
@@ -130,7 +130,7 @@ def _checked_pair(features: Any, names: Sequence[str], net: Network) -> list[int
 
 
 def _predict_grid(
-    net: Network, rows: NDArray[Any], pair: list[int], resolution: int
+    net: Model, rows: NDArray[Any], pair: list[int], resolution: int
 ) -> tuple[list[NDArray[np.float64]], NDArray[Any]]:
     """Return the ticks of both axes, and the predictions (y, x) there."""
     edges = []

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp._drawing import new_axes
-from fastmlp._metrics import label_metrics
-from fastmlp._network import Network
-from fastmlp._targets import as_targets, class_numbers
-from fastmlp._validation import features_and_target, flag, same_length
+from fastmlp._base.drawing import new_axes
+from fastmlp._base.validation import features_and_target, flag, same_length
+from fastmlp._inspect.metrics import label_metrics
+from fastmlp._model.model import Model
+from fastmlp._rows.targets import as_targets, class_numbers
 from fastmlp.plot._axes import NAMED_TICKS, check_network, name_ticks
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SMALLEST_FONT = 4.5  # points
 
 
-def confusion(net: Network, X: Any, y: Any, normalize: bool = False, ax: Axes | None = None) -> Axes:
+def confusion(net: Model, X: Any, y: Any, normalize: bool = False, ax: Axes | None = None) -> Axes:
     """Draw which classes a network takes for which: rows are true classes, columns predicted ones.
 
     The colour of a cell is its share of the rows of its true class. The number is written in it, for 30

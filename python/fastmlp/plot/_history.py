@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from fastmlp._curves import Panel, panels
-from fastmlp._drawing import integer_ticks, new_axes
-from fastmlp._history import History
-from fastmlp._plotly import history_figure
-from fastmlp._validation import choice
+from fastmlp._base.draw_curves import draw_curves
+from fastmlp._model.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_COLORS = {"training": "C0", "validation": "C1"}
 
 
 def history(
@@ -50,29 +43,6 @@ def history(
     TypeError, ValueError
         If the metric is not in the history, or an argument is wrong.
     """
-    if choice("backend", backend, ("matplotlib", "plotly")) == "plotly":
-        if ax is not None:
-            raise ValueError("ax must be None for backend 'plotly', which makes a figure of its own")
-        return history_figure(history, metric)
-    drawn = panels(history, metric)[: None if ax is None else 1]
-    axes = new_axes(ax, len(drawn), (9, 3.8))
-    for one, panel in zip(axes, drawn, strict=True):
-        _draw(one, panel)
-    return axes[0]
-
-
-def _draw(ax: Axes, panel: Panel) -> None:
-    for name, values in panel.lines.items():
-        dot = "o" if np.isfinite(values).sum() == 1 else ""  # a line of one point is not seen
-        ax.plot(panel.epochs, values, color=_COLORS[name], marker=dot, label=name)
-    value = panel.at_best()
-    if panel.best is not None and value is not None:
-        ax.axvline(panel.best, color="0.4", linestyle="--", linewidth=1)
-        label = f"best epoch {panel.best}: {value:.4g}"
-        ax.plot(panel.best, value, "o", color=_COLORS["validation"], markeredgecolor="black", label=label)
-    if panel.log:
-        ax.set_yscale("log")
-    integer_ticks(ax.xaxis)
-    ax.set(xlabel="epoch", ylabel=panel.title)
-    if panel.lines:
-        ax.legend()
+    if not isinstance(history, History):
+        raise TypeError(f"history must be a fastmlp.History, such as net.history; got {history!r}")
+    return draw_curves(history, metric, ax, backend)

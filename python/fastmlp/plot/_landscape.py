@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _threads
-from fastmlp._drawing import new_axes
-from fastmlp._network import Network
-from fastmlp._sparse import core_form
-from fastmlp._validation import integer, real
+from fastmlp._base.drawing import new_axes
+from fastmlp._base.validation import integer, real
+from fastmlp._model.model import Model
+from fastmlp._native import threads as _threads
+from fastmlp._rows.features import core_form
 from fastmlp.plot._axes import check_network, levels
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 def loss_landscape(
-    net: Network,
+    net: Model,
     X: Any,
     y: Any,
     span: float = 1.0,
@@ -91,7 +91,7 @@ def loss_landscape(
     return ax
 
 
-def _direction(net: Network, rng: np.random.Generator) -> Floats:
+def _direction(net: Model, rng: np.random.Generator) -> Floats:
     """Return a random direction, laid out as the parameters, each unit's part as long as the unit's own."""
     direction = rng.standard_normal(net.n_parameters)
     dW, db, dE = net._views(direction)
@@ -112,19 +112,18 @@ def _lengths(parts: NDArray[Any], axis: int) -> Floats:
 
 
 def _losses(
-    net: Network, X: Any, y: Any, steps: Floats, directions: tuple[Floats, Floats]
+    net: Model, X: Any, y: Any, steps: Floats, directions: tuple[Floats, Floats]
 ) -> tuple[float, Floats]:
     """Return the loss of the network, and those around it, (second direction, first direction)."""
     moved = copy.copy(net)  # with parameters of its own
     rows, targets, _ = net._checked_rows(X, y, None)
-    threads = _threads.resolve(None)
+    batch = moved._core.full_batch(
+        core_form(rows), targets.labels, targets.values, None, _threads.resolve(None)
+    )
 
     def loss(parameters: NDArray[Any]) -> float:
         moved.parameters = parameters
-        value, _ = moved._core.loss_and_gradient(
-            core_form(rows), targets.labels, targets.values, None, threads
-        )
-        return value
+        return batch.loss_and_gradient()[0]
 
     start = net.parameters.astype(np.float64)
     first, second = directions

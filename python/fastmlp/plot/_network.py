@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._drawing import new_axes
-from fastmlp._network import Network
+from fastmlp._base.drawing import new_axes
+from fastmlp._model.model import Model
 from fastmlp.plot._axes import LITERAL, check_network, input_names, output_names, shown
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _WIDEST = 3.0  # points
 _POSITIVE, _NEGATIVE = "C3", "C0"
 
 
-def network(net: Network, ax: Axes | None = None) -> Axes:
+def network(net: Model, ax: Axes | None = None) -> Axes:
     """Draw the units of a network as nodes and its weights as edges.
 
     An edge is the wider, the larger its ``|weight|`` is, in proportion to the largest weight drawn; red
@@ -76,7 +76,7 @@ def _heights(size: int, drawn: int) -> NDArray[Any]:
 
 
 def _draw_edges(
-    ax: Axes, net: Network, kept: Sequence[NDArray[np.int64]], heights: Sequence[NDArray[Any]]
+    ax: Axes, net: Model, kept: Sequence[NDArray[np.int64]], heights: Sequence[NDArray[Any]]
 ) -> float:
     """Draw the edges, the strongest on top, and return the largest ``|weight|`` among them."""
     from matplotlib.collections import LineCollection
@@ -106,7 +106,7 @@ def _draw_edges(
 
 
 def _write_names(
-    ax: Axes, net: Network, kept: Sequence[NDArray[np.int64]], heights: Sequence[NDArray[Any]]
+    ax: Axes, net: Model, kept: Sequence[NDArray[np.int64]], heights: Sequence[NDArray[Any]]
 ) -> None:
     """Write the names of inputs and outputs beside them: x0, x1, .. and y0, y1, .. if they are not known."""
     last = len(kept) - 1
@@ -124,7 +124,7 @@ def _write_names(
             )
 
 
-def _write_columns(ax: Axes, net: Network, sizes: Sequence[int]) -> None:
+def _write_columns(ax: Axes, net: Model, sizes: Sequence[int]) -> None:
     """Write below each layer how many units it has, and its activation."""
     activations = ["", *net.activations, net.output_activation]
     kinds = ["inputs", *["units"] * len(net.activations), "outputs"]

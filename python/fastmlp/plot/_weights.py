@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._drawing import integer_ticks, new_axes
-from fastmlp._network import Network
-from fastmlp._validation import integer, layer_sizes
+from fastmlp._base.drawing import integer_ticks, new_axes
+from fastmlp._base.validation import integer, layer_sizes
+from fastmlp._model.model import Model
 from fastmlp.plot._axes import NAMED_TICKS, check_network, input_names, name_ticks, output_names
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def weights(
-    net: Network, layer: int = 0, image_shape: tuple[int, int] | None = None, ax: Axes | None = None
+    net: Model, layer: int = 0, image_shape: tuple[int, int] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw the weights W (inputs, units) of a layer: red above 0, blue below.
 
@@ -66,7 +66,7 @@ def weights(
     return ax
 
 
-def _name_matrix(ax: Axes, net: Network, layer: int) -> None:
+def _name_matrix(ax: Axes, net: Model, layer: int) -> None:
     ax.set(xlabel="unit", ylabel="input")
     inputs = input_names(net) if layer == 0 else ()
     units = output_names(net) if layer == len(net.weights) - 1 else ()

@@ -1,0 +1,92 @@
+// Threads: the only place that knows OpenMP. Work is dealt by task number alone, so results never depend on
+// the number of threads.
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "core/base/monitor.h"
+#include "core/base/types.h"
+
+namespace fastmlp {
+
+// Where the threads of a team wait for each other. A waiting thread spins briefly, then yields its processor
+// again and again, so that a teammate whose processor is shared with another process gets its turn.
+class Barrier {
+public:
+    explicit Barrier(int size) : size_(size) {}
+
+    // Throws TeamFailed once any thread of the team has called fail().
+    void wait();
+
+    // Releases everybody, now and at every later wait: this thread will not come to the barrier any more.
+    void fail();
+
+    // Seconds that all threads together have waited beyond their short spins.
+    double waited() const { return double(waited_.load(std::memory_order_relaxed)) * 1e-9; }
+
+private:
+    const int size_;
+    alignas(64) std::atomic<int> arrived_{0};
+    alignas(64) std::atomic<unsigned> generation_{0};
+    std::atomic<bool> failed_{false};
+    alignas(64) std::atomic<std::int64_t> waited_{0};  // ns
+};
+
+// One thread's view of the team that works together inside a parallel region.
+struct Team {
+    int rank = 0, size = 1;
+    Monitor* monitor = nullptr;  // if set: polled between tasks; after an interrupt the rest is dropped
+    Barrier* shared = nullptr;
+
+    void barrier() const {
+        if (size > 1) shared->wait();
+    }
+
+    // Of n things, those of one thread: as many as of any other, to within one, and in order of the ranks.
+    Range part(Index n, int of_rank) const { return {n * of_rank / size, n * (of_rank + 1) / size}; }
+    Range part(Index n) const { return part(n, rank); }
+
+    // Calls work(first, last) for the tasks of a range; a monitor is polled every `grain` tasks.
+    template <class Work>
+    void each(Range tasks, Work work, Index grain = 1) const {
+        if (!monitor) {
+            if (tasks.first < tasks.last) work(tasks.first, tasks.last);
+            return;
+        }
+        for (Index task = tasks.first; task < tasks.last && !monitor->interrupted(); task += grain) {
+            work(task, std::min(task + grain, tasks.last));
+            if (rank == 0) monitor->poll();
+        }
+    }
+
+    // The same for this thread's part of `tasks` tasks.
+    template <class Work>
+    void deal(Index tasks, Work work, Index grain = 1) const {
+        each(part(tasks), work, grain);
+    }
+};
+
+// Calls body(team) on `threads` threads, on the calling thread alone if threads is 1. An exception on any of
+// them ends the team; it is thrown again here, on the calling thread.
+void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body);
+
+// Below this much work a second thread costs more in barriers than it saves.
+inline constexpr double kFlopsPerThread = 2e6;
+
+// How many threads `flops` floating-point operations between two barriers are worth, at most `limit`; 1 in a
+// forked child, where the threads of the parent's OpenMP teams are gone.
+int worth_threads(double flops, int limit);
+
+// The most threads that the OpenMP runtime gives by default: OMP_NUM_THREADS, or what was set for this thread
+// since, by threadpoolctl for example.
+int openmp_threads();
+
+// From now on forked children are known. Called once, when the core is loaded.
+void watch_forks();
+
+// Tests of reproducibility switch the judgement off, to run exactly as many threads as they ask for.
+void set_exact_threads(bool exact);
+bool exact_threads();
+
+}  // namespace fastmlp

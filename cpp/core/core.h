@@ -1,0 +1,86 @@
+// What the library of one instruction set offers: a table of functions. The bindings are compiled once, for
+// any processor, and reach each library through its table; so this header and those it includes know nothing
+// of vectors.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/base/monitor.h"
+#include "core/model/features.h"
+#include "core/model/network.h"
+#include "core/train/options.h"
+
+namespace fastmlp {
+
+// Loss and gradient of a set of rows as one batch. They can be computed again and again, as the network's
+// parameters change; buffers are made once.
+template <class T>
+class FullBatch {
+public:
+    virtual ~FullBatch() = default;
+
+    // Returns the loss, and writes the gradient laid out as the network's parameters. After an interrupt
+    // neither means anything.
+    virtual double loss_and_gradient(T* gradient, Monitor& monitor) = 0;
+
+    // Of the last call: z and delta of layer 1 .. L, a of layer 0 .. L, where 0 is the input; [n, width]
+    // each.
+    virtual void copy_z(Index layer, T* out) const = 0;
+    virtual void copy_a(Index layer, T* out) const = 0;
+    virtual void copy_delta(Index layer, T* out) const = 0;
+};
+
+// Outputs for any number of rows, with buffers made once.
+template <class T>
+class Predictor {
+public:
+    virtual ~Predictor() = default;
+
+    // Outputs of n rows, [n, outputs], on at most `threads` threads.
+    virtual void forward(const Features<T>& X, Index n, T* out, int threads, Monitor& monitor) = 0;
+
+    // The same on the calling thread, without a look at the clock: for few dense rows.
+    virtual void forward_few(const T* X, Index n, T* out) = 0;
+};
+
+template <class T>
+struct Computations {
+    TrainResult (*train)(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
+                         const TrainOptions& options, RunState<T>* state, Monitor& monitor,
+                         const Callbacks<T>& callbacks);
+    std::unique_ptr<FullBatch<T>> (*full_batch)(const Network<T>& network, const Data<T>& data, int threads);
+    std::unique_ptr<Predictor<T>> (*predictor)(const Network<T>& network);
+    Index (*first_nonfinite)(const T* x, Index n);
+};
+
+struct BuildConfig {
+    const char *isa, *compiler, *flags, *eigen, *simd;
+    bool openmp;
+    Index tile_rows, tile_columns;  // float32
+};
+
+struct Core {
+    BuildConfig build;
+    int (*openmp_threads)();
+    void (*set_exact_threads)(bool exact);
+    Computations<float> float32;
+    Computations<double> float64;
+
+    template <class T>
+    const Computations<T>& of() const {
+        if constexpr (sizeof(T) == sizeof(float))
+            return float32;
+        else
+            return float64;
+    }
+};
+
+// The table of this library's instruction set. From the first call on, forked children are known (see
+// parallel.h).
+const Core& core();
+
+// The name under which a library hands out its table: bindings of another version do not take it.
+inline constexpr const char* kCoreCapsule = "fastmlp.core " FASTMLP_VERSION;
+
+}  // namespace fastmlp

@@ -1,0 +1,71 @@
+// The tiles of the three passes, chosen once a run: a range of tiles of a product, with the epilogue of the
+// pass. forward.cpp, backward.cpp and gradient.cpp hold them.
+//
+// An epilogue that is fused works on sums in registers; it is compiled into each shape of the tile, so only
+// the hottest are: identity, relu and tanh; Adam, SGD and the plain store. The others work on the tile in the
+// first-level cache, by one function for all shapes: the same bits at a sixth of the compile time.
+#pragma once
+
+#include "core/kernel/panels.h"
+#include "core/kernel/sparse_product.h"
+#include "core/model/architecture.h"
+#include "core/train/optimizers.h"
+
+namespace fastmlp {
+
+// Forward: A[B, O] = f(A_prev[B, I] W[I, O] + b)
+template <class T>
+struct ForwardOutput {
+    T *a, *slope;  // [B, ld]; slope receives f'(z), or is null where the backward pass finds f' from a
+    Index ld;
+};
+template <class T>
+using ForwardTiles = void (*)(const Product<T>&, const WeightPanels<T>&, const ForwardOutput<T>&,
+                              Range tiles);
+template <class T>
+using SparseForwardTiles = void (*)(const SparseProduct<T>&, const WeightPanels<T>&, const ForwardOutput<T>&,
+                                    Range tiles);
+template <class T>
+ForwardTiles<T> forward_tiles(Activation activation);
+template <class T>
+SparseForwardTiles<T> sparse_forward_tiles(Activation activation);
+
+// Backward: delta_prev[B, I] = (delta[B, O] W^T[O, I]) f'(z_prev)
+template <class T>
+struct BackwardOutput {
+    const T *a,
+        *slope;  // of the layer below, [B, ld]: f' is slope where the forward pass kept it, else found from a
+    T* delta;    // [B, ld]
+    Index ld;
+};
+template <class T>
+using BackwardTiles = void (*)(const Product<T>&, const TransposedPanels<T>&, const BackwardOutput<T>&,
+                               Range tiles);
+template <class T>
+BackwardTiles<T> backward_tiles(Activation activation);
+
+// d *= f', n elements, a multiple of the packet: from dLoss/da to delta at the output.
+template <class T>
+using SlopeProduct = void (*)(const T* a, const T* slope, T* d, Index n);
+template <class T>
+SlopeProduct<T> slope_product(Activation activation);
+
+// Gradient: dW[I, O] = A_prev^T[I, B] delta[B, O], db[O] = sum of the rows of delta. What is done with them
+// is an optimizer's update, or to store them.
+template <class T>
+struct GradientTiles {
+    void (*weights)(const Product<T>&, const MatrixPanels<T>& delta, const Update<T>&, const LayerPanels<T>&,
+                    Range tiles);
+    void (*sparse_weights)(const SparseProduct<T>&, const MatrixPanels<T>& delta, const Update<T>&,
+                           const LayerPanels<T>&, Range tiles);
+    void (*biases)(const MatrixPanels<T>& delta, const Update<T>&, const LayerPanels<T>&, Range panels);
+    // Gradients that lie in memory: scale * (sum of `count` arrays, `stride` apart), for parameters at .. at
+    // + n.
+    void (*stored)(const T* parts, Index count, Index stride, T scale, const Update<T>&, Index at, Index n);
+};
+template <class T>
+GradientTiles<T> gradient_tiles(Optimizer optimizer);
+template <class T>
+GradientTiles<T> store_gradient_tiles();
+
+}  // namespace fastmlp

@@ -1,0 +1,255 @@
+#include "core/model/inference.h"
+
+#include <mutex>
+
+#include "core/model/accuracy.h"
+
+namespace fastmlp {
+
+namespace {
+
+// Output activations that belong to a loss act on z in place: softmax over the row, sigmoid and exp on each
+// element. z is [rows, ld].
+template <class T>
+void apply_link(Loss loss, T* z, Index ld, Index rows, Index outputs, T* columns) {
+    const auto each = [&](auto f) {
+        for (Index j = 0; j < rows * ld; j += kLanes<T>) simd::store(z + j, f(simd::load(z + j)));
+    };
+    for (Index i = 0; loss == Loss::softmax_cross_entropy && i < rows; i += kLanes<T>) {
+        T* block = z + i * ld;
+        const Index count = std::min(kLanes<T>, rows - i);
+        load_columns(count, outputs, columns,
+                     [&](Index r, Index j, Index) { return simd::load(block + r * ld + j); });
+        softmax_columns(columns, outputs);
+        store_rows(count, outputs, columns,
+                   [&](Index r, Index j, Index, Packet<T> p) { simd::store(block + r * ld + j, p); });
+    }
+    if (loss == Loss::binary_cross_entropy) each([](Packet<T> v) { return vmath::sigmoid(v); });
+    if (loss == Loss::poisson) each([](Packet<T> v) { return vmath::exp(v); });
+}
+
+}  // namespace
+
+template <class T>
+ForwardPass<T>::ForwardPass(const Network<T>& network, Weights<T> weights)
+    : network_(network),
+      weights_(std::move(weights)),
+      columns_(loss_scratch<T>(network.outputs())),
+      ld_(round_up(network.outputs(), kLanes<T>)),
+      sparse_forward_(sparse_forward_tiles<T>(network.layers().front().activation)) {
+    Index widest = 0;
+    for (const Layer& layer : network.layers()) {
+        forward_.push_back(forward_tiles<T>(layer.activation));
+        widest = std::max(widest, layer.outputs);
+    }
+    for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(kRows * round_up(widest, kLanes<T>));
+    if (!network.tables().empty()) embedded_ = AlignedBuffer<T>(kRows * network.layers().front().inputs);
+}
+
+template <class T>
+void ForwardPass<T>::make_scratch(bool sparse) {
+    Index longest = 0;
+    for (std::size_t l = sparse; l < weights_.layers.size(); ++l)
+        if (weights_.layers[l].row != 0) longest = std::max(longest, network_.layers()[l].inputs + 1);
+    if (panel_size<T>(longest) <= scratch_.size()) return;
+    scratch_ = AlignedBuffer<T>(panel_size<T>(longest));
+    for (WeightPanels<T>& of_layer : weights_.layers) of_layer.scratch = scratch_.data();
+}
+
+template <class T>
+Features<T> ForwardPass<T>::embed(const Features<T>& X, Index rows) const {
+    if (embedded_.size() == 0) return X;
+    const Index width = network_.layers().front().inputs;
+    for (Index i = 0; i < rows; ++i)
+        network_.embed(X.from(i).values, weights_.tables, embedded_.data() + i * width);
+    return {embedded_.data(), width};
+}
+
+template <class T>
+const T* ForwardPass<T>::raw(const Features<T>& X, Index rows) {
+    Features<T> below = embed(X, rows);
+    for (std::size_t l = 0; l < forward_.size(); ++l) {
+        const Layer& layer = network_.layers()[l];
+        const Index I = layer.inputs, O = layer.outputs, ld = round_up(O, kLanes<T>);
+        const ForwardOutput<T> out{buffers_[l % 2].data(), nullptr, ld};
+        if (below.sparse())
+            sparse_forward_({{below}, rows, O, I}, weights_.layers[l], out,
+                            {0, SparseProduct<T>::Grid::tiles(rows, O)});
+        else
+            forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_.layers[l], out,
+                        {0, TileGrid<T>::tiles(rows, O)});
+        below = {out.a, ld};
+    }
+    return below.values;
+}
+
+template <class T>
+void ForwardPass<T>::run(const Features<T>& X, Index rows, T* out) {
+    T* z = const_cast<T*>(raw(X, rows));  // lies in this pass's own buffer
+    apply_link(network_.architecture().loss, z, ld_, rows, network_.outputs(), columns_.data());
+    for (Index i = 0; i < rows; ++i, z += ld_, out += network_.outputs())
+        std::copy(z, z + network_.outputs(), out);
+}
+
+namespace {
+
+template <class T>
+class BlockPredictor : public Predictor<T> {
+public:
+    explicit BlockPredictor(const Network<T>& network) : network_(network) {}
+
+    void forward(const Features<T>& X, Index n, T* out, int threads, Monitor& monitor) override {
+        const double flops = network_.forward_flops(n, X.density(n, network_.inputs()));
+        threads = int(std::min<Index>(worth_threads(flops, threads), std::max<Index>(n, 1)));
+        // Whoever finds the buffers in use makes others: to wait for them would keep threads from working.
+        std::vector<ForwardPass<T>> others;
+        const std::unique_lock lock(team_mutex_, std::try_to_lock);
+        std::vector<ForwardPass<T>>& passes = lock ? team_passes_ : others;
+        while (passes.size() < std::size_t(threads)) passes.emplace_back(network_, flat_weights(network_));
+        for (ForwardPass<T>& pass : passes) pass.make_scratch(X.sparse());
+        run_team(threads, &monitor, [&](const Team& team) {
+            const auto work = [&](Index first, Index last) {
+                in_blocks(passes[std::size_t(team.rank)], X.from(first), last - first,
+                          out + first * network_.outputs());
+            };
+            team.deal(n, work, ForwardPass<T>::kRows);
+        });
+    }
+
+    void forward_few(const T* X, Index n, T* out) override {
+        const std::lock_guard lock(mutex_);
+        if (!pass_) pass_.emplace(network_, flat_weights(network_)).make_scratch(false);
+        in_blocks(*pass_, {X, network_.inputs()}, n, out);
+    }
+
+private:
+    void in_blocks(ForwardPass<T>& pass, const Features<T>& X, Index n, T* out) const {
+        for (Index i = 0; i < n; i += ForwardPass<T>::kRows)
+            pass.run(X.from(i), std::min(ForwardPass<T>::kRows, n - i), out + i * network_.outputs());
+    }
+
+    const Network<T>& network_;
+    std::optional<ForwardPass<T>> pass_;
+    std::mutex mutex_;  // of pass_
+    std::vector<ForwardPass<T>> team_passes_;
+    std::mutex team_mutex_;  // of team_passes_
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<Predictor<T>> make_predictor(const Network<T>& network) {
+    return std::make_unique<BlockPredictor<T>>(network);
+}
+
+template <class T>
+Evaluation<T>::Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters,
+                          const Features<T>& X, Index n, const Targets<T>& targets, int threads)
+    : network_(network),
+      layout_(layout),
+      parameters_(parameters),
+      X_(X),
+      n_(n),
+      blocks_(ceil_div(n, ForwardPass<T>::kRows)),
+      sums_(scores_classes(network.architecture().loss) ? 1 : network.outputs()),
+      targets_(targets),
+      weight_sum_(double(n)),
+      loss_(loss_function<T>(network.architecture().loss)),
+      block_losses_(std::size_t(blocks_)),
+      block_scores_(std::size_t(blocks_ * sums_)),
+      total_squares_(std::size_t(network.outputs())) {
+    for (int t = 0; t < threads; ++t) passes_.emplace_back(network, layout.all_weights(parameters));
+    if (targets.weights) {
+        weight_sum_ = 0;
+        for (Index i = 0; i < n; ++i) weight_sum_ += double(targets.weights[i]);
+    }
+    const Index O = network.outputs();
+    for (Index j = 0; j < O && !scores_classes(network.architecture().loss); ++j) {
+        double sum = 0, squares = 0;
+        for (Index i = 0; i < n; ++i) sum += double(targets.values[i * O + j]);
+        for (Index i = 0; i < n; ++i) {
+            const double r = double(targets.values[i * O + j]) - sum / double(n);
+            squares += r * r;
+        }
+        total_squares_[std::size_t(j)] = squares;
+    }
+}
+
+template <class T>
+void Evaluation<T>::run(const Team& team) {
+    team.deal(blocks_, [&](Index first, Index last) {
+        for (Index block = first; block < last; ++block) run_block(passes_[std::size_t(team.rank)], block);
+    });
+    team.barrier();
+}
+
+template <class T>
+void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
+    const Loss loss = network_.architecture().loss;
+    const Index first = block * ForwardPass<T>::kRows, last = std::min(first + ForwardPass<T>::kRows, n_);
+    const T* output = pass.raw(X_.from(first), last - first);
+    double losses[ForwardPass<T>::kRows];
+    const LossBatch<T> rows{.targets = targets_,
+                            .first_row = first,
+                            .output = output,
+                            .slope = nullptr,
+                            .ld = pass.ld(),
+                            .outputs = network_.outputs(),
+                            .parameters = network_.loss_parameters(),
+                            .scale = 1,
+                            .losses = losses,
+                            .scratch = pass.columns()};
+    loss_(rows, 0, last - first);
+    block_losses_[std::size_t(block)] = sum(losses, last - first);
+    double* sums = block_scores_.data() + block * sums_;
+    std::fill(sums, sums + sums_, 0.0);
+    if (!scores_classes(loss)) return add_squares(output, pass.ld(), first, last, sums);
+    for (Index i = 0; i < last - first; ++i) *sums += right_answer(loss, rows, i);
+}
+
+template <class T>
+void Evaluation<T>::add_squares(const T* output, Index ld, Index first, Index last, double* squares) const {
+    const bool log_link = network_.architecture().loss == Loss::poisson;
+    const Index O = network_.outputs();
+    for (Index i = first; i < last; ++i, output += ld) {
+        for (Index j = 0; j < O; ++j) {
+            const double value = log_link ? std::exp(double(output[j])) : double(output[j]);
+            const double r = value - double(targets_.values[i * O + j]);
+            squares[j] += r * r;
+        }
+    }
+}
+
+template <class T>
+double Evaluation<T>::loss() const {
+    double total = 0, squares = 0;
+    for (const double loss : block_losses_) total += loss;
+    const double l2 = network_.architecture().l2;
+    if (l2 != 0) squares = layout_.squared_weights(parameters_);
+    return (weight_sum_ > 0 ? total / weight_sum_ : 0) + l2 / 2 * squares;
+}
+
+template <class T>
+double Evaluation<T>::score() const {
+    std::vector<double> sums(std::size_t(sums_), 0.0);
+    for (Index block = 0; block < blocks_; ++block)
+        for (Index j = 0; j < sums_; ++j)
+            sums[std::size_t(j)] += block_scores_[std::size_t(block * sums_ + j)];
+    if (scores_classes(network_.architecture().loss)) return sums[0] / double(n_);
+    double r2 = 0;
+    for (std::size_t j = 0; j < sums.size(); ++j) {
+        // A constant target has no variance to explain: 1 when it is met, else 0.
+        const bool constant = total_squares_[j] == 0;
+        r2 += constant ? (sums[j] == 0 ? 1.0 : 0.0) : 1 - sums[j] / total_squares_[j];
+    }
+    return r2 / double(sums.size());
+}
+
+template class ForwardPass<float>;
+template class ForwardPass<double>;
+template class Evaluation<float>;
+template class Evaluation<double>;
+template std::unique_ptr<Predictor<float>> make_predictor(const Network<float>&);
+template std::unique_ptr<Predictor<double>> make_predictor(const Network<double>&);
+
+}  // namespace fastmlp

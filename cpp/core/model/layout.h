@@ -1,0 +1,113 @@
+// Where a network's parameters lie in a run: layer by layer in panels, then the tables of embeddings.
+#pragma once
+
+#include "core/base/reductions.h"
+#include "core/kernel/panels.h"
+#include "core/model/network.h"
+
+namespace fastmlp {
+
+// Where the parameters lie that products read.
+template <class T>
+struct Weights {
+    std::vector<WeightPanels<T>> layers;
+    std::vector<const T*> tables;
+};
+
+template <class T>
+class PanelLayout {
+public:
+    explicit PanelLayout(const Network<T>& network) {
+        for (const Layer& layer : network.layers()) {
+            flat_.push_back(layer.weights);
+            layers_.push_back({size_, layer.inputs, layer.outputs});
+            size_ += layers_.back().size();
+            panels_ += layers_.back().count();
+        }
+        for (const Table& table : network.tables()) {
+            tables_.push_back({size_, table.weights, table.size()});
+            size_ += round_up(table.size(), kLanes<T>);
+        }
+    }
+
+    Index size() const { return size_; }
+    Index layers() const { return Index(layers_.size()); }
+    const LayerPanels<T>& layer(Index l) const { return layers_[std::size_t(l)]; }
+    WeightPanels<T> weights(Index l, const T* parameters) const {
+        return {parameters + layer(l).offset, (layer(l).inputs + 1) * TileGrid<T>::kColumns, 0};
+    }
+
+    Weights<T> all_weights(const T* parameters) const {
+        Weights<T> all;
+        for (Index l = 0; l < layers(); ++l) all.layers.push_back(weights(l, parameters));
+        for (const TableRange& table : tables_) all.tables.push_back(parameters + table.offset);
+        return all;
+    }
+
+    // Of a table: where it begins, here and in the flat buffer.
+    struct TableRange {
+        Index offset, flat, size;
+    };
+    const std::vector<TableRange>& tables() const { return tables_; }
+
+    // Sums of squares of the weights, a panel or a table each.
+    Index panels() const { return panels_ + Index(tables_.size()); }
+    double panel_squares(const T* parameters, Index panel) const {
+        for (const LayerPanels<T>& layer : layers_) {
+            if (panel < layer.count())
+                return sum_of_squares(parameters + layer.weights(panel), layer.inputs * layer.width(panel));
+            panel -= layer.count();
+        }
+        const TableRange& table = tables_[std::size_t(panel)];
+        return sum_of_squares(parameters + table.offset, table.size);
+    }
+    double squared_weights(const T* parameters) const {
+        double squares = 0;
+        for (Index panel = 0; panel < panels(); ++panel) squares += panel_squares(parameters, panel);
+        return squares;
+    }
+
+    // Between the flat buffer and the panels.
+    void pack(const T* flat, T* panels) const {
+        each_row([&](Index at_flat, Index at_panels, Index n) {
+            std::copy(flat + at_flat, flat + at_flat + n, panels + at_panels);
+        });
+    }
+    void unpack(const T* panels, T* flat) const {
+        each_row([&](Index at_flat, Index at_panels, Index n) {
+            std::copy(panels + at_panels, panels + at_panels + n, flat + at_flat);
+        });
+    }
+
+private:
+    // Calls copy(flat, panels, n) for each row of each panel, b's included, and each table.
+    template <class Copy>
+    void each_row(const Copy& copy) const {
+        for (std::size_t l = 0; l < layers_.size(); ++l) {
+            const LayerPanels<T>& layer = layers_[l];
+            for (Index p = 0; p < layer.count(); ++p) {
+                const Index j = p * layer.kColumns, n = std::min(layer.kColumns, layer.outputs - j);
+                for (Index i = 0; i <= layer.inputs; ++i)
+                    copy(flat_[l] + i * layer.outputs + j, layer.weights(p) + i * layer.width(p), n);
+            }
+        }
+        for (const TableRange& table : tables_) copy(table.flat, table.offset, table.size);
+    }
+
+    std::vector<LayerPanels<T>> layers_;
+    std::vector<TableRange> tables_;
+    std::vector<Index> flat_;  // where each layer begins in the flat buffer
+    Index size_ = 0, panels_ = 0;
+};
+
+// The weights where the network has them.
+template <class T>
+Weights<T> flat_weights(const Network<T>& network) {
+    Weights<T> all;
+    for (const Layer& layer : network.layers())
+        all.layers.push_back({network.parameters() + layer.weights, TileGrid<T>::kColumns, layer.outputs});
+    for (const Table& table : network.tables()) all.tables.push_back(network.parameters() + table.weights);
+    return all;
+}
+
+}  // namespace fastmlp

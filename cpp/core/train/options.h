@@ -1,0 +1,114 @@
+// What a run is told, what it reports, and what it hands on to the next run.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "core/model/features.h"
+#include "core/train/schedules.h"
+
+namespace fastmlp {
+
+enum class Optimizer { sgd, momentum, nesterov, rmsprop, adagrad, adam };
+inline constexpr std::array<std::pair<std::string_view, Optimizer>, 6> kOptimizers{{
+    {"sgd", Optimizer::sgd},
+    {"momentum", Optimizer::momentum},
+    {"nesterov", Optimizer::nesterov},
+    {"rmsprop", Optimizer::rmsprop},
+    {"adagrad", Optimizer::adagrad},
+    {"adam", Optimizer::adam},
+}};
+
+struct OptimizerOptions {
+    Optimizer kind = Optimizer::adam;
+    double momentum = 0;       // sgd
+    bool normalized = false;   // sgd: steps of fixed length along the gradient
+    double decay1 = 0.9;       // adam: beta1
+    double decay2 = 0.999;     // adam: beta2, rmsprop: rho
+    double epsilon = 1e-8;     // rmsprop, adagrad, adam
+    bool epsilon_hat = false;  // adam: epsilon is added before the bias of sqrt(v) is corrected
+    double weight_decay = 0;   // adam: decoupled (AdamW)
+};
+
+struct TrainOptions {
+    Index epochs = 200;
+    Index first_epoch = 0;  // the epochs before it were another run's, which this one goes on from
+    Index batch_size = 200;
+    bool shuffle = true;
+    std::uint64_t seed = 0;
+    double dropout = 0;
+    double clip_norm = 0;  // 0: no clipping
+    double alpha = 0;      // added to l2, divided by the sum of the batch's weights, as scikit-learn does
+    OptimizerOptions optimizer;
+    ScheduleOptions schedule;
+    Index patience = -1;  // -1: never stop early
+    double min_delta = 0;
+    bool restore_best = true;
+    double loss_target = -std::numeric_limits<double>::infinity();
+    double max_time = std::numeric_limits<double>::infinity();  // seconds
+    Index epoch_rows = 0;   // where rows come in windows: those of an epoch
+    Index state_every = 1;  // epochs from one writing of the run's state to the next
+    int threads = 1;
+};
+
+enum class StopReason { epochs, patience, loss_target, max_time, callback, diverged, interrupted };
+inline constexpr std::array<std::string_view, 7> kStopReasons{
+    "epochs", "patience", "loss_target", "max_time", "callback", "diverged", "interrupted"};
+
+struct EpochRecord {
+    Index epoch;  // from 1
+    double loss, learning_rate, seconds, validation_loss, validation_score;
+    double accuracy;  // of the rows trained on, each as its batch found the weights; NaN where not counted
+    double penalty;   // the part of the loss that the l2 term adds
+};
+
+struct TrainResult {
+    std::vector<EpochRecord> records;
+    StopReason reason;
+};
+
+// What a callback decides after an epoch.
+struct CallbackResult {
+    std::optional<StopReason> stop;
+    std::optional<double> learning_rate;  // from here on, in place of a constant one
+};
+
+// How a run is doing: with the parameters, the best ones and the optimizer's state, all that its next epoch
+// depends on.
+struct Progress {
+    double loss = std::numeric_limits<double>::infinity();  // of the last epoch
+    double best = std::numeric_limits<double>::infinity();  // the lowest monitored loss
+    Index epochs_without_improvement = 0;
+    bool is_best =
+        false;  // the current weights are the best so far, and no snapshot of them has been taken yet
+    LearningRate::State learning_rate{0};
+};
+
+// What is carried from run to run; arrays are laid out as the network's parameters.
+template <class T>
+struct RunState {
+    T *s1 = nullptr, *s2 = nullptr;  // the optimizer's, as many as it has
+    Index steps = 0;                 // of the optimizer; 0: nothing is carried yet
+    // Where the next run is to be the rest of this one: its best weights, and the rest.
+    T* best = nullptr;
+    Progress progress = {};
+    Index epoch = 0;  // after which this was written
+};
+
+// What a run calls, between steps, on the thread that started it.
+template <class T>
+struct Callbacks {
+    std::function<CallbackResult(const EpochRecord&)> on_epoch;
+    // The run's state has been written, after on_epoch; true to stop.
+    std::function<bool()> on_state;
+    // Writes the order of the next epoch's rows, in place of a permutation by the seed; true to stop.
+    std::function<bool(std::uint32_t* order)> draw_order;
+    // The next of an epoch's rows, as many as Data says or, in the end, the rest; nothing to stop.
+    std::function<std::optional<Data<T>>()> next_window;
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,336 @@
+// The passes of a step. Every thread of a team calls each.
+#include "core/train/step.h"
+
+#include <bit>
+#include <cassert>
+#include <numeric>
+
+#include "core/model/accuracy.h"
+#include "core/model/activations.h"
+
+namespace fastmlp {
+
+namespace {
+
+// Rows between two looks at the monitor, in long steps.
+constexpr Index kRowsPerPoll = 256;
+
+// Tiles between two looks at the monitor: some milliseconds' worth, because each look may have a panel
+// prepared once more. An epilogue takes no longer than kEpilogue multiply-adds an element.
+template <class T>
+Index tiles_per_poll(Index K) {
+    constexpr Index kMultiplyAdds = 100'000'000, kEpilogue = 256;
+    constexpr Index kTile = tile_rows(kTileVectors) * TileGrid<T>::kColumns;
+    return std::max<Index>(kMultiplyAdds / (kTile * (K + kEpilogue)), 1);
+}
+
+}  // namespace
+
+template <class T>
+Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropOptions& options)
+    : network_(network),
+      layout_(network),
+      parameters_(layout_.size()),
+      table_weights_(layout_.all_weights(parameters()).tables),
+      dropout_(options.seed, options.dropout),
+      drops_(options.dropout > 0),
+      alpha_(options.alpha),
+      arrays_(network.layers().size() + 1),
+      scratch_(std::size_t(options.threads)),
+      row_losses_(std::size_t(max_rows)),
+      sparse_forward_(sparse_forward_tiles<T>(network.layers().front().activation)),
+      loss_(loss_function<T>(network.architecture().loss)),
+      output_slope_(slope_product<T>(network.output_layer().activation)) {
+    if (options.entries) transposed_.emplace(network.inputs(), *options.entries, options.threads);
+    if (options.counts_right) row_right_.resize(std::size_t(max_rows));
+    if (network.architecture().l2 != 0 || alpha_ != 0) squares_.resize(std::size_t(layout_.panels()));
+    backward_.push_back(backward_tiles<T>(Activation::identity));
+    for (const Layer& layer : network.layers()) {
+        forward_.push_back(forward_tiles<T>(layer.activation));
+        backward_.push_back(backward_tiles<T>(layer.activation));
+    }
+    allocate(max_rows, options);
+    read_parameters();
+}
+
+template <class T>
+void Backprop<T>::allocate(Index max_rows, const BackpropOptions& options) {
+    const Index L = network_.architecture().layers();
+    const bool copies_inputs = embeds() || (options.gather && !options.entries);
+    Index longest_panel = 0;  // rows of the longest panel of b that is transposed or copied
+    for (Index l = 0; l <= L; ++l) {
+        LayerArrays& at = arrays_[std::size_t(l)];
+        if (l == 0) {
+            at.ld = row_stride<T>(network_.layers().front().inputs);
+            if (copies_inputs) arena_.request(at.a, max_rows * at.ld);
+            if (embeds()) arena_.request(at.delta, max_rows * at.ld);
+            continue;
+        }
+        const Layer& layer = network_.layers()[std::size_t(l - 1)];
+        at.ld = row_stride<T>(layer.outputs);
+        const bool keeps_slope = !slope_from_output(layer.activation) || (drops_ && l < L);
+        arena_.request(at.a, max_rows * at.ld);
+        if (keeps_slope) arena_.request(at.slope, max_rows * at.ld);
+        arena_.request(at.delta, max_rows * at.ld);
+        if (l > 1 || embeds()) longest_panel = std::max(longest_panel, layer.outputs);
+        const Index part_rows = std::min(max_rows, MatrixPanels<T>::kMostRows);
+        const Index tiles = TileGrid<T>::panel_tiles(layer.inputs, TileGrid<T>::kColumns);
+        if (MatrixPanels<T>::copies(tiles, part_rows)) longest_panel = std::max(longest_panel, part_rows);
+    }
+    const Index scratch = std::max(panel_size<T>(longest_panel), loss_scratch<T>(network_.outputs()));
+    for (T*& of_thread : scratch_) arena_.request(of_thread, scratch);
+    const Index parts = gradient_parts(max_rows);
+    if (parts > 1) arena_.request(part_gradients_, parts * layout_.size());
+    if (embeds()) arena_.request(table_gradients_, layout_.size() - layout_.tables().front().offset);
+    arena_.allocate();
+}
+
+// Parts of the batch in which gradients are made; more than 1 where a step is split by rows. It is split by
+// columns where X is sparse, because then the weights are many.
+template <class T>
+Index Backprop<T>::gradient_parts(Index rows) const {
+    constexpr Index kPartRows = 64, kMostParts = 16;
+    if (transposed_ || network_.training_flops(rows) < 2 * kFlopsPerThread) return 1;
+    Index width = 0;
+    for (const Index size : network_.architecture().sizes) width += 2 * size;
+    const Index most =
+        std::min({rows * width / (2 * network_.parameter_count()), rows / kPartRows, kMostParts});
+    return Index(std::bit_floor(std::size_t(std::max<Index>(most, 1))));
+}
+
+// Calls tiles(range) for this thread's tiles of the product, whose sums have at most K terms.
+template <class T>
+template <class Factors, class Tiles>
+void Backprop<T>::multiply(const Team& team, const Factors& product, Index K, Tiles tiles) const {
+    const Index count = Factors::Grid::tiles(product.M, product.N);
+    const Range mine = split_by_rows() ? Range{0, count} : team.part(count);
+    team.each(mine, [&](Index first, Index last) { tiles(Range{first, last}); }, tiles_per_poll<T>(K));
+    end_pass(team);
+}
+
+// What the next pass reads is there. Split by rows, this thread has made it all by itself.
+template <class T>
+void Backprop<T>::end_pass(const Team& team) const {
+    if (!split_by_rows()) team.barrier();
+}
+
+// a_0: the rows of X are copied in the order of the batch, or embedded. Sparse rows are found where they are;
+// the gradient needs their entries sorted by feature.
+template <class T>
+void Backprop<T>::read_inputs(const Team& team, const Batch<T>& batch, const Work& work) {
+    assert(batch.rows > 0 && batch.X.sparse() == transposed_.has_value());
+    const LayerArrays& at = arrays_[0];
+    assert(batch.X.sparse() || (batch.X.ld >= network_.inputs() && (!batch.order || at.a)));
+    const auto embed = [&](Index first, Index last) {
+        for (Index i = first; i < last; ++i)
+            network_.embed(batch.features(i), table_weights_, at.a + i * at.ld);
+    };
+    const auto gather = [&](Index first, Index last) {
+        const Index width = network_.inputs();
+        for (Index i = first; i < last; ++i) {
+            const T* row = batch.features(i);
+            const T* ahead = batch.features(std::min(i + 2, last - 1));
+            for (Index j = 0; j < width; j += kLanes<T>) {
+                Eigen::internal::prefetch(ahead + j);
+                simd::store(at.a + i * at.ld + j, simd::load(row + j, std::min(kLanes<T>, width - j)));
+            }
+        }
+    };
+    if (transposed_)
+        transposed_->sort(team, batch.sparse_rows(), batch.rows);
+    else if (embeds())
+        team.each(work.rows, embed, kRowsPerPoll);
+    else if (batch.order)
+        team.each(work.rows, gather, kRowsPerPoll);
+    else
+        return;
+    end_pass(team);
+}
+
+template <class T>
+MatrixView<T> Backprop<T>::activations(Index layer, const Batch<T>& batch) const {
+    if (layer == 0 && !batch.order && !embeds()) return {batch.X.from(batch.first_row).values, batch.X.ld};
+    const LayerArrays& at = arrays_[std::size_t(layer)];
+    return {at.a, at.ld};
+}
+
+// z = a_prev W + b, a = f(z), layer by layer; some activations are dropped.
+template <class T>
+void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& work, std::uint64_t number) {
+    const Index L = network_.architecture().layers();
+    for (Index l = 1; l <= L; ++l) {
+        const LayerArrays& at = arrays_[std::size_t(l)];
+        const LayerPanels<T>& layer = layout_.layer(l - 1);
+        const Index begin = work.product_rows.first * at.ld;
+        const ForwardOutput<T> out{at.a + begin, at.slope ? at.slope + begin : nullptr, at.ld};
+        const WeightPanels<T> weights = layout_.weights(l - 1, parameters());
+        if (l == 1 && transposed_) {
+            const SparseProduct<T> z{batch.sparse_rows(), batch.rows, layer.outputs, layer.inputs};
+            multiply(team, z, transposed_->longest_row(),
+                     [&](Range tiles) { sparse_forward_(z, weights, out, tiles); });
+        } else {
+            const Product<T> z = product(work, activations(l - 1, batch), layer.outputs, layer.inputs);
+            const ForwardTiles<T> forward = forward_[std::size_t(l - 1)];
+            multiply(team, z, z.K, [&](Range tiles) { forward(z, weights, out, tiles); });
+        }
+        if (!drops_ || l == L) continue;
+        const auto drop = [&](Index first, Index last) {
+            for (Index i = first; i < last; ++i)
+                dropout_.apply(number, l - 1, i, at.a + i * at.ld, at.slope + i * at.ld, layer.outputs);
+        };
+        team.each(work.rows, drop, kRowsPerPoll);
+        end_pass(team);
+    }
+}
+
+// The loss of each row, and delta_L = dLoss/dz.
+template <class T>
+void Backprop<T>::forward_loss(const Team& team, const Batch<T>& batch, const Work& work) {
+    const Loss name = network_.architecture().loss;
+    const LayerArrays& at = arrays_.back();
+    const double weights = batch.weight_sum();
+    const LossBatch<T> loss{.targets = batch.targets,
+                            .order = batch.order,
+                            .first_row = batch.first_row,
+                            .output = at.a,
+                            .slope = at.delta,
+                            .ld = at.ld,
+                            .outputs = network_.outputs(),
+                            .parameters = network_.loss_parameters(),
+                            .scale = weights > 0 ? 1 / weights : 0,
+                            .losses = row_losses_.data(),
+                            .scratch = scratch_[std::size_t(team.rank)]};
+    const auto rows = [&](Index first, Index last) {
+        loss_(loss, first, last);
+        if (!row_right_.empty())
+            for (Index i = first; i < last; ++i) row_right_[std::size_t(i)] = right_answer(name, loss, i);
+        if (takes_logits(name)) return;  // the loss has found dLoss/dz; the others find dLoss/da
+        const Index begin = first * at.ld, size = (last - first) * at.ld;
+        output_slope_(at.a + begin, at.slope ? at.slope + begin : nullptr, at.delta + begin, size);
+    };
+    team.each(work.rows, rows, kRowsPerPoll);
+    end_pass(team);
+}
+
+// delta_prev = (delta W^T) f'(z_prev), layer by layer, down to embedded inputs.
+template <class T>
+void Backprop<T>::backward(const Team& team, const Work& work) {
+    for (Index l = network_.architecture().layers(); l > (embeds() ? 0 : 1); --l) {
+        const LayerArrays& below = arrays_[std::size_t(l - 1)];
+        const LayerPanels<T>& layer = layout_.layer(l - 1);
+        const Index begin = work.product_rows.first * below.ld;
+        const Product<T> d = product(work, delta(l), layer.inputs, layer.outputs);
+        const TransposedPanels<T> weights{parameters(), layer, scratch_[std::size_t(team.rank)]};
+        const BackwardOutput<T> out{below.a + begin, below.slope ? below.slope + begin : nullptr,
+                                    below.delta + begin, below.ld};
+        const BackwardTiles<T> backward = backward_[std::size_t(l - 1)];
+        multiply(team, d, d.K, [&](Range tiles) { backward(d, weights, out, tiles); });
+    }
+}
+
+template <class T>
+void Backprop<T>::square_weights(const Team& team) {
+    team.deal(Index(squares_.size()), [&](Index first, Index last) {
+        for (Index p = first; p < last; ++p)
+            squares_[std::size_t(p)] = layout_.panel_squares(parameters(), p);
+    });
+}
+
+template <class T>
+double Backprop<T>::loss(const Batch<T>& batch) const {
+    const double weights = batch.weight_sum(), total = sum(row_losses_.data(), batch.rows);
+    return (weights > 0 ? total / weights : 0) + penalty(batch);
+}
+
+template <class T>
+double Backprop<T>::l2(const Batch<T>& batch) const {
+    const double l2 = network_.architecture().l2;
+    if (alpha_ == 0) return l2;
+    const double weights = batch.weight_sum();
+    return weights > 0 ? l2 + alpha_ / weights : l2;
+}
+
+template <class T>
+Index Backprop<T>::right_answers(const Batch<T>& batch) const {
+    return std::accumulate(row_right_.begin(), row_right_.begin() + batch.rows, Index(0));
+}
+
+// Hands the gradient of every parameter to the rule, each thread its part.
+template <class T>
+void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
+                            const GradientTiles<T>& tiles) {
+    const Index L = network_.architecture().layers(), parts = gradient_parts(batch.rows);
+    if (embeds()) table_gradients(team, batch);
+    if (parts == 1) {
+        for (Index l = L; l >= 1; --l) layer_gradient(team, l, batch, 1, update, tiles);
+        if (embeds()) team.barrier();  // the gradients of the tables are there
+    } else {
+        const Update<T> store(parameters(), part_gradients_, nullptr);
+        for (Index l = L; l >= 1; --l)
+            layer_gradient(team, l, batch, parts, store, store_gradient_tiles<T>());
+        team.barrier();  // the gradients of all parts are there
+        apply_stored_layers(team, layout_, part_gradients_, parts, layout_.size(), T(1), update, tiles);
+    }
+    apply_stored_tables(team, layout_, table_gradients_, T(1), update, tiles);
+}
+
+// dW[I, O] = a_prev^T[I, B] delta[B, O] and db[O] = sum of the rows of delta, for each part of the batch. Its
+// tasks are numbered part by part, in each the tiles of dW before the panels of db. Where there are several
+// parts, what part n stores lies n layouts on.
+template <class T>
+void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batch, Index parts,
+                                 const Update<T>& update, const GradientTiles<T>& tiles) const {
+    const LayerPanels<T>& layer = layout_.layer(l - 1);
+    const MatrixView<T> below = activations(l - 1, batch), above = delta(l);
+    const Index I = layer.inputs, O = layer.outputs;
+    const bool sparse = l == 1 && transposed_;
+    const Index weight_tasks = sparse ? SparseProduct<T>::Grid::tiles(I, O) : TileGrid<T>::tiles(I, O);
+    const Index tasks = weight_tasks + layer.count();
+
+    const auto in_part = [&](Index part, Range range) {
+        const Index row = batch.rows * part / parts, rows = batch.rows * (part + 1) / parts - row;
+        const MatrixPanels<T> delta{above.data + row * above.ld, above.ld, rows,
+                                    scratch_[std::size_t(team.rank)]};
+        Update<T> u = update;
+        if (parts > 1) u.s1 += part * layout_.size();
+        const Range of_weights{range.first, std::min(range.last, weight_tasks)};
+        const Range of_biases{std::max<Index>(range.first - weight_tasks, 0), range.last - weight_tasks};
+        if (of_weights.size() > 0 && sparse)
+            tiles.sparse_weights({transposed_->features(), I, O, rows}, delta, u, layer, of_weights);
+        else if (of_weights.size() > 0)
+            tiles.weights({below.data + row * below.ld, 1, below.ld, I, O, rows}, delta, u, layer,
+                          of_weights);
+        if (of_biases.size() > 0) tiles.biases(delta, u.for_biases(), layer, of_biases);
+    };
+    const auto in_parts = [&](Index first, Index last) {
+        while (first < last) {
+            const Index part = first / tasks, begin = part * tasks, end = std::min(last, begin + tasks);
+            in_part(part, {first - begin, end - begin});
+            first = end;
+        }
+    };
+    team.deal(parts * tasks, in_parts, tiles_per_poll<T>(batch.rows / parts));
+}
+
+// dE[code] = sum of delta_0 over the rows that have the code, in their order: each thread for codes of its
+// own.
+template <class T>
+void Backprop<T>::table_gradients(const Team& team, const Batch<T>& batch) {
+    T* sums = table_gradients_;
+    for (const Table& table : network_.tables()) {
+        const Range codes = team.part(table.codes);
+        std::fill(sums + codes.first * table.width, sums + codes.last * table.width, T(0));
+        for (Index i = 0; i < batch.rows; ++i) {
+            const Index code = network_.code_of(table, batch.features(i));
+            if (code < codes.first || code >= codes.last) continue;
+            const T* delta = arrays_[0].delta + i * arrays_[0].ld + table.input;
+            for (Index j = 0; j < table.width; ++j) sums[code * table.width + j] += delta[j];
+        }
+        sums += round_up(table.size(), kLanes<T>);
+    }
+}
+
+template class Backprop<float>;
+template class Backprop<double>;
+
+}  // namespace fastmlp

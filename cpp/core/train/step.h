@@ -1,0 +1,187 @@
+// One step of mini-batch gradient descent, from the rows of a batch to the updated weights: THE main path.
+//
+// B rows in a batch, I inputs and O outputs of a layer, layers l = 1 .. L; a_0[B, I] are the rows of X.
+//
+//     forward   z_l = a_{l-1} W_l + b_l,  a_l = f(z_l)                          [B, O]
+//     loss      delta_L = dLoss/dz_L                                            [B, O]
+//     backward  delta_{l-1} = (delta_l W_l^T) f'(z_{l-1})                       [B, I]
+//     gradient  dW_l = a_{l-1}^T delta_l [I, O],  db_l = sum of delta_l's rows [O], handed to the optimizer's
+//     rule update    the rule changes W, b and its own state, as the gradient comes out of the registers
+//
+// Two ways to split a step among the threads of a team. By columns, where the parameters are more than the
+// activations: the threads share out the columns of each product, so that each works on weights that only it
+// reads and writes; but all need all activations, so they meet at a barrier after each pass. By rows, where
+// the activations are more: each thread takes rows of its own through all layers without meeting the others;
+// then all rows add to each weight's gradient, so gradients are made in fixed parts of the batch, stored, and
+// added in order. The shapes decide which, and how many parts, never the number of threads: the bits are the
+// same for any.
+#pragma once
+
+#include "core/base/parallel.h"
+#include "core/model/losses.h"
+#include "core/train/transposed_batch.h"
+#include "core/train/whole_gradient.h"
+
+namespace fastmlp {
+
+// B rows of the data: rows order[0 .. B) of X, or first_row .. first_row + B when order is null.
+template <class T>
+struct Batch {
+    Features<T> X;
+    Targets<T> targets;
+    const std::uint32_t* order = nullptr;
+    Index first_row = 0;
+    Index rows;
+
+    Index data_row(Index i) const { return order ? Index(order[i]) : first_row + i; }
+    const T* features(Index i) const { return X.from(data_row(i)).values; }
+    SparseRows<T> sparse_rows() const { return {X.from(order ? 0 : first_row), order}; }
+    double weight_sum() const {
+        if (!targets.weights) return double(rows);
+        double total = 0;
+        for (Index i = 0; i < rows; ++i) total += double(targets.weights[data_row(i)]);
+        return total;
+    }
+};
+
+struct BackpropOptions {
+    double dropout = 0;
+    std::uint64_t seed = 0;
+    bool gather = false;                          // batches come with an order
+    double alpha = 0;                             // added to l2, divided by the sum of the batch's weights
+    bool counts_right = false;                    // right answers are counted, of losses that score classes
+    int threads = 1;                              // of the largest team
+    std::optional<Index> entries = std::nullopt;  // of the largest batch, where X is sparse
+};
+
+// A matrix with `ld` elements from row to row.
+template <class T>
+struct MatrixView {
+    const T* data;
+    Index ld;
+};
+
+template <class T>
+class Backprop {
+public:
+    // Takes the network's parameters into panels.
+    Backprop(const Network<T>& network, Index max_rows, const BackpropOptions& options);
+
+    const PanelLayout<T>& layout() const { return layout_; }
+    T* parameters() const { return parameters_.data(); }
+    void read_parameters() { layout_.pack(network_.parameters(), parameters()); }
+
+    // One step; every thread of the team calls it. `number` numbers the dropout masks. Once the loss of the
+    // batch is known, decide(loss) says on each thread, and on each the same, what update is to follow, or
+    // std::nullopt for none. `whole`, if any, takes the gradient before any weight changes.
+    template <class Decide>
+    void step(const Team& team, const Batch<T>& batch, std::uint64_t number, const GradientTiles<T>& tiles,
+              WholeGradient<T>* whole, const Decide& decide);
+
+    // Of the batch of the last step: the loss, the same bits on every thread, the penalty's part in it, the
+    // l2 of its gradient, and the rows with the right answer, where they are counted.
+    double loss(const Batch<T>& batch) const;
+    double penalty(const Batch<T>& batch) const {
+        return l2(batch) / 2 * sum(squares_.data(), Index(squares_.size()));
+    }
+    double l2(const Batch<T>& batch) const;
+    Index right_answers(const Batch<T>& batch) const;
+
+    // What the last step left behind.
+    MatrixView<T> activations(Index layer, const Batch<T>& batch) const;  // 0 .. L, 0 is the input
+    MatrixView<T> delta(Index layer) const {                              // 1 .. L
+        const LayerArrays& at = arrays_[std::size_t(layer)];
+        return {at.delta, at.ld};
+    }
+
+private:
+    // Of layer 0 .. L, where layer 0 is the input; [B, ld] each, null where there is no need of it.
+    struct LayerArrays {
+        T *a = nullptr, *slope = nullptr, *delta = nullptr;
+        Index ld = 0;
+    };
+    // What this thread works on: its rows of the batch, and the rows of its products, which are the same ones
+    // where the step is split by rows, and all where it is split by columns.
+    struct Work {
+        Range rows, product_rows;
+    };
+
+    void allocate(Index max_rows, const BackpropOptions& options);
+    Index gradient_parts(Index rows) const;
+    bool split_by_rows() const { return part_gradients_ != nullptr; }
+    bool embeds() const { return !network_.tables().empty(); }
+
+    void read_inputs(const Team& team, const Batch<T>& batch, const Work& work);
+    void forward(const Team& team, const Batch<T>& batch, const Work& work, std::uint64_t number);
+    void forward_loss(const Team& team, const Batch<T>& batch, const Work& work);
+    void backward(const Team& team, const Work& work);
+    void square_weights(const Team& team);
+    void gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
+                   const GradientTiles<T>& tiles);
+    void layer_gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts,
+                        const Update<T>& update, const GradientTiles<T>& tiles) const;
+    void table_gradients(const Team& team, const Batch<T>& batch);
+
+    Product<T> product(const Work& work, MatrixView<T> a, Index N, Index K) const {
+        return {a.data + work.product_rows.first * a.ld, a.ld, 1, work.product_rows.size(), N, K};
+    }
+    template <class Factors, class Tiles>
+    void multiply(const Team& team, const Factors& product, Index K, Tiles tiles) const;
+    void end_pass(const Team& team) const;
+
+    const Network<T>& network_;
+    PanelLayout<T> layout_;
+    AlignedBuffer<T> parameters_;
+    std::vector<const T*> table_weights_;
+    std::optional<TransposedBatch<T>> transposed_;  // where X is sparse
+    Dropout dropout_;
+    bool drops_;
+    double alpha_;
+
+    Arena<T> arena_;  // of the arrays below
+    std::vector<LayerArrays> arrays_;
+    std::vector<T*> scratch_;       // of each thread: a panel of b, or columns of the loss
+    T* part_gradients_ = nullptr;   // [parts, layout]: split by rows, the gradient of each part of the batch
+    T* table_gradients_ = nullptr;  // of all tables
+    std::vector<double> row_losses_;       // [B], weighted
+    std::vector<double> squares_;          // of the weights, a panel each; empty where there is no penalty
+    std::vector<std::uint8_t> row_right_;  // [B], 1 or 0; empty where right answers are not counted
+
+    std::vector<ForwardTiles<T>> forward_;    // of layers 1 .. L
+    std::vector<BackwardTiles<T>> backward_;  // to layers 0 .. L - 1
+    SparseForwardTiles<T> sparse_forward_;
+    LossFunction<T> loss_;
+    SlopeProduct<T> output_slope_;
+};
+
+template <class T>
+template <class Decide>
+void Backprop<T>::step(const Team& team, const Batch<T>& batch, std::uint64_t number,
+                       const GradientTiles<T>& tiles, WholeGradient<T>* whole, const Decide& decide) {
+    const Range rows = team.part(batch.rows);
+    const Work work{rows, split_by_rows() ? rows : Range{0, batch.rows}};
+    // Split by columns, each of these ends at a barrier, and forward and backward have one after each layer.
+    read_inputs(team, batch, work);
+    forward(team, batch, work, number);
+    forward_loss(team, batch, work);
+    backward(team, work);
+    square_weights(team);
+    team.barrier();  // the losses and deltas of all rows are there, and nobody reads weights any more
+
+    const std::optional<Update<T>> update = decide(loss(batch));
+    if (!update) return;
+    if (!whole) return gradients(team, batch, *update, tiles);
+
+    Update<T> store(parameters(), whole->data(), nullptr);
+    store.l2 = update->l2;
+    gradients(team, batch, store, store_gradient_tiles<T>());
+    team.barrier();  // the whole gradient is there
+    whole->add_squares(team);
+    team.barrier();  // and so is its norm
+    whole->apply(team, layout_, *update, tiles);
+}
+
+extern template class Backprop<float>;
+extern template class Backprop<double>;
+
+}  // namespace fastmlp

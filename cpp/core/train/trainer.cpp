@@ -1,0 +1,336 @@
+#include "core/train/trainer.h"
+
+#include <cassert>
+
+namespace fastmlp {
+
+namespace {
+
+// Steps that may take longer than this look out for an interrupt in their middle.
+constexpr double kLongStepSeconds = 0.01;
+
+// An upper estimate: narrow layers, slow activations and dropout on one busy core.
+template <class T>
+double estimated_seconds(const Network<T>& network, Index rows) {
+    double width = 0;
+    for (const Index size : network.architecture().sizes) width += double(size);
+    return network.training_flops(rows) * 5e-11 + double(rows) * width * 2e-8;
+}
+
+}  // namespace
+
+template <class T>
+Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
+                    const TrainOptions& options, RunState<T>* state)
+    : network_(network),
+      data_(data),
+      options_(options),
+      window_rows_(data.rows),
+      epoch_rows_(options.epoch_rows > 0 ? options.epoch_rows : data.rows),
+      batch_size_(std::min(options.batch_size, data.rows)),
+      steps_per_epoch_(epoch_rows_ / window_rows_ * ceil_div(window_rows_, batch_size_) +
+                       ceil_div(epoch_rows_ % window_rows_, batch_size_)),
+      learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
+      long_step_(estimated_seconds(network, batch_size_) > kLongStepSeconds),
+      counts_right_(validation && scores_classes(network.architecture().loss)),
+      restore_best_(options.restore_best && (validation || options.patience >= 0)),
+      team_size_(TeamSize::resume(
+          worth_threads(network.training_flops(batch_size_, data.X.density(data.rows, network.inputs())),
+                        options.threads))),
+      backprop_(network, batch_size_,
+                {.dropout = options.dropout,
+                 .seed = options.seed,
+                 .gather = options.shuffle && batch_size_ < data.rows,
+                 .alpha = options.alpha,
+                 .counts_right = counts_right_,
+                 .threads = team_size_.most(),
+                 .entries = most_entries(data.X, data.rows, batch_size_)}),
+      tiles_(gradient_tiles<T>(options.optimizer.kind)),
+      state_(state),
+      epoch_(options.first_epoch) {
+    assert(data.rows > 0 && options.batch_size > 0 && options.epochs > 0 && options.threads > 0);
+    if (validation)
+        evaluation_.emplace(network, backprop_.layout(), backprop_.parameters(), validation->X,
+                            validation->rows, validation->targets, team_size_.most());
+    const Index size = backprop_.layout().size(), states = state_count(options.optimizer.kind);
+    if (states >= 1) state1_ = AlignedBuffer<T>(size);
+    if (states >= 2) state2_ = AlignedBuffer<T>(size);
+    if (options.clip_norm > 0 || options.optimizer.normalized)
+        whole_gradient_.emplace(size, options.clip_norm, options.optimizer.normalized);
+    best_weights_ = AlignedBuffer<T>(size);
+    snapshot();
+    if (state_ && state_->steps > 0) restore_state();
+    if (options.shuffle && batch_size_ < data.rows) order_.resize(std::size_t(data.rows));
+}
+
+template <class T>
+StopReason Trainer<T>::run(Monitor& monitor, const Callbacks<T>& callbacks) {
+    callbacks_ = callbacks;
+    if (!ended()) begin_epoch(monitor);
+    while (!ended()) {
+        const std::size_t recorded = records_.size();
+        run_team(team_size_.threads(), &monitor, [&](const Team& team) { train_steps(team); });
+        if (records_.size() > recorded) {
+            if (callbacks_.on_epoch || callbacks_.on_state) call_back();
+            if (calls_between_epochs() && !ended()) begin_epoch(monitor);
+        } else if (first_row_ == data_.rows && !ended()) {
+            begin_window(monitor);
+        }
+    }
+    team_size_.end();
+    // An interrupt may have left a step half done.
+    const bool wants_best = restore_best_ || stop_reason_ == StopReason::interrupted;
+    const bool takes_best = stop_reason_ == StopReason::diverged || (wants_best && !progress_.is_best);
+    backprop_.layout().unpack(takes_best ? best_weights_.data() : backprop_.parameters(),
+                              network_.parameters());
+    if (state_) give_back_state();
+    return stop_reason_.value_or(StopReason::epochs);
+}
+
+// Shows the network after an epoch, and then the run's state where it is due.
+template <class T>
+void Trainer<T>::call_back() {
+    const PanelLayout<T>& layout = backprop_.layout();
+    layout.unpack(backprop_.parameters(), network_.parameters());
+    if (callbacks_.on_epoch) {
+        const CallbackResult result = callbacks_.on_epoch(records_.back());
+        if (!stop_reason_) stop_reason_ = result.stop;
+        if (result.learning_rate) learning_rate_.set_rate(*result.learning_rate);
+        if (first_nonfinite(network_.parameters(), network_.parameter_count()) >= 0)
+            stop_reason_ = StopReason::diverged;
+        layout.pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
+    }
+    if (!state_due()) return;
+    write_state();
+    if (callbacks_.on_state()) stop_reason_ = StopReason::interrupted;
+}
+
+// After a whole epoch, now and then and after the last one.
+template <class T>
+bool Trainer<T>::state_due() const {
+    if (!callbacks_.on_state || rows_seen_ < epoch_rows_ || stop_reason_ == StopReason::diverged)
+        return false;
+    return epoch_ % options_.state_every == 0 || ended();
+}
+
+template <class T>
+void Trainer<T>::restore_state() {
+    const PanelLayout<T>& layout = backprop_.layout();
+    steps_ = state_->steps;
+    if (state1_.size() > 0) layout.pack(state_->s1, state1_.data());
+    if (state2_.size() > 0) layout.pack(state_->s2, state2_.data());
+    if (!state_->best) return;
+    layout.pack(state_->best, best_weights_.data());
+    progress_ = state_->progress;
+    learning_rate_.restore(progress_.learning_rate);
+    stop_reason_ = enough();
+}
+
+template <class T>
+void Trainer<T>::write_state() const {
+    const PanelLayout<T>& layout = backprop_.layout();
+    state_->steps = steps_;
+    if (state1_.size() > 0) layout.unpack(state1_.data(), state_->s1);
+    if (state2_.size() > 0) layout.unpack(state2_.data(), state_->s2);
+    if (!state_->best) return;
+    layout.unpack(best_weights_.data(), state_->best);
+    state_->progress = progress_;
+    state_->progress.learning_rate = learning_rate_.state();
+    state_->epoch = epoch_;
+}
+
+// At the end, one array after the other: a large network may not have room for both forms of all.
+template <class T>
+void Trainer<T>::give_back_state() {
+    if (state_->best) return;  // it was written at the end of an epoch, whose weights it goes with
+    best_weights_ = AlignedBuffer<T>();
+    state_->steps = steps_;
+    const auto give_back = [this](AlignedBuffer<T>& panels, T* flat) {
+        if (panels.size() > 0) backprop_.layout().unpack(panels.data(), flat);
+        panels = AlignedBuffer<T>();
+    };
+    give_back(state1_, state_->s1);
+    give_back(state2_, state_->s2);
+}
+
+template <class T>
+void Trainer<T>::begin_epoch(Monitor& monitor) {
+    loss_sum_ = penalty_sum_ = 0;
+    rows_seen_ = step_ = right_answers_ = 0;
+    begin_window(monitor);
+}
+
+template <class T>
+void Trainer<T>::begin_window(Monitor& monitor) {
+    const Index windows = ceil_div(epoch_rows_, window_rows_), window = rows_seen_ / window_rows_;
+    first_row_ = 0;
+    if (callbacks_.next_window) {
+        if (const std::optional<Data<T>> data = callbacks_.next_window())
+            data_ = *data;
+        else
+            stop_reason_ = StopReason::interrupted;
+    }
+    if (order_.empty() || stop_reason_) return;
+    if (callbacks_.draw_order) {
+        if (callbacks_.draw_order(order_.data())) stop_reason_ = StopReason::interrupted;
+        return;
+    }
+    permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_ * windows + window), order_.data(),
+                data_.rows, [&monitor] {
+                    monitor.poll();
+                    return monitor.interrupted();
+                });
+}
+
+// Steps in one parallel region, on every thread of the team: to the end of the training, or until a callback
+// or another window of rows is due between two of them, or another number of threads.
+template <class T>
+void Trainer<T>::train_steps(const Team& team) {
+    if (team.rank == 0) team_size_.begin(team);
+    do {
+        train_step(team);
+        if (team.rank == 0) end_step(team);
+        team.barrier();  // whether the epoch is over and the region is left
+        if (!epoch_over_) continue;
+        if (evaluation_ && !diverged_) evaluation_->run(team);
+        if (team.rank == 0) {
+            end_epoch(*team.monitor);
+            leave_region_ = leave_region_ || calls_between_epochs() || ended();
+            team_size_.begin(team);
+        }
+        team.barrier();  // the next epoch's numbers
+    } while (!leave_region_);
+}
+
+// Takes one batch through the network and back, and updates the weights.
+template <class T>
+void Trainer<T>::train_step(Team team) {
+    if (!long_step_) team.monitor = nullptr;
+    // Read before the first barrier: rank 0 changes them at the end of its step, when others may still be in
+    // theirs.
+    const Index step = epoch_ * steps_per_epoch_ + step_, updates = steps_;
+    const Batch<T> batch{.X = data_.X,
+                         .targets = data_.targets,
+                         .order = order_.empty() ? nullptr : order_.data() + first_row_,
+                         .first_row = first_row_,
+                         .rows = std::min(batch_size_, data_.rows - first_row_)};
+    backprop_.step(team, batch, std::uint64_t(step), tiles_, whole_gradient_ ? &*whole_gradient_ : nullptr,
+                   [&](double loss) { return update_after(team, batch, loss, step, updates); });
+}
+
+// What update is to follow the loss of a batch; none after an interrupt, or when the loss is not finite.
+// Every thread has the same loss, so all decide alike.
+template <class T>
+std::optional<Update<T>> Trainer<T>::update_after(const Team& team, const Batch<T>& batch, double loss,
+                                                  Index step, Index updates) {
+    if (interrupted_mid_step(team)) return std::nullopt;
+    if (team.rank == 0) record_step(batch, loss, step);
+    if (!std::isfinite(loss)) return std::nullopt;
+    if (step % steps_per_epoch_ == 0 && !evaluation_) snapshot_best(team, loss);
+    Update<T> update(backprop_.parameters(), state1_.data(), state2_.data(), options_.optimizer,
+                     learning_rate_.at(step), double(updates + 1));
+    update.l2 = T(backprop_.l2(batch));
+    return update;
+}
+
+// After an interrupt in the middle of a step its loss is not whole, and no weight may change.
+template <class T>
+bool Trainer<T>::interrupted_mid_step(const Team& team) {
+    if (!team.monitor) return false;
+    if (team.rank == 0) interrupted_mid_step_ = team.monitor->interrupted();
+    team.barrier();
+    return interrupted_mid_step_;
+}
+
+template <class T>
+void Trainer<T>::record_step(const Batch<T>& batch, double loss, Index step) {
+    diverged_ = !std::isfinite(loss);
+    loss_sum_ += loss * double(batch.rows);
+    penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
+    if (counts_right_) right_answers_ += backprop_.right_answers(batch);
+    rows_seen_ += batch.rows;
+    rate_ = learning_rate_.at(step);
+}
+
+template <class T>
+void Trainer<T>::end_step(const Team& team) {
+    team.monitor->poll();
+    const Index rows = std::min(batch_size_, data_.rows - first_row_);
+    first_row_ += rows;
+    ++step_;
+    ++steps_;
+    epoch_over_ = rows_seen_ == epoch_rows_ || diverged_ || team.monitor->stopped();
+    const bool window_over = first_row_ == data_.rows && !epoch_over_;
+    leave_region_ = team_size_.end_step(team, rows) || window_over;
+}
+
+// Without validation the weights before an epoch's first step are known to be the best so far only when that
+// step has found their loss to be finite; then a copy is kept. Their loss is, for mini-batches, the mean over
+// the epoch that led to them, and for the full batch the step's own.
+template <class T>
+void Trainer<T>::snapshot_best(const Team& team, double loss) {
+    if (!progress_.is_best && !(steps_per_epoch_ == 1 && loss < progress_.best)) return;
+    const T* const weights = backprop_.parameters();
+    const Range mine = team.part(best_weights_.size());
+    std::copy(weights + mine.first, weights + mine.last, best_weights_.data() + mine.first);
+    team.barrier();  // nobody changes weights that are still to be copied
+    if (team.rank == 0) progress_.is_best = false;
+}
+
+template <class T>
+void Trainer<T>::snapshot() {
+    std::copy_n(backprop_.parameters(), best_weights_.size(), best_weights_.data());
+    progress_.is_best = false;
+}
+
+template <class T>
+void Trainer<T>::end_epoch(Monitor& monitor) {
+    stop_reason_ = record_epoch(monitor);
+    ++epoch_;
+    if (!calls_between_epochs() && !ended()) begin_epoch(monitor);
+}
+
+// Records the epoch, keeps the weights worth keeping, and says whether and why training stops.
+template <class T>
+std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
+    if (monitor.interrupted()) return StopReason::interrupted;
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    const double loss = loss_sum_ / double(rows_seen_);
+    const double validation_loss = evaluation_ && !diverged_ ? evaluation_->loss() : nan;
+    const double monitored = evaluation_ ? validation_loss : loss;
+    // A validation loss that overflows says nothing of the weights, unless they are chosen by it.
+    const bool judges = restore_best_ || options_.patience >= 0;
+    if (diverged_ || !std::isfinite(judges ? monitored : loss) ||
+        first_nonfinite(backprop_.parameters(), best_weights_.size()) >= 0)
+        return StopReason::diverged;
+
+    records_.push_back({epoch_ + 1, loss, rate_, monitor.seconds(), validation_loss,
+                        evaluation_ ? evaluation_->score() : nan,
+                        counts_right_ ? double(right_answers_) / double(rows_seen_) : nan,
+                        penalty_sum_ / double(rows_seen_)});
+    Progress& p = progress_;
+    p.loss = loss;
+    p.is_best = !options_.restore_best || (monitored < p.best && (evaluation_ || steps_per_epoch_ > 1));
+    if (evaluation_ && p.is_best) snapshot();
+    p.epochs_without_improvement =
+        monitored < p.best - options_.min_delta ? 0 : p.epochs_without_improvement + 1;
+    p.best = std::min(p.best, monitored);
+    learning_rate_.epoch_ended(monitored);
+    if (const std::optional<StopReason> reason = enough()) return reason;
+    if (monitor.stopped()) return StopReason::max_time;
+    return std::nullopt;
+}
+
+// Whether the epochs so far are all that was asked for.
+template <class T>
+std::optional<StopReason> Trainer<T>::enough() const {
+    if (progress_.loss <= options_.loss_target) return StopReason::loss_target;
+    if (options_.patience >= 0 && progress_.epochs_without_improvement >= options_.patience)
+        return StopReason::patience;
+    return std::nullopt;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace fastmlp

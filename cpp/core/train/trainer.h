@@ -1,0 +1,83 @@
+// The epochs of a run, their records, and when it stops. step.h has what happens within a batch.
+#pragma once
+
+#include "core/model/inference.h"
+#include "core/train/step.h"
+#include "core/train/team_size.h"
+
+namespace fastmlp {
+
+template <class T>
+class Trainer {
+public:
+    // Where rows come in windows, `data` has the number of rows of one and nothing else. `state`, if any, is
+    // read here and written by run().
+    Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
+            const TrainOptions& options, RunState<T>* state = nullptr);
+
+    StopReason run(Monitor& monitor, const Callbacks<T>& callbacks = {});
+
+    const std::vector<EpochRecord>& records() const { return records_; }
+    std::vector<EpochRecord> take_records() { return std::move(records_); }
+
+private:
+    void begin_epoch(Monitor& monitor);
+    void begin_window(Monitor& monitor);
+    void train_steps(const Team& team);
+    void train_step(Team team);
+    std::optional<Update<T>> update_after(const Team& team, const Batch<T>& batch, double loss, Index step,
+                                          Index updates);
+    bool interrupted_mid_step(const Team& team);
+    void record_step(const Batch<T>& batch, double loss, Index step);
+    void end_step(const Team& team);
+    void end_epoch(Monitor& monitor);
+    std::optional<StopReason> record_epoch(const Monitor& monitor);
+    std::optional<StopReason> enough() const;
+    void snapshot_best(const Team& team, double loss);
+    void snapshot();
+    void call_back();
+    bool state_due() const;
+    void restore_state();
+    void write_state() const;
+    void give_back_state();
+    bool calls_between_epochs() const {
+        return callbacks_.on_epoch || callbacks_.on_state || callbacks_.next_window;
+    }
+    bool ended() const { return stop_reason_ || epoch_ >= options_.epochs; }
+
+    Network<T>& network_;
+    Data<T> data_;
+    TrainOptions options_;
+    Index window_rows_, epoch_rows_, batch_size_, steps_per_epoch_;
+    LearningRate learning_rate_;
+    bool long_step_;     // a step looks out for an interrupt
+    bool counts_right_;  // beside a validation score, what the training rows score
+    bool restore_best_;
+    Callbacks<T> callbacks_;
+    TeamSize team_size_;
+    Backprop<T> backprop_;
+    std::optional<Evaluation<T>> evaluation_;
+    std::optional<WholeGradient<T>> whole_gradient_;  // for clipping and normalised steps
+    GradientTiles<T> tiles_;
+    RunState<T>* state_;
+    AlignedBuffer<T> state1_, state2_;  // the optimizer's
+    AlignedBuffer<T> best_weights_;
+    std::vector<std::uint32_t> order_;
+
+    // Written by rank 0, read by others behind a barrier.
+    std::optional<StopReason> stop_reason_;
+    Index epoch_, step_ = 0, rows_seen_ = 0;  // the epoch under way, its next step, the rows before that
+    Index first_row_ = 0;                     // of the next batch, in the window
+    Index right_answers_ = 0;                 // in the epoch under way, where they are counted
+    Index steps_ = 0;                         // of the optimizer, all runs together
+    double loss_sum_ = 0, penalty_sum_ = 0, rate_ = 0;
+    bool epoch_over_ = false, leave_region_ = false, diverged_ = false, interrupted_mid_step_ = false;
+
+    Progress progress_;
+    std::vector<EpochRecord> records_;
+};
+
+extern template class Trainer<float>;
+extern template class Trainer<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,271 @@
+"""Checks of arguments: each error names the argument, what was given and what is accepted."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastmlp._base.arrow import import_pyarrow
+from fastmlp._base.csr import as_csr
+from fastmlp._native import core as _core
+
+Matrix = NDArray[Any]
+
+DTYPES = ("float32", "float64")
+
+
+def real(
+    argument: str,
+    value: Any,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """Return a finite number within bounds."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{argument} must be a number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf  # too large for a float: outside of any bounds
+    inside = (number > low if open_low else number >= low) and (
+        number < high if open_high else number <= high
+    )
+    if not inside or not math.isfinite(number):
+        bounds = ["finite"] if inside else []
+        if low != -math.inf:
+            bounds.append(f"{'greater than' if open_low else 'at least'} {low:g}")
+        if high != math.inf:
+            bounds.append(f"{'less than' if open_high else 'at most'} {high:g}")
+        raise ValueError(f"{argument} must be {' and '.join(bounds) or 'finite'}, got {value!r}")
+    return number
+
+
+def integer(argument: str, value: Any, *, low: int, high: int = 2**63 - 1) -> int:
+    """Return an integer within bounds."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Integral, np.integer)):
+        raise TypeError(f"{argument} must be an integer, got {value!r}")
+    if not low <= int(value) <= high:
+        upper = f" and at most {high}" if high != 2**63 - 1 or int(value) > high else ""
+        raise ValueError(f"{argument} must be at least {low}{upper}, got {value!r}")
+    return int(value)
+
+
+_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def memory_size(argument: str, value: Any) -> int:
+    """Return a number of bytes, which may be given as a text such as "500 MB"."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", value)
+        if not match or match[2].upper() not in _BYTES:
+            raise ValueError(f"{argument} must be like '500 MB', '2 GB' or '1.5 GiB', got {value!r}")
+        value = int(real(argument, float(match[1])) * _BYTES[match[2].upper()])
+    return integer(argument, value, low=1, high=2**62)
+
+
+def flag(argument: str, value: Any) -> bool:
+    """Return a boolean."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{argument} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def choice(argument: str, value: Any, accepted: Iterable[str]) -> str:
+    """Return a name that is among the accepted ones."""
+    accepted = list(accepted)
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {value!r}")
+    if value not in accepted:
+        raise ValueError(f"{argument} must be one of {', '.join(accepted)}; got {value!r}")
+    return value
+
+
+#: What the number of a name is called, where it has one: ``huber(1.5)`` is ``huber(delta=1.5)``.
+_NUMBER_NAMES = {"huber": "delta", "quantile": "q", "normal": "std", "uniform": "a"}
+
+
+def name_and_numbers(
+    argument: str, text: Any, accepted: dict[str, float | None], several: Sequence[str] = ()
+) -> tuple[str, tuple[float, ...]]:
+    """Read a name that may carry a number, such as ``huber(1.5)``; some may carry several.
+
+    `accepted` holds the default numbers, None for names without.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {text!r}")
+    match = re.fullmatch(r"(\w+)(?:\((?:(\w+)=)?([^()=]*)\))?", text.strip())
+    name = choice(argument, match[1] if match else text, accepted)
+    default = accepted[name]
+    keyword, numbers = match.group(2, 3) if match else (None, None)
+    if numbers is None:
+        return name, () if default is None else (default,)
+    if default is None:
+        raise ValueError(f"{argument}: {name} takes no number, got {text!r}")
+    try:
+        if keyword not in (None, _NUMBER_NAMES.get(name)):
+            raise ValueError
+        values = tuple(float(number) for number in numbers.split(","))
+        if len(values) > 1 and name not in several:
+            raise ValueError
+        return name, values
+    except ValueError:
+        raise ValueError(f"{argument} must be like '{name}({default:g})', got {text!r}") from None
+
+
+def dtype_name(value: Any) -> str:
+    """Return float32 or float64 for a name, type or dtype."""
+    try:
+        name = np.dtype(value).name if value is not None else "None"
+    except TypeError:
+        name = ""
+    if name not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}; got {value!r}")
+    return name
+
+
+def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
+    """Return layer widths, each at least 1."""
+    if isinstance(sizes, (numbers.Integral, np.integer)):
+        sizes = (sizes,)
+    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)) or np.shape(sizes) == ():
+        raise TypeError(f"{argument} must be an integer or a sequence of integers, got {sizes!r}")
+    return tuple(integer(f"{argument}[{i}]", size, low=1, high=2**31 - 1) for i, size in enumerate(sizes))
+
+
+def check_unmasked(argument: str, data: Any) -> None:
+    """Refuse masked arrays, whose masks NumPy drops."""
+    if np.ma.is_masked(data):
+        raise ValueError(f"{argument} has masked values; fill them in or leave their rows out")
+
+
+def check_undated(argument: str, data: Any) -> None:
+    """Refuse dates and times, which NumPy counts in units that nobody chose."""
+    if getattr(getattr(data, "dtype", None), "kind", "") in ("m", "M"):
+        raise TypeError(f"{argument} must hold real numbers, got dtype {data.dtype}")
+
+
+def as_table(data: Any) -> Any:
+    """Return an Arrow table of data that offers one through the PyCapsule interface; other data as it is."""
+    known = type(data).__module__.partition(".")[0] in ("numpy", "pandas", "polars", "scipy")
+    if known or hasattr(data, "to_batches") or not hasattr(data, "__arrow_c_stream__"):
+        return data
+    return import_pyarrow().table(data)
+
+
+def as_array(argument: str, data: Any) -> NDArray[Any]:
+    """Return an array of any kind of values, without a copy where there is one already."""
+    if type(data) is np.ndarray:  # the common case, which one row's prediction must not wait for
+        return data
+    check_unmasked(argument, data)
+    if hasattr(data, "toarray"):  # scipy.sparse
+        data = as_csr(argument, data).toarray()
+    elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table
+        data = np.column_stack([data.column(name).to_numpy() for name in data.column_names])
+    elif hasattr(data, "to_numpy"):
+        data = data.to_numpy()
+    try:
+        return np.asarray(data)
+    except ValueError:
+        raise ValueError(f"{argument} must be a rectangular array, got rows of different lengths") from None
+
+
+def as_numbers(
+    argument: str, data: Any, dtype: DTypeLike, place: Callable[[int], tuple[int, ...]] | None = None
+) -> NDArray[Any]:
+    """Return finite numbers in C order; arrays that are so already come back as they are.
+
+    `place` says where the number at a flat index stands, if not there.
+    """
+    array = as_array(argument, data)
+    if array.dtype.kind not in "biuf":
+        try:
+            if array.dtype.kind != "O" or any(isinstance(value, (str, bytes)) for value in array.flat):
+                raise TypeError  # NumPy would read numbers out of strings
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            raise not_numbers(argument, _kind(array)) from None
+    if array.dtype != dtype or not array.flags.c_contiguous or not array.flags.aligned:
+        with np.errstate(over="ignore"):  # what does not fit the dtype is found as infinite below
+            array = np.require(array, dtype, ["C", "A"])
+    at = _core.first_nonfinite(array)
+    if at >= 0:
+        indices = place(at) if place else np.unravel_index(at, array.shape)
+        where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), indices, strict=False))
+        raise ValueError(f"{argument} has {array.flat[at]} at {where}; only finite numbers are accepted")
+    return array
+
+
+def not_numbers(argument: str, given: str) -> TypeError:
+    """Return the error for values that are no real numbers."""
+    return TypeError(
+        f"{argument} must hold real numbers, got {given}; encode other columns first, "
+        "for example with fastmlp.data.TableEncoder"
+    )
+
+
+def _kind(array: NDArray[Any]) -> str:
+    if array.dtype.kind == "O":
+        odd = next((x for x in array.flat if not isinstance(x, numbers.Real)), None)
+        return f"{odd!r} of type {type(odd).__name__}"
+    return f"dtype {array.dtype}"
+
+
+def column_names(table: Any) -> tuple[Any, ...]:
+    """Return the names of a table's columns, () for other data."""
+    return tuple(getattr(table, "column_names", getattr(table, "columns", ())))  # Arrow; pandas, polars
+
+
+def features_and_target(X: Any, y: Any) -> tuple[Any, Any]:
+    """Take the target out of a table, if y is the name of a column."""
+    if not isinstance(y, str):
+        return X, y
+    names = column_names(X)
+    if not names:
+        raise ValueError(f"y may be a column name only when X is a table, got {y!r}")
+    if names.count(y) != 1:
+        found = "none" if y not in names else f"{names.count(y)}"
+        raise ValueError(
+            f"y must be one of the columns {', '.join(map(str, names))}; got {y!r}, the name of {found}"
+        )
+    if hasattr(X, "column_names"):
+        return X.drop_columns([y]), X.column(y)
+    return X.drop(columns=[y]) if hasattr(X, "iloc") else X.drop(y), X[y]
+
+
+def feature_names(table: Any) -> tuple[str, ...]:
+    """Return the names of a table's columns if all of them are strings, else ()."""
+    names = () if type(table) is np.ndarray else column_names(table)
+    return names if all(isinstance(name, str) for name in names) else ()
+
+
+def as_matrix(argument: str, data: Any, dtype: DTypeLike, columns: int | None = None) -> Matrix:
+    """Return rows of finite numbers, (n, columns)."""
+    shape = getattr(data, "shape", None)
+    array = data if isinstance(shape, tuple) and len(shape) == 2 else as_array(argument, data)
+    check_shape(argument, array.shape, columns)
+    return as_numbers(argument, array, dtype)
+
+
+def check_shape(argument: str, shape: tuple[int, ...], columns: int | None) -> None:
+    """Check that a matrix has two dimensions, and as many columns as it must."""
+    if len(shape) != 2:
+        raise ValueError(f"{argument} must have 2 dimensions (rows, columns), got shape {shape}")
+    if shape[1] == 0:
+        raise ValueError(f"{argument} must have at least one column, got shape {shape}")
+    if columns is not None and shape[1] != columns:
+        raise ValueError(f"{argument} must have {columns} columns, got {shape[1]}")
+
+
+def same_length(argument: str, given: int, rows: int) -> None:
+    """Check that an argument has as many rows as X."""
+    if given != rows:
+        raise ValueError(f"{argument} must have as many rows as X, {rows}, got {given}")

@@ -1,0 +1,247 @@
+"""The estimators' parameters: checks, and what the core is told by them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import get_scorer
+from sklearn.utils import check_random_state
+
+from fastmlp._base.validation import choice, flag, integer, layer_sizes, real
+from fastmlp._estimators.state import OptimizerState
+from fastmlp._model.architecture import ELEMENTWISE
+from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
+from fastmlp._network.network import Network
+from fastmlp._rows.targets import LINKS
+from fastmlp._training.optimizers import LBFGS, NAMES, SGD, Adam, Optimizer, check_representable
+from fastmlp._training.schedules import ReduceOnPlateau, Schedule, as_schedule
+
+#: scikit-learn's names of activations, where this library has others.
+ACTIVATIONS = {"logistic": "sigmoid"}
+
+ADAPTATIONS = ("constant", "invscaling", "adaptive")
+
+
+class ParameterError(ValueError, TypeError):
+    """A parameter has a wrong type or value; both kinds of error, as scikit-learn's."""
+
+
+_FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
+
+_REALS: dict[str, dict[str, Any]] = {
+    "alpha": {"low": 0},
+    "learning_rate_init": {"low": 0, "open_low": True},
+    "power_t": {"low": 0},
+    "tol": {"low": 0},
+    "momentum": {"low": 0, "high": 1},
+    "validation_fraction": {"low": 0, "high": 1, "open_high": True},
+    "beta_1": {"low": 0, "high": 1, "open_high": True},
+    "beta_2": {"low": 0, "high": 1, "open_high": True},
+    "epsilon": {"low": 0, "open_low": True},
+    "dropout": {"low": 0, "high": 1, "open_high": True},
+}
+
+
+def check(estimator: Any) -> None:
+    """Check the constructor's parameters; the data are not looked at."""
+    try:
+        _check(estimator)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(str(error)) from None
+
+
+def _check(p: Any) -> None:
+    for name in _FLAGS:
+        flag(name, getattr(p, name))
+    for name, bounds in _REALS.items():
+        real(name, getattr(p, name), **bounds)
+    for name in ("clip_norm", "max_time"):
+        if getattr(p, name) is not None:
+            real(name, getattr(p, name), low=0, open_low=True)
+    for name in ("max_iter", "max_fun"):
+        integer(name, getattr(p, name), low=1)
+    if p.n_iter_no_change != math.inf:
+        integer("n_iter_no_change", p.n_iter_no_change, low=1)
+    if not isinstance(p.verbose, (bool, np.bool_)):
+        integer("verbose", p.verbose, low=0)
+    if not (isinstance(p.batch_size, str) and p.batch_size == "auto"):
+        integer('batch_size, unless it is "auto",', p.batch_size, low=1)
+    if p.scoring is not None and not callable(p.scoring):
+        get_scorer(p.scoring)
+    try:
+        check_random_state(p.random_state)
+    except ValueError:
+        raise ValueError(
+            f"random_state must be an integer of 32 bits, a RandomState or None, got {p.random_state!r}"
+        ) from None
+    if not isinstance(p.learning_rate, (str, Schedule)):
+        raise TypeError(
+            f"learning_rate must be one of {', '.join(ADAPTATIONS)}, or a schedule such as fastmlp.Cosine(); "
+            f"got {p.learning_rate!r} (learning_rate_init takes numbers)"
+        )
+    if isinstance(p.learning_rate, str):
+        choice("learning_rate", p.learning_rate, ADAPTATIONS)
+    hidden_activations(p, len(hidden_layers(p)))
+    optimizer(p)
+    threads(p)
+    if is_lbfgs(p):
+        for name, without in (("dropout", 0), ("clip_norm", None)):
+            if getattr(p, name) != without:
+                raise ValueError(f"{name} does not go with solver='lbfgs', got {getattr(p, name)!r}")
+        if not isinstance(p.learning_rate, str):
+            raise ValueError(
+                f"schedules do not go with solver='lbfgs', got learning_rate={p.learning_rate!r}"
+            )
+
+
+def hidden_layers(estimator: Any) -> tuple[int, ...]:
+    """Return the widths of the hidden layers."""
+    return layer_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
+
+
+def hidden_activations(estimator: Any, layers: int) -> tuple[str, ...]:
+    """Return this library's name of the activation of each of so many hidden layers."""
+    names = estimator.activation
+    accepted = (*ACTIVATIONS, *ELEMENTWISE)
+    if isinstance(names, str):
+        name = choice("activation", names, accepted)
+        return (ACTIVATIONS.get(name, name),) * layers
+    if not isinstance(names, (list, tuple)) or len(names) != layers:
+        raise ValueError(
+            f"activation must be one name, or a list with one a hidden layer, {layers}; got {names!r}"
+        )
+    checked = [choice(f"activation[{i}]", name, accepted) for i, name in enumerate(names)]
+    return tuple(ACTIVATIONS.get(name, name) for name in checked)
+
+
+def initial_bounds(estimator: Any, sizes: tuple[int, ...]) -> list[float]:
+    """Return each layer's bound of the uniform initial weights and biases.
+
+    ``sqrt(6 / (I + O))``, or ``sqrt(2 / (I + O))`` for logistic layers (Glorot, Bengio, 2010); the output
+    layer counts as one of the last hidden activation, as in scikit-learn.
+    """
+    layers = len(sizes) - 1
+    if isinstance(estimator.activation, str):
+        names = hidden_activations(estimator, layers)
+    else:
+        hidden = hidden_activations(estimator, layers - 1)
+        names = (*hidden, *hidden[-1:]) or ("identity",)
+    return [
+        math.sqrt((2 if name == "sigmoid" else 6) / (inputs + outputs))
+        for name, (inputs, outputs) in zip(names, pairwise(sizes), strict=True)
+    ]
+
+
+def output_activation(loss: str) -> str:
+    """Return scikit-learn's name of the output activation that goes with a loss of this library."""
+    return sklearn_name(LINKS.get(loss, "identity"))
+
+
+def sklearn_name(activation: str) -> str:
+    """Return scikit-learn's name of an activation of this library."""
+    return next((theirs for theirs, name in ACTIVATIONS.items() if name == activation), activation)
+
+
+def optimizer(estimator: Any) -> Optimizer:
+    """Return the optimizer that the parameters describe."""
+    p = estimator
+    if isinstance(p.solver, Optimizer):
+        return p.solver
+    if not isinstance(p.solver, str) or p.solver not in NAMES:
+        raise ValueError(
+            f"solver must be one of {', '.join(NAMES)}, or an optimizer object such as fastmlp.Adam(); "
+            f"got {p.solver!r}"
+        )
+    if p.solver == "adam":
+        return Adam(p.beta_1, p.beta_2, p.epsilon)
+    if p.solver == "sgd":
+        return SGD(p.momentum, nesterov=bool(p.nesterovs_momentum and p.momentum > 0))
+    return NAMES[p.solver]
+
+
+def is_lbfgs(estimator: Any) -> bool:
+    """Tell whether the solver is L-BFGS, which sees all rows at once."""
+    solver = estimator.solver
+    return isinstance(solver, LBFGS) or (isinstance(solver, str) and solver == "lbfgs")
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Tell whether the solver can go on with other rows."""
+    if is_lbfgs(estimator):
+        raise AttributeError("partial_fit is only available for stochastic optimizers; lbfgs is none")
+    return True
+
+
+def adaptation(estimator: Any) -> str:
+    """Return how the rate changes between epochs: the schedules of scikit-learn are for SGD alone."""
+    if not isinstance(estimator.learning_rate, str) or not isinstance(optimizer(estimator), SGD):
+        return "constant"
+    return str(estimator.learning_rate)
+
+
+def check_incremental(estimator: Any) -> None:
+    """Refuse what needs to see several epochs in one call."""
+    if isinstance(estimator.learning_rate, ReduceOnPlateau):
+        raise ValueError(
+            "partial_fit does not support learning_rate=ReduceOnPlateau: it has no plateau to see"
+        )
+
+
+def threads(estimator: Any) -> int:
+    """Return the most threads to use: n_jobs, where -1 is every processor this process may use."""
+    n_jobs = -1 if estimator.n_jobs is None else integer("n_jobs", estimator.n_jobs, low=-(2**31))
+    if n_jobs == 0:
+        raise ValueError("n_jobs must not be 0, got 0")
+    if n_jobs > 0:
+        return _threads.resolve(n_jobs)
+    return 1 if _inside_joblib_threads() else max(1, _threads.resolve(None) + 1 + n_jobs)
+
+
+def lbfgs_options(estimator: Any) -> tuple[dict[str, Any], _core.TrainOptions]:
+    """Return SciPy's limits, and the options of the core that hold for L-BFGS."""
+    p = estimator
+    options = _core.TrainOptions()
+    options.max_time, options.threads = _max_time(p), threads(p)
+    if isinstance(p.solver, LBFGS):
+        return p.solver.limits(p.max_iter) | {"maxfun": p.max_fun}, options
+    return {"maxiter": p.max_iter, "maxfun": p.max_fun, "gtol": p.tol}, options
+
+
+def _max_time(estimator: Any) -> float:
+    return math.inf if estimator.max_time is None else float(estimator.max_time)
+
+
+def _inside_joblib_threads() -> bool:
+    """Tell whether joblib runs this call beside others in threads; processes it limits by the environment."""
+    from joblib.parallel import get_active_backend
+
+    backend, _ = get_active_backend()
+    return bool(backend.nesting_level) and threading.current_thread() is not threading.main_thread()
+
+
+def train_options(estimator: Any, network: Network, rows: int, state: OptimizerState) -> _core.TrainOptions:
+    """Return the options of a run on so many rows that goes on from this state."""
+    p = estimator
+    options = _core.TrainOptions()
+    options.first_epoch, options.epochs = state.epochs, max(p.max_iter, state.epochs + 1)
+    options.batch_size = min(200, rows) if p.batch_size == "auto" else min(int(p.batch_size), rows)
+    options.shuffle, options.seed, options.restore_best = bool(p.shuffle), state.seed, False
+    options.alpha, options.dropout, options.clip_norm = (
+        float(p.alpha),
+        float(p.dropout),
+        float(p.clip_norm or 0),
+    )
+    options.max_time, options.threads = _max_time(p), threads(p)
+    chosen = optimizer(p)
+    assert not isinstance(chosen, LBFGS)  # which does not come here
+    chosen.fill(options.optimizer)
+    options.optimizer.epsilon_hat = p.solver == "adam"  # as scikit-learn has it
+    rate = state.learning_rate
+    as_schedule(rate if isinstance(p.learning_rate, str) else p.learning_rate).fill(options.schedule, rate)
+    check_representable(options, network.dtype.name, ("learning_rate_init", "epsilon", "clip_norm"))
+    return options

@@ -1,0 +1,354 @@
+"""A network as a C99 header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastmlp._base.files import replace_own_file
+from fastmlp._export import common
+from fastmlp._export.c_columns import COLUMNS
+from fastmlp._export.c_text import Source, integer, number, quoted, string
+from fastmlp.data._columns import DateColumn
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from fastmlp._model.model import Model
+    from fastmlp.data import TableEncoder
+
+_MARK = "/* fastmlp C99 model"
+
+#: Each activation of z; $f is the suffix of functions and constants of the type.
+_ACTIVATIONS = {
+    "relu": "z < 0 ? 0 : z",
+    "leaky_relu": "z > 0 ? z : 0.01$f * z",
+    "elu": "z > 0 ? z : expm1$f(z)",
+    "gelu": "0.5$f * z * erfc$f(-0.70710678118654752440$f * z)",
+    "silu": "z / (1 + exp$f(-z))",
+    "softplus": "(z > 0 ? z : 0) + log1p$f(exp$f(-fabs$f(z)))",
+    "tanh": "tanh$f(z)",
+    "sigmoid": "1 / (1 + exp$f(-z))",
+    "exp": "exp$f(z)",
+}
+
+_ELEMENTWISE = """\
+static inline void ${name}_$activation($real *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const $real z = a[i];
+        a[i] = $formula;
+    }
+}
+"""
+
+_SOFTMAX = """\
+static inline void ${name}_softmax($real *a, size_t n)
+{
+    $real top = a[0], sum = 0;
+    for (size_t i = 1; i < n; i++)
+        top = a[i] > top ? a[i] : top;
+    for (size_t i = 0; i < n; i++) {
+        a[i] = exp$f(a[i] - top); /* at most 1: nothing overflows */
+        sum += a[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        a[i] /= sum;
+}
+"""
+
+_DENSE = """\
+/* z = in W + b, with W of n_in rows and n_out columns */
+static inline void ${name}_dense(const $real *in, const $real *W, const $real *b,
+                                size_t n_in, size_t n_out, $real *z)
+{
+    for (size_t j = 0; j < n_out; j++)
+        z[j] = b[j];
+    for (size_t i = 0; i < n_in; i++)
+        for (size_t j = 0; j < n_out; j++)
+            z[j] += in[i] * W[i * n_out + j];
+}
+"""
+
+_CODE = """\
+/* the row of a table of n rows; a code that is none of them is taken for 0 */
+static inline size_t ${name}_code($real code, size_t n)
+{
+    return code >= 0 && code < n ? (size_t)code : 0;
+}
+"""
+
+_FUNCTION = """\
+static inline $result ${name}_$function($arguments)
+{
+$body
+}
+"""
+
+
+class _Prediction(NamedTuple):
+    """What `predict` is in C: its result, its last argument, its statements, and a sentence on it."""
+
+    result: str
+    argument: str
+    body: str
+    says: str
+
+
+_INDEX = "returns the index of the label in ${name}_classes"
+
+_PREDICTIONS = {
+    "largest": _Prediction(
+        "size_t",
+        "",
+        """\
+$real out[$size];
+${name}_forward(x, out);
+size_t best = 0;
+for (size_t i = 1; i < $size; i++)
+    if (out[i] > out[best])
+        best = i;
+return best;""",
+        _INDEX,
+    ),
+    "likelier": _Prediction(
+        "size_t",
+        "",
+        """\
+$real out[1];
+${name}_forward(x, out);
+return out[0] > 0.5$f ? 1 : 0;""",
+        _INDEX,
+    ),
+    "labels": _Prediction(
+        "void",
+        ", int *labels",
+        """\
+$real out[$size];
+${name}_forward(x, out);
+for (size_t i = 0; i < $size; i++)
+    labels[i] = out[i] > 0.5$f ? 1 : 0;""",
+        "writes 1 for each label that is predicted, 0 for the others",
+    ),
+    "values": _Prediction(
+        "void",
+        ", $real *values",
+        "${name}_forward(x, values);",
+        "writes ${name}_n_outputs values, in the units of the target",
+    ),
+}
+
+_SORT = """\
+for (size_t i = 1; i < $size; i++) {
+    const $real value = values[i];
+    size_t j = i;
+    for (; j > 0 && values[j - 1] > value; j--)
+        values[j] = values[j - 1];
+    values[j] = value;
+}"""
+
+_UNITS = """\
+for (size_t i = 0; i < $size; i++)
+    values[i] = ($real)(values[i] * $scale + $mean);"""
+
+#: A row of a table, as the encoder takes it.
+_RAW = "const double *numbers, const char *const *texts"
+
+#: The types of labels in C, and how each is written.
+_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "U": ("char *const", string),
+    "i": ("long long", integer),
+    "b": ("int", lambda label: str(int(label))),
+    "f": ("double", number),
+}
+
+
+def to_c(network: Model, path: str | PathLike[str], name: str = "model") -> None:
+    """Write a network as one C99 header that needs nothing but the standard library.
+
+    It defines, with the given name in the place of ``model`` and float or double after the network's dtype,
+
+    - ``void model_forward(const float *x, float *out)``: the outputs of `Network.forward` for one row;
+    - ``model_predict``: what `Network.predict` gives. With classes it returns the index of the label in
+      ``model_classes``; else it fills an array with the values, in the target's own units if the encoder
+      standardised it, or with 0 and 1 for several labels at once;
+    - with an encoder, ``void model_encode(const double *numbers, const char *const *texts, float *x)``, and
+      ``model_predict`` takes ``numbers`` (booleans as 0 and 1, dates as days since 1970-01-01, NaN where
+      missing) and ``texts`` (UTF-8, NULL where missing) in the place of x. The comment at the top says which
+      column is where.
+
+    There is no state and no allocation; the activations of the two widest layers are on the stack.
+
+    Parameters
+    ----------
+    network : Network
+    path : path
+        An empty file or a header that this function wrote is replaced once the new one is complete.
+    name : str, default "model"
+        A C identifier that all names in the file begin with.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If name is no C identifier, path is a directory or a file of another sort, parameters are not finite,
+        labels are of types that C does not have, or a text holds the NUL character.
+    OSError
+        If the file cannot be written.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a C identifier, got {name!r}")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"name must be a C identifier (letters, digits and _, no digit first), got {name!r}")
+    common.check_finite(network)
+    replace_own_file(path, _header(network, name).encode("ascii"), "a C header of fastmlp", _is_header)
+
+
+def _is_header(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MARK)) == _MARK.encode()
+
+
+def _header(network: Model, name: str) -> str:
+    source = Source(name, network.dtype)
+    source.add("$comment", comment=_comment(network, source))
+    guard = f"FASTMLP_{name}_H"
+    source.add(
+        f"#ifndef {guard}\n#define {guard}\n\n#include <math.h>\n#include <stddef.h>\n#include <string.h>\n"
+    )
+    _sizes_and_classes(source, network)
+    if network.encoder is not None:
+        _encode(source, network.encoder)
+    _forward(source, network)
+    _predict(source, network)
+    source.add(f"#endif /* {guard} */\n")
+    return source.text()
+
+
+def _comment(network: Model, source: Source) -> str:
+    """Return the comment at the top: what the network is, and where each column goes."""
+    activations = ", ".join(common.layer_activations(network))
+    sizes = "-".join(map(str, network.layer_sizes))
+    lines = [
+        f"{_MARK}, written by fastmlp {version('fastmlp')}.",
+        "",
+        f"   Layers {sizes}; activations {activations}; loss {network.loss}.",
+        "   ${name}_forward takes ${name}_n_inputs numbers and writes ${name}_n_outputs activations.",
+        f"   ${{name}}_predict {_PREDICTIONS[_kind(network)].says}.",
+    ]
+    lines = [source.fill(line) for line in lines]
+    if network.encoder is not None:
+        lines += ["", "   The columns of the table (NaN or NULL where missing; texts in UTF-8):"]
+        for column, place in zip(network.encoder.columns, _places(network.encoder), strict=True):
+            days = ", in days since 1970-01-01" if column.kind == DateColumn.kind else ""
+            lines.append(f"     {place}  {quoted(column.name)}{days}")
+    return "\n".join([*lines, "*/\n"])
+
+
+def _places(encoder: TableEncoder) -> list[str]:
+    """Return where each column of a table is: numbers[0], texts[0], numbers[1], .."""
+    counts = {"numbers": 0, "texts": 0}
+    places = []
+    for column in encoder.columns:
+        kind = "texts" if COLUMNS[type(column)][0] else "numbers"
+        places.append(f"{kind}[{counts[kind]}]")
+        counts[kind] += 1
+    return places
+
+
+def _kind(network: Model) -> str:
+    """Return which of `_PREDICTIONS` a network makes."""
+    binary = common.loss_name(network) == "binary_cross_entropy"
+    if network.classes is None:
+        return "labels" if binary else "values"
+    return "likelier" if binary else "largest"
+
+
+def _sizes_and_classes(source: Source, network: Model) -> None:
+    sizes = "enum { ${name}_n_inputs = $inputs, ${name}_n_outputs = $outputs };\n"
+    source.add(sizes, inputs=network.layer_sizes[0], outputs=network.layer_sizes[-1])
+    labels = common.labels(network)
+    if labels is not None:
+        kind, write = _LABELS[labels.dtype.kind]
+        source.array(f"{kind} ${{name}}_classes", map(write, labels.tolist()))
+        source.add("enum { ${name}_n_classes = sizeof ${name}_classes / sizeof ${name}_classes[0] };\n")
+
+
+def _function(source: Source, result: str, function: str, arguments: str, body: list[str]) -> None:
+    lines = [f"    {line}" for text in body for line in source.fill(text).split("\n")]
+    source.add(
+        _FUNCTION, result=result, function=function, arguments=source.fill(arguments), body="\n".join(lines)
+    )
+
+
+def _encode(source: Source, encoder: TableEncoder) -> None:
+    body = ["(void)numbers;", "(void)texts;"]  # there may be none of a kind
+    at = 0
+    for column, place in zip(encoder.columns, _places(encoder), strict=True):
+        body += COLUMNS[type(column)][1](source, column, place, at)
+        at += len(column.feature_names)
+    _function(source, "void", "encode", f"{_RAW}, $real *x", body)
+
+
+def _forward(source: Source, network: Model) -> None:
+    source.add(_DENSE)
+    sizes = [network.weights[0].shape[0], *network.layer_sizes[1:]]
+    body, value = _embed(source, network, sizes[0])
+    if len(sizes) > 2:
+        buffers = ", ".join(f"a{i}[{size}]" for i, size in enumerate(_buffers(sizes[1:-1])))
+        body.append(f"$real {buffers};")
+    names = common.layer_activations(network)
+    layers = zip(network.weights, network.biases, names, pairwise(sizes), strict=True)
+    for i, (W, b, activation, (inputs, outputs)) in enumerate(layers):
+        source.numbers(f"W{i}", W)
+        source.numbers(f"b{i}", b)
+        into = "out" if i == len(sizes) - 2 else f"a{i % 2}"
+        body.append(f"${{name}}_dense({value}, ${{name}}_W{i}, ${{name}}_b{i}, {inputs}, {outputs}, {into});")
+        if activation != "identity":
+            formula = source.fill(_ACTIVATIONS.get(activation, ""))
+            template = _SOFTMAX if activation == "softmax" else _ELEMENTWISE
+            source.once(template, activation=activation, formula=formula)
+            body.append(f"${{name}}_{activation}({into}, {outputs});")
+        value = into
+    _function(source, "void", "forward", "const $real *x, $real *out", body)
+
+
+def _buffers(hidden: list[int]) -> list[int]:
+    """Return the sizes of the one or two arrays that hidden layers take in turn."""
+    return [max(hidden[start::2]) for start in range(min(2, len(hidden)))]
+
+
+def _embed(source: Source, network: Model, width: int) -> tuple[list[str], str]:
+    """Return the statements that put tables' rows in the place of codes, and the array they fill."""
+    embeddings = common.embeddings(network)
+    if not embeddings:
+        return [], "x"
+    plain = common.plain_columns(network)
+    body = [f"$real e[{width}];"] + [f"e[{i}] = x[{column}];" for i, column in enumerate(plain)]
+    source.once(_CODE)
+    at = len(plain)
+    for i, (column, table) in enumerate(embeddings):
+        source.numbers(f"table{i}", table)
+        codes, size = table.shape
+        row = f"${{name}}_table{i} + {size} * ${{name}}_code(x[{column}], {codes})"
+        body.append(f"memcpy(e + {at}, {row}, {size} * sizeof *e);")
+        at += size
+    return body, "e"
+
+
+def _predict(source: Source, network: Model) -> None:
+    prediction, size = _PREDICTIONS[_kind(network)], network.layer_sizes[-1]
+    arguments, body = "const $real *x", []
+    if network.encoder is not None:
+        arguments, body = _RAW, ["$real x[${name}_n_inputs];", "${name}_encode(numbers, texts, x);"]
+    body.append(source.fill(prediction.body, size=size))
+    if common.sorts_outputs(network):
+        body.append(source.fill(_SORT, size=size))
+    units = common.units(network)
+    if units is not None:
+        scale, mean = map(number, units)
+        body.append(source.fill(_UNITS, size=size, scale=scale, mean=mean))
+    _function(source, prediction.result, "predict", arguments + prediction.argument, body)

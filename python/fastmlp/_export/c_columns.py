@@ -1,0 +1,86 @@
+"""A table's columns in C: what the encoder does before the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastmlp._export.c_text import Source, number, string
+from fastmlp.data._categories import CategoryColumn, EmbeddingColumn
+from fastmlp.data._columns import BoolColumn, DateColumn, NumberColumn
+
+_STANDARDIZE = """\
+static inline $real ${name}_standardize(double value, double center, double scale, double median)
+{
+    if (isnan(value))
+        value = median;
+    return ($real)(scale > 0 ? (value - center) / scale : 0);
+}
+"""
+
+_PLACE = """\
+/* the number of a text among n categories counted from first; NULL is missing, any other text other */
+static inline long ${name}_place(const char *text, const char *const *categories, long n,
+                                 long first, long other, long missing)
+{
+    if (text == NULL)
+        return missing;
+    for (long i = 0; i < n; i++)
+        if (strcmp(text, categories[i]) == 0)
+            return first + i;
+    return other;
+}
+"""
+
+_ONE_HOT = """\
+static inline void ${name}_one_hot(long place, long n, $real *x)
+{
+    for (long i = 0; i < n; i++)
+        x[i] = i == place ? 1 : 0;
+}
+"""
+
+
+def _number(source: Source, column: Any, value: str, at: int) -> list[str]:
+    source.once(_STANDARDIZE)
+    constants = ", ".join(number(v) for v in (column.center, column.scale, column.median))
+    lines = [f"x[{at}] = ${{name}}_standardize({value}, {constants});"]
+    return [*lines, f"x[{at + 1}] = isnan({value}) ? 1 : 0;"] if column.indicator else lines
+
+
+def _boolean(source: Source, column: Any, value: str, at: int) -> list[str]:
+    return [f"x[{at}] = ($real)(isnan({value}) ? {int(column.usual)} : {value});"]
+
+
+def _category(source: Source, column: Any, value: str, at: int) -> list[str]:
+    inputs = len(column.feature_names)
+    if not inputs:
+        return []
+    source.once(_ONE_HOT)
+    return [f"${{name}}_one_hot({_place(source, column, value, at)}, {inputs}, x + {at});"]
+
+
+def _embedding(source: Source, column: Any, value: str, at: int) -> list[str]:
+    return [f"x[{at}] = ($real){_place(source, column, value, at)};"]
+
+
+def _place(source: Source, column: Any, value: str, at: int) -> str:
+    """Return the call that finds a text among the categories."""
+    source.once(_PLACE)
+    size, categories = len(column.categories), "NULL"
+    if size:
+        categories = f"${{name}}_categories{at}"
+        source.array(f"char *const {categories}", map(string, column.categories))
+    first, other, missing = column.numbering
+    return f"${{name}}_place({value}, {categories}, {size}, {first}, {other}, {missing})"
+
+
+#: Each class of column: whether it is text, and what appends the functions that it needs and returns the
+#: statements that write its inputs from x[at] on.
+COLUMNS: dict[type, tuple[bool, Callable[[Source, Any, str, int], list[str]]]] = {
+    NumberColumn: (False, _number),
+    DateColumn: (False, _number),
+    BoolColumn: (False, _boolean),
+    CategoryColumn: (True, _category),
+    EmbeddingColumn: (True, _embedding),
+}

@@ -1,0 +1,220 @@
+"""A network as an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._base.files import replace_own_file
+from fastmlp._export import common
+from fastmlp._export.onnx_columns import COLUMNS, ML_DOMAIN
+from fastmlp._export.onnx_graph import Graph, activation
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from fastmlp._model.model import Model
+
+#: Old ones, of 2020, that have all that is needed.
+OPSET, ML_OPSET, IR_VERSION = 13, 2, 7
+
+#: What protobuf can hold, less room for all but the parameters.
+_MOST_BYTES = 2**31 - 2**24
+
+#: Who wrote a file, and the property that holds the network's loss.
+PRODUCER, LOSS_PROPERTY = "fastmlp", "fastmlp.loss"
+
+#: Name, type and shape of an input or output.
+Value = tuple[str, np.dtype[Any], list[Any]]
+
+_OUTPUTS = ("label", "probabilities", "scores", "prediction")
+
+
+def to_onnx(network: Model, path: str | PathLike[str]) -> None:
+    """Write a network as an ONNX model that computes in the network's dtype.
+
+    The input is ``X``, (n, inputs). If the network has an encoder, there is one input for each column of
+    the table instead, (n, 1), named like the column (``column_3`` if that is empty or an output's name):
+    numbers, booleans as 0 and 1 and dates as days since 1970-01-01 in the network's dtype, NaN where
+    missing; texts as strings, "" where missing.
+
+    The outputs are what `predict` and `predict_proba` return: ``label`` (n,) and ``probabilities``
+    (n, classes); for hinge, ``label`` and ``scores``, the output activations; for several labels at once,
+    ``prediction`` of 0 and 1 and ``probabilities``; else ``prediction``, (n,) or (n, outputs), in the
+    target's own units if the encoder standardised it. Labels are strings, int64, bool or double.
+
+    The file needs opset 13 and IR version 7, both of 2020. ONNX Runtime before 1.18 fails to load float64
+    networks with relu or tanh.
+
+    Parameters
+    ----------
+    network : Network
+    path : path
+        An empty file or an ONNX model that is there already is replaced once the new one is complete.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+    ValueError
+        If path is a directory or a file of another sort, parameters are not finite, the classes are of
+        types that ONNX does not have, or the model is larger than ONNX's 2 GiB.
+    OSError
+        If the file cannot be written.
+    """
+    onnx = import_onnx()
+    common.check_finite(network)
+    if network.parameters.nbytes > _MOST_BYTES:
+        size = network.parameters.nbytes
+        raise ValueError(f"an ONNX file holds at most 2 GiB, the parameters are {size} bytes")
+    model = _model(network)
+    onnx.checker.check_model(model, full_check=True)
+    replace_own_file(path, model.SerializeToString(), "an ONNX model", _is_onnx)
+
+
+def import_onnx() -> Any:
+    """Return the package onnx, which is optional."""
+    try:
+        import onnx
+    except ImportError:
+        raise ImportError("ONNX needs onnx: pip install 'fastmlp[onnx]'") from None
+    return onnx
+
+
+def _is_onnx(path: Path) -> bool:
+    onnx = import_onnx()
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+    except Exception:  # whatever the parser makes of other files
+        return False
+    return model.ir_version > 0 and len(model.graph.node) > 0
+
+
+def _model(network: Model) -> Any:
+    from onnx import helper, numpy_helper
+
+    names = _input_names(network)
+    graph = Graph(network.dtype, {*names, *_OUTPUTS})
+    X, inputs = _inputs(graph, network, names)
+    outputs = _results(graph, network, _forward(graph, network, _embedded(graph, network, X)))
+    opsets = [helper.make_opsetid("", OPSET)]
+    if any(node.domain for node in graph.nodes):
+        opsets.append(helper.make_opsetid(ML_DOMAIN, ML_OPSET))
+    described = helper.make_graph(
+        graph.nodes,
+        "fastmlp",
+        [_value_info(value) for value in inputs],
+        [_value_info(value) for value in outputs],
+        [numpy_helper.from_array(_encodable(values), name) for name, values in graph.constants.items()],
+    )
+    model = helper.make_model(
+        described,
+        producer_name=PRODUCER,
+        producer_version=version("fastmlp"),
+        ir_version=IR_VERSION,
+        opset_imports=opsets,
+    )
+    helper.set_model_props(model, {LOSS_PROPERTY: network.loss})
+    return model
+
+
+def _inputs(graph: Graph, network: Model, names: list[str]) -> tuple[str, list[Value]]:
+    """Add what makes X of the inputs; return it, and name, type and shape of each input."""
+    if network.encoder is None:
+        return names[0], [(names[0], network.dtype, ["n", network.layer_sizes[0]])]
+    blocks: list[str] = []
+    inputs: list[Value] = []
+    for column, name in zip(network.encoder.columns, names, strict=True):
+        text, compose = COLUMNS[type(column)]
+        blocks += compose(graph, column, name)
+        inputs.append((name, np.dtype(str) if text else network.dtype, ["n", 1]))
+    return graph.add("Concat", *blocks, axis=1), inputs
+
+
+def _input_names(network: Model) -> list[str]:
+    if network.encoder is None:
+        return ["X"]
+    names = network.encoder.input_names
+    return [
+        _other_name(f"column_{i}", names) if name in ("", *_OUTPUTS) else name for i, name in enumerate(names)
+    ]
+
+
+def _other_name(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _value_info(value: Value) -> Any:
+    from onnx import TensorProto, helper
+
+    name, dtype, shape = value
+    kind = TensorProto.STRING if dtype.kind == "U" else helper.np_dtype_to_tensor_dtype(dtype)
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _encodable(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(object) if values.dtype.kind == "U" else values
+
+
+def _embedded(graph: Graph, network: Model, X: str) -> str:
+    """Put the rows of the tables in the place of their codes, after the other columns."""
+    embeddings = common.embeddings(network)
+    if not embeddings:
+        return X
+    plain = np.array(common.plain_columns(network), dtype=np.int64)
+    parts = [graph.add("Gather", X, plain, axis=1)] if len(plain) else []
+    for column, table in embeddings:
+        code = graph.cast(graph.add("Gather", X, np.int64(column), axis=1), np.int64)
+        parts.append(graph.add("Gather", table, code))
+    return graph.add("Concat", *parts, axis=1)
+
+
+def _forward(graph: Graph, network: Model, value: str) -> str:
+    for W, b, name in zip(network.weights, network.biases, common.layer_activations(network), strict=True):
+        value = activation(graph, name, graph.add("Gemm", value, W, b))
+    return value
+
+
+def _results(graph: Graph, network: Model, outputs: str) -> list[Value]:
+    """Add what `predict` and `predict_proba` make of the outputs; return name, type and shape of each."""
+    loss, labels, size = common.loss_name(network), common.labels(network), network.layer_sizes[-1]
+    if labels is None:
+        return _values(graph, network, outputs)
+    if loss == "binary_cross_entropy":
+        above = graph.add("Greater", outputs, 0.5)
+        place = graph.add("Reshape", graph.cast(above, np.int64), np.array([-1]))
+        outputs, size = graph.add("Concat", graph.add("Sub", 1.0, outputs), outputs, axis=1), 2
+    else:
+        place = graph.add("ArgMax", outputs, axis=1, keepdims=0)
+    graph.add("Gather", labels, place, name="label")
+    name = graph.add("Identity", outputs, name="scores" if loss == "hinge" else "probabilities")
+    return [("label", labels.dtype, ["n"]), (name, network.dtype, ["n", size])]
+
+
+def _values(graph: Graph, network: Model, outputs: str) -> list[Value]:
+    size = network.layer_sizes[-1]
+    if common.loss_name(network) == "binary_cross_entropy":
+        above = graph.add("Greater", outputs, 0.5)
+        graph.add("Identity", graph.cast(above, np.int64), name="prediction")
+        graph.add("Identity", outputs, name="probabilities")
+        return [
+            ("prediction", np.dtype(np.int64), ["n", size]),
+            ("probabilities", network.dtype, ["n", size]),
+        ]
+    if common.sorts_outputs(network):
+        outputs = graph.add("TopK", outputs, np.array([size]), outputs=2, axis=1, largest=0)
+    units = common.units(network)
+    if units is not None:
+        scale, mean = map(np.float64, units)
+        outputs = graph.in_double(outputs, lambda y: graph.add("Add", graph.add("Mul", y, scale), mean))
+    if size == 1:
+        outputs = graph.add("Reshape", outputs, np.array([-1]))
+    graph.add("Identity", outputs, name="prediction")
+    return [("prediction", network.dtype, ["n"] if size == 1 else ["n", size])]

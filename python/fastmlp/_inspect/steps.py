@@ -1,0 +1,210 @@
+"""One row's way through a network as text: the formulas beside the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._inspect.passes import Pass
+from fastmlp._rows.targets import LINKS, parse_loss
+
+Row = NDArray[np.float64]
+
+#: Name -> (the loss of a row, its derivative to a or, for a loss with a link, to z; z, a, y, c -> the loss of
+#: each output). c is the loss's number: delta of huber, q of quantile.
+_LOSSES: dict[str, tuple[str, str, Callable[[Row, Row, Row, Row], Any]]] = {
+    "softmax_cross_entropy": (
+        "sum(-y log {a})", "{a} - y", lambda z, a, y, c: np.sum(y) * np.logaddexp.reduce(z) - y @ z,
+    ),
+    "binary_cross_entropy": (
+        "sum(-y log {a} - (1 - y) log(1 - {a}))", "{a} - y", lambda z, a, y, c: np.logaddexp(0, z) - y * z,
+    ),
+    "squared_error": ("sum(({a} - y)^2) / 2", "{a} - y", lambda z, a, y, c: (a - y) ** 2 / 2),
+    "absolute_error": ("sum(|{a} - y|)", "sign({a} - y)", lambda z, a, y, c: np.abs(a - y)),
+    "huber": (
+        "sum(({a} - y)^2 / 2, or {c} (|{a} - y| - {c} / 2) where |{a} - y| > {c})",
+        "clip({a} - y, -{c}, {c})",
+        lambda z, a, y, c: np.where(np.abs(a - y) <= c, (a - y) ** 2 / 2, c * (np.abs(a - y) - c / 2)),
+    ),
+    "quantile": (
+        "sum(q (y - {a}) where y > {a}, else (1 - q) ({a} - y)), q = {c}",
+        "(-q where y > {a}, 1 - q where y < {a}, 0 between)",
+        lambda z, a, y, c: np.maximum(c * (y - a), (1 - c) * (a - y)),
+    ),
+    "poisson": ("sum(exp({z}) - y {z})", "{a} - y", lambda z, a, y, c: np.exp(z) - y * z),
+    "hinge": (
+        "sum over j != y of max(0, {a}[j] - {a}[y] + 1)",
+        "(1 where the term of j is above 0, minus their number at y)",
+        lambda z, a, y, c: np.maximum(0, a - y @ a + 1) * (y == 0),
+    ),
+}  # fmt: skip
+
+LEARNING_RATE = 0.1  # of the step that is shown
+
+_FORMULA_WIDTH = 36
+_INDENT = 4
+_EDGE_UNITS = 3  # of a wide layer the first and last so many are shown
+
+
+@np.errstate(all="ignore")  # numbers that are not finite are shown as they are
+def of_row(trace: Pass, row: int = 0, rate: float = LEARNING_RATE) -> str:
+    """Return the forward pass, the backward pass and a step of gradient descent."""
+    of = f"Row {row} of {len(trace)}" if len(trace) > 1 else "One row"
+    sizes = "-".join(str(a.shape[1]) for a in trace.a)
+    parts = [
+        f"{of} through {sizes}, loss {trace.loss_name}",
+        "",
+        "Forward pass",
+        *_forward(trace, row),
+        "",
+        "Backward pass" if len(trace) == 1 else f"Backward pass: what row {row} adds to the gradients",
+        *_backward(trace, row),
+        "",
+        f"Step of gradient descent, learning rate {rate:g}",
+        *_step(trace, rate),
+    ]
+    return "\n".join(parts)
+
+
+def _forward(trace: Pass, row: int) -> list[str]:
+    lines = [_line("a0 = x" if not trace.E else "a0 = x, with rows of E for codes", trace.a[0][row])]
+    for layer, f in enumerate(trace.activations):
+        after = layer + 1
+        lines += [
+            _line(f"W{layer}", trace.W[layer]),
+            _line(f"b{layer}", trace.b[layer]),
+            _line(f"z{layer} = a{layer} W{layer} + b{layer}", trace.z[layer][row]),
+            _line(
+                f"a{after} = " + (f"z{layer}" if f == "identity" else f"{f}(z{layer})"), trace.a[after][row]
+            ),
+        ]
+    formula, _, value = _loss_texts(trace)
+    z, a, y = (part[row].astype(np.float64) for part in (trace.z[-1], trace.a[-1], trace.y))
+    _, numbers = parse_loss(trace.loss_name)
+    lines += [_line("y", y), _line(f"loss = {formula}", np.sum(value(z, a, y, np.array(numbers))))]
+    if trace.l2:
+        penalty = (
+            trace.l2 / 2 * sum(float(np.square(W, dtype=np.float64).sum()) for W in [*trace.W, *trace.E])
+        )
+        squares = "(sum(W^2) + sum(E^2))" if trace.E else "sum(W^2)"
+        lines.append(_line(f"penalty = l2/2 {squares}, l2 = {_number(trace.l2)}", penalty))
+    if len(trace) > 1:
+        lines.append(_line(f"loss of all {len(trace)} rows" + ", with penalty" * bool(trace.l2), trace.loss))
+    return lines
+
+
+def _backward(trace: Pass, row: int) -> list[str]:
+    many = len(trace) > 1
+    lines = [_line("w, the row's share of the loss", trace.share[row])] if many else []
+    last = len(trace.W) - 1
+    for layer in range(last, -1, -1):
+        if layer == last:
+            formula = _output_delta(trace)
+        else:
+            formula = _times_slope(f"delta{layer + 1} W{layer + 1}^T", trace.activations[layer], layer)
+        delta = trace.delta[layer][row]
+        if many:
+            of_weights = np.outer(trace.a[layer][row], delta)
+            lines += [
+                _line(f"delta{layer} = {formula}", delta),
+                _line(f"to dW{layer}: a{layer}^T delta{layer}", of_weights),
+                _line(f"to db{layer}: delta{layer}", delta),
+            ]
+        else:
+            lines += [
+                _line(f"delta{layer} = {formula}", delta),
+                _line(f"dW{layer} = a{layer}^T delta{layer}" + _penalty(trace, "W", layer), trace.dW[layer]),
+                _line(f"db{layer} = delta{layer}", trace.db[layer]),
+            ]
+    read = trace.delta[0][row] @ trace.W[0].T  # what a0 receives: the columns of X, then the rows of E
+    end = len(read)
+    for table in range(len(trace.E) - 1, -1, -1):
+        start = end - trace.E[table].shape[1]
+        if many:
+            lines.append(_line(f"to dE{table}, at the row's code: its part of delta0 W0^T", read[start:end]))
+        else:
+            formula = f"dE{table}: its part of delta0 W0^T at the row's code" + _penalty(trace, "E", table)
+            lines.append(_line(formula, trace.dE[table]))
+        end = start
+    return lines
+
+
+def _step(trace: Pass, rate: float) -> list[str]:
+    """Return the new W and b, layer by layer, and the new tables."""
+    steps = [
+        step
+        for layer, (W, b, dW, db) in enumerate(zip(trace.W, trace.b, trace.dW, trace.db, strict=True))
+        for step in ((f"W{layer}", W, dW, _penalty(trace, "W", layer)), (f"b{layer}", b, db, ""))
+    ]
+    for table, (E, dE) in enumerate(zip(trace.E, trace.dE, strict=True)):
+        steps.append((f"E{table}", E, dE, _penalty(trace, "E", table)))
+    lines = []
+    for name, value, gradient, penalty in steps:
+        if len(trace) > 1:
+            lines.append(_line(f"d{name} = sum over all rows{penalty}", gradient))
+        lines.append(_line(f"{name} <- {name} - {rate:g} d{name}", value - rate * gradient))
+    return lines
+
+
+def _loss_texts(trace: Pass) -> tuple[str, str, Callable[[Row, Row, Row, Row], Any]]:
+    """Return the formulas of the loss and of its derivative in the names of this network, and its value."""
+    name, numbers = parse_loss(trace.loss_name)
+    names = {
+        "a": f"a{len(trace.W)}",
+        "z": f"z{len(trace.W) - 1}",
+        "c": ", ".join(map(_number, numbers)),
+    }
+    loss, derivative, value = _LOSSES[name]
+    return loss.format(**names), derivative.format(**names), value
+
+
+def _output_delta(trace: Pass) -> str:
+    derivative = _loss_texts(trace)[1]
+    if parse_loss(trace.loss_name)[0] not in LINKS:
+        derivative = _times_slope(derivative, trace.activations[-1], len(trace.W) - 1)
+    return derivative if len(trace) == 1 else f"w {_factor(derivative)}"
+
+
+def _times_slope(derivative: str, activation: str, layer: int) -> str:
+    return derivative if activation == "identity" else f"{_factor(derivative)} * {activation}'(z{layer})"
+
+
+def _factor(formula: str) -> str:
+    return formula if formula.endswith(")") else f"({formula})"
+
+
+def _penalty(trace: Pass, letter: str, layer: int) -> str:
+    return f" + {_number(trace.l2)} {letter}{layer}" if trace.l2 else ""
+
+
+def _line(formula: str, value: Any) -> str:
+    """Return a formula with its value to the right of it, or below it where there is no room."""
+    numbers = _text(np.asarray(value)).split("\n")
+    margin = " " * (_INDENT + _FORMULA_WIDTH)
+    start = " " * _INDENT + formula
+    first = start.ljust(len(margin)) if len(start) + 2 <= len(margin) else f"{start}\n{margin}"
+    return first + f"\n{margin}".join(numbers)
+
+
+def _text(value: NDArray[Any]) -> str:
+    if value.ndim == 0:
+        return _number(value.item())
+    return np.array2string(
+        value + 0.0,  # no -0
+        formatter={"float_kind": _cell},
+        threshold=0,
+        edgeitems=_EDGE_UNITS,
+        max_line_width=200,
+        separator=" ",
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _cell(value: Any) -> str:
+    return _number(value).rjust(10)

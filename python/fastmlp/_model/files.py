@@ -1,0 +1,334 @@
+"""Model files: safetensors with JSON metadata. Nothing in a file is ever executed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from fastmlp._base.files import replace_own_file
+from fastmlp._base.tensor_file import pieces
+from fastmlp._model.architecture import checked_embeddings, checked_sizes, layer_shapes
+from fastmlp._model.history import History
+from fastmlp._model.history_file import NAME, read_rows
+from fastmlp._model.model import Made, Model, from_metadata, metadata
+from fastmlp._native import core as _core
+from fastmlp.data import TableEncoder
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+#: 2 has embeddings or a run, 3 a run whose first epochs lie in another file; a file without them is of the
+#: first format, which older versions read.
+FORMAT = 3
+_RUN_FORMAT = 2
+_FIRST_FORMAT = 1
+
+#: What a file's tensors are called in safetensors' own words.
+_DTYPES = {"float32": "F32", "float64": "F64"}
+
+#: Types that labels may have, as NumPy writes them.
+_LABEL_TYPES = re.compile(r"[<|](b1|[iu][1248]|f[248]|[US]\d{1,5}|[Mm]8\[\w{1,2}\])|\|O")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a checkpoint holds besides the network: the run's settings and how far it is."""
+
+    settings: dict[str, Any]
+    steps: int
+    arrays: dict[str, NDArray[Any]]  # s1, s2, best: laid out as the parameters
+    progress: NDArray[np.float64]  # (7,)
+    own_rows: NDArray[np.float64]  # rows of the history that are not in another file, (rows, columns)
+    file: tuple[str, int] | None  # the name of that file, and how many of its rows are the run's
+
+
+ARRAYS = ("s1", "s2", "best")
+_PROGRESS = 7
+
+
+def save(network: Model, path: str | PathLike[str]) -> None:
+    """Write a network, over no file but another model."""
+    replace_own_file(path, serialized(network), "a fastmlp model", may_replace)
+
+
+def header(network: Model) -> dict[str, Any]:
+    """Return what a model file says of a network besides its numbers."""
+    return metadata(network) | {
+        "format": _RUN_FORMAT if network.embeddings else _FIRST_FORMAT,
+        "version": version("fastmlp"),
+        "classes": None if network.classes is None else _classes_to_json(network.classes),
+        "feature_names": list(network.feature_names),
+        "history": {"columns": list(network.history.columns)},
+        "stop_reason": network.stop_reason,
+        "encoder": None if network.encoder is None else network.encoder.to_dict(),
+    }
+
+
+def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes | NDArray[Any]]:
+    """Return the content of a model file, piece by piece; with a run, of a checkpoint."""
+    if _core.first_nonfinite(network.parameters) >= 0:
+        raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
+    described = header(network)
+    # The header, where the rest is, has no room for many epochs.
+    rows = network.history.table() if run is None else run.own_rows
+    tensors = {"history": rows} | _tensors(network)
+    if run is not None:
+        described["format"] = _RUN_FORMAT if run.file is None else FORMAT
+        described["run"] = {"settings": run.settings, "steps": run.steps}
+        if run.file is not None:
+            described["history"] |= {"file": run.file[0], "rows_in_file": run.file[1]}
+        tensors |= {f"run.{name}": run.arrays[name] for name in ARRAYS} | {"run.progress": run.progress}
+    return pieces(tensors, {"fastmlp": json.dumps(described)})
+
+
+def _tensors(network: Model) -> dict[str, NDArray[Any]]:
+    """Return the parameters by their names in a file, in the order of the flat buffer."""
+    layers = zip(network.weights, network.biases, strict=True)
+    named = {
+        f"{letter}{i}": array
+        for i, pair in enumerate(layers)
+        for letter, array in zip("Wb", pair, strict=True)
+    }
+    return named | {f"E{i}": table for i, table in enumerate(network.tables)}
+
+
+def may_replace(path: Path) -> bool:
+    """Tell whether a file is empty, or by its header one that fastmlp wrote."""
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            return True
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > min(size, 2**28):
+                return False
+            header = json.loads(file.read(length))
+        return "fastmlp" in header["__metadata__"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
+def load(path: str | PathLike[str], make: type[Made]) -> Made:
+    """Read a model file, as one of the class to make; `fastmlp.load` says what is raised."""
+    return _load(path, lambda described, file: _read(make, described, file, Path(path), whole=False))
+
+
+def load_run(path: str | PathLike[str]) -> tuple[Model, RunRecord]:
+    """Read a checkpoint."""
+    return _load(
+        path,
+        lambda described, file: (
+            _read(Model, described, file, Path(path), whole=True),
+            _read_run(described, file),
+        ),
+    )
+
+
+Read = TypeVar("Read")
+
+
+def _load(path: str | PathLike[str], read: Callable[[dict[str, Any], Any], Read]) -> Read:
+    with Path(path).open("rb"):  # a missing file, a directory or a lack of rights: the system's own error
+        pass
+    try:
+        with safe_open(path, framework="np") as file:
+            return read(_checked(json.loads((file.metadata() or {})["fastmlp"])), file)
+    except (
+        SafetensorError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) and error.args else str(error)
+        raise ValueError(f"{os.fspath(path)}: not a fastmlp model: {reason}") from None
+
+
+def _checked(described: Any) -> dict[str, Any]:
+    if not isinstance(described, dict):
+        raise ValueError("its metadata is not a JSON object")
+    if described["format"] not in (_FIRST_FORMAT, _RUN_FORMAT, FORMAT):
+        raise ValueError(
+            f"its format is {described['format']!r}, this version of fastmlp reads up to {FORMAT}"
+        )
+    if (described["format"] == FORMAT) != ("file" in described["history"]):
+        raise ValueError(f"its format is {described['format']!r}, which does not go with its history")
+    if described["dtype"] not in _DTYPES:
+        raise ValueError(f"its dtype is {described['dtype']!r}")
+    return described
+
+
+def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, whole: bool) -> Made:
+    """Return the network of a file, whose path is given.
+
+    Every shape is checked before memory is taken for it. The first epochs of a history may lie in another
+    file; unless the history must be whole, there is a warning if that is not there.
+    """
+    sizes = checked_sizes(described["layer_sizes"])
+    embeddings = checked_embeddings(described.get("embeddings", []), sizes[0])
+    shapes: dict[str, list[int]] = {}
+    for i, (inputs, outputs) in enumerate(layer_shapes(sizes, embeddings)):
+        shapes[f"W{i}"], shapes[f"b{i}"] = [inputs, outputs], [outputs]
+    shapes |= {f"E{i}": [codes, width] for i, (_, codes, width) in enumerate(embeddings)}
+    history = described["history"]
+    expected = (
+        {*shapes} if "rows" in history else {*shapes, "history"}
+    )  # the first files have rows in the header
+    if "run" in described:  # a checkpoint
+        expected |= {f"run.{name}" for name in (*ARRAYS, "progress")}
+    if set(file.keys()) != expected:
+        raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(expected)}")
+    dtype = _DTYPES[described["dtype"]]
+    for name, shape in shapes.items():
+        _check_tensor(file, name, shape, dtype)
+    names = described.get("feature_names", [])
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(n, str) for n in names)
+        or len(names) not in (0, sizes[0])
+    ):
+        raise ValueError(f"its feature_names must be {sizes[0]} strings, or none")
+    network = from_metadata(make, described, None)
+    for name, array in _tensors(network).items():
+        array[...] = _finite(file, name)
+    network.feature_names = tuple(names)
+    rows = history["rows"] if "rows" in history else file.get_tensor("history")
+    network.history = _history(history["columns"], rows, _other_file(history), path, whole)
+    if not isinstance(described["stop_reason"], (str, type(None))):
+        raise ValueError(f"its stop_reason is {described['stop_reason']!r}")
+    network.stop_reason = described["stop_reason"]
+    network.classes = _classes(described["classes"], network)
+    if described["encoder"] is not None:
+        network.encoder = TableEncoder.from_dict(described["encoder"])
+    return network
+
+
+def _check_tensor(file: Any, name: str, shape: list[int], dtype: str) -> None:
+    entry = file.get_slice(name)
+    if list(entry.get_shape()) != shape or entry.get_dtype() != dtype:
+        raise ValueError(f"{name} has shape {entry.get_shape()}, type {entry.get_dtype()}; expected {shape}")
+
+
+def _finite(file: Any, name: str) -> NDArray[Any]:
+    """Return a tensor of finite numbers."""
+    tensor: NDArray[Any] = file.get_tensor(name)
+    if _core.first_nonfinite(tensor) >= 0:
+        raise ValueError(f"{name} holds NaN or infinity")
+    return tensor
+
+
+def _read_run(described: dict[str, Any], file: Any) -> RunRecord:
+    """Return what a checkpoint holds besides the network."""
+    run = described["run"]
+    if not isinstance(run["settings"], dict) or type(run["steps"]) is not int or run["steps"] < 1:
+        raise ValueError("its run must have settings and a number of steps")
+    names = set(file.keys()) - {"history"}
+    size = sum(math.prod(file.get_slice(name).get_shape()) for name in names if not name.startswith("run."))
+    dtype = _DTYPES[described["dtype"]]
+    for name in ARRAYS:
+        _check_tensor(file, f"run.{name}", [size], dtype)
+    # Squares in an optimizer's state may be infinite.
+    arrays: dict[str, NDArray[Any]] = {name: file.get_tensor(f"run.{name}") for name in ARRAYS}
+    progress: NDArray[np.float64] = file.get_tensor("run.progress")
+    own_rows, other = file.get_tensor("history"), _other_file(described["history"])
+    if not _is_progress(progress) or run["steps"] >= 2**63 or not (len(own_rows) or other):
+        raise ValueError("its run.progress, run.steps or history are not those of a run")
+    return RunRecord(run["settings"], run["steps"], arrays, progress, own_rows, other)
+
+
+def _is_progress(progress: NDArray[Any]) -> bool:
+    """Tell whether these may be the numbers of a run: losses may be infinite, counts and rates not."""
+    if progress.shape != (_PROGRESS,) or progress.dtype != np.float64 or np.isnan(progress).any():
+        return False
+    _, _, epochs, candidate, rate, _, bad_epochs = progress.tolist()
+    counts = all(0 <= count < 2**53 and count == int(count) for count in (epochs, bad_epochs))
+    return counts and candidate in (0, 1) and 0 <= rate < math.inf
+
+
+def _other_file(history: dict[str, Any]) -> tuple[str, int] | None:
+    """Return the name of the file that holds the first epochs, and how many; None where there is none."""
+    if "file" not in history:
+        return None
+    name, rows = history["file"], history["rows_in_file"]
+    if not isinstance(name, str) or not NAME.fullmatch(name) or type(rows) is not int or rows < 1:
+        raise ValueError(f"its history names the file {name!r} of {rows!r} epochs")
+    return name, rows
+
+
+def _history(
+    columns: list[str], rows: Any, other: tuple[str, int] | None, path: Path, whole: bool
+) -> History:
+    expected = History().columns
+    if tuple(columns[: len(expected)]) != expected or not all(isinstance(name, str) for name in columns):
+        raise ValueError(f"its history must begin with the columns {', '.join(expected)}")
+    table = np.asarray(rows, dtype=np.float64)
+    if len(table) and table.shape != (len(rows), len(columns)):
+        raise ValueError(f"its history has shape {table.shape}, but {len(columns)} columns")
+    if other is not None:
+        try:
+            earlier = read_rows(path.parent, *other, len(columns))
+        except OSError as error:
+            text = f"{other[0]}, which holds its first {other[1]} epochs, cannot be read beside it: {error}"
+            if whole:
+                raise ValueError(text) from None
+            warnings.warn(f"{os.fspath(path)}: {text}", RuntimeWarning, stacklevel=5)
+            return History.from_table(columns, table)
+        table = np.concatenate([earlier, table.reshape(-1, len(columns))])
+        if (np.diff(table[:, 0]) < 1).any():
+            raise ValueError(f"{other[0]} does not hold its first {other[1]} epochs, but others")
+    return History.from_table(columns, table)
+
+
+def _classes_to_json(classes: NDArray[Any]) -> dict[str, Any]:
+    kind = classes.dtype.kind
+    if kind == "M":
+        values = classes.astype(str).tolist()
+    elif kind == "m":
+        values = classes.astype(np.int64).tolist()
+    elif kind == "S":
+        values = [value.decode("latin-1") for value in classes.tolist()]
+    else:
+        values = classes.tolist()
+    if not _LABEL_TYPES.fullmatch(classes.dtype.str) or not all(
+        isinstance(value, (str, int, float, bool)) for value in values
+    ):
+        raise ValueError(f"labels of dtype {classes.dtype} cannot be saved; use strings, numbers or dates")
+    return {"dtype": classes.dtype.str, "values": values}
+
+
+def _classes(described: Any, network: Model) -> NDArray[Any] | None:
+    default = network.classes
+    if described is None or default is None:
+        if described is not None or (default is not None):
+            raise ValueError(f"its classes do not go with loss {network.loss}")
+        return None
+    values, kind = described["values"], described["dtype"]
+    if not isinstance(kind, str) or not _LABEL_TYPES.fullmatch(kind):
+        raise ValueError(f"its classes have type {kind!r}")
+    if len(values) != len(default) or not all(isinstance(value, (str, int, float, bool)) for value in values):
+        raise ValueError(f"it has {len(values)} classes, expected {len(default)} labels")
+    if kind[1:2] in "US" and int(kind[2:]) > max(map(len, map(str, values)), default=1) + 1:
+        raise ValueError(f"its classes have type {kind!r}, longer than any of them")
+    texts = [value.encode("latin-1") for value in values] if "S" in kind else values
+    classes = np.array(texts, dtype=kind)
+    ordered = len(classes) == 2 and classes[0] == classes[1]  # an estimator that saw one class
+    if not ordered and not (classes[1:] > classes[:-1]).all():
+        raise ValueError("its classes must be sorted and different")
+    if _classes_to_json(classes)["values"] != values:
+        raise ValueError(f"its classes do not fit their type {kind!r}")
+    return classes

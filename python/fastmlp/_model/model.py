@@ -1,0 +1,412 @@
+"""A model: its parameters, what it predicts, and its gradients."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._base.validation import (
+    as_numbers,
+    column_names,
+    dtype_name,
+    feature_names,
+    features_and_target,
+    integer,
+    real,
+)
+from fastmlp._model.architecture import (
+    Array,
+    Embedding,
+    Views,
+    check_codes,
+    check_encoder,
+    check_memory,
+    check_outputs,
+    checked_embeddings,
+    checked_output_activation,
+    checked_sizes,
+    default_classes,
+    hidden_activations,
+    parameter_views,
+)
+from fastmlp._model.history import History
+from fastmlp._model.init import initialize, initialize_tables
+from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
+from fastmlp._rows.features import Features, as_features, core_form
+from fastmlp._rows.targets import TargetForm, Targets, as_targets, parse_loss, row_weights
+from fastmlp.data import TableEncoder
+
+Made = TypeVar("Made", bound="Model")
+
+
+class Model:
+    """What the core trains and runs: parameters, predictions, losses and gradients; see `Network`."""
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        activation: str | Sequence[str] = "relu",
+        loss: str = "softmax_cross_entropy",
+        output_activation: str = "auto",
+        l2: float = 0.0,
+        init: Any = "auto",
+        seed: int = 0,
+        dtype: Any = "float32",
+        embeddings: Sequence[Embedding] = (),
+    ) -> None:
+        self._dtype = dtype_name(dtype)
+        self._layer_sizes = checked_sizes(layer_sizes)
+        self._embeddings = checked_embeddings(embeddings, self.layer_sizes[0])
+        check_memory("layer_sizes", self.layer_sizes, self.embeddings, self.dtype.itemsize)
+        self._activations = hidden_activations(activation, len(self.layer_sizes) - 2)
+        self._loss, self._loss_numbers = parse_loss(loss)
+        check_outputs(self.layer_sizes[-1], loss, self._loss, self._loss_numbers)
+        self._output_activation = checked_output_activation(output_activation, self._loss)
+        self._l2 = real("l2", l2, low=0)
+        self.feature_names: tuple[str, ...] = ()
+        self.classes: Array | None = default_classes(self._loss, self.layer_sizes[-1])
+        self.history = History()
+        self.stop_reason: str | None = None
+        self._encoder: TableEncoder | None = None
+        make = _core.Network32 if self._dtype == "float32" else _core.Network64
+        self._core = make(
+            self.layer_sizes,
+            [*self.activations, self.output_activation],
+            self._loss,
+            self._loss_numbers * (1 if len(self._loss_numbers) > 1 else self.layer_sizes[-1]),
+            self.l2,
+            self.embeddings,
+        )
+        self._parameters: Array = self._core.parameters
+        self._weights, self._biases, self._tables = self._views(self._parameters)
+        seed = integer("seed", seed, low=0, high=2**64 - 1)
+        initialize_tables(self._core, len(self.tables), seed)
+        if hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
+            self._copy_parameters(init)
+        else:
+            activations = (*self.activations, self.output_activation)
+            layers = list(zip(activations, self.weights, self.biases, strict=True))
+            initialize(self._core, layers, init, seed)
+
+    @property
+    def parameters(self) -> Array:
+        """W0, b0, W1, b1, .., E0, .. end to end, (n_parameters,): a writable view of the core's memory."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Any) -> None:
+        self._parameters[...] = values
+
+    @property
+    def weights(self) -> Views:
+        """W of each layer, (I, O): writable views of the same memory."""
+        return self._weights
+
+    @property
+    def biases(self) -> Views:
+        """The b of each layer, (O,): writable views of the same memory."""
+        return self._biases
+
+    @property
+    def tables(self) -> Views:
+        """The E of each embedding, (codes, width): writable views of the same memory."""
+        return self._tables
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Columns of X, widths of the hidden layers, outputs."""
+        return self._layer_sizes
+
+    @property
+    def embeddings(self) -> tuple[Embedding, ...]:
+        """Column, number of codes and width of each embedding."""
+        return self._embeddings
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activation of each hidden layer."""
+        return self._activations
+
+    @property
+    def output_activation(self) -> str:
+        """The activation of the outputs."""
+        return self._output_activation
+
+    @property
+    def l2(self) -> float:
+        """The penalty of the squared weights."""
+        return self._l2
+
+    @property
+    def encoder(self) -> TableEncoder | None:
+        """How a table becomes X: then `predict` takes tables too, and the encoder is saved and exported."""
+        return self._encoder
+
+    @encoder.setter
+    def encoder(self, encoder: TableEncoder | None) -> None:
+        if encoder is not None:
+            check_encoder(encoder, self)
+        self._encoder = encoder
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights and biases."""
+        return len(self.parameters)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the parameters and of all computation: float32 or float64."""
+        return np.dtype(self._dtype)
+
+    @property
+    def activation(self) -> str | tuple[str, ...]:
+        """The activation of the hidden layers: one name if they share it."""
+        return self.activations[0] if len(set(self.activations)) == 1 else self.activations
+
+    @property
+    def loss(self) -> str:
+        """The loss, with its number if it takes one, such as ``huber(1.5)``."""
+        numbers = ", ".join(map(repr, self._loss_numbers))
+        return f"{self._loss}({numbers})" if numbers else self._loss
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.layer_sizes))
+        hidden = ", ".join(dict.fromkeys(self.activations)) or "linear"
+        return (
+            f"{type(self).__name__}({sizes}, {hidden}, {self.loss}, {self.output_activation}, {self._dtype})"
+        )
+
+    def forward(self, X: Any) -> Array:
+        """Return the output activations.
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs)
+            Rows of finite numbers; n may be 0. A SciPy sparse matrix is not made dense.
+
+        Returns
+        -------
+        array, (n, outputs)
+            A row's outputs have the same bits whatever rows are around it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X is not a finite numeric matrix with the network's number of columns.
+
+        Warns
+        -----
+        RuntimeWarning
+            If outputs are not finite.
+        """
+        return self._forward_on(_threads.resolve(None), X)
+
+    def _forward_on(self, threads: int, X: Any) -> Array:
+        """Return what `forward` does, on so many threads at the most."""
+        few: Array | None = self._core_predictor.try_forward(X)
+        if few is not None:
+            return few
+        outputs: Array = self._core_predictor.forward(core_form(self._matrix(X)), threads)
+        at = _core.first_nonfinite(outputs)
+        if at >= 0:
+            warnings.warn(
+                f"the outputs of row {at // outputs.shape[1]} are not finite: X or the weights are too large",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return outputs
+
+    def predict(self, X: Any) -> Array:
+        """Return labels, or values.
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs)
+
+        Returns
+        -------
+        array
+            (n,) labels of the type that training saw: the class with the largest output, or for
+            binary_cross_entropy the second class where its probability is above 1/2. Without classes, the
+            0/1 matrix (n, outputs) of multi-label problems, or the outputs, (n,) if there is one. Several
+            quantiles never cross: they are sorted (Chernozhukov, Fernandez-Val, Galichon, 2010). For a table
+            that goes through the network's encoder, values are in the units of its target.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `forward`.
+        """
+        outputs = self.forward(X)
+        if self._loss == "binary_cross_entropy":
+            above: NDArray[np.int64] = (outputs > 0.5).astype(np.int64)
+            labels: Array = above if self.classes is None else self.classes[above[:, 0]]
+        elif self.classes is not None:
+            labels = self.classes[outputs.argmax(axis=1)]
+        else:
+            labels = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+            if len(self._loss_numbers) > 1:
+                labels = np.sort(labels, axis=1)
+        return self.encoder.inverse_target(labels) if self._in_units(X) else labels  # type: ignore[union-attr]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return probabilities.
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs)
+
+        Returns
+        -------
+        array, (n, classes) or (n, outputs)
+            Rows over `classes`; for multi-label problems, the probability of each label.
+
+        Raises
+        ------
+        ValueError
+            If the loss gives no probabilities, or X is wrong as in `forward`.
+        """
+        if self._loss not in ("softmax_cross_entropy", "binary_cross_entropy"):
+            raise ValueError(
+                f"predict_proba needs loss softmax_cross_entropy or binary_cross_entropy, got {self.loss!r}"
+            )
+        outputs = self.forward(X)
+        if self._loss == "binary_cross_entropy" and self.classes is not None:
+            return np.hstack([1 - outputs, outputs])
+        return outputs
+
+    def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, Array]:
+        """Return the loss of all rows and its gradient.
+
+        ``sum(w_i loss_i) / sum(w_i) + l2/2 sum(W^2)``
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs)
+        y : array_like, (n,) or (n, outputs), or str
+            Labels or values, as in training; with a table that goes through the encoder, in their units. Or
+            the name of a column of X.
+        sample_weight : array_like, (n,), optional
+            Weights w, at least 0; all 1 by default.
+
+        Returns
+        -------
+        float, array (n_parameters,)
+            The gradient is laid out as `parameters`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument.
+        """
+        X, targets, weights = self._checked_rows(X, y, sample_weight)
+        threads = _threads.resolve(None)
+        batch = self._core.full_batch(core_form(X), targets.labels, targets.values, weights, threads)
+        return batch.loss_and_gradient()
+
+    def predictor(self) -> Callable[[Array], Array]:
+        """Return a callable for one row or a small block, without checks beyond shape and codes.
+
+        It takes a C-contiguous array of the network's dtype, (inputs,) or (n, inputs), and returns what
+        `forward` does, (outputs,) or (n, outputs). It reads the parameters as they are at each call, and
+        raises TypeError or ValueError for any other argument.
+
+        Examples
+        --------
+        >>> predict_row = net.predictor()  # doctest: +SKIP
+        >>> predict_row(X[0])  # doctest: +SKIP
+        """
+        make: Any = _core.Predictor32 if self._dtype == "float32" else _core.Predictor64
+        predictor: Callable[[Array], Array] = make(self._core)
+        return predictor
+
+    def _copy_parameters(self, init: Any) -> None:
+        """Begin with the parameters of another model."""
+        if init.layer_sizes != self.layer_sizes:
+            raise ValueError(f"init has layer sizes {init.layer_sizes}, but {self.layer_sizes} are needed")
+        if init.embeddings != self.embeddings:
+            raise ValueError(f"init has embeddings {init.embeddings}, but {self.embeddings} are needed")
+        self.parameters[:] = as_numbers("init", init.parameters, self.dtype)
+
+    @cached_property
+    def _core_predictor(self) -> Any:
+        return self.predictor()
+
+    def _views(self, flat: Array) -> tuple[Views, Views, Views]:
+        """Return the W, the b and the E in an array that is laid out as the parameters."""
+        return parameter_views(flat, self.layer_sizes, self.embeddings)
+
+    def _encodes(self, X: Any) -> bool:
+        """Whether X is a table that the encoder takes, rather than one that it has made."""
+        return self.encoder is not None and type(X) is not np.ndarray and bool(column_names(X))
+
+    def _in_units(self, X: Any) -> bool:
+        """Whether values that go with X are in the units of the encoder's target."""
+        return self.classes is None and self._encodes(X) and self.encoder.task == "regression"  # type: ignore[union-attr]
+
+    def _matrix(self, X: Any) -> Features:
+        if self._encodes(X):
+            X = self.encoder.transform(X, self._dtype)  # type: ignore[union-attr]
+        names = feature_names(X)
+        if names and self.feature_names and names != self.feature_names:
+            raise ValueError(
+                f"X must have the columns {', '.join(self.feature_names)}, in this order; "
+                f"got {', '.join(names)}"
+            )
+        features = as_features("X", X, self._dtype, self.layer_sizes[0])
+        self._check_codes(features)
+        return features
+
+    def _check_codes(self, X: Features, place: Callable[[int], tuple[int, int]] | None = None) -> None:
+        if self.embeddings:
+            check_codes(X, self.embeddings, self._core.first_unknown_code, place)
+
+    def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Features, Targets, Array | None]:
+        X, y = features_and_target(X, y)
+        y = as_targets(y)
+        if self._in_units(X):
+            y = self.encoder.learned_target(y)  # type: ignore[union-attr]
+        X = self._matrix(X)
+        if len(X) == 0:
+            raise ValueError("X must have at least one row, got 0")
+        form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
+        targets = form.encode(y, self._dtype, len(X))
+        return X, targets, row_weights(sample_weight, None, y, self.classes, self._dtype)
+
+    def __reduce__(self) -> Any:
+        names = ("stop_reason", "classes", "_encoder", "feature_names")
+        state = {name: getattr(self, name) for name in names}
+        state["history"] = self.history.copy()
+        return from_metadata, (type(self), metadata(self), self.parameters.copy()), state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+def metadata(model: Model) -> dict[str, Any]:
+    """Return what makes an untrained model."""
+    return {
+        "layer_sizes": list(model.layer_sizes),
+        "activation": list(model.activations),
+        "loss": model.loss,
+        "output_activation": model.output_activation,
+        "l2": model.l2,
+        "dtype": model.dtype.name,
+        "embeddings": [list(embedding) for embedding in model.embeddings],
+    }
+
+
+def from_metadata(make: type[Made], described: dict[str, Any], parameters: NDArray[Any] | None) -> Made:
+    """Return the model that `metadata` described, of the class to make; without parameters, one of zeros."""
+    names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
+    embeddings = described.get("embeddings", [])  # older files have none
+    model = make(**{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
+    if parameters is not None:
+        model.parameters[:] = parameters
+    return model

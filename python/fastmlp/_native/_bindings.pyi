@@ -1,0 +1,143 @@
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+ACTIVATIONS: tuple[str, ...]
+LOSSES: tuple[str, ...]
+SPLIT_STREAM: int
+BLOCK_STREAM: int
+
+def use_core(core: object) -> None: ...
+def build_config() -> dict[str, Any]: ...
+def openmp_threads() -> int: ...
+def set_exact_threads(exact: bool) -> None: ...
+def first_nonfinite(x: NDArray[Any]) -> int: ...
+def permutation(seed: int, stream: int, substream: int, n: int) -> NDArray[np.int64]: ...
+
+_Array: TypeAlias = NDArray[Any]
+_Features: TypeAlias = _Array | tuple[_Array, NDArray[np.int32], NDArray[np.int64]]  # dense, or CSR
+_Labels: TypeAlias = NDArray[np.int32] | None
+_Record: TypeAlias = tuple[int, float, float, float, float, float, float, float]
+_Rows: TypeAlias = tuple[_Features, _Labels, _Array | None, _Array | None]  # X, labels, values, weights
+
+class OptimizerOptions:
+    @property
+    def kind(self) -> str: ...
+    @kind.setter
+    def kind(self, name: str) -> None: ...
+    momentum: float
+    normalized: bool
+    decay1: float
+    decay2: float
+    epsilon: float
+    epsilon_hat: bool
+    weight_decay: float
+
+class ScheduleOptions:
+    @property
+    def kind(self) -> str: ...
+    @kind.setter
+    def kind(self, name: str) -> None: ...
+    rate: float
+    warmup: float
+    power: float
+    every: float
+    factor: float
+    final_rate: float
+    start_rate: float
+    rise: float
+    patience: float
+    threshold: float
+    min_rate: float
+
+class TrainOptions:
+    @property
+    def optimizer(self) -> OptimizerOptions: ...
+    @property
+    def schedule(self) -> ScheduleOptions: ...
+    epochs: int
+    first_epoch: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+    dropout: float
+    clip_norm: float
+    alpha: float
+    patience: int
+    min_delta: float
+    restore_best: bool
+    loss_target: float
+    max_time: float
+    epoch_rows: int
+    state_every: int
+    threads: int
+
+class _RunState:
+    def __init__(self, s1: _Array, s2: _Array, steps: int = 0, best: _Array | None = None) -> None: ...
+    @property
+    def s1(self) -> _Array: ...
+    @property
+    def s2(self) -> _Array: ...
+    @property
+    def best(self) -> _Array | None: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    progress: tuple[float, float, int, bool, float, float, float]
+
+class Network32:
+    RunState: type[_RunState]
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activations: Sequence[str],
+        loss: str,
+        loss_parameters: Sequence[float],
+        l2: float,
+        embeddings: Sequence[tuple[int, int, int]] = (),
+    ) -> None: ...
+    @property
+    def parameters(self) -> _Array: ...
+    def initialize(self, layer: int, kind: str, scale: float, seed: int) -> None: ...
+    def initialize_table(self, number: int, scale: float, seed: int) -> None: ...
+    def first_unknown_code(self, X: _Array) -> int: ...
+    def full_batch(
+        self, X: _Features, labels: _Labels, values: _Array | None, weights: _Array | None, threads: int
+    ) -> FullBatch32: ...
+    def train(
+        self,
+        X: _Features,
+        labels: _Labels,
+        values: _Array | None,
+        weights: _Array | None,
+        validation: _Rows | None,
+        options: TrainOptions,
+        on_epoch: Callable[[_Record], bool | float] | None,
+        state: _RunState | None = None,
+        draw_order: Callable[[], NDArray[np.uint32]] | None = None,
+        next_window: Callable[[], _Rows] | None = None,
+        on_state: Callable[[], None] | None = None,
+    ) -> tuple[list[_Record], str, BaseException | None]: ...
+
+class Network64(Network32): ...
+
+class FullBatch32:
+    def loss_and_gradient(self) -> tuple[float, _Array]: ...
+    def trace(self) -> tuple[float, _Array, list[_Array], list[_Array], list[_Array]]: ...
+
+class FullBatch64(FullBatch32): ...
+
+class Predictor32:
+    def __init__(self, network: Network32) -> None: ...
+    def __call__(self, x: _Array) -> _Array: ...
+    def try_forward(self, X: object) -> _Array | None: ...
+    def forward(self, X: _Features, threads: int) -> _Array: ...
+
+class Predictor64:
+    def __init__(self, network: Network64) -> None: ...
+    def __call__(self, x: _Array) -> _Array: ...
+    def try_forward(self, X: object) -> _Array | None: ...
+    def forward(self, X: _Features, threads: int) -> _Array: ...

@@ -1,0 +1,153 @@
+"""The public network: a model that also saves, traces, diagnoses and exports itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastmlp._inspect.trace import Trace, traced
+from fastmlp._model.files import save
+from fastmlp._model.model import Model
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from torch import nn
+
+    from fastmlp._inspect.diagnosis import Diagnosis
+
+
+class Network(Model):
+    """A multilayer perceptron: ``a = f(a_prev @ W + b)``, layer by layer.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, widths of the hidden layers, outputs.
+    activation : str or sequence of str, default "relu"
+        One for all hidden layers or one for each: identity, relu, leaky_relu (slope 0.01), elu (alpha 1),
+        gelu (with erf), silu, softplus, tanh, sigmoid.
+    loss : str, default "softmax_cross_entropy"
+        Of a row with target y (labels, or values of each output), summed over the outputs:
+
+        - softmax_cross_entropy: ``-log softmax(z)[y]``; rows of probabilities q: ``-sum q log softmax(z)``
+        - binary_cross_entropy: ``-y log s(z) - (1 - y) log(1 - s(z))``, s the sigmoid
+        - squared_error: ``(a - y)^2 / 2``
+        - absolute_error: ``|a - y|``
+        - huber(delta), delta 1 by default: ``(a - y)^2 / 2`` where ``|a - y| <= delta``, else
+          ``delta (|a - y| - delta / 2)``
+        - quantile(q), q 0.5 by default: ``q (y - a)`` where y > a, else ``(1 - q) (a - y)``; several,
+          such as quantile(0.05, 0.5, 0.95), are an output each, for one target
+        - poisson: ``exp(z) - y z``
+        - hinge: ``sum over j != y of max(0, a_j - a_y + 1)``
+    output_activation : str, default "auto"
+        "auto": softmax, sigmoid and exp for the cross-entropies and poisson, which take no other; identity
+        for the others, which take any activation of hidden layers.
+    l2 : float, default 0
+        Penalty ``l2/2`` times the sum of squared weights (not biases).
+    init : str, list of (W, b), or Network, default "auto"
+        "auto" (he_uniform for the relu family, glorot_uniform otherwise), zeros, normal(std) with std 0.01 by
+        default, uniform(a) within -a and a, 0.05 by default, glorot_normal, glorot_uniform, he_normal,
+        he_uniform, lecun_normal; or the values themselves.
+    seed : int, default 0
+        Chooses the initial weights.
+    dtype : "float32" or "float64", default "float32"
+    embeddings : sequence of (column, codes, width), default ()
+        Columns of X that hold codes 0 .. codes - 1 of a category, such as `TableEncoder` makes. Each code
+        stands for a row of a table E (codes, width) that is learned with the weights. The first layer reads
+        the other columns of X and, behind them, these rows; the result is that of one-hot columns times E.
+        Tables begin uniform within -0.05 and 0.05 and are penalised as weights are.
+
+    Attributes
+    ----------
+    classes : array or None
+        The labels that the outputs stand for, sorted.
+    feature_names : tuple of str
+        The columns of the table that the network was trained on, () if it was none; another table must have
+        the same, in the same order.
+    history : History
+        What training measured; empty for an untrained network.
+    stop_reason : str or None
+        Why training ended: epochs, patience, loss_target, max_time, callback, converged (lbfgs),
+        diverged, interrupted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, what was given and what is accepted.
+    """
+
+    def trace(self, X: Any, y: Any, sample_weight: Any = None) -> Trace:
+        """Return every z, a, delta, dW and db of one forward and backward pass.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `loss_and_gradient`; a sparse X is made dense.
+
+        Returns
+        -------
+        Trace
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument.
+        """
+        return traced(self, *self._checked_rows(X, y, sample_weight))
+
+    def diagnose(self, X: Any, y: Any = None) -> Diagnosis:
+        """Measure the signals of each layer, forward and backward, and warn where they do not get through.
+
+        Parameters
+        ----------
+        X : array_like, (n, inputs), or a table
+        y : array_like, (n,) or (n, outputs), or str, optional
+            As in training. Without y, random signs are sent back from the outputs in place of dLoss/dz.
+
+        Returns
+        -------
+        Diagnosis
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument.
+        """
+        from fastmlp._inspect.diagnosis import diagnose
+
+        return diagnose(self, X, y)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to a safetensors file, whole or not at all; `fastmlp.load` reads it.
+
+        Parameters
+        ----------
+        path : path
+            A model that exists is replaced once the new one is complete; another file never.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ValueError
+            If there is another file, or parameters are not finite.
+        """
+        save(self, path)
+
+    def to_onnx(self, path: str | PathLike[str]) -> None:
+        """Write the network and its encoder as an ONNX model; see `fastmlp.export.to_onnx`."""
+        from fastmlp._export.onnx import to_onnx
+
+        to_onnx(self, path)
+
+    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
+        """Write the network and its encoder as one C99 header; see `fastmlp.export.to_c`."""
+        from fastmlp._export.c import to_c
+
+        to_c(self, path, name)
+
+    def to_torch(self) -> nn.Sequential:
+        """Return a torch.nn.Sequential with the same outputs; see `fastmlp.export.to_torch`."""
+        from fastmlp._export.torch import to_torch
+
+        return to_torch(self)

@@ -1,0 +1,294 @@
+"""Targets y as the core reads them: class numbers, or rows of values."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._base.validation import as_array, as_numbers, name_and_numbers, same_length
+from fastmlp._native import core as _core
+
+#: Each loss with the default of its number, if it takes one.
+LOSSES: dict[str, float | None] = dict.fromkeys(_core.LOSSES, None) | {"huber": 1.0, "quantile": 0.5}
+
+#: Output activations: the only one of a loss that works on logits; the others may have any elementwise one.
+LINKS = {"softmax_cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
+
+_LABELS = ("softmax_cross_entropy", "hinge")
+
+
+def takes_labels(loss: str) -> bool:
+    """Whether a loss is one of labels, which are scored by accuracy."""
+    return loss in (*_LABELS, "binary_cross_entropy")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Exactly one of `labels` (n,) and `values` (n, outputs) is an array."""
+
+    labels: NDArray[np.int32] | None
+    values: NDArray[Any] | None
+
+    def take(self, rows: NDArray[np.int64]) -> Targets:
+        """Return some of the rows."""
+        return Targets(
+            None if self.labels is None else self.labels[rows],
+            None if self.values is None else self.values[rows],
+        )
+
+    def matrix(self, outputs: int, dtype: Any) -> NDArray[Any]:
+        """Return the values; for labels 1 in the column of the class and 0 elsewhere, (n, outputs)."""
+        if self.values is not None:
+            return self.values
+        matrix = np.zeros((len(self), outputs), dtype)
+        matrix[np.arange(len(self)), self.labels] = 1
+        return matrix
+
+    def __len__(self) -> int:
+        array = self.labels if self.labels is not None else self.values
+        assert array is not None
+        return len(array)
+
+
+def parse_loss(loss: Any, among: Iterable[str] = tuple(LOSSES)) -> tuple[str, tuple[float, ...]]:
+    """Return the name of a loss and its numbers: none, one, or those of several quantiles."""
+    accepted = {name: LOSSES[name] for name in among}
+    name, numbers = name_and_numbers("loss", loss, accepted, several=("quantile",))
+    if name == "huber" and not 0 < numbers[0] < np.inf:
+        raise ValueError(f"loss: the delta of huber must be greater than 0, got {loss!r}")
+    if name == "quantile":
+        if not all(0 < q < 1 for q in numbers):
+            raise ValueError(f"loss: the q of quantile must be between 0 and 1, both excluded, got {loss!r}")
+        if not all(q < r for q, r in pairwise(numbers)):
+            raise ValueError(f"loss: several quantiles must increase, got {loss!r}")
+    return name, numbers
+
+
+def as_targets(y: Any) -> NDArray[Any]:
+    """Return y as an array of one or two dimensions without missing labels; (n, 1) becomes (n,)."""
+    array = as_array("y", y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] == 0):
+        raise ValueError(f"y must have 1 or 2 dimensions, got shape {array.shape}")
+    if array.dtype.kind not in "biufSUOMm":
+        raise TypeError(f"y must hold labels or real numbers, got dtype {array.dtype}")
+    if array.dtype.kind in "OMm":
+        missing = np.isnat(array) if array.dtype.kind != "O" else np.frompyfunc(_is_missing, 1, 1)(array)
+        if missing.any():
+            raise ValueError(f"y has a missing value at row {np.argwhere(missing)[0][0]}")
+    if array.dtype.kind == "O" and _are_fractions(array):
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+
+
+def _are_fractions(values: NDArray[Any]) -> bool:
+    """Whether objects are numbers, and not all of them integers."""
+    return all(isinstance(v, (numbers.Real, Decimal)) for v in values.flat) and not all(
+        isinstance(v, numbers.Integral) for v in values.flat
+    )
+
+
+def per_quantile(y: NDArray[Any], numbers: tuple[float, ...]) -> NDArray[Any]:
+    """Return y once for each of several quantiles, (n, quantiles); as it is for one number."""
+    if len(numbers) < 2:
+        return y
+    if y.ndim != 1:
+        raise ValueError(f"y must have shape (n,) for a loss of several quantiles, got {y.shape}")
+    return np.repeat(y[:, np.newaxis], len(numbers), axis=1)
+
+
+def choose_loss(loss: Any, y: NDArray[Any]) -> Any:
+    """Return the loss, the one for y where it is "auto"."""
+    if not isinstance(loss, str) or loss != "auto":
+        return loss
+    if y.dtype.kind == "f":
+        return "squared_error"
+    return "softmax_cross_entropy" if y.ndim == 1 else "binary_cross_entropy"
+
+
+def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
+    """Return the classes that training targets show, sorted; None where y holds values."""
+    if not takes_labels(loss):
+        return None
+    if y.ndim == 2:
+        if loss == "hinge":
+            raise ValueError(f"y must be labels of shape (n,) for loss 'hinge', got shape {y.shape}")
+        return np.arange(y.shape[1]) if loss in _LABELS else None
+    if y.dtype.kind == "f":
+        as_numbers("y", y, np.float64)  # NaN is no label
+        if loss == "binary_cross_entropy" and not np.isin(y, (0, 1)).all() and y.min() >= 0 and y.max() <= 1:
+            return np.arange(2)  # probabilities of class 1
+        if loss in _LABELS and not (y == np.floor(y)).all():
+            raise ValueError(
+                f"y must be labels, or rows of probabilities of shape (n, classes), for loss {loss!r}; "
+                "got numbers with fractions"
+            )
+    try:
+        classes = np.unique(y)
+    except TypeError:
+        raise TypeError("y must hold labels of one type, got a mixture that cannot be sorted") from None
+    if len(classes) < 2:
+        raise ValueError(f"y has only one class, {_shown(classes[0])}; at least two are needed")
+    if loss == "binary_cross_entropy" and len(classes) > 2:
+        raise ValueError(
+            f"y has {len(classes)} classes, but loss 'binary_cross_entropy' takes two (or a 0/1 matrix); "
+            "use 'softmax_cross_entropy'"
+        )
+    return classes
+
+
+def encode(
+    y: NDArray[Any], loss: str, classes: NDArray[Any] | None, outputs: int, dtype: str, rows: int
+) -> Targets:
+    """Return y as the core reads it, checked against the loss, the classes and the network's outputs."""
+    same_length("y", len(y), rows)
+    if loss in _LABELS and y.ndim == 1:
+        assert classes is not None
+        return Targets(class_numbers(y, classes).astype(np.int32), None)
+    if loss == "binary_cross_entropy" and y.ndim == 1 and classes is not None and are_labels(y, classes):
+        return Targets(None, class_numbers(y, classes).astype(dtype).reshape(-1, 1))
+    if y.dtype.kind in "SUOMm":
+        raise ValueError(f"y must be numbers for loss {loss!r}, got labels such as {_shown(y.flat[0])}")
+    values = as_numbers("y", y.reshape(len(y), -1), dtype)
+    if values.shape[1] != outputs:
+        raise ValueError(f"y must have {outputs} columns, one an output, got {values.shape[1]}")
+    _check_values(values, loss)
+    return Targets(None, values)
+
+
+@dataclass(frozen=True)
+class TargetForm:
+    """How targets are given to the core: the loss with its numbers, the classes, the number of outputs."""
+
+    loss: str
+    numbers: tuple[float, ...]
+    classes: NDArray[Any] | None
+    outputs: int
+
+    def encode(self, y: NDArray[Any], dtype: str, rows: int) -> Targets:
+        """Return targets as the core reads them."""
+        return encode(per_quantile(y, self.numbers), self.loss, self.classes, self.outputs, dtype, rows)
+
+
+def are_labels(y: NDArray[Any], classes: NDArray[Any]) -> bool:
+    """Whether y holds labels, rather than probabilities."""
+    return y.dtype.kind != "f" or bool(np.isin(y, classes).all())
+
+
+def class_numbers(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the number of each label among the sorted classes."""
+    try:
+        at = np.searchsorted(classes, y)
+    except TypeError:
+        raise TypeError(f"y must hold labels like {_shown(classes[0])}, got {_shown(y[0])}") from None
+    at[at == len(classes)] = 0
+    unknown = np.flatnonzero(classes[at] != y)
+    if len(unknown):
+        raise ValueError(
+            f"y has the label {_shown(y[unknown[0]])} at row {unknown[0]}, which is not one of the classes "
+            f"{', '.join(_shown(c) for c in classes[:10])}{', ..' if len(classes) > 10 else ''}"
+        )
+    return at
+
+
+def _check_values(values: NDArray[Any], loss: str) -> None:
+    if loss in LINKS and values.size and values.min() < 0:
+        raise ValueError(f"y must not be negative for loss {loss!r}, got {values.min():g}")
+    if loss == "binary_cross_entropy" and values.size and values.max() > 1:
+        raise ValueError(f"y must be at most 1 for loss {loss!r}, got {values.max():g}")
+    if loss == "softmax_cross_entropy":
+        sums = values.sum(axis=1, dtype=np.float64)
+        wrong = np.flatnonzero(np.abs(sums - 1) > 1e-3)
+        if len(wrong):
+            raise ValueError(f"y must have rows that sum to 1, row {wrong[0]} sums to {sums[wrong[0]]:g}")
+
+
+def _shown(label: Any) -> str:
+    return repr(label.item() if isinstance(label, np.generic) else label)
+
+
+def row_weights(
+    sample_weight: Any, class_weight: Any, y: NDArray[Any], classes: NDArray[Any] | None, dtype: str
+) -> NDArray[Any] | None:
+    """Return the weight of each row, None where all are 1; some must be above 0."""
+    weights = None
+    if sample_weight is not None:
+        weights = sample_weights(sample_weight, len(y), dtype)
+        if weights.max() == 0:
+            raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
+    if class_weight is None:
+        return weights
+    weights = class_weighted(weights, class_weight, y, classes, dtype)
+    if weights is not None and weights.max() == 0:
+        raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
+    return weights
+
+
+def sample_weights(sample_weight: Any, rows: int, dtype: str) -> NDArray[Any]:
+    """Return the weights of rows, checked."""
+    weights = as_numbers("sample_weight", sample_weight, dtype)
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight must have shape (n,), got {weights.shape}")
+    same_length("sample_weight", len(weights), rows)
+    if weights.min() < 0:
+        row = weights.argmin()
+        raise ValueError(f"sample_weight must be at least 0, got {weights[row]:g} at row {row}")
+    return weights
+
+
+def class_weighted(
+    weights: NDArray[Any] | None,
+    class_weight: Any,
+    y: NDArray[Any],
+    classes: NDArray[Any] | None,
+    dtype: str,
+) -> NDArray[Any] | None:
+    """Return weights (None: all are 1) times those of the rows' classes."""
+    if class_weight is None:
+        return weights
+    classes = labelled_classes(y, classes)
+    at = class_numbers(y, classes)
+    counts = np.bincount(at, minlength=len(classes))
+    of_rows = label_weights(class_weight, classes, counts)[at] * (1.0 if weights is None else weights)
+    return as_numbers("class_weight", of_rows, dtype)
+
+
+def labelled_classes(y: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[Any]:
+    """Return the classes whose rows class_weight can weigh."""
+    if classes is None or y.ndim != 1 or not are_labels(y, classes):
+        raise ValueError("class_weight needs y to be labels of shape (n,)")
+    return classes
+
+
+def label_weights(class_weight: Any, classes: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weight of each class, of which there are so many rows."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        weights: NDArray[np.float64] = counts.sum() / (len(classes) * counts)
+        return weights
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight must be 'balanced' or a dict of label to weight, got {class_weight!r}")
+    factors = np.ones(len(classes))
+    known = {label.item() if isinstance(label, np.generic) else label: i for i, label in enumerate(classes)}
+    for label, factor in class_weight.items():
+        if label not in known:
+            raise ValueError(f"class_weight has the label {_shown(label)}, which y does not have")
+        if (
+            isinstance(factor, bool)
+            or not isinstance(factor, (int, float, np.number))
+            or not 0 <= factor < np.inf
+        ):
+            raise ValueError(f"class_weight[{_shown(label)}] must be a number of at least 0, got {factor!r}")
+        factors[known[label]] = factor
+    return factors

@@ -1,0 +1,258 @@
+"""Optimizers: how a step follows from the gradient g. eta is the learning rate, t = 1, 2, .. the step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastmlp._base.validation import choice, flag, integer, real
+from fastmlp._native import core as _core
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent, with momentum if wanted.
+
+    ``v = momentum v - eta g; w += v``, and with Nesterov's look-ahead ``w += momentum v - eta g``.
+    ``normalized`` divides g by its norm first, so that without momentum every step has length eta:
+    ``dw = -eta g / |g|``.
+
+    Parameters
+    ----------
+    momentum : float, default 0
+        In [0, 1].
+    nesterov : bool, default False
+        Needs momentum > 0.
+    normalized : bool, default False
+        Steps of fixed length along the gradient, whether it is clipped or not; a zero gradient makes no step.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Polyak (1964), Some methods of speeding up the convergence of iteration methods.
+    Sutskever, Martens, Dahl, Hinton (2013), On the importance of initialization and momentum in deep
+    learning.
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+    normalized: bool = False
+
+    default_rate: ClassVar[float] = 0.01
+
+    def __post_init__(self) -> None:
+        real("momentum", self.momentum, low=0, high=1)
+        flag("normalized", self.normalized)
+        if flag("nesterov", self.nesterov) and self.momentum == 0:
+            raise ValueError("nesterov=True needs momentum greater than 0, got momentum=0.0")
+
+    def fill(self, options: _core.OptimizerOptions) -> None:
+        """Write the options that the core reads."""
+        options.kind = "nesterov" if self.nesterov else "momentum" if self.momentum else "sgd"
+        options.momentum = self.momentum
+        options.normalized = self.normalized
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """Steps scaled by a running mean of squared gradients.
+
+    ``s = rho s + (1 - rho) g^2; w -= eta g / (sqrt(s) + eps)``
+
+    Parameters
+    ----------
+    rho : float, default 0.9
+        In [0, 1).
+    eps : float, default 1e-8
+        Greater than 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Tieleman, Hinton (2012), Lecture 6.5 of Neural Networks for Machine Learning.
+    """
+
+    rho: float = 0.9
+    eps: float = 1e-8
+
+    default_rate: ClassVar[float] = 0.001
+
+    def __post_init__(self) -> None:
+        real("rho", self.rho, low=0, high=1, open_high=True)
+        real("eps", self.eps, low=0, open_low=True)
+
+    def fill(self, options: _core.OptimizerOptions) -> None:
+        """Write the options that the core reads."""
+        options.kind = "rmsprop"
+        options.decay2 = self.rho
+        options.epsilon = self.eps
+
+
+@dataclass(frozen=True)
+class Adagrad:
+    """Steps scaled by the sum of all squared gradients.
+
+    ``s += g^2; w -= eta g / (sqrt(s) + eps)``
+
+    Parameters
+    ----------
+    eps : float, default 1e-10
+        Greater than 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the argument is outside its range.
+
+    References
+    ----------
+    Duchi, Hazan, Singer (2011), Adaptive subgradient methods for online learning and stochastic optimization.
+    """
+
+    eps: float = 1e-10
+
+    default_rate: ClassVar[float] = 0.01
+
+    def __post_init__(self) -> None:
+        real("eps", self.eps, low=0, open_low=True)
+
+    def fill(self, options: _core.OptimizerOptions) -> None:
+        """Write the options that the core reads."""
+        options.kind = "adagrad"
+        options.epsilon = self.eps
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adaptive moments; with weight decay, AdamW.
+
+    ``m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2``
+    ``w -= eta (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)``
+
+    With weight_decay > 0, weights (not biases) are first multiplied by ``1 - eta weight_decay``.
+
+    Parameters
+    ----------
+    beta1, beta2 : float, default 0.9 and 0.999
+        In [0, 1).
+    eps : float, default 1e-8
+        Greater than 0.
+    weight_decay : float, default 0
+        At least 0; decoupled from the gradient, unlike ``l2``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Kingma, Ba (2015), Adam: a method for stochastic optimization.
+    Loshchilov, Hutter (2019), Decoupled weight decay regularization.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    default_rate: ClassVar[float] = 0.001
+
+    def __post_init__(self) -> None:
+        real("beta1", self.beta1, low=0, high=1, open_high=True)
+        real("beta2", self.beta2, low=0, high=1, open_high=True)
+        real("eps", self.eps, low=0, open_low=True)
+        real("weight_decay", self.weight_decay, low=0)
+
+    def fill(self, options: _core.OptimizerOptions) -> None:
+        """Write the options that the core reads."""
+        options.kind = "adam"
+        options.decay1, options.decay2 = self.beta1, self.beta2
+        options.epsilon = self.eps
+        options.weight_decay = self.weight_decay
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS over the whole data, by SciPy; an epoch is one iteration.
+
+    The learning rate, batch size, dropout, clipping and shuffling do not apply.
+
+    Parameters
+    ----------
+    history : int, default 10
+        Pairs of steps and gradients kept for the curvature.
+    tol : float, default 1e-5
+        Training ends when no component of the gradient is larger.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Liu, Nocedal (1989), On the limited memory BFGS method for large scale optimization.
+    """
+
+    history: int = 10
+    tol: float = 1e-5
+
+    def __post_init__(self) -> None:
+        integer("history", self.history, low=1)
+        real("tol", self.tol, low=0)
+
+    def limits(self, epochs: int) -> dict[str, float]:
+        """Return the options that SciPy reads."""
+        return {
+            "maxiter": epochs,
+            "maxfun": 2**31 - 1,
+            "ftol": 0.0,
+            "gtol": self.tol,
+            "maxcor": min(self.history, epochs),
+        }
+
+
+Optimizer = SGD | RMSprop | Adagrad | Adam | LBFGS
+
+NAMES: dict[str, Optimizer] = {
+    "sgd": SGD(),
+    "rmsprop": RMSprop(),
+    "adagrad": Adagrad(),
+    "adam": Adam(),
+    "adamw": Adam(weight_decay=0.01),
+    "lbfgs": LBFGS(),
+}
+
+
+def as_optimizer(value: Any) -> Optimizer:
+    """Return the optimizer that a name or an object stands for."""
+    if isinstance(value, Optimizer):
+        return value
+    if isinstance(value, str):
+        return NAMES[choice("optimizer", value, NAMES)]
+    raise TypeError(f"optimizer must be one of {', '.join(NAMES)}, or an optimizer object; got {value!r}")
+
+
+def check_representable(
+    options: _core.TrainOptions, dtype: str, names: Sequence[str] = ("learning_rate", "eps", "clip_norm")
+) -> None:
+    """Refuse a rate, epsilon or norm that the network's type cannot hold; `names` are the user's."""
+    tiny, huge = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
+    values = (options.schedule.rate, options.optimizer.epsilon, options.clip_norm)
+    for name, value in zip(names, values, strict=True):
+        if 0 < value < tiny:
+            raise ValueError(f"{name} must be at least {tiny:.3g} in {dtype}, got {value!r}")
+        if value > huge:
+            raise ValueError(f"{name} must be at most {huge:.3g} in {dtype}, got {value!r}")

@@ -1,0 +1,103 @@
+"""A bar on the terminal while a network trains, or while several do."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
+from itertools import count
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from fastmlp._network.network import Network
+
+_SECONDS_BETWEEN_UPDATES = 0.1
+
+
+class EpochBar:
+    """A callback that shows epoch, losses, rows/s and the time left; the bar goes away at the end.
+
+    Parameters
+    ----------
+    epochs : int
+        How many there will be at the most.
+    rows : int, optional
+        Rows an epoch; without it no speed is shown.
+    """
+
+    def __init__(self, epochs: int, rows: int | None = None) -> None:
+        self._progress = _progress("epoch")
+        self._task = self._progress.add_task("", total=epochs, measured="")
+        self._rows = rows
+        self._next = 0.0
+
+    def __enter__(self) -> EpochBar:  # noqa: PYI034 (Self is not in Python 3.10)
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, network: Network) -> None:
+        """Show the last epoch, if the last update is long enough ago."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _SECONDS_BETWEEN_UPDATES
+        row = dict(zip(network.history.columns, network.history.last(), strict=True))
+        measured = f"loss {row['loss']:.4g}"
+        if "validation_loss" in row:
+            measured += f"  validation loss {row['validation_loss']:.4g}"
+        if self._rows is not None and row["seconds"] > 0:
+            measured += f"  {row['epoch'] * self._rows / row['seconds']:,.0f} rows/s"
+        self._progress.update(self._task, completed=row["epoch"], measured=measured)
+
+
+def epoch_bar(show: bool, epochs: int, rows: int) -> AbstractContextManager[EpochBar | None]:
+    """Return a bar, or nothing if none is wanted or standard error is not a terminal."""
+    return EpochBar(epochs, rows) if show and _on_terminal() else nullcontext()
+
+
+@contextmanager
+def run_bar(show: bool, runs: int) -> Iterator[Callable[[str], None]]:
+    """Yield what to call with its name before each of several runs.
+
+    It moves a bar, if one is wanted, rich is installed and standard error is a terminal.
+    """
+    if not show or not _on_terminal() or find_spec("rich") is None:
+        yield lambda name: None
+        return
+    done = count()
+    with _progress("run") as progress:
+        task = progress.add_task("", total=runs, measured="")
+        yield lambda name: progress.update(task, completed=next(done), measured=name)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _progress(counted: str) -> Progress:
+    """Return the bar: how many are done, what was measured, and the time."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    except ImportError:
+        raise ImportError("progress=True needs rich: pip install 'fastmlp[cli]'") from None
+    return Progress(
+        TextColumn(f"{counted} {{task.completed:.0f}}/{{task.total:.0f}}"),
+        BarColumn(),
+        TextColumn("{task.fields[measured]}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,225 @@
+"""Learning-rate schedules, each with linear warm-up.
+
+Time is counted in epochs: step s = 0, 1, .. of S steps an epoch lies at e = s / S of E epochs. Warm-up of w
+epochs multiplies the rate by min(1, (s + 1) / (w S)); the schedule's own clock c = max(0, e - w) of C = E -
+w starts behind it; in a run that ends before, it stays at 0. ``rate=None`` is the optimizer's default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastmlp._base.validation import integer, real
+from fastmlp._native import core as _core
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    rate: float | None = None
+    warmup: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.rate is not None:
+            real("rate", self.rate, low=0, open_low=True)
+        real("warmup", self.warmup, low=0, high=1e9)
+
+    def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
+        """Write the options that the core reads."""
+        options.rate = default_rate if self.rate is None else self.rate
+        options.warmup = self.warmup
+
+
+@dataclass(frozen=True)
+class Constant(_Schedule):
+    """The same rate throughout: ``r``.
+
+    Parameters
+    ----------
+    rate : float, optional
+        r > 0; by default the optimizer's.
+    warmup : float, default 0
+        Epochs of linear warm-up.
+    """
+
+
+@dataclass(frozen=True)
+class InverseScaling(_Schedule):
+    """A rate that falls as a power of time: ``r / (1 + c)^power``, c in epochs.
+
+    Parameters
+    ----------
+    rate : float, optional
+        r > 0; by default the optimizer's.
+    power : float, default 0.5
+        At least 0.
+    warmup : float, default 0
+        Epochs of linear warm-up.
+    """
+
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        real("power", self.power, low=0)
+
+    def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
+        """Write the options that the core reads."""
+        super().fill(options, default_rate)
+        options.kind, options.power = "inverse_scaling", self.power
+
+
+@dataclass(frozen=True)
+class StepDecay(_Schedule):
+    """A rate that is cut at regular intervals: ``r factor^floor(c / every)``.
+
+    Parameters
+    ----------
+    rate : float, optional
+        r > 0; by default the optimizer's.
+    every : float, default 30
+        Epochs between cuts.
+    factor : float, default 0.1
+        In (0, 1].
+    warmup : float, default 0
+        Epochs of linear warm-up.
+    """
+
+    every: float = 30
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        real("every", self.every, low=0, open_low=True)
+        real("factor", self.factor, low=0, high=1, open_low=True)
+
+    def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
+        """Write the options that the core reads."""
+        super().fill(options, default_rate)
+        options.kind, options.every, options.factor = "step_decay", self.every, self.factor
+
+
+@dataclass(frozen=True)
+class Cosine(_Schedule):
+    """Half a cosine from r to `final`: ``final + (r - final) (1 + cos(pi c / C)) / 2``.
+
+    Parameters
+    ----------
+    rate : float, optional
+        r > 0; by default the optimizer's.
+    final : float, default 0
+        The rate at the end.
+    warmup : float, default 0
+        Epochs of linear warm-up.
+
+    References
+    ----------
+    Loshchilov, Hutter (2017), SGDR: stochastic gradient descent with warm restarts.
+    """
+
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        real("final", self.final, low=0)
+
+    def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
+        """Write the options that the core reads."""
+        super().fill(options, default_rate)
+        options.kind, options.final_rate = "cosine", self.final
+
+
+@dataclass(frozen=True)
+class OneCycle(_Schedule):
+    """Up to the peak r and down again, both by half a cosine.
+
+    From ``r start_factor`` to r over the first `rise` of the run, then to ``r final_factor``.
+
+    Parameters
+    ----------
+    rate : float, optional
+        The peak r > 0; by default the optimizer's rate.
+    rise : float, default 0.3
+        Share of the run that goes up, in [0, 1].
+    start_factor, final_factor : float, default 1/25 and 1e-5
+        In [0, 1].
+    warmup : float, default 0
+        Epochs of linear warm-up before the cycle.
+
+    References
+    ----------
+    Smith, Topin (2018), Super-convergence: very fast training of neural networks using large learning rates.
+    """
+
+    rise: float = 0.3
+    start_factor: float = 1 / 25
+    final_factor: float = 1e-5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("rise", "start_factor", "final_factor"):
+            real(name, getattr(self, name), low=0, high=1)
+
+    def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
+        """Write the options that the core reads."""
+        super().fill(options, default_rate)
+        options.kind, options.rise = "one_cycle", self.rise
+        options.start_rate = options.rate * self.start_factor
+        options.final_rate = options.rate * self.final_factor
+
+
+@dataclass(frozen=True)
+class ReduceOnPlateau(_Schedule):
+    """A rate that is cut when the loss stops falling.
+
+    After each epoch the monitored loss (validation loss if there is one) counts as better if it is below
+    ``best (1 - threshold)``; after more than `patience` epochs in a row that are not, ``r = max(r factor,
+    min_rate)``.
+
+    Parameters
+    ----------
+    rate : float, optional
+        r > 0; by default the optimizer's.
+    factor : float, default 0.1
+        In (0, 1].
+    patience : int, default 10
+        Epochs.
+    threshold : float, default 1e-4
+        In [0, 1).
+    min_rate : float, default 0
+        The rate never falls below it; at most r.
+    warmup : float, default 0
+        Epochs of linear warm-up.
+    """
+
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    min_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        real("factor", self.factor, low=0, high=1, open_low=True)
+        integer("patience", self.patience, low=0)
+        real("threshold", self.threshold, low=0, high=1, open_high=True)
+        real("min_rate", self.min_rate, low=0)
+
+    def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
+        """Write the options that the core reads."""
+        super().fill(options, default_rate)
+        if self.min_rate > options.rate:
+            raise ValueError(f"min_rate must be at most the rate {options.rate!r}, got {self.min_rate!r}")
+        options.kind, options.factor, options.patience = "reduce_on_plateau", self.factor, self.patience
+        options.threshold, options.min_rate = self.threshold, self.min_rate
+
+
+Schedule = Constant | InverseScaling | StepDecay | Cosine | OneCycle | ReduceOnPlateau
+
+
+def as_schedule(learning_rate: Any) -> Schedule:
+    """Return the schedule that a number, None or an object stands for."""
+    if isinstance(learning_rate, Schedule):
+        return learning_rate
+    if learning_rate is None:
+        return Constant()
+    return Constant(real("learning_rate", learning_rate, low=0, open_low=True))

@@ -1,0 +1,170 @@
+"""The computational graph of a network: the core's own formulas, written in gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastmlp._model.architecture import Array
+from fastmlp._model.model import Model
+from fastmlp._rows.features import dense_form
+from fastmlp._rows.targets import LINKS
+from fastmlp.graph import _engine as graph
+from fastmlp.graph._engine import Tensor
+
+
+def from_network(net: Model, X: Any, y: Any, sample_weight: Any = None) -> Tensor:
+    """Return the graph of a network's loss, with the gradients of all its parts.
+
+    ``sum(w_i loss_i) / sum(w_i) + l2/2 (sum(W^2) + sum(E^2))``
+
+    Parameters
+    ----------
+    net : Network
+        Read, never changed; the graph holds copies of its parameters, as float64.
+    X, y, sample_weight
+        As in `Network.loss_and_gradient`; a sparse X is made dense.
+
+    Returns
+    -------
+    Tensor
+        The loss, after `backward`. Its parts have the names of the formulas and are found by them, such as
+        ``loss.find("W0").grad``: X (which is a0 without embeddings), W0, b0, z0, a1, W1, .., y, a table and
+        its gradient E0, .., the loss of each row "losses", and with l2 the "data" loss and the "penalty".
+        A loss that works on z, such as softmax_cross_entropy, has no activation behind the last z. Gradients
+        equal those of `Network.trace`: z0.grad is its delta[0].
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
+    """
+    if not isinstance(net, Model):
+        raise TypeError(f"net must be a fastmlp.Network, got {net!r:.60}")
+    rows, targets, weights = net._checked_rows(X, y, sample_weight)
+    values = targets.matrix(net.layer_sizes[-1], net.dtype)
+    tables = [Tensor(E, f"E{i}") for i, E in enumerate(net.tables)]
+    layers = [
+        (Tensor(W, f"W{i}"), Tensor(b, f"b{i}"))
+        for i, (W, b) in enumerate(zip(net.weights, net.biases, strict=True))
+    ]
+    scores = _scores(net, layers, _inputs(net, dense_form(rows), tables))
+    losses = _named("losses", LOSSES[net._loss](scores, graph.constant(values, "y"), net._loss_numbers))
+    loss = losses.mean() if weights is None else (_shares(weights) * losses).sum()
+    if net.l2 > 0:
+        squares = [(matrix**2).sum() for matrix in [*(W for W, _ in layers), *tables]]
+        penalty = _named("penalty", net.l2 / 2 * sum(squares[1:], squares[0]))
+        loss = _named("data", loss) + penalty
+    _named("loss", loss).backward()
+    return loss
+
+
+def _named(name: str, tensor: Tensor) -> Tensor:
+    tensor.name = name
+    return tensor
+
+
+def _shares(weights: Array) -> Tensor:
+    exact = weights.astype(np.float64)
+    return graph.constant(exact / exact.sum(), "w / sum(w)")
+
+
+def _inputs(net: Model, X: Array, tables: list[Tensor]) -> Tensor:
+    """Return what the first layer reads: X, or its plain columns and the tables' rows of its codes."""
+    if not tables:
+        return Tensor(X, "X")
+    coded = [column for column, _, _ in net.embeddings]
+    plain = Tensor(np.delete(X, coded, axis=1), "X")
+    found = [E[X[:, column].astype(np.int64)] for column, E in zip(coded, tables, strict=True)]
+    return _named("a0", graph.concatenate([plain, *found], axis=1))
+
+
+def _scores(net: Model, layers: list[tuple[Tensor, Tensor]], a: Tensor) -> Tensor:
+    """Return what the loss reads: the outputs, or the last z where it works on that."""
+    for i, ((W, b), activation) in enumerate(
+        zip(layers, [*net.activations, net.output_activation], strict=True)
+    ):
+        z = _named(f"z{i}", a @ W + b)
+        if i == len(layers) - 1 and net._loss in LINKS:
+            return z
+        a = _named(f"a{i + 1}", ACTIVATIONS[activation](z))
+    return a
+
+
+# ------------------------------------------------------------------------------------------------ activations
+
+
+def _elu(z: Tensor) -> Tensor:
+    """``z`` where z > 0, else ``exp(z) - 1``, whose slope 1 it has at 0."""
+    return graph.maximum(0, z) + graph.expm1(graph.minimum(z, 0))
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": graph.identity,
+    "relu": graph.relu,
+    "leaky_relu": lambda z: graph.maximum(0.01 * z, z),
+    "elu": _elu,
+    "gelu": lambda z: z * graph.normal_cdf(z),
+    "silu": lambda z: z * graph.sigmoid(z),
+    "softplus": graph.softplus,
+    "tanh": graph.tanh,
+    "sigmoid": graph.sigmoid,
+}
+
+
+# --------------------------------------------------- the loss of each row: (scores, targets, numbers) -> (n,)
+
+Numbers = tuple[float, ...]
+
+
+def _softmax_cross_entropy(z: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
+    return -(y * z.log_softmax(axis=1)).sum(axis=1)
+
+
+def _binary_cross_entropy(z: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
+    """-y log s(z) - (1 - y) log s(-z), where -log s(z) is softplus(-z)."""
+    return (y * graph.softplus(-z) + (1 - y) * graph.softplus(z)).sum(axis=1)
+
+
+def _squared_error(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
+    return ((a - y) ** 2 / 2).sum(axis=1)
+
+
+def _absolute_error(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
+    return (a - y).abs().sum(axis=1)
+
+
+def _huber(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
+    """``m (r - m/2)`` with r = |a - y| and m = min(r, delta)."""
+    r = (a - y).abs()
+    m = graph.minimum(r, numbers[0])
+    return (m * (r - m / 2)).sum(axis=1)
+
+
+def _quantile(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
+    q = np.array(numbers)
+    return (graph.relu(y - a) * q + graph.relu(a - y) * (1 - q)).sum(axis=1)
+
+
+def _poisson(z: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
+    return (graph.exp(z) - y * z).sum(axis=1)
+
+
+def _hinge(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
+    """Sum over j != y of max(0, a_j - a_y + 1); y is one-hot."""
+    margins = a - (y * a).sum(axis=1, keepdims=True) + 1
+    return ((1 - y) * graph.maximum(0, margins)).sum(axis=1)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor, Numbers], Tensor]] = {
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "squared_error": _squared_error,
+    "absolute_error": _absolute_error,
+    "huber": _huber,
+    "quantile": _quantile,
+    "poisson": _poisson,
+    "hinge": _hinge,
+}
