@@ -349,6 +349,7 @@ def encoders() -> list[TableEncoder]:
         TableEncoder("who", ignore=["id"]).fit(labelled),
         TableEncoder().fit(Table({"x": [0.1, 1 / 3, 1e-300]})),
         TableEncoder("price", scale="robust", max_one_hot=0).fit(mixed()),
+        TableEncoder("price", task="regression", scale_target=False, min_count=1).fit(mixed()),
         TableEncoder(max_one_hot=1).fit(every_kind()),
     ]
 

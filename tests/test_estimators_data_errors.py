@@ -27,6 +27,7 @@ from estimator_tools import (
     unfinished_fits,
 )
 from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp._rows.memory import check_row_count
 
 pytestmark = unfinished_fits
 
@@ -117,6 +118,19 @@ def test_wrong_values_are_refused(case: str, method: str, loss: str) -> None:
     estimator = MLPRegressor(**SMALL, loss=loss)
     with pytest.raises((TypeError, ValueError), match=NAMES_Y):
         getattr(estimator, method)(X, BAD_VALUES[case])
+
+
+@pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "initialize"])
+def test_more_rows_than_the_core_can_number_are_refused_as_train_refuses_them(make: Any, method: str) -> None:
+    X = np.broadcast_to(np.zeros((1, 1), np.float32), (2**32, 1))  # takes the memory of one row
+    y = np.broadcast_to(np.zeros(1, np.int8), 2**32)
+    arguments = {"classes": [0, 1]} if method == "partial_fit" and make is MLPClassifier else {}
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        getattr(make(), method)(X, y, **arguments)
+    with pytest.raises(ValueError, match=r"fewer than 2\*\*32, got 4294967296") as of_train:
+        check_row_count(2**32)
+    assert str(caught.value) == str(of_train.value)
 
 
 def test_counts_must_not_be_negative() -> None:

@@ -9,8 +9,6 @@ import pytest
 
 from fastmlp import Network, gradcheck
 
-pytestmark = pytest.mark.usefixtures("isa")
-
 SCHEMES = ["forward", "backward", "central"]
 Layers = list[tuple[Any, Any]]
 

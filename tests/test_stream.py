@@ -413,3 +413,31 @@ def test_the_process_stays_within_the_limit(source: str, tmp_path: Path) -> None
     script = [sys.executable, "-c", MEASURE, os.fspath(path), "300 MB"]
     used = int(subprocess.run(script, check=True, capture_output=True, text=True).stdout) * 1024
     assert used < 300e6
+
+
+MEASURE_CHECKPOINTS = """
+import sys, numpy as np, fastmlp
+X, folder = np.load(sys.argv[1], mmap_mode="r"), sys.argv[2]
+fastmlp.train(X, np.zeros(len(X)), hidden=(4000,), epochs=int(sys.argv[3]), batch_size=500, restore_best=True,
+              clip_norm=1, memory_limit="600 MB", checkpoint=folder, resume=folder)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures resident memory as Linux counts it")
+def test_checkpoints_are_within_the_limit(tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", np.zeros((1000, 2000), np.float32))  # 8 million weights
+    for epochs in ("1", "2"):  # the second run goes on from the first one's checkpoint
+        paths = [os.fspath(tmp_path / "X.npy"), os.fspath(tmp_path / "run")]
+        script = [sys.executable, "-c", MEASURE_CHECKPOINTS, *paths, epochs]
+        used = int(subprocess.run(script, check=True, capture_output=True, text=True).stdout) * 1024
+        assert used < 600e6
+
+
+def test_a_clipped_gradient_is_within_the_limit() -> None:
+    least = []
+    for clip_norm in (None, 1.0):
+        with pytest.raises(ValueError, match="memory_limit must be at least") as error:
+            fastmlp.train(*rows(), memory_limit=1000, clip_norm=clip_norm, **SMALL)
+        least.append(int(re.findall("at least ([0-9]+) bytes", str(error.value))[0]))
+    assert least[1] - least[0] == 4 * (8 * (D + 1) + 2 * (8 + 1))

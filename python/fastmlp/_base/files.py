@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+#: What a file is to hold: bytes, or buffers one after the other, which need not all be there at once.
+Content: TypeAlias = "bytes | Iterable[Any]"
 
 #: What the names of files begin with that are not whole yet.
 TEMPORARY = ".fastmlp-"
 
 
-def replace_file(name: str | os.PathLike[str], content: bytes) -> None:
+def replace_file(name: str | os.PathLike[str], content: Content) -> None:
     """Write a file beside its target, then move it there: a reader sees the old file or the new one.
 
     A symbolic link stays and its target is replaced; a file keeps its mode; pipes and devices are written
@@ -26,7 +30,7 @@ def replace_file(name: str | os.PathLike[str], content: bytes) -> None:
 
 
 def replace_own_file(
-    name: str | os.PathLike[str], content: bytes, what: str, is_own: Callable[[Path], bool]
+    name: str | os.PathLike[str], content: Content, what: str, is_own: Callable[[Path], bool]
 ) -> None:
     """Write a file whole or not at all, over none but an empty one or one of its own sort.
 
@@ -45,15 +49,15 @@ def replace_own_file(
     replace_file(path, content)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: Content) -> None:
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
-            file.write(content)
+            _write_pieces(file, content)
         return
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123
-            file.write(content)
+            _write_pieces(file, content)
             file.flush()
             os.fsync(descriptor)
         Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
@@ -63,6 +67,12 @@ def _write(path: Path, content: bytes) -> None:
         with suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def _write_pieces(file: IO[bytes], content: Content) -> None:
+    pieces: Iterable[Any] = [content] if isinstance(content, bytes) else content
+    for piece in pieces:
+        file.write(piece)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -38,9 +38,7 @@ class Records:
         self._rows = [tuple(row)[: len(self.columns)] for row in rows]
 
     def __getitem__(self, column: str) -> NDArray[Any]:
-        if column not in self.columns:
-            raise KeyError(f"there is no column {column!r}; there are {', '.join(self.columns)}")
-        at = self.columns.index(column)
+        at = self._place(column)
         return np.array([row[at] for row in self._rows])
 
     def __len__(self) -> int:
@@ -56,7 +54,7 @@ class Records:
         return f"{type(self).__name__}({len(self)} rows: {', '.join(self.columns)})"
 
     def __str__(self) -> str:
-        cells = [self.columns, *([_shown(value) for value in row] for row in self._rows)]
+        cells = [self.columns, *([_shown(value) for value in row] for row in self.rows())]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = (
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells
@@ -79,6 +77,11 @@ class Records:
             raise ImportError("to_frame needs pandas: pip install 'fastmlp[data]'") from None
 
         return pd.DataFrame({name: self[name] for name in self.columns})
+
+    def _place(self, column: str) -> int:
+        if column not in self.columns:
+            raise KeyError(f"there is no column {column!r}; there are {', '.join(self.columns)}")
+        return self.columns.index(column)
 
 
 def lowest(values: NDArray[Any]) -> int | None:

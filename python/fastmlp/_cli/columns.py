@@ -43,9 +43,10 @@ def choose_columns(
         raise ValueError(f"--ignore: {target!r} is the target")
     if inputs is None:
         return Columns(target, ignored)
-    chosen = [find_column(table, name, "--x") for name in inputs]
+    chosen = dict.fromkeys(find_column(table, name, "--x") for name in inputs)
+    left_out = frozenset(ignored)
     for name in chosen:
-        if name == target or name in ignored:
+        if name == target or name in left_out:
             raise ValueError(f"--x: {name!r} is {'the target' if name == target else 'in --ignore too'}")
     return Columns(target, tuple(name for name in table.names if name != target and name not in chosen))
 

@@ -15,6 +15,7 @@ from fastmlp._cli.info import describe_network
 from fastmlp._cli.show import column, epoch_table, show_metrics
 from fastmlp._cli.split import Parts
 from fastmlp._inspect.evaluation import Evaluation
+from fastmlp._model.history import epochs_of
 from fastmlp.data import Table
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _seconds(network: Network) -> float:
 
 def _ending(network: Network) -> str:
     """Say how long training took, and why it ended before the last epoch."""
-    line = f"trained {plural(len(network.history), 'epoch')} in {_seconds(network):.3g} s"
+    line = f"trained {plural(epochs_of(network.history), 'epoch')} in {_seconds(network):.3g} s"
     reason = _STOPPED.get(str(network.stop_reason))
     return line if reason is None else f"{line}: {reason}"
 

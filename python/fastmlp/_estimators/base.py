@@ -23,7 +23,8 @@ from fastmlp._estimators.fitted import FittedMLP, prepared
 from fastmlp._estimators.state import OptimizerState
 from fastmlp._model.architecture import check_memory
 from fastmlp._network.network import Network
-from fastmlp._rows.features import as_features, core_form
+from fastmlp._rows.features import as_features, core_form, with_own_indices
+from fastmlp._rows.memory import check_row_count
 from fastmlp._rows.targets import Targets, row_weights
 from fastmlp._training import lbfgs
 
@@ -173,6 +174,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         """Return X and y as arrays; numbers of other types than float32 become float64."""
         check_unmasked("y", y)
         X, y = prepared("X", X), as_csr("y", y) if hasattr(y, "tocsr") else y
+        shape = getattr(X, "shape", ())
+        if isinstance(shape, tuple) and shape and shape[0]:  # for none, scikit-learn has a message of its own
+            check_row_count(shape[0])
         try:
             X, y = validate_data(
                 self, X, y, reset=reset, accept_sparse=["csr"], order="C", multi_output=True,
@@ -276,6 +280,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         core_rows = self._core_rows(network, X, y, weights)
         self._watch(measured is not None)
         score, by_core = self._measures(network, measured)
+        if self._calls_back(task):
+            core_rows, by_core = with_own_indices(core_rows), with_own_indices(by_core)
         epochs = Epochs(
             self,
             network,
@@ -299,6 +305,10 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             for _ in range(self.n_iter_):  # the core does not shuffle a single batch; the generator goes on
                 random.shuffle(np.arange(len(y)))
         epochs.finish(reason, exception, time.perf_counter() - start)
+
+    def _calls_back(self, task: FitTask) -> bool:
+        """Tell whether code of the user's runs between epochs, which may change X."""
+        return task.active or callable(self.scoring)
 
     def _measures(self, network: Network, measured: Rows | None) -> tuple[Score | None, CoreRows | None]:
         """Return what measures the validation score: a function, or rows for the core, which is faster."""
@@ -381,6 +391,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             return task.epoch_ended(last=self.n_iter_ == self.max_iter)
 
         core_rows = self._core_rows(network, X, y, weights)
+        if self._calls_back(task):
+            core_rows = with_own_indices(core_rows)
         _, reason, exception, result = lbfgs.minimize(network, core_rows, options, iterated, limits)
         if exception is not None:
             raise exception

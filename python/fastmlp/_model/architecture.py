@@ -47,13 +47,15 @@ def checked_embeddings(embeddings: Any, inputs: int) -> tuple[Embedding, ...]:
     if isinstance(embeddings, str) or not isinstance(embeddings, Sequence):
         raise TypeError(f"embeddings must be a sequence of (column, codes, width), got {embeddings!r}")
     checked: list[Embedding] = []
+    embedded: set[int] = set()
     for i, one in enumerate(embeddings):
         name = f"embeddings[{i}]"
         if isinstance(one, str) or not isinstance(one, Sequence) or len(one) != 3:
             raise TypeError(f"{name} must be (column, codes, width), got {one!r}")
         column = integer(f"{name} column", one[0], low=0, high=inputs - 1)
-        if column in (other for other, *_ in checked):
+        if column in embedded:
             raise ValueError(f"{name}: column {column} has an embedding already")
+        embedded.add(column)
         # Codes are elements of X: 2**24 is the last whole number up to which float32 has all.
         codes = integer(f"{name} codes", one[1], low=1, high=2**24)
         checked.append((column, codes, integer(f"{name} width", one[2], low=1, high=2**20)))

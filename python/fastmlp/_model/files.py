@@ -6,7 +6,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,19 +16,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_bytes
 
 from fastmlp._base.files import replace_own_file
+from fastmlp._base.tensor_file import pieces
 from fastmlp._model.architecture import checked_embeddings, checked_sizes, layer_shapes
 from fastmlp._model.history import History
+from fastmlp._model.history_file import NAME, read_rows
 from fastmlp._model.model import Made, Model, from_metadata, metadata
+from fastmlp._native import core as _core
 from fastmlp.data import TableEncoder
 
 if TYPE_CHECKING:
     from os import PathLike
 
-#: 2 has embeddings or a run; a file without them is of the first format, which older versions read.
-FORMAT = 2
+#: 2 has embeddings or a run, 3 a run whose first epochs lie in another file; a file without them is of the
+#: first format, which older versions read.
+FORMAT = 3
+_RUN_FORMAT = 2
 _FIRST_FORMAT = 1
 
 #: What a file's tensors are called in safetensors' own words.
@@ -45,6 +50,8 @@ class RunRecord:
     steps: int
     arrays: dict[str, NDArray[Any]]  # s1, s2, best: laid out as the parameters
     progress: NDArray[np.float64]  # (7,)
+    own_rows: NDArray[np.float64]  # rows of the history that are not in another file, (rows, columns)
+    file: tuple[str, int] | None  # the name of that file, and how many of its rows are the run's
 
 
 ARRAYS = ("s1", "s2", "best")
@@ -59,7 +66,7 @@ def save(network: Model, path: str | PathLike[str]) -> None:
 def header(network: Model) -> dict[str, Any]:
     """Return what a model file says of a network besides its numbers."""
     return metadata(network) | {
-        "format": FORMAT if network.embeddings else _FIRST_FORMAT,
+        "format": _RUN_FORMAT if network.embeddings else _FIRST_FORMAT,
         "version": version("fastmlp"),
         "classes": None if network.classes is None else _classes_to_json(network.classes),
         "feature_names": list(network.feature_names),
@@ -69,18 +76,21 @@ def header(network: Model) -> dict[str, Any]:
     }
 
 
-def serialized(network: Model, run: RunRecord | None = None) -> bytes:
-    """Return the content of a model file; with a run, of a checkpoint."""
-    if not np.isfinite(network.parameters).all():
+def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes | NDArray[Any]]:
+    """Return the content of a model file, piece by piece; with a run, of a checkpoint."""
+    if _core.first_nonfinite(network.parameters) >= 0:
         raise ValueError("a network whose parameters hold NaN or infinity cannot be saved")
     described = header(network)
     # The header, where the rest is, has no room for many epochs.
-    tensors = {"history": np.array(network.history.rows(), np.float64)} | _tensors(network)
+    rows = network.history.table() if run is None else run.own_rows
+    tensors = {"history": rows} | _tensors(network)
     if run is not None:
-        described["format"] = FORMAT
+        described["format"] = _RUN_FORMAT if run.file is None else FORMAT
         described["run"] = {"settings": run.settings, "steps": run.steps}
+        if run.file is not None:
+            described["history"] |= {"file": run.file[0], "rows_in_file": run.file[1]}
         tensors |= {f"run.{name}": run.arrays[name] for name in ARRAYS} | {"run.progress": run.progress}
-    return to_bytes(tensors, metadata={"fastmlp": json.dumps(described)})
+    return pieces(tensors, {"fastmlp": json.dumps(described)})
 
 
 def _tensors(network: Model) -> dict[str, NDArray[Any]]:
@@ -112,12 +122,18 @@ def may_replace(path: Path) -> bool:
 
 def load(path: str | PathLike[str], make: type[Made]) -> Made:
     """Read a model file, as one of the class to make; `fastmlp.load` says what is raised."""
-    return _load(path, lambda described, file: _read(make, described, file))
+    return _load(path, lambda described, file: _read(make, described, file, Path(path), whole=False))
 
 
 def load_run(path: str | PathLike[str]) -> tuple[Model, RunRecord]:
     """Read a checkpoint."""
-    return _load(path, lambda described, file: (_read(Model, described, file), _read_run(described, file)))
+    return _load(
+        path,
+        lambda described, file: (
+            _read(Model, described, file, Path(path), whole=True),
+            _read_run(described, file),
+        ),
+    )
 
 
 Read = TypeVar("Read")
@@ -146,17 +162,23 @@ def _load(path: str | PathLike[str], read: Callable[[dict[str, Any], Any], Read]
 def _checked(described: Any) -> dict[str, Any]:
     if not isinstance(described, dict):
         raise ValueError("its metadata is not a JSON object")
-    if described["format"] not in (_FIRST_FORMAT, FORMAT):
+    if described["format"] not in (_FIRST_FORMAT, _RUN_FORMAT, FORMAT):
         raise ValueError(
             f"its format is {described['format']!r}, this version of fastmlp reads up to {FORMAT}"
         )
+    if (described["format"] == FORMAT) != ("file" in described["history"]):
+        raise ValueError(f"its format is {described['format']!r}, which does not go with its history")
     if described["dtype"] not in _DTYPES:
         raise ValueError(f"its dtype is {described['dtype']!r}")
     return described
 
 
-def _read(make: type[Made], described: dict[str, Any], file: Any) -> Made:
-    """Check every shape before memory is taken for it."""
+def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, whole: bool) -> Made:
+    """Return the network of a file, whose path is given.
+
+    Every shape is checked before memory is taken for it. The first epochs of a history may lie in another
+    file; unless the history must be whole, there is a warning if that is not there.
+    """
     sizes = checked_sizes(described["layer_sizes"])
     embeddings = checked_embeddings(described.get("embeddings", []), sizes[0])
     shapes: dict[str, list[int]] = {}
@@ -172,7 +194,8 @@ def _read(make: type[Made], described: dict[str, Any], file: Any) -> Made:
     if set(file.keys()) != expected:
         raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(expected)}")
     dtype = _DTYPES[described["dtype"]]
-    parts = [_finite(file, name, shape, dtype).ravel() for name, shape in shapes.items()]
+    for name, shape in shapes.items():
+        _check_tensor(file, name, shape, dtype)
     names = described.get("feature_names", [])
     if (
         not isinstance(names, list)
@@ -180,10 +203,12 @@ def _read(make: type[Made], described: dict[str, Any], file: Any) -> Made:
         or len(names) not in (0, sizes[0])
     ):
         raise ValueError(f"its feature_names must be {sizes[0]} strings, or none")
-    network = from_metadata(make, described, np.concatenate(parts))
+    network = from_metadata(make, described, None)
+    for name, array in _tensors(network).items():
+        array[...] = _finite(file, name)
     network.feature_names = tuple(names)
     rows = history["rows"] if "rows" in history else file.get_tensor("history")
-    network.history = _history(history["columns"], rows)
+    network.history = _history(history["columns"], rows, _other_file(history), path, whole)
     if not isinstance(described["stop_reason"], (str, type(None))):
         raise ValueError(f"its stop_reason is {described['stop_reason']!r}")
     network.stop_reason = described["stop_reason"]
@@ -193,19 +218,16 @@ def _read(make: type[Made], described: dict[str, Any], file: Any) -> Made:
     return network
 
 
-def _tensor(file: Any, name: str, shape: list[int], dtype: str) -> NDArray[Any]:
-    """Return a tensor of this shape and type; squares in an optimizer's state may be infinite."""
+def _check_tensor(file: Any, name: str, shape: list[int], dtype: str) -> None:
     entry = file.get_slice(name)
     if list(entry.get_shape()) != shape or entry.get_dtype() != dtype:
         raise ValueError(f"{name} has shape {entry.get_shape()}, type {entry.get_dtype()}; expected {shape}")
+
+
+def _finite(file: Any, name: str) -> NDArray[Any]:
+    """Return a tensor of finite numbers."""
     tensor: NDArray[Any] = file.get_tensor(name)
-    return tensor
-
-
-def _finite(file: Any, name: str, shape: list[int], dtype: str) -> NDArray[Any]:
-    """Return a tensor of this shape, type and finite numbers."""
-    tensor = _tensor(file, name, shape, dtype)
-    if not np.isfinite(tensor).all():
+    if _core.first_nonfinite(tensor) >= 0:
         raise ValueError(f"{name} holds NaN or infinity")
     return tensor
 
@@ -218,11 +240,15 @@ def _read_run(described: dict[str, Any], file: Any) -> RunRecord:
     names = set(file.keys()) - {"history"}
     size = sum(math.prod(file.get_slice(name).get_shape()) for name in names if not name.startswith("run."))
     dtype = _DTYPES[described["dtype"]]
-    arrays = {name: _tensor(file, f"run.{name}", [size], dtype) for name in ARRAYS}
+    for name in ARRAYS:
+        _check_tensor(file, f"run.{name}", [size], dtype)
+    # Squares in an optimizer's state may be infinite.
+    arrays: dict[str, NDArray[Any]] = {name: file.get_tensor(f"run.{name}") for name in ARRAYS}
     progress: NDArray[np.float64] = file.get_tensor("run.progress")
-    if not _is_progress(progress) or run["steps"] >= 2**63 or not len(file.get_tensor("history")):
+    own_rows, other = file.get_tensor("history"), _other_file(described["history"])
+    if not _is_progress(progress) or run["steps"] >= 2**63 or not (len(own_rows) or other):
         raise ValueError("its run.progress, run.steps or history are not those of a run")
-    return RunRecord(run["settings"], run["steps"], arrays, progress)
+    return RunRecord(run["settings"], run["steps"], arrays, progress, own_rows, other)
 
 
 def _is_progress(progress: NDArray[Any]) -> bool:
@@ -234,14 +260,38 @@ def _is_progress(progress: NDArray[Any]) -> bool:
     return counts and candidate in (0, 1) and 0 <= rate < math.inf
 
 
-def _history(columns: list[str], rows: Any) -> History:
+def _other_file(history: dict[str, Any]) -> tuple[str, int] | None:
+    """Return the name of the file that holds the first epochs, and how many; None where there is none."""
+    if "file" not in history:
+        return None
+    name, rows = history["file"], history["rows_in_file"]
+    if not isinstance(name, str) or not NAME.fullmatch(name) or type(rows) is not int or rows < 1:
+        raise ValueError(f"its history names the file {name!r} of {rows!r} epochs")
+    return name, rows
+
+
+def _history(
+    columns: list[str], rows: Any, other: tuple[str, int] | None, path: Path, whole: bool
+) -> History:
     expected = History().columns
     if tuple(columns[: len(expected)]) != expected or not all(isinstance(name, str) for name in columns):
         raise ValueError(f"its history must begin with the columns {', '.join(expected)}")
     table = np.asarray(rows, dtype=np.float64)
     if len(table) and table.shape != (len(rows), len(columns)):
         raise ValueError(f"its history has shape {table.shape}, but {len(columns)} columns")
-    return History(columns, [(int(epoch), *values) for epoch, *values in table.tolist()])
+    if other is not None:
+        try:
+            earlier = read_rows(path.parent, *other, len(columns))
+        except OSError as error:
+            text = f"{other[0]}, which holds its first {other[1]} epochs, cannot be read beside it: {error}"
+            if whole:
+                raise ValueError(text) from None
+            warnings.warn(f"{os.fspath(path)}: {text}", RuntimeWarning, stacklevel=5)
+            return History.from_table(columns, table)
+        table = np.concatenate([earlier, table.reshape(-1, len(columns))])
+        if (np.diff(table[:, 0]) < 1).any():
+            raise ValueError(f"{other[0]} does not hold its first {other[1]} epochs, but others")
+    return History.from_table(columns, table)
 
 
 def _classes_to_json(classes: NDArray[Any]) -> dict[str, Any]:

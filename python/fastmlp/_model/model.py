@@ -382,7 +382,7 @@ class Model:
     def __reduce__(self) -> Any:
         names = ("stop_reason", "classes", "_encoder", "feature_names")
         state = {name: getattr(self, name) for name in names}
-        state["history"] = History(self.history.columns, self.history.rows())
+        state["history"] = self.history.copy()
         return from_metadata, (type(self), metadata(self), self.parameters.copy()), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -402,10 +402,11 @@ def metadata(model: Model) -> dict[str, Any]:
     }
 
 
-def from_metadata(make: type[Made], described: dict[str, Any], parameters: NDArray[Any]) -> Made:
-    """Return the model that `metadata` described, of the class to make."""
+def from_metadata(make: type[Made], described: dict[str, Any], parameters: NDArray[Any] | None) -> Made:
+    """Return the model that `metadata` described, of the class to make; without parameters, one of zeros."""
     names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
     embeddings = described.get("embeddings", [])  # older files have none
     model = make(**{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
-    model.parameters[:] = parameters
+    if parameters is not None:
+        model.parameters[:] = parameters
     return model

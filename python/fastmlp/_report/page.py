@@ -17,6 +17,7 @@ from fastmlp._base.records import lowest
 from fastmlp._base.text import plural, shortened
 from fastmlp._inspect.evaluation import Evaluation, encoded_inputs
 from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, ValueMetrics
+from fastmlp._model.history import epochs_of
 from fastmlp._report import figures
 from fastmlp._report.html import (
     Html,
@@ -153,7 +154,7 @@ def _training(network: Network) -> Html:
     history = network.history
     seconds = float(history["seconds"][-1])
     losses = history["loss"]
-    caption = f"{plural(len(history), 'epoch')} in {seconds:.3g} s; last loss {losses[-1]:.6g}"
+    caption = f"{plural(epochs_of(history), 'epoch')} in {seconds:.3g} s; last loss {losses[-1]:.6g}"
     best = lowest(history["validation_loss"]) if "validation_loss" in history else None
     if best is not None:
         loss = history["validation_loss"][best]

@@ -70,6 +70,17 @@ def core_form(X: Features) -> Any:
     return (X.values, X.columns, X.starts) if isinstance(X, SparseRows) else X
 
 
+def with_own_indices(rows: tuple[Any, ...] | None) -> Any:
+    """Return rows, as the core takes them, whose indices are copies if X is sparse.
+
+    The core trusts indices, and it must not read the user's where a callback may change them during a run.
+    """
+    if rows is None or not isinstance(rows[0], tuple):
+        return rows
+    values, columns, starts = rows[0]
+    return (values, columns.copy(), starts.copy()), *rows[1:]
+
+
 def dense_form(X: Features) -> NDArray[Any]:
     """Return X as a matrix."""
     return X.toarray() if isinstance(X, SparseRows) else X

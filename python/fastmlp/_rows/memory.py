@@ -63,7 +63,9 @@ class MemoryRows:
         self._targets = form.encode(self._y, self._dtype, len(self))
         self._weights = row_weights(sample_weight, class_weight, self._y, form.classes, self._dtype)
 
-    def hold_back(self, network: Learner, validation: Any, seed: int) -> CoreRows | None:
+    def hold_back(
+        self, network: Learner, validation: Any, seed: int, clipped: bool = False
+    ) -> CoreRows | None:
         """Check the rows against the network, and take those to validate on out of them."""
         network._check_codes(self._X)
         if validation is None or isinstance(validation, (tuple, list)):

@@ -60,6 +60,11 @@ _LEAST_BLOCK = 256  # rows
 _SCANNED_AT_ONCE = 2**16  # targets
 _BATCH_ROWS = 1024  # whose activations are counted
 
+# Arrays as large as the parameters: these, their panels, two of the optimizer's state, the best weights, and
+# the last three once more for a checkpoint, which is written from them without another copy. They are always
+# counted, so that a run with checkpoints has the windows of one without.
+_COPIES = 8
+
 Selection = NDArray[np.int64] | slice
 
 
@@ -158,9 +163,15 @@ class StreamedRows:
                 raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
             self._class_weight = dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
-    def hold_back(self, network: Learner, validation: Any, seed: int) -> CoreRows | None:
-        """Divide the rows into blocks and windows, and take rows to validate on out of each block."""
+    def hold_back(
+        self, network: Learner, validation: Any, seed: int, clipped: bool = False
+    ) -> CoreRows | None:
+        """Divide the rows into blocks and windows, and take rows to validate on out of each block.
+
+        Where gradients are clipped, the run has to keep one.
+        """
         self._network, self._seed = network, seed
+        self._copies = _COPIES + clipped
         given = None
         if validation is None or isinstance(validation, (tuple, list)):
             given = given_validation(network, validation)
@@ -212,7 +223,7 @@ class StreamedRows:
         """Choose blocks and windows by the arguments alone, so that results depend on nothing else."""
         item, sizes = network.dtype.itemsize, network.layer_sizes
         row_bytes = item * (self.width + sizes[-1] + 2) + 4
-        fixed = PROCESS_BYTES + item * (8 * network.n_parameters + 4 * _BATCH_ROWS * sum(sizes))
+        fixed = PROCESS_BYTES + item * (self._copies * network.n_parameters + 4 * _BATCH_ROWS * sum(sizes))
         fixed += held * row_bytes
         rows = (self._limit - fixed) // (2 * row_bytes)
         if rows < _LEAST_BLOCK:

@@ -1,4 +1,8 @@
-"""Checkpoints: model files that also hold what a run needs to go on as if it had never stopped."""
+"""Checkpoints: model files that also hold what a run needs to go on as if it had never stopped.
+
+The history of a short run lies in each of them. The first epochs of a longer one lie in a file beside them,
+so that a checkpoint costs the same however many epochs there were.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,15 @@ import numpy as np
 
 from fastmlp._base.files import TEMPORARY, replace_file
 from fastmlp._model.files import ARRAYS, RunRecord, header, load_run, serialized
-from fastmlp._model.history import History
+from fastmlp._model.history import epochs_of
+from fastmlp._model.history_file import HistoryFile, read_rows, remove_others
 from fastmlp._model.model import Model, metadata
 from fastmlp._native import core as _core
 
 _NAME = re.compile(r"epoch-[0-9]{8}\.safetensors")
+
+#: Epochs that a checkpoint holds itself; when there are more, they go to the file of the history.
+OWN_EPOCHS = 1000
 
 
 class Checkpoints:
@@ -50,6 +58,9 @@ class Checkpoints:
         options.state_every = every
         arrays = np.zeros((3, network.n_parameters), network.dtype)
         self.state = network._core.RunState(arrays[0], arrays[1], 0, arrays[2])
+        self._own_rows: list[tuple[Any, ...]] = []  # of the history, those that are not in its file
+        if self._folder is not None:
+            self._file = HistoryFile(self._folder, len(network.history.columns))
 
     def begin(self, resume: str | os.PathLike[str] | None) -> None:
         """Make the folder ready, and take over the last checkpoint of the run that goes on."""
@@ -64,13 +75,19 @@ class Checkpoints:
                 "go on from them with resume, or name another folder"
             )
         if found:
-            self._take_over(found[-1])
+            self._take_over(found[-1], same)
         if self._folder is not None:
             header(self._network)  # labels that cannot be saved are better known now
             self._folder.mkdir(parents=True, exist_ok=True)
             for left in self._folder.glob(f"{TEMPORARY}????????"):  # by a run that was killed
                 with suppress(OSError):
                     left.unlink()
+            remove_others(self._folder, self._file.name)
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Take an epoch of the history, which the next checkpoint is to hold."""
+        if self._folder is not None:
+            self._own_rows.append(row[: len(self._network.history.columns)])
 
     @property
     def write(self) -> Callable[[], None] | None:
@@ -79,6 +96,9 @@ class Checkpoints:
 
     def _write(self, folder: Path) -> None:
         """Write a checkpoint, and delete all but the last ones."""
+        if len(self._own_rows) > OWN_EPOCHS:
+            self._file.append(self._own_rows)
+            self._own_rows.clear()
         state = self.state
         assert state.best is not None
         record = RunRecord(
@@ -86,13 +106,15 @@ class Checkpoints:
             state.steps,
             dict(zip(ARRAYS, (state.s1, state.s2, state.best), strict=True)),
             np.array(state.progress, np.float64),
+            np.array(self._own_rows, np.float64).reshape(-1, len(self._network.history.columns)),
+            (self._file.name, self._file.rows) if self._file.rows else None,
         )
         content = serialized(self._network, record)
         replace_file(folder / f"epoch-{state.epoch:08d}.safetensors", content)
         for old in _checkpoints(folder)[: -self._keep]:
             old.unlink(missing_ok=True)
 
-    def _take_over(self, path: Path) -> None:
+    def _take_over(self, path: Path, same_folder: bool) -> None:
         stored, record = load_run(path)
         network = self._network
         for name, value in self._settings.items():
@@ -104,12 +126,25 @@ class Checkpoints:
         if (stored.layer_sizes, stored.dtype) != (network.layer_sizes, network.dtype):
             raise ValueError(f"{os.fspath(path)}: its network is not that of its settings")
         network.parameters[:] = stored.parameters
-        network.history = History(network.history.columns, stored.history.rows())
+        network.history = stored.history
+        self._take_over_rows(record, path.parent, same_folder)
         s1, s2, best = (record.arrays[name] for name in ARRAYS)
         self.state = network._core.RunState(s1, s2, record.steps, best)
         loss, lowest, epochs, candidate, *rate = record.progress.tolist()
         self.state.progress = (loss, lowest, int(epochs), bool(candidate), *rate)
-        self._options.first_epoch = len(network.history)
+        self._options.first_epoch = epochs_of(network.history)
+
+    def _take_over_rows(self, record: RunRecord, folder: Path, same_folder: bool) -> None:
+        """Go on with the file of the history, or begin another one in another folder."""
+        if self._folder is None:
+            return
+        self._own_rows = [tuple(row) for row in record.own_rows.tolist()]
+        columns = len(self._network.history.columns)
+        if record.file is not None and same_folder:
+            self._file = HistoryFile(self._folder, columns, *record.file)
+        elif record.file is not None:
+            earlier = read_rows(folder, *record.file, columns)
+            self._own_rows = [tuple(row) for row in earlier.tolist()] + self._own_rows
 
 
 def _folder(argument: str, given: Any) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._model.history import History, epochs_of
 from fastmlp._model.model import Model
 from fastmlp._native import core as _core
 
@@ -35,7 +36,7 @@ def minimize(
 
     scipy_minimize: Any = optimize.minimize  # its overloads are narrower than what it takes
     start = time.perf_counter()
-    records: list[tuple[Any, ...]] = []
+    records = History()
     reason, accepted = "epochs", network.parameters.astype(np.float64)
 
     batch = network._core.full_batch(*rows, options.threads)
@@ -54,9 +55,9 @@ def minimize(
         loss, seconds = float(intermediate_result.fun), time.perf_counter() - start
         accepted = intermediate_result.x.copy()
         set_parameters(accepted)
-        records.append((len(records) + 1, loss, 1.0, seconds, np.nan, np.nan))
+        records.append((epochs_of(records) + 1, loss, 1.0, seconds))
         for stop, why in (
-            (on_epoch is not None and on_epoch(records[-1]), "callback"),
+            (on_epoch is not None and on_epoch(records.last()), "callback"),
             (loss <= options.loss_target, "loss_target"),
             (seconds >= options.max_time, "max_time"),
         ):
@@ -75,10 +76,10 @@ def minimize(
         )
     except BaseException as error:
         set_parameters(accepted)  # rather than a trial step's
-        return records, "interrupted", error, None
+        return records.rows(), "interrupted", error, None
     set_parameters(result.x)
     if not np.isfinite(result.fun):
         reason = "diverged"
     elif reason == "epochs" and result.status != _LIMIT_REACHED:
         reason = "converged"  # the gradient is small enough, or no step lowers the loss any more
-    return records, reason, None, result
+    return records.rows(), reason, None, result

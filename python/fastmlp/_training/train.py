@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp._base.validation import dtype_name, flag, integer, layer_sizes, real
-from fastmlp._model.history import History
+from fastmlp._model.history import History, epochs_of
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
+from fastmlp._rows.features import with_own_indices
 from fastmlp._rows.memory import MemoryRows
 from fastmlp._rows.stream import StreamedRows, open_rows
 from fastmlp._rows.targets import (
@@ -152,7 +153,8 @@ def train(
         in memory.
     checkpoint : path, optional
         Folder to write a checkpoint to, after every `every` epochs and the last whole one: a model file with
-        the optimizer's state.
+        the optimizer's state. The first epochs of the history of a run of over 1,000 lie in a file of
+        their own, history-*.f64, beside them.
     every : int, default 1
         Epochs from one checkpoint to the next.
     keep : int, default 3
@@ -207,7 +209,7 @@ def train(
     network = Network(sizes, activation, loss, output_activation, l2, init, options.seed, dtype, embeddings)
     network.classes, network.feature_names = form.classes, rows.names
 
-    held_out = rows.hold_back(network, validation, options.seed)
+    held_out = rows.hold_back(network, validation, options.seed, clipped=options.clip_norm > 0)
     options.batch_size = _batch_size(batch_size, len(rows))
     if held_out is not None:
         scores = ("validation_accuracy", "accuracy") if takes_labels(form.loss) else ("validation_r2",)
@@ -233,15 +235,22 @@ def train(
         observers: list[Callable[[Network], Any]] = [*callbacks]
         if bar is not None:
             observers.append(bar)
-        on_epoch = None
+        core_rows, on_epoch = rows.core_rows(), None
+        coded: dict[str, Any] = {}  # X of the user's memory, with codes that a callback may change
+        if callbacks:
+            core_rows, held_out = with_own_indices(core_rows), with_own_indices(held_out)
+            if network.embeddings and next_window is None:
+                coded[""] = core_rows[0]
+            if network.embeddings and held_out is not None:
+                coded["validation: "] = held_out[0]
         if observers or write is not None:  # a checkpoint holds the history
-            on_epoch = _epoch_callback(network, earlier, observers)
+            on_epoch = _epoch_callback(network, earlier, observers, checkpoints, coded)
         if isinstance(chosen_optimizer, LBFGS):
             limits = chosen_optimizer.limits(options.epochs)
-            result = minimize(network, rows.core_rows(), options, on_epoch, limits)[:3]
+            result = minimize(network, core_rows, options, on_epoch, limits)[:3]
         else:
             result = network._core.train(
-                *rows.core_rows(), held_out, options, on_epoch, state, None, next_window, write
+                *core_rows, held_out, options, on_epoch, state, None, next_window, write
             )
     return _finished(network, earlier, result, options.restore_best)
 
@@ -318,10 +327,17 @@ def _checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
 
 
 def _epoch_callback(
-    network: Network, earlier: History, callbacks: Sequence[Callable[[Network], Any]]
+    network: Network,
+    earlier: History,
+    callbacks: Sequence[Callable[[Network], Any]],
+    checkpoints: Checkpoints | None,
+    coded: dict[str, Any],
 ) -> Callable[[tuple[Any, ...]], bool]:
     def on_epoch(record: tuple[Any, ...]) -> bool:
-        network.history.append(_later(record, earlier))
+        row = _later(record, earlier)
+        network.history.append(row)
+        if checkpoints is not None:
+            checkpoints.add(row)
         try:
             wishes = [callback(network) for callback in callbacks]  # every callback sees every epoch
         except StopIteration as error:
@@ -329,6 +345,11 @@ def _epoch_callback(
         for i, wish in enumerate(wishes):
             if not isinstance(wish, (bool, np.bool_, type(None))):
                 raise TypeError(f"callbacks[{i}] must return True, False or None, got {wish!r}")
+        for prefix, X in coded.items():
+            try:
+                network._check_codes(X)
+            except ValueError as error:
+                raise ValueError(f"{prefix}{error}, after a callback has changed it") from None
         return any(wishes)
 
     return on_epoch
@@ -356,15 +377,14 @@ def _finished(
 ) -> Network:
     records, reason, exception = result
     network.history = earlier.copy()
-    for record in records:
-        network.history.append(_later(record, earlier))
+    network.history.extend(_later(record, earlier) for record in records)
     network.stop_reason = reason
     if exception is not None:
         raise _with_network(exception, network)
     if reason == "diverged":
         text = (
-            f"the loss diverged in epoch {len(network.history) + 1}: it, or a weight, is no longer finite; "
-            "try a smaller learning_rate, clip_norm, or inputs on a smaller scale"
+            f"the loss diverged in epoch {epochs_of(network.history) + 1}: it, or a weight, is no longer "
+            "finite; try a smaller learning_rate, clip_norm, or inputs on a smaller scale"
         )
         if not restore_best:
             raise _with_network(FloatingPointError(text), network)

@@ -108,9 +108,9 @@ def read_csv(
         rows.append(record.cells)
     if not rows:
         raise ValueError(f"{source}: line {first.line} names the columns, but no rows follow")
-    absent = frozenset(missing)
+    absent, texts = frozenset(missing), frozenset(text)
     columns = {
-        name: text_of(cells, absent) if name in text else column_of(cells, absent, delimiter == ";")
+        name: text_of(cells, absent) if name in texts else column_of(cells, absent, delimiter == ";")
         for name, cells in zip(names, zip(*rows, strict=True), strict=True)
     }
     return Table(columns, source=source, lines=lines)
@@ -199,12 +199,14 @@ def _names(first: _Record, source: str) -> list[str]:
         raise ValueError(
             f"{where}: every cell is a number ({quoted(names, 3)}); the first line must name the columns"
         )
+    seen: dict[str, int] = {}
     for i, name in enumerate(names):
         if not name:
             index = "; pandas writes its index so, unless index=False" if i == 0 and len(names) > 1 else ""
             raise ValueError(f"{where}: column {i + 1} of {len(names)} has no name{index}")
-        if name in names[:i]:
-            both = f"columns {names.index(name) + 1} and {i + 1}"
+        first_place = seen.setdefault(name, i)
+        if first_place != i:
+            both = f"columns {first_place + 1} and {i + 1}"
             raise ValueError(f"{where}: {both} have the same name, {name!r}")
     return names
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp._base.validation import choice, integer
 from fastmlp.data._categories import CategoryColumn, EmbeddingColumn, fit_texts
-from fastmlp.data._checks import array, fields, strings
+from fastmlp.data._checks import array, boolean, fields, strings
 from fastmlp.data._columns import BoolColumn, DateColumn, EncodedColumn, NumberColumn
 from fastmlp.data._frames import read_frame
 from fastmlp.data._scaling import SCALINGS, Scaling
@@ -22,6 +22,15 @@ VERSION = 2
 
 _KINDS: dict[str, type[EncodedColumn]] = {
     column.kind: column for column in (NumberColumn, DateColumn, BoolColumn, CategoryColumn, EmbeddingColumn)
+}
+
+#: The arguments that `fit` goes by, with their defaults.
+_SETTINGS: dict[str, Any] = {
+    "task": "auto",
+    "scale": "standard",
+    "scale_target": True,
+    "max_one_hot": 32,
+    "min_count": 2,
 }
 
 
@@ -90,7 +99,7 @@ class TableEncoder:
         self.target = target
         self._wanted_task = task
         self.scale = choice("scale", scale, SCALINGS)
-        self.scale_target = scale_target
+        self.scale_target = bool(scale_target)
         self.ignore = tuple(ignore)
         self.max_one_hot = integer("max_one_hot", max_one_hot, low=0)
         self.min_count = integer("min_count", min_count, low=1)
@@ -119,8 +128,9 @@ class TableEncoder:
         """
         table = read_frame(table)
         for name in (*self.ignore, *([] if self.target is None else [self.target])):
-            _check_has(table, name, table.names)
-        names = [name for name in table.names if name != self.target and name not in self.ignore]
+            _check_has(table, name)
+        left_out = {self.target, *self.ignore}
+        names = [name for name in table.names if name not in left_out]
         if not names or not table.n_rows:
             what = "rows" if names else "input columns are left"
             raise ValueError(f"{table.source}: no {what} to learn from")
@@ -173,7 +183,7 @@ class TableEncoder:
             If there is no fitted target, or the table has no such column or values missing in it.
         """
         target, table = self._fitted_target(), read_frame(table)
-        _check_has(table, target.name, table.names)
+        _check_has(table, target.name)
         return target.encode(table)
 
     def learned_target(self, y: ArrayLike) -> NDArray[Any]:
@@ -238,13 +248,21 @@ class TableEncoder:
         """
         if not self.columns:
             raise ValueError("the encoder is not fitted; call fit(table) first")
+        settings = {
+            "task": self._wanted_task,
+            "scale": self.scale,
+            "scale_target": self.scale_target,
+            "max_one_hot": self.max_one_hot,
+            "min_count": self.min_count,
+        }
+        # The defaults are left out, so that versions which know no settings read the encoder too.
         return {
             "format": FORMAT,
             "version": VERSION,
             "columns": [column.to_dict() for column in self.columns],
             "target": None if self._target is None else self._target.to_dict(),
             "ignore": list(self.ignore),
-        }
+        } | ({} if settings == _SETTINGS else {"settings": settings})
 
     @classmethod
     def from_dict(cls, data: Any) -> TableEncoder:
@@ -260,17 +278,20 @@ class TableEncoder:
         version = data.get("version")
         if version not in (1, VERSION) or isinstance(version, bool):
             raise ValueError(f"encoder: this fastmlp reads versions 1 to {VERSION}, the data has another")
-        given = fields(data, ("format", "version", "columns", "target", "ignore"), "encoder")
+        names = ("format", "version", "columns", "target", "ignore", "settings")
+        given = fields({"settings": _SETTINGS} | data, names, "encoder")
         columns = tuple(
             _column_from_dict(_upgraded(column) if version == 1 else column, f"encoder: column {i}")
             for i, column in enumerate(array(given, "columns", "encoder"))
         )
         target = None if given["target"] is None else _target_from_dict(given["target"], "encoder: target")
         ignore = strings(given, "ignore", "encoder")
-        names = [column.name for column in columns] + ([] if target is None else [target.name]) + list(ignore)
-        if not columns or len(set(names)) < len(names):
+        used = [column.name for column in columns] + ([] if target is None else [target.name]) + list(ignore)
+        if not columns or len(set(used)) < len(used):
             raise ValueError("encoder: there must be columns, and no two names the same")
-        encoder = cls(None if target is None else target.name, ignore=ignore)
+        encoder = cls(None if target is None else target.name, ignore=ignore, **_checked_settings(given))
+        if target is not None and encoder._wanted_task not in ("auto", target.task):
+            raise ValueError(f"encoder: the target is for {target.task}, not {encoder._wanted_task}")
         encoder.columns, encoder._target = columns, target
         return encoder
 
@@ -315,7 +336,7 @@ class TableEncoder:
 
     def _check_columns(self, table: Table) -> None:
         for name in self.input_names:
-            _check_has(table, name, table.names)
+            _check_has(table, name)
         known = {*self.input_names, self.target, *self.ignore}
         for name in table.names:
             if name not in known:
@@ -324,9 +345,9 @@ class TableEncoder:
                 )
 
 
-def _check_has(table: Table, name: str, names: tuple[str, ...]) -> None:
+def _check_has(table: Table, name: str) -> None:
     if name not in table:
-        raise ValueError(f"{table.source}: no column {name!r}; its columns are {quoted(names)}")
+        raise ValueError(f"{table.source}: no column {name!r}; its columns are {quoted(table.names)}")
 
 
 def _column_from_dict(data: Any, where: str) -> EncodedColumn:
@@ -334,6 +355,17 @@ def _column_from_dict(data: Any, where: str) -> EncodedColumn:
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"{where}: 'kind' must be one of {quoted(_KINDS)}")
     return _KINDS[kind].from_dict(data, where)
+
+
+def _checked_settings(data: dict[str, Any]) -> dict[str, Any]:
+    where = "encoder: settings"
+    settings = fields(data["settings"], [*_SETTINGS], where)
+    boolean(settings, "scale_target", where)
+    try:
+        TableEncoder(**settings)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from None
+    return settings
 
 
 def _upgraded(column: Any) -> Any:

@@ -58,25 +58,27 @@ def select(data: Any, x: Name | Iterable[Name] | None = None, y: Name | None = N
     else:
         table = read_frame(data)
         names, width = table.names, len(table.names)
-    target = None if y is None else _index("y", y, names, width)
+    places = {name: i for i, name in enumerate(names)}
+    target = None if y is None else _index("y", y, places, width)
     if x is None:
         inputs = [i for i in range(width) if i != target]
     else:
         several = [x] if isinstance(x, (str, int)) or not isinstance(x, Iterable) else x
-        inputs = [_index("x", column, names, width) for column in several]
+        inputs = [_index("x", column, places, width) for column in several]
     _check_inputs(inputs, target, names)
     everything = inputs == list(range(width))
-    return Dataset(table if everything else _columns(table, inputs), _column(table, target))
+    X = table if everything else _columns(table, inputs, names)
+    return Dataset(X, _column(table, target, names))
 
 
-def _index(argument: str, column: Any, names: tuple[str, ...], width: int) -> int:
-    """Return the 0-based index of a column."""
+def _index(argument: str, column: Any, places: dict[str, int], width: int) -> int:
+    """Return the 0-based index of a column; `places` has those of the names."""
     if isinstance(column, str):
-        if not names:
+        if not places:
             raise TypeError(f"{argument}: {column!r} is a name; the columns have indices, 0 to {width - 1}")
-        if column not in names:
-            raise ValueError(f"{argument}: no column {column!r}; the columns are {quoted(names)}")
-        return names.index(column)
+        if column not in places:
+            raise ValueError(f"{argument}: no column {column!r}; the columns are {quoted(places)}")
+        return places[column]
     if isinstance(column, (bool, np.bool_)) or not isinstance(column, (int, np.integer)):
         raise TypeError(f"{argument} must be the name or the index of a column, got {column!r}")
     if not -width <= column < width:
@@ -87,28 +89,30 @@ def _index(argument: str, column: Any, names: tuple[str, ...], width: int) -> in
 def _check_inputs(inputs: list[int], target: int | None, names: tuple[str, ...]) -> None:
     if not inputs:
         raise ValueError("x: no column is left to be an input")
-    for place, index in enumerate(inputs):
+    chosen: set[int] = set()
+    for index in inputs:
         column = repr(names[index]) if names else str(index)
         if index == target:
             raise ValueError(f"x: column {column} is the target, y, and cannot be an input")
-        if index in inputs[:place]:
+        if index in chosen:
             raise ValueError(f"x: column {column} is chosen twice")
+        chosen.add(index)
 
 
-def _columns(data: Any, indices: list[int]) -> Any:
+def _columns(data: Any, indices: list[int], names: tuple[str, ...]) -> Any:
     if isinstance(data, Table):
-        return data.keep(*(data.names[i] for i in indices))
+        return data.keep(*(names[i] for i in indices))
     if hasattr(data, "tocsr"):
         return data.tocsr()[:, indices]
     start, stop = indices[0], indices[-1] + 1
     return data[:, start:stop] if indices == list(range(start, stop)) else data[:, indices]
 
 
-def _column(data: Any, index: int | None) -> NDArray[Any] | None:
+def _column(data: Any, index: int | None, names: tuple[str, ...]) -> NDArray[Any] | None:
     if index is None:
         return None
     if isinstance(data, Table):
-        return data[data.names[index]]
+        return data[names[index]]
     if hasattr(data, "tocsr"):
         data, index = data.tocsr()[:, [index]].toarray(), 0
     column: NDArray[Any] = data[:, index]

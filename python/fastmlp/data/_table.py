@@ -131,7 +131,8 @@ class Table:
         """
         for name in names:
             self._check_has(name)
-        return self.keep(*(name for name in self._columns if name not in names))
+        dropped = set(names)
+        return self.keep(*(name for name in self._columns if name not in dropped))
 
     def to_numpy(self) -> NDArray[Any]:
         """Return the rows as an array of shape (n_rows, columns), float64 unless all columns are of one type.
