@@ -265,7 +265,7 @@ def calm(case: Case) -> Case:
     """A smaller step where exp would run away, fewer rows where float32 could not stay clear of the kinks."""
     if case.loss == "poisson":
         case = replace(case, learning_rate=case.learning_rate / 10)
-    kinked = sum(w for w, name in zip(case.sizes[1:-1], case.activations, strict=True) if "relu" in name)
+    kinked = sum(w for w, name in zip(case.sizes[1:-1], case.activations, strict=True) if ref.has_kink(name))
     kinked += case.sizes[-1] * (case.loss in ("hinge", "absolute_error") or "quantile" in case.loss)
     if case.dtype == "float32" and kinked * case.rows > 4000:
         rows = max(2 * case.sizes[-1], 4000 // kinked)

@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -86,6 +87,13 @@ def activate(name: str, z: np.ndarray) -> np.ndarray:
 
 def slope(name: str, z: np.ndarray) -> np.ndarray:
     return ACTIVATIONS[name][1](z).astype(z.dtype)
+
+
+@cache
+def has_kink(name: str) -> bool:
+    """Whether the slope jumps at z = 0."""
+    below, above = slope(name, np.array([-1e-9, 1e-9]))
+    return bool(abs(above - below) > 1e-6)
 
 
 # ----------------------------------------------------------------------------------------------------- losses
@@ -249,10 +257,10 @@ class Model:
         nearest = math.inf
         for index, (W, b) in enumerate(layers):
             terms = np.abs(p.a[index]) @ np.abs(W) + np.abs(b)
-            if index < len(layers) - 1 and self.activations[index] in ("relu", "leaky_relu"):
+            if index < len(layers) - 1 and has_kink(self.activations[index]):
                 nearest = min(nearest, smallest_ratio(p.z[index], terms))
         name, a = split_name(self.loss)[0], p.a[-1]
-        if self.output in ("relu", "leaky_relu"):
+        if self.output in ACTIVATIONS and has_kink(self.output):
             nearest = min(nearest, smallest_ratio(p.z[-1], terms))
         if name in ("absolute_error", "quantile"):
             nearest = min(nearest, smallest_ratio(a - Y, terms + np.abs(Y)))

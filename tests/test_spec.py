@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 import re
 from typing import Any
 
@@ -15,6 +14,7 @@ import fastmlp
 import reference as ref
 from fastmlp import graph
 from fastmlp._cli import options as cli_options
+from fastmlp._estimators import regressor
 from fastmlp._export.onnx_graph import Graph
 from fastmlp._native import core as _core
 from fastmlp._network.onnx_match import patterns
@@ -23,19 +23,9 @@ from fastmlp.spec.activations import ELEMENTWISE
 from fastmlp.spec.initialisations import fitting
 from fastmlp.spec.losses import LINKS
 from fastmlp.spec.texts import documented
+from formulas import evaluated
 
-Z = np.array([-30.0, -4.0, -1.5, -1e-3, 1e-3, 0.3, 2.0, 7.0, 30.0])
-
-
-def evaluated(text: str, z: float) -> float:
-    """The value of a formula of the table, read as Python."""
-    names = {
-        "s": lambda x: 1 / (1 + math.exp(-x)),
-        "Phi": lambda x: math.erfc(-x / math.sqrt(2)) / 2,
-        "phi": lambda x: math.exp(-x * x / 2) / math.sqrt(2 * math.pi),
-        "max": max, "exp": math.exp, "log": math.log, "tanh": math.tanh, "z": z,
-    }  # fmt: skip
-    return float(eval(text, {"__builtins__": {}}, names))
+Z = np.array([-30.0, -4.0, -1.5, -1e-3, 0.0, 1e-3, 0.3, 2.0, 7.0, 30.0])
 
 
 # ---------------------------------------------------------------------------- the core and the reference
@@ -149,6 +139,10 @@ def test_kinks_of_a_loss_are_where_its_slope_jumps(loss: str) -> None:
         assert abs(near[0]) < 1e-12
         assert near[-1] * near[1] < 0
         assert len(slopes) == 3
+
+
+def test_the_estimators_have_the_losses_of_their_targets() -> None:
+    assert set(regressor.LOSSES) == {name for name, entry in LOSSES.items() if entry.targets == "values"}
 
 
 def test_numbers_of_losses_are_the_defaults_that_the_reference_takes() -> None:
