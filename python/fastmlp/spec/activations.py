@@ -83,6 +83,9 @@ class Activation:
     note: str = ""
 
 
+#: With these, signals of a deep selu network tend to mean 0 and variance 1 by themselves.
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
+
 _ENTRIES = (
     Activation(
         name="identity",
@@ -141,6 +144,26 @@ _ENTRIES = (
         note="alpha 1",
     ),
     Activation(
+        name="selu",
+        formula=f"{_SELU_SCALE} * (z if z > 0 else {_SELU_ALPHA} * (exp(z) - 1))",
+        derivative=f"{_SELU_SCALE} * (1 if z > 0 else {_SELU_ALPHA} * exp(z))",
+        source="Klambauer, Unterthiner, Mayr, Hochreiter (2017), Self-normalizing neural networks.",
+        init="lecun_normal",
+        c=f"z > 0 ? {_SELU_SCALE}$f * z : {_SELU_SCALE * _SELU_ALPHA}$f * expm1$f(z)",
+        onnx=lambda g, z: g.add(
+            "Where",
+            g.add("Greater", z, 0.0),
+            g.add("Mul", z, _SELU_SCALE),
+            g.add("Mul", onnx.elu(g, z), _SELU_SCALE * _SELU_ALPHA),
+        ),
+        onnx_single=op("Selu", alpha=_SELU_ALPHA, gamma=_SELU_SCALE),
+        torch=("SELU", {}),
+        gates=lambda g, z: _SELU_SCALE * (g.maximum(0, z) + _SELU_ALPHA * g.expm1(g.minimum(z, 0))),
+        kink=(_SELU_SCALE * _SELU_ALPHA, _SELU_SCALE * _SELU_ALPHA, _SELU_SCALE),
+        flat_below=-5.18,
+        goes_deep=True,
+    ),
+    Activation(
         name="gelu",
         formula="z * Phi(z)",
         derivative="Phi(z) + z * phi(z)",
@@ -170,6 +193,23 @@ _ENTRIES = (
         onnx_elsewhere=(onnx.silu_by_sigmoid,),
         torch=("SiLU", {}),
         gates=lambda g, z: z * g.sigmoid(z),
+        flat_below=-6.3,
+    ),
+    Activation(
+        name="mish",
+        formula="z * tanh(log(1 + exp(z)))",
+        derivative="tanh(log(1 + exp(z))) + z * s(z) * (1 - tanh(log(1 + exp(z))) ** 2)",
+        source="Misra (2019), Mish: a self regularized non-monotonic activation function.",
+        init="he_uniform",
+        c="z * tanh$f((z > 0 ? z : 0) + log1p$f(exp$f(-fabs$f(z))))",
+        onnx=lambda g, z: g.add("Mul", z, g.add("Tanh", onnx.softplus(g, z))),
+        onnx_single=lambda g, z: g.add("Mul", z, g.add("Tanh", g.add("Softplus", z))),
+        onnx_elsewhere=(
+            op("Mish"),
+            lambda g, z: g.add("Mul", z, g.add("Tanh", onnx.softplus_with_threshold(g, z))),
+        ),
+        torch=("Mish", {}),
+        gates=lambda g, z: z * g.tanh(g.softplus(z)),
         flat_below=-6.3,
     ),
     Activation(
