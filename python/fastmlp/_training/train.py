@@ -29,9 +29,9 @@ from fastmlp._rows.targets import (
 )
 from fastmlp._training.checkpoint import Checkpoints
 from fastmlp._training.lbfgs import minimize
-from fastmlp._training.optimizers import LBFGS, as_optimizer, check_representable
 from fastmlp._training.progress import epoch_bar
-from fastmlp._training.schedules import as_schedule
+from fastmlp.spec.optimizers import LBFGS, as_optimizer, check_representable
+from fastmlp.spec.schedules import as_schedule
 
 
 def train(
