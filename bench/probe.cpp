@@ -1,6 +1,6 @@
-// What this machine gives: the FMA peak (chains of multiply-adds that stay in registers, on every thread), and
-// how far apart two of its processors are (the time a line of memory takes from one to the other and back).
-// Prints GFLOP/s and ns. Usage: probe float|double threads
+// What this machine gives: the FMA peak (chains of multiply-adds that stay in registers, on every thread),
+// and how far apart two of its processors are (the time a line of memory takes from one to the other and
+// back). Prints GFLOP/s and ns. Usage: probe float|double threads
 #include <algorithm>
 #include <atomic>
 #include <chrono>

@@ -6,10 +6,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
+import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
@@ -17,6 +20,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 def enter_folder(names: dict[str, Any]) -> None:
     names["_folder"], names["_before"] = tempfile.mkdtemp(), Path.cwd()
     os.chdir(names["_folder"])
+    names["_reached"] = 0  # up to here the examples of the page were run, in this folder
     names["no_torch"], names["no_compiler"] = find_spec("torch") is None, shutil.which("cc") is None
 
 
@@ -45,3 +49,16 @@ pytest_collect_file = Sybil(
     setup=enter_folder,
     teardown=leave_folder,
 ).pytest()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Run the examples above the one to test first, where another process has run them, or nobody."""
+    example = getattr(item, "example", None)
+    if not isinstance(example, Example):
+        return
+    for above in example.document.examples():
+        if example.namespace["_reached"] <= above.start < example.start:
+            with suppress(SkipTest):
+                above.evaluate()
+    example.namespace["_reached"] = example.end

@@ -10,8 +10,9 @@ import numpy as np
 import fastmlp
 import reference
 from fastmlp.data import Table, TableEncoder
+from fastmlp.spec.activations import ELEMENTWISE
 
-HIDDEN = ("identity", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh", "sigmoid")
+HIDDEN = ELEMENTWISE
 DTYPES = ("float32", "float64")
 
 #: Every loss, with each of the output activations that it can have.

@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +27,7 @@ Layers = list[tuple[np.ndarray, np.ndarray]]
 # ------------------------------------------------------------------------------------------------ activations
 
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 SQRT_HALF = Fraction(math.isqrt(2**255), 2**128)  # sqrt(1/2) to 128 bits
 
 
@@ -65,14 +67,25 @@ def log_softmax(z: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
+def mish_slope(z: np.ndarray) -> np.ndarray:
+    """t + z s (1 - t^2), t = tanh(softplus(z)); 1 - tanh(p)^2 = (2 q / (1 + q^2))^2 with q = exp(-p)."""
+    q = sigmoid(-z)
+    return np.tanh(softplus(z)) + z * sigmoid(z) * (2 * q / (1 + q * q)) ** 2
+
+
 # name: (f, f')
 ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
     "identity": (lambda z: z, np.ones_like),
     "relu": (lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1, 0)),
     "leaky_relu": (lambda z: np.where(z > 0, z, z * 0.01), lambda z: np.where(z > 0, 1, 0.01)),
     "elu": (lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))), lambda z: np.exp(np.minimum(z, 0))),
+    "selu": (
+        lambda z: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0))),
+        lambda z: SELU_SCALE * np.where(z > 0, 1, SELU_ALPHA * np.exp(np.minimum(z, 0))),
+    ),
     "gelu": (lambda z: z * normal_cdf(z), lambda z: normal_cdf(z) + z * normal_pdf(z)),
     "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
+    "mish": (lambda z: z * np.tanh(softplus(z)), mish_slope),
     "softplus": (softplus, sigmoid),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
@@ -86,6 +99,13 @@ def activate(name: str, z: np.ndarray) -> np.ndarray:
 
 def slope(name: str, z: np.ndarray) -> np.ndarray:
     return ACTIVATIONS[name][1](z).astype(z.dtype)
+
+
+@cache
+def has_kink(name: str) -> bool:
+    """Whether the slope jumps at z = 0."""
+    below, above = slope(name, np.array([-1e-9, 1e-9]))
+    return bool(abs(above - below) > 1e-6)
 
 
 # ----------------------------------------------------------------------------------------------------- losses
@@ -249,10 +269,10 @@ class Model:
         nearest = math.inf
         for index, (W, b) in enumerate(layers):
             terms = np.abs(p.a[index]) @ np.abs(W) + np.abs(b)
-            if index < len(layers) - 1 and self.activations[index] in ("relu", "leaky_relu"):
+            if index < len(layers) - 1 and has_kink(self.activations[index]):
                 nearest = min(nearest, smallest_ratio(p.z[index], terms))
         name, a = split_name(self.loss)[0], p.a[-1]
-        if self.output in ("relu", "leaky_relu"):
+        if self.output in ACTIVATIONS and has_kink(self.output):
             nearest = min(nearest, smallest_ratio(p.z[-1], terms))
         if name in ("absolute_error", "quantile"):
             nearest = min(nearest, smallest_ratio(a - Y, terms + np.abs(Y)))

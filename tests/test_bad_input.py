@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp.spec.activations import ELEMENTWISE
 
 X = np.arange(12.0).reshape(6, 2)
 Y = np.array(["a", "b", "a", "b", "a", "b"])
@@ -27,10 +28,7 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"activation": "rulu"},
         ValueError,
-        (
-            "activation must be one of identity, relu, leaky_relu, elu, gelu, silu, softplus, tanh, sigmoid; "
-            "got 'rulu'"
-        ),
+        f"activation must be one of {', '.join(ELEMENTWISE)}; got 'rulu'",
     ),
     (
         {"activation": ["relu", "tanh"]},

@@ -277,7 +277,7 @@ def test_houses_are_predicted_as_well_as_by_a_tuned_network(run: Run) -> None:
     scores = []
     for seed in range(3):
         command = ("train", HOUSING, "--target", "median_house_value", "--validation", "0.2", "--seed", seed)
-        status, out, _ = run(*command, "--json")
+        status, out, _ = run(*command, "--epochs", "60", "--json")
         assert status == 0
         scores.append(json.loads(out)["metrics"]["r2"])
     assert np.mean(scores) >= 0.79
@@ -287,7 +287,9 @@ def test_mnist_images_are_told_apart(run: Run) -> None:
     images = DATA / "t10k-images-idx3-ubyte.gz"
     if not images.exists():
         pytest.skip("MNIST's images are not in the folder of larger data sets")
-    status, out, _ = run("train", images, "--validation", "0.2", "--split", "time", "--json")
+    status, out, _ = run(
+        "train", images, "--validation", "0.2", "--split", "time", "--epochs", "20", "--json"
+    )
     assert status == 0
     outcome = json.loads(out)
     assert outcome["rows"] == {"training": 8000, "validation": 2000, "test": 0}

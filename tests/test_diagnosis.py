@@ -16,8 +16,6 @@ from problems import Case, prepared
 
 mpl.use("Agg")
 
-pytestmark = pytest.mark.usefixtures("isa")
-
 IRIS = fastmlp.datasets.load_iris()
 ROWS = np.random.default_rng(0).normal(size=(200, 50))
 
@@ -30,6 +28,7 @@ def kinds(found: fastmlp._inspect.diagnosis.Diagnosis) -> list[str]:
     return [text.partition(":")[0] for text in found.warnings]
 
 
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("block", [1, 3, 2**22])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_the_table_holds_what_the_reference_computes(

@@ -15,8 +15,6 @@ from fastmlp import Network, gradcheck
 from fastmlp._inspect import kinks
 from problems import Case, make_problem, network
 
-pytestmark = pytest.mark.usefixtures("isa")
-
 SCHEMES = ["forward", "backward", "central"]
 LOSSES = [*ref.LOSSES, "huber(0.5)", "quantile(0.9)", "quantile(0.1, 0.8)"]
 FREE_LOSSES = [name for name in LOSSES if name not in ref.AUTO_OUTPUT]
@@ -63,6 +61,7 @@ def test_right_gradients_pass_for_each_loss_and_output_activation(loss: str, out
     assert check, str(check)
 
 
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("sizes", [(3, 2), (1, 1, 2), (2, 3, 4, 5, 6, 2)])
 def test_right_gradients_pass_for_each_depth_and_scheme(sizes: tuple[int, ...], scheme: str) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from fastmlp import Network, gradcheck
-
-pytestmark = pytest.mark.usefixtures("isa")
+from fastmlp.spec import ACTIVATIONS as SPEC
 
 SCHEMES = ["forward", "backward", "central"]
 Layers = list[tuple[Any, Any]]
@@ -18,8 +17,11 @@ Layers = list[tuple[Any, Any]]
 CHAIN: Layers = [([[1.0]], [0.0]), ([[2.0]], [0.25])]
 LINEAR: Layers = [([[1.0]], [0.0])]
 KINKED: dict[str, tuple[dict[str, Any], Layers, Any, tuple[str, ...]]] = {
-    "relu": ({"activation": "relu", "loss": "squared_error"}, CHAIN, [1.0, 3.0], ("b0[0]",)),
-    "leaky_relu": ({"activation": "leaky_relu", "loss": "squared_error"}, CHAIN, [1.0, 3.0], ("b0[0]",)),
+    **{
+        name: ({"activation": name, "loss": "squared_error"}, CHAIN, [1.0, 3.0], ("b0[0]",))
+        for name, activation in SPEC.items()
+        if activation.kink and any(activation.kink)
+    },
     "output relu": ({"loss": "squared_error", "output_activation": "relu"}, LINEAR, [1.0, 3.0], ("b0[0]",)),
     "output leaky_relu": (
         {"loss": "huber", "output_activation": "leaky_relu"},

@@ -14,8 +14,6 @@ from fastmlp import graph
 from fastmlp.graph import Tensor
 from problems import Case, network, prepared
 
-pytestmark = pytest.mark.usefixtures("isa")
-
 FREE = [loss for loss in (*ref.LOSSES, "huber(0.5)", "quantile(0.9)") if loss not in ref.AUTO_OUTPUT]
 PAIRS = [
     *[(loss, output) for loss in FREE for output in ref.ACTIVATIONS],
@@ -84,6 +82,7 @@ def rows_with_codes(n: int = 30) -> tuple[np.ndarray, np.ndarray]:
     return X, np.arange(n) % 3
 
 
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 @pytest.mark.parametrize("embeddings", [[(4, 3, 2), (1, 7, 4)], [(0, 1, 3)]])

@@ -348,8 +348,8 @@ class TestWeights:
             plot.weights(iris, **arguments)
 
 
-@pytest.mark.usefixtures("isa")
 class TestLossLandscape:
+    @pytest.mark.usefixtures("isa")
     def test_the_middle_is_the_loss_of_the_network(self) -> None:
         net = fastmlp.train(IRIS.data, NAMES, hidden=(5,), epochs=20, l2=0.01)
         ax = plot.loss_landscape(net, IRIS.data, NAMES, resolution=5)

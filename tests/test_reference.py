@@ -11,6 +11,8 @@ import pytest
 import reference as ref
 import reference_random as rnd
 import reference_training as training
+from fastmlp.spec import ACTIVATIONS
+from formulas import far_out
 
 # --------------------------------------------------------------------------------------------- random numbers
 
@@ -122,14 +124,21 @@ def test_activation_is_stable_far_out(name: str, dtype: type) -> None:
     assert value.dtype == slope.dtype == dtype
     assert np.isfinite(value).all()
     assert np.isfinite(slope).all()
-    left, right = {
+    formula = ACTIVATIONS[name].formula
+    assert value[[0, -1]].tolist() == pytest.approx([far_out(formula, -1e4), far_out(formula, 1e4)])
+
+
+def test_activations_far_out_by_hand() -> None:
+    ends = {
         "identity": (-1e4, 1e4),
         "leaky_relu": (-100.0, 1e4),
         "elu": (-1.0, 1e4),
         "tanh": (-1.0, 1.0),
         "sigmoid": (0.0, 1.0),
-    }.get(name, (0.0, 1e4))
-    assert (value[0], value[-1]) == pytest.approx((left, right))
+        **dict.fromkeys(("relu", "gelu", "silu", "softplus"), (0.0, 1e4)),
+    }
+    for name, (left, right) in ends.items():
+        assert ref.activate(name, Z[[0, -1]]).tolist() == pytest.approx([left, right])
 
 
 def test_kinked_slopes_at_zero() -> None:

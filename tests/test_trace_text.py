@@ -15,8 +15,6 @@ import fastmlp
 import reference as ref
 from problems import Case, network, prepared
 
-pytestmark = pytest.mark.usefixtures("isa")
-
 LOSSES = [*ref.LOSSES, "huber(0.5)", "quantile(0.8)"]
 
 
@@ -83,6 +81,7 @@ def test_the_row_losses_add_up_to_the_loss(loss: str, output: str) -> None:
     assert numbers(texts[0], "loss of all 9 rows, with penalty") == near(np.array(trace.loss))
 
 
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("weighted", [False, True])
 def test_of_several_rows_one_shows_its_part_of_the_gradients(weighted: bool) -> None:
     trace = trace_of(Case(sizes=(3, 2, 2), rows=5, weighted=weighted, l2=0.01))

@@ -34,6 +34,7 @@ public:
 
     // (loss, gradient, z of each layer, a of the inputs and of each layer, delta of each layer)
     py::tuple trace() {
+        if (std::holds_alternative<SparseArrays<T>>(rows_.X)) throw py::value_error("trace needs dense rows");
         const py::tuple result = loss_and_gradient();
         const Index n = rows_.data().rows;
         const std::vector<Layer>& layers = network_.layers();
@@ -68,7 +69,7 @@ template <class T>
 void bind_full_batch(py::module_& m, const char* name, const char* network) {
     using Labels = std::optional<Array<std::int32_t>>;
     using Values = std::optional<Array<T>>;
-    py::class_<BoundFullBatch<T>>(m, name, py::module_local())
+    py::class_<BoundFullBatch<T>>(m, name)
         .def("loss_and_gradient", &BoundFullBatch<T>::loss_and_gradient)
         .def("trace", &BoundFullBatch<T>::trace);
     const auto make = [](const BoundNetwork<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w,

@@ -39,4 +39,4 @@ PyModuleDef definition = {
 #define FASTMLP_JOIN(a, b) a##b
 #define FASTMLP_INIT(isa) FASTMLP_JOIN(PyInit__core_, isa)
 
-extern "C" PyMODINIT_FUNC FASTMLP_INIT(FASTMLP_ISA)(void) { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC FASTMLP_INIT(FASTMLP_ISA)(void) { return PyModuleDef_Init(&definition); }

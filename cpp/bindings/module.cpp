@@ -1,4 +1,6 @@
-// The extension module _bindings: its table of contents.
+// The extension module _bindings: its table of contents. Each function is in the file of its name;
+// bind_random is in core.cpp. A call of Network32.train goes to train() in network.cpp, and from there
+// through the table of functions of the core in use (core/core.h) to Trainer::run.
 #include "bindings.h"
 
 PYBIND11_MODULE(_bindings, m, pybind11::mod_gil_not_used()) {

@@ -76,7 +76,8 @@ void copy_order(const py::object& drawn, Index n, std::uint32_t* order) {
     std::copy_n(from.data(), n, order);
 }
 
-// The rows of a window that Python has read, which have the shapes of those before.
+// The rows of a window that Python has read: as wide as those before, no more of them, and with targets of
+// the same kind.
 template <class T>
 Data<T> window_data(const DataArrays<T>& window, const DataArrays<T>& shapes) {
     const auto X = std::get<Array<T>>(window.X), like = std::get<Array<T>>(shapes.X);
@@ -160,7 +161,7 @@ py::tuple train(BoundNetwork<T>& network, const DataArrays<T>& rows,
 
 template <class T>
 void bind_run_state(const py::handle& scope) {
-    py::class_<CarriedState<T>>(scope, "RunState", py::module_local())
+    py::class_<CarriedState<T>>(scope, "RunState")
         .def(py::init<Array<T>, Array<T>, Index, std::optional<Array<T>>>(), py::arg("s1").noconvert(),
              py::arg("s2").noconvert(), py::arg("steps") = 0, py::arg("best").noconvert() = py::none())
         .def_readonly("s1", &CarriedState<T>::s1)
@@ -194,7 +195,7 @@ void bind_network(py::module_& m, const char* name) {
     using Values = std::optional<Array<T>>;
     const auto X = py::arg("X").noconvert(), labels = py::arg("labels").noconvert(),
                values = py::arg("values").noconvert(), weights = py::arg("weights").noconvert();
-    py::class_<BoundNetwork<T>> bound(m, name, py::module_local());
+    py::class_<BoundNetwork<T>> bound(m, name);
     bind_run_state<T>(bound);
     bound
         .def(py::init(&make_network<T>), py::arg("sizes"), py::arg("activations"), py::arg("loss"),

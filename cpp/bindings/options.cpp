@@ -4,7 +4,7 @@
 namespace fastmlp {
 
 void bind_options(py::module_& m) {
-    py::class_<OptimizerOptions>(m, "OptimizerOptions", py::module_local())
+    py::class_<OptimizerOptions>(m, "OptimizerOptions")
         .def_property("kind", nullptr,
                       [](OptimizerOptions& o, const std::string& name) { o.kind = named(kOptimizers, name); })
         .def_readwrite("momentum", &OptimizerOptions::momentum)
@@ -15,7 +15,7 @@ void bind_options(py::module_& m) {
         .def_readwrite("epsilon_hat", &OptimizerOptions::epsilon_hat)
         .def_readwrite("weight_decay", &OptimizerOptions::weight_decay);
 
-    py::class_<ScheduleOptions>(m, "ScheduleOptions", py::module_local())
+    py::class_<ScheduleOptions>(m, "ScheduleOptions")
         .def_property("kind", nullptr,
                       [](ScheduleOptions& o, const std::string& name) { o.kind = named(kSchedules, name); })
         .def_readwrite("rate", &ScheduleOptions::rate)
@@ -30,7 +30,7 @@ void bind_options(py::module_& m) {
         .def_readwrite("threshold", &ScheduleOptions::threshold)
         .def_readwrite("min_rate", &ScheduleOptions::min_rate);
 
-    py::class_<TrainOptions>(m, "TrainOptions", py::module_local())
+    py::class_<TrainOptions>(m, "TrainOptions")
         .def(py::init<>())
         .def_readonly("optimizer", &TrainOptions::optimizer)
         .def_readonly("schedule", &TrainOptions::schedule)

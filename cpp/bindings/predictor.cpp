@@ -89,7 +89,7 @@ private:
 
 template <class T>
 void bind_predictor(py::module_& m, const char* name) {
-    py::class_<BoundPredictor<T>>(m, name, py::module_local())
+    py::class_<BoundPredictor<T>>(m, name)
         .def(py::init<const BoundNetwork<T>&>(), py::arg("network"), py::keep_alive<1, 2>())
         .def("__call__", &BoundPredictor<T>::operator(), py::arg("x").noconvert())
         .def("__call__", &BoundPredictor<T>::refuse, py::arg("x"))

@@ -59,8 +59,14 @@ public:
             return work();
         } catch (py::error_already_set& error) {
             exception_ = error.value();
-            return raised_ = true;
+        } catch (const py::builtin_exception& error) {
+            error.set_error();
+            exception_ = py::error_already_set().value();
+        } catch (const std::exception& error) {
+            PyErr_SetString(PyExc_RuntimeError, error.what());
+            exception_ = py::error_already_set().value();
         }
+        return raised_ = true;
     }
 
     // What a monitor asks; call it with the GIL. Only the main thread hears signals, so only there the GIL is

@@ -1,8 +1,6 @@
 // The table of functions of this instruction set.
 #include "core/core.h"
 
-#include <mutex>
-
 #include "core/model/inference.h"
 #include "core/train/full_batch.h"
 #include "core/train/trainer.h"

@@ -13,8 +13,8 @@
 
 namespace fastmlp {
 
-// Loss and gradient of a set of rows as one batch. They can be computed again and again, as the network's
-// parameters change; buffers are made once.
+// Loss and gradient of a set of rows as one batch, for one thread of Python's at a time. They can be computed
+// again and again, as the network's parameters change; buffers are made once.
 template <class T>
 class FullBatch {
 public:

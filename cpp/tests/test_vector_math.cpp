@@ -58,6 +58,28 @@ TEST_CASE_TEMPLATE("elementary functions are within a few ulp", T, float, double
     CHECK(worst_ulp<T>([](auto x) { return vmath::normal_cdf(x); }, phi, -12, 6) < 4);
 }
 
+TEST_CASE_TEMPLATE("selu and mish are within a few ulp, and so are their slopes", T, float, double) {
+    using activations::Mish;
+    using activations::Selu;
+    const double bottom = std::is_same_v<T, float> ? -80 : -700;
+    const long double lambda = 1.0507009873554804934193349852946L, alpha = 1.6732632423543772848170429916717L;
+    const auto selu = [=](long double z) { return lambda * (z > 0 ? z : alpha * std::expm1(z)); };
+    const auto mish = [](long double z) { return z * std::tanh(std::log1p(std::exp(z))); };
+    const auto slope = [](long double z) {
+        const long double t = std::tanh(std::log1p(std::exp(z))), s = 1 / (1 + std::exp(-z));
+        return t + z * s * (1 - t) * (1 + t);
+    };
+    CHECK(worst_ulp<T>([](auto z) { return Selu::value(z); }, selu, -20, 20) < 8);
+    CHECK(worst_ulp<T>([](auto z) { return Selu::value(z); }, selu, -1e-3, 1e-3) < 8);
+    CHECK(worst_ulp<T>([](auto z) { return Mish::value(z); }, mish, bottom, 0) < 8);
+    CHECK(worst_ulp<T>([](auto z) { return Mish::value(z); }, mish, -1e-3, 40) < 8);
+    CHECK(worst_ulp<T>([](auto z) { return Mish::slope(z, z); }, slope, bottom, -2) < 16);
+    CHECK(worst_ulp<T>([](auto z) { return Mish::slope(z, z); }, slope, -0.5, 10) < 8);
+    const auto selu_slope = [=](long double z) { return z > 0 ? lambda : lambda * alpha * std::exp(z); };
+    CHECK(worst_ulp<T>([](auto z) { return Selu::slope(z, Selu::value(z)); }, selu_slope, -1, 3) < 8);
+    CHECK(apply<T>([](auto z) { return Selu::slope(z, Selu::value(z)); }, T(0)) == T(Selu::kLambdaAlpha));
+}
+
 TEST_CASE_TEMPLATE("far out, functions reach their limits", T, float, double) {
     constexpr T far = T(1e4);
     CHECK(apply<T>([](auto x) { return vmath::exp(x); }, -far) == 0);
@@ -69,6 +91,12 @@ TEST_CASE_TEMPLATE("far out, functions reach their limits", T, float, double) {
     CHECK(apply<T>([](auto z) { return activations::Softplus::value(z); }, -far) == 0);
     CHECK(apply<T>([](auto z) { return activations::Gelu::value(z); }, far) == far);
     CHECK(apply<T>([](auto z) { return activations::Elu::value(z); }, -far) == -1);
+    CHECK(apply<T>([](auto z) { return activations::Selu::value(z); }, -far) ==
+          -T(activations::Selu::kLambdaAlpha));
+    CHECK(apply<T>([](auto z) { return activations::Mish::value(z); }, far) == far);
+    CHECK(apply<T>([](auto z) { return activations::Mish::value(z); }, -far) == 0);
+    CHECK(apply<T>([](auto z) { return activations::Mish::slope(z, z); }, far) == 1);
+    CHECK(apply<T>([](auto z) { return activations::Mish::slope(z, z); }, -far) == 0);
 }
 
 TEST_CASE_TEMPLATE("a NaN stays a NaN in every activation", T, float, double) {

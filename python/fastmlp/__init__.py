@@ -16,9 +16,9 @@ from fastmlp._native.core import available_isas
 from fastmlp._native.threads import get_num_threads, set_num_threads
 from fastmlp._network.files import load
 from fastmlp._network.network import Network
-from fastmlp._training.optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
-from fastmlp._training.schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
 from fastmlp._training.train import train
+from fastmlp.spec.optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
+from fastmlp.spec.schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
 
 if _TYPE_CHECKING:
     from fastmlp import export as export

@@ -1,5 +1,5 @@
-// Threads: the only place that knows OpenMP. Work is dealt by task number alone, so results never depend on
-// the number of threads.
+// Threads: the only place that calls OpenMP. What a task computes depends on its number alone, never on the
+// thread that does it, so results do not depend on the number of threads.
 #pragma once
 
 #include <atomic>
@@ -74,8 +74,8 @@ void run_team(int threads, Monitor* monitor, const std::function<void(const Team
 // Below this much work a second thread costs more in barriers than it saves.
 inline constexpr double kFlopsPerThread = 2e6;
 
-// How many threads `flops` floating-point operations between two barriers are worth, at most `limit`; 1 in a
-// forked child, where the threads of the parent's OpenMP teams are gone.
+// How many threads a step or a prediction of so many floating-point operations is worth, at most `limit`; 1
+// in a forked child, where the threads of the parent's OpenMP teams are gone.
 int worth_threads(double flops, int limit);
 
 // The most threads that the OpenMP runtime gives by default: OMP_NUM_THREADS, or what was set for this thread

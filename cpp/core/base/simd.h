@@ -15,9 +15,9 @@ using Packet = typename Eigen::internal::packet_traits<T>::type;
 template <class T>
 inline constexpr Index kLanes = Eigen::internal::unpacket_traits<Packet<T>>::size;
 
-// The shape of a tile, R rows x V vectors: its sums, one row of b and one number of a just fit into the
-// registers. kTileVectors is the largest V, tile_rows(V) the R beside it, kRowVectors the V of a tile of one
-// row.
+// The shape of a tile, R rows x V vectors: its sums, one row of b and one number of a fit into the registers,
+// and edges have at most 7 rows. kTileVectors is the largest V, tile_rows(V) the R beside it, kRowVectors the
+// V of a tile of one row.
 #if defined(EIGEN_VECTORIZE_AVX512) || defined(EIGEN_VECTORIZE_NEON)
 inline constexpr int kTileVectors = 4, kRowVectors = 16;
 constexpr int tile_rows(int vectors) { return vectors == 4 ? 6 : 8; }

@@ -1,5 +1,6 @@
 // The gradient pass on tiles: dW[I, O] = A_prev^T[I, B] delta[B, O] and db[O] = sum of the rows of delta.
-// Gradients go from the registers to the optimizer's rule; they have no array of their own.
+// As a rule gradients are applied tile by tile and never stored as a whole; where they are (parts of a batch,
+// clipping), the rule is StoreGradient.
 #include "core/kernel/passes.h"
 
 namespace fastmlp {
@@ -9,11 +10,9 @@ namespace {
 // Where a tile of dW lies among the parameters, which are in panels: the packets of a tile lie side by side.
 template <class T>
 struct Place {
-    Index first, panel_stride;
+    const LayerPanels<T>& layer;
 
-    Place(const LayerPanels<T>& layer)
-        : first(layer.offset), panel_stride(layer.weights(1) - layer.weights(0)) {}
-    Index panel(Index j) const { return first + j / TileGrid<T>::kColumns * panel_stride; }
+    Index panel(Index j) const { return layer.weights(j / layer.kColumns); }
 };
 
 // Applies the rule to each packet while it is in a register.
@@ -24,9 +23,8 @@ struct ApplyInRegisters {
 
     template <int V>
     auto panel(Index j) const {
-        return [&update = u, panel = place.panel(j)](Index i, int v, int, Packet<T> g) FASTMLP_INLINE_LAMBDA {
-            fastmlp::update<Rule>(update, panel + (i * V + v) * kLanes<T>, g);
-        };
+        return [&update = u, panel_at = place.panel(j)](Index i, int v, int, Packet<T> g)
+                   FASTMLP_INLINE_LAMBDA { apply_rule<Rule>(update, panel_at + (i * V + v) * kLanes<T>, g); };
     }
 };
 
@@ -47,7 +45,7 @@ public:
     }
     bool has_pending() const { return pending_ > 0; }
     FASTMLP_INLINE void apply_pending(Index n) {
-        fastmlp::update<Rule>(update_, at_ + n * kLanes<T>, gradients_[n]);
+        apply_rule<Rule>(update_, at_ + n * kLanes<T>, gradients_[n]);
     }
     FASTMLP_NOINLINE void flush() {
         for (Index n = 0; n < pending_; ++n) apply_pending(n);
@@ -76,7 +74,7 @@ struct DeferredApply {
 // Applies the rule to n packets of gradients in memory.
 template <class Rule, class T>
 void apply_tile(const Update<T>& u, Index at, int n, const Packet<T>* g) {
-    for (int i = 0; i < n; ++i) fastmlp::update<Rule>(u, at + i * kLanes<T>, g[i]);
+    for (int i = 0; i < n; ++i) apply_rule<Rule>(u, at + i * kLanes<T>, g[i]);
 }
 
 template <class T>
@@ -111,11 +109,11 @@ template <class Rule, class T>
 void weight_tiles(const Product<T>& p, const MatrixPanels<T>& delta, const Update<T>& u,
                   const LayerPanels<T>& layer, Range tiles) {
     if constexpr (is_hot<Rule>)
-        multiply(p, delta, tiles, DeferredApply<Rule, T>{u, layer});
+        multiply(p, delta, tiles, DeferredApply<Rule, T>{u, {layer}});
     else if constexpr (is_store<Rule>)
-        multiply(p, delta, tiles, ApplyInRegisters<Rule, T>{u, layer});
+        multiply(p, delta, tiles, ApplyInRegisters<Rule, T>{u, {layer}});
     else
-        multiply(p, delta, tiles, ApplyTile<T>{u, layer, apply_tile<Rule, T>});
+        multiply(p, delta, tiles, ApplyTile<T>{u, {layer}, apply_tile<Rule, T>});
 }
 
 // The rule is not deferred: a feature's weights must come from memory, and nothing but the rule waits for
@@ -124,9 +122,9 @@ template <class Rule, class T>
 void sparse_weight_tiles(const SparseProduct<T>& p, const MatrixPanels<T>& delta, const Update<T>& u,
                          const LayerPanels<T>& layer, Range tiles) {
     if constexpr (is_hot<Rule> || is_store<Rule>)
-        multiply(p, delta, tiles, ApplyInRegisters<Rule, T>{u, layer});
+        multiply(p, delta, tiles, ApplyInRegisters<Rule, T>{u, {layer}});
     else
-        multiply(p, delta, tiles, ApplyTile<T>{u, layer, apply_tile<Rule, T>});
+        multiply(p, delta, tiles, ApplyTile<T>{u, {layer}, apply_tile<Rule, T>});
 }
 
 // Sums of the rows of V vectors of a matrix, each one chain of additions from the first row to the last.
@@ -160,12 +158,12 @@ void apply_stored(const T* parts, Index count, Index stride, T scale, const Upda
         Packet<T> g = simd::load(parts + e);
         for (Index part = 1; part < count; ++part)
             g = Eigen::internal::padd(g, simd::load(parts + part * stride + e));
-        update<Rule>(u, at + e, Eigen::internal::pmul(g, simd::set1(scale)));
+        apply_rule<Rule>(u, at + e, Eigen::internal::pmul(g, simd::set1(scale)));
     }
 }
 
 template <class T>
-constexpr auto tiles_of = [](auto rule) -> GradientTiles<T> {
+constexpr auto functions_of = [](auto rule) -> GradientTiles<T> {
     using Rule = decltype(rule);
     return {weight_tiles<Rule, T>, sparse_weight_tiles<Rule, T>, bias_panels<Rule, T>, apply_stored<Rule, T>};
 };
@@ -174,12 +172,12 @@ constexpr auto tiles_of = [](auto rule) -> GradientTiles<T> {
 
 template <class T>
 GradientTiles<T> gradient_tiles(Optimizer optimizer) {
-    return with_rule(optimizer, tiles_of<T>);
+    return with_rule(optimizer, functions_of<T>);
 }
 
 template <class T>
 GradientTiles<T> store_gradient_tiles() {
-    return tiles_of<T>(rules::StoreGradient{});
+    return functions_of<T>(rules::StoreGradient{});
 }
 
 template GradientTiles<float> gradient_tiles(Optimizer);

@@ -1,9 +1,10 @@
-// Where b of a product lies: weights in the flat buffer or in panels, their transpose, rows of a matrix.
+// Where the second factor of a product lies: weights in the flat buffer or in panels, their transpose, rows
+// of a matrix.
 //
-// While a network trains its parameters lie in panels. A layer's W[I, O] with b[O] below it is a matrix [I +
-// 1, O]. It is cut into panels of columns one tile wide; each is stored as [I + 1, width], one behind the
-// other, filled up with zeros to whole vectors. The products then read the weights, and the updates write
-// them, as one stream.
+// While a network trains its parameters lie in panels. A layer's W[I, O] with its biases [O] as one more row
+// is a matrix [I + 1, O]. It is cut into panels of columns one tile wide; each is stored as [I + 1, width],
+// one behind the other, filled up with zeros to whole vectors. The products then read the weights, and the
+// updates write them, as one stream.
 #pragma once
 
 #include <vector>

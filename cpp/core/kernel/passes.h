@@ -1,9 +1,10 @@
-// The tiles of the three passes, chosen once a run: a range of tiles of a product, with the epilogue of the
-// pass. forward.cpp, backward.cpp and gradient.cpp hold them.
-//
-// An epilogue that is fused works on sums in registers; it is compiled into each shape of the tile, so only
-// the hottest are: identity, relu and tanh; Adam, SGD and the plain store. The others work on the tile in the
-// first-level cache, by one function for all shapes: the same bits at a sixth of the compile time.
+// The functions that compute the tiles of the three passes, chosen once a run: each a range of tiles of a
+// product, with the epilogue of the pass. forward.cpp, backward.cpp and gradient.cpp hold them. There are
+// three kinds of epilogue. One works on sums in registers: identity, relu and tanh, forward and backward, and
+// the plain store of gradients. One leaves the tile in the first-level cache and is applied during the next
+// tile's product: Adam and SGD. Both are compiled into each shape of the tile, so only what is hot has them.
+// All others are one function each for all shapes, which works on the tile in the first-level cache: the same
+// bits at a sixth of the compile time.
 #pragma once
 
 #include "core/kernel/panels.h"

@@ -6,7 +6,7 @@
 
 namespace fastmlp {
 
-// Rows of a sparse tile: tiles of any width have the same number of vectors.
+// Rows of a sparse tile, which is only a unit of work: one row at a time is in registers.
 constexpr int sparse_tile_rows(int vectors) { return 12 / vectors; }
 
 // Rows of sparse features: the first ones of X, or those in the order given.
@@ -21,8 +21,9 @@ struct SparseRows {
 //     C[M, N] = sum_k a(i, k) b(k, j)     over the entries of row i of a
 //
 // With kBias row K of b is added. Each element of C is one chain of multiply-adds in the order of the
-// columns. The dense product has the same chain with the zeros in it, which add nothing: the bits are the
-// same.
+// columns. The
+// dense product has the same chain with the zeros in it; for finite numbers these add nothing, and the bits
+// are the same.
 template <class T>
 struct SparseProduct {
     using Grid = TileGrid<T, sparse_tile_rows>;
@@ -31,7 +32,8 @@ struct SparseProduct {
     Index M, N, K;
 };
 
-// Some tiles of the panel that begins at column j: multiply() finds this as it finds that of dense products.
+// Some tiles of the panel that begins at column j: the overload of multiply_panel (tile.h) for sparse
+// products.
 template <class P, int V, bool kBias, class T, class Panels, class Epilogues>
 void multiply_panel(const SparseProduct<T>& p, const Panels& panels, Index j, Range tiles,
                     const Epilogues& epilogues) {

@@ -52,7 +52,7 @@ template <int V>
 constexpr int tile_packets = (V <= kTileVectors ? tile_rows(V) : 1) * V;
 
 // One tile of R rows and V vectors, from row i of the panel on. With kBias row K of the panel is added: it
-// holds b.
+// holds the biases.
 //
 // The epilogue takes packet n = r V + v of the tile as epilogue(i + r, v, n, packet). It may also have
 //   end_tile(i, R)                called when it has them all;

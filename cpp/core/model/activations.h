@@ -64,6 +64,22 @@ struct Elu {  // z > 0 ? z : exp(z) - 1
     }
 };
 
+struct Selu {  // lambda (z > 0 ? z : alpha (exp(z) - 1)); f'(0) = lambda alpha
+    static constexpr bool kSlopeFromOutput = true;
+    static constexpr double kLambda = 1.0507009873554804934193349852946;
+    static constexpr double kLambdaAlpha = kLambda * 1.6732632423543772848170429916717;
+    template <class P>
+    static FASTMLP_NOINLINE P value(P z) {
+        const P below = pmul(vmath::expm1(z), constant<P>(kLambdaAlpha));
+        return simd::select(pcmp_lt(pzero(z), z), pmul(z, constant<P>(kLambda)), below);
+    }
+    template <class P>
+    static FASTMLP_INLINE P slope(P, P a) {
+        const P below = padd(a, constant<P>(kLambdaAlpha));
+        return simd::select(pcmp_lt(pzero(a), a), constant<P>(kLambda), below);
+    }
+};
+
 struct Gelu {  // z Phi(z); f' = Phi(z) + z phi(z)
     static constexpr bool kSlopeFromOutput = false;
     template <class P>
@@ -86,6 +102,37 @@ struct Silu {  // z s(z), s the sigmoid; f' = s (1 + z (1 - s))
     static FASTMLP_NOINLINE P slope(P z, P) {
         const P one = constant<P>(1), s = vmath::sigmoid(z);
         return pmul(s, pmadd(z, psub(one, s), one));
+    }
+};
+
+// z t, t = tanh(log(1 + exp(z))); f' = t + z s (1 - t^2), s the sigmoid. With e = exp(-|z|), t is a quotient
+// of sums of positive terms: e (e + 2) / (e (e + 2) + 2) for z < 0, (1 + 2 e) / (1 + 2 e + 2 e^2) otherwise.
+struct Mish {
+    static constexpr bool kSlopeFromOutput = false;
+    template <class P>
+    struct Quotient {
+        P e, numerator, denominator;
+    };
+    template <class P>
+    static FASTMLP_INLINE Quotient<P> tanh_of_softplus(P z) {
+        const P one = constant<P>(1), two = constant<P>(2), e = vmath::exp(pnegate(pabs(z)));
+        const P below = pmul(e, padd(e, two)), above = padd(one, padd(e, e));
+        const auto negative = pcmp_lt(z, pzero(z));
+        return {e, simd::select(negative, below, above),
+                simd::select(negative, padd(below, two), pmadd(pmul(two, e), e, above))};
+    }
+    template <class P>
+    static FASTMLP_NOINLINE P value(P z) {
+        const Quotient<P> t = tanh_of_softplus(z);
+        return pmul(z, pdiv(t.numerator, t.denominator));
+    }
+    // s (1 - t^2) = 4 (1 + e) (e for z < 0, else e^2) / denominator^2
+    template <class P>
+    static FASTMLP_NOINLINE P slope(P z, P) {
+        const Quotient<P> t = tanh_of_softplus(z);
+        const P falling = simd::select(pcmp_lt(z, pzero(z)), t.e, pmul(t.e, t.e));
+        const P rise = pmul(pmul(constant<P>(4), falling), padd(constant<P>(1), t.e));
+        return pdiv(pmadd(z, pdiv(rise, t.denominator), t.numerator), t.denominator);
     }
 };
 

@@ -18,8 +18,10 @@ namespace fastmlp {
     X(relu, Relu)              \
     X(leaky_relu, LeakyRelu)   \
     X(elu, Elu)                \
+    X(selu, Selu)              \
     X(gelu, Gelu)              \
     X(silu, Silu)              \
+    X(mish, Mish)              \
     X(softplus, Softplus)      \
     X(tanh, Tanh)              \
     X(sigmoid, Sigmoid)        \

@@ -49,7 +49,7 @@ ForwardPass<T>::ForwardPass(const Network<T>& network, Weights<T> weights)
 template <class T>
 void ForwardPass<T>::make_scratch(bool sparse) {
     Index longest = 0;
-    for (std::size_t l = sparse; l < weights_.layers.size(); ++l)
+    for (std::size_t l = sparse ? 1 : 0; l < weights_.layers.size(); ++l)
         if (weights_.layers[l].row != 0) longest = std::max(longest, network_.layers()[l].inputs + 1);
     if (panel_size<T>(longest) <= scratch_.size()) return;
     scratch_ = AlignedBuffer<T>(panel_size<T>(longest));
@@ -189,22 +189,22 @@ void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
     const Index first = block * ForwardPass<T>::kRows, last = std::min(first + ForwardPass<T>::kRows, n_);
     const T* output = pass.raw(X_.from(first), last - first);
     double losses[ForwardPass<T>::kRows];
-    const LossBatch<T> rows{.targets = targets_,
-                            .first_row = first,
-                            .output = output,
-                            .slope = nullptr,
-                            .ld = pass.ld(),
-                            .outputs = network_.outputs(),
-                            .parameters = network_.loss_parameters(),
-                            .scale = 1,
-                            .losses = losses,
-                            .scratch = pass.columns()};
-    loss_(rows, 0, last - first);
+    const LossBatch<T> outputs{.targets = targets_,
+                               .first_row = first,
+                               .output = output,
+                               .delta = nullptr,
+                               .ld = pass.ld(),
+                               .outputs = network_.outputs(),
+                               .parameters = network_.loss_parameters(),
+                               .scale = 1,
+                               .losses = losses,
+                               .scratch = pass.columns()};
+    loss_(outputs, 0, last - first);
     block_losses_[std::size_t(block)] = sum(losses, last - first);
     double* sums = block_scores_.data() + block * sums_;
     std::fill(sums, sums + sums_, 0.0);
     if (!scores_classes(loss)) return add_squares(output, pass.ld(), first, last, sums);
-    for (Index i = 0; i < last - first; ++i) *sums += right_answer(loss, rows, i);
+    for (Index i = 0; i < last - first; ++i) *sums += right_answer(loss, outputs, i);
 }
 
 template <class T>

@@ -21,7 +21,7 @@ struct LossBatch {
     const std::uint32_t* order = nullptr;  // row of the data for each row of the batch; null: first_row + i
     Index first_row = 0;
     const T* output;  // [B, ld]: z or a, readable one packet past each row
-    T* slope;         // [B, ld]: receives dLoss/dz or dLoss/da; null when only the value is wanted
+    T* delta;         // [B, ld]: receives dLoss/dz, or dLoss/da; null when only the value is wanted
     Index ld, outputs;
     const T* parameters;  // [outputs]: delta of huber, q of quantile
     double scale;         // 1 / sum of the weights of the batch
@@ -70,7 +70,7 @@ public:
         assert(label >= 0 && label < batch_.outputs);
         return label;
     }
-    T* slope(Index r) const { return batch_.slope + (first_ + r) * batch_.ld; }
+    T* delta(Index r) const { return batch_.delta + (first_ + r) * batch_.ld; }
     T scale_of(Index r) const { return scale_[r]; }
 
     Packet<T> labels() const {
@@ -86,9 +86,9 @@ public:
     }
 
     // What set_output() left becomes the rows of `slope`.
-    void store_slopes() const {
+    void store_deltas() const {
         store_rows(rows_, batch_.outputs, batch_.scratch,
-                   [&](Index r, Index j, Index, Packet<T> x) { simd::store(slope(r) + j, x); });
+                   [&](Index r, Index j, Index, Packet<T> x) { simd::store(delta(r) + j, x); });
     }
 
     void store_losses(Packet<T> losses) const {
@@ -193,71 +193,71 @@ struct Poisson {  // exp(z) - y z
 
 // One block of rows for a loss that acts on each output by itself; c is its parameter.
 template <class L, class T>
-void elementwise(const LossBatch<T>& batch, LossBlock<T> rows) {
-    const Packet<T> scale = rows.scale();
+void elementwise(const LossBatch<T>& batch, LossBlock<T> block) {
+    const Packet<T> scale = block.scale();
     Packet<T> sum = simd::set1(T(0));
     for (Index j = 0; j < batch.outputs; ++j) {
-        const Packet<T> p = rows.output(j), y = rows.target(j), c = simd::set1(batch.parameters[j]);
+        const Packet<T> p = block.output(j), y = block.target(j), c = simd::set1(batch.parameters[j]);
         sum = padd(sum, L::value(p, y, c));
-        if (batch.slope) rows.set_output(j, pmul(scale, L::slope(p, y, c)));
+        if (batch.delta) block.set_output(j, pmul(scale, L::slope(p, y, c)));
     }
-    if (batch.slope) rows.store_slopes();
-    rows.store_losses(sum);
+    if (batch.delta) block.store_deltas();
+    block.store_losses(sum);
 }
 
 // loss = sum_j q_j (log sum exp z - z_j); delta = softmax(z) - q, where q is one-hot or a row of
 // probabilities.
 template <class T>
-void softmax_cross_entropy(const LossBatch<T>& batch, LossBlock<T> rows) {
+void softmax_cross_entropy(const LossBatch<T>& batch, LossBlock<T> block) {
     const Index n = batch.outputs;
     const bool labels = batch.targets.labels;
-    Packet<T> max = rows.output(0), sum = simd::set1(T(0)), q_sum = sum, below = sum;
-    for (Index j = 1; j < n; ++j) max = pmax(rows.output(j), max);
+    Packet<T> max = block.output(0), sum = simd::set1(T(0)), q_sum = sum, below = sum;
+    for (Index j = 1; j < n; ++j) max = pmax(block.output(j), max);
     for (Index j = 0; j < n; ++j) {
-        const Packet<T> z = psub(rows.output(j), max), e = vmath::exp(z);
+        const Packet<T> z = psub(block.output(j), max), e = vmath::exp(z);
         sum = padd(sum, e);
         if (!labels) {
-            q_sum = padd(q_sum, rows.target(j));
-            below = pmadd(rows.target(j), z, below);
+            q_sum = padd(q_sum, block.target(j));
+            below = pmadd(block.target(j), z, below);
         }
-        rows.set_output(j, e);
+        block.set_output(j, e);
     }
     if (labels) {
         q_sum = simd::set1(T(1));
-        below = psub(rows.output_of_label(), max);
+        below = psub(block.output_of_label(), max);
     }
-    rows.store_losses(psub(pmul(q_sum, plog(sum)), below));
-    if (!batch.slope) return;
+    block.store_losses(psub(pmul(q_sum, plog(sum)), below));
+    if (!batch.delta) return;
 
-    const Packet<T> factor = pdiv(pmul(q_sum, rows.scale()), sum);  // NaN where a logit is NaN or infinite
+    const Packet<T> factor = pdiv(pmul(q_sum, block.scale()), sum);  // NaN where a logit is NaN or infinite
     for (Index j = 0; j < n; ++j) {
-        const Packet<T> p = pmul(rows.output(j), factor);
-        rows.set_output(j, labels ? p : psub(p, pmul(rows.scale(), rows.target(j))));
+        const Packet<T> p = pmul(block.output(j), factor);
+        block.set_output(j, labels ? p : psub(p, pmul(block.scale(), block.target(j))));
     }
-    rows.store_slopes();
-    for (Index r = 0; labels && r < rows.rows(); ++r) rows.slope(r)[rows.label(r)] -= rows.scale_of(r);
+    block.store_deltas();
+    for (Index r = 0; labels && r < block.rows(); ++r) block.delta(r)[block.label(r)] -= block.scale_of(r);
 }
 
 // sum over j != y of max(0, a_j - a_y + 1) (Weston, Watkins, 1999).
 template <class T>
-void hinge(const LossBatch<T>& batch, LossBlock<T> rows) {
+void hinge(const LossBatch<T>& batch, LossBlock<T> block) {
     const Packet<T> zero = simd::set1(T(0)), one = simd::set1(T(1));
-    const Packet<T> labels = rows.labels(), at_label = rows.output_of_label();
+    const Packet<T> labels = block.labels(), at_label = block.output_of_label();
     Packet<T> sum = zero, violations = zero;
     for (Index j = 0; j < batch.outputs; ++j) {
-        const Packet<T> margin = padd(psub(rows.output(j), at_label), one);
+        const Packet<T> margin = padd(psub(block.output(j), at_label), one);
         const Packet<T> left_out = por(pcmp_le(margin, zero), pcmp_eq(labels, simd::set1(T(j))));
         const Packet<T> counts = pandnot(one, left_out);  // a NaN counts
         sum = padd(sum, pmul(counts, margin));
         violations = padd(violations, counts);
-        rows.set_output(j, pmul(counts, rows.scale()));
+        block.set_output(j, pmul(counts, block.scale()));
     }
-    rows.store_losses(sum);
-    if (!batch.slope) return;
-    rows.store_slopes();
+    block.store_losses(sum);
+    if (!batch.delta) return;
+    block.store_deltas();
     T count[kLanes<T>];
     simd::store(count, violations);
-    for (Index r = 0; r < rows.rows(); ++r) rows.slope(r)[rows.label(r)] = -count[r] * rows.scale_of(r);
+    for (Index r = 0; r < block.rows(); ++r) block.delta(r)[block.label(r)] = -count[r] * block.scale_of(r);
 }
 
 template <auto block, class T>
@@ -267,7 +267,7 @@ void in_blocks(const LossBatch<T>& batch, Index first, Index last) {
 
 }  // namespace losses
 
-// Rows [first, last) of the batch: fills `losses`, and `slope` when it is set.
+// Rows [first, last) of the batch: fills `losses`, and `delta` when it is set.
 template <class T>
 using LossFunction = void (*)(const LossBatch<T>&, Index first, Index last);
 

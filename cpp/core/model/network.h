@@ -84,7 +84,7 @@ public:
         return 3 * forward_flops(rows, std::min(density + kUpdateRows / double(rows), 1.0));
     }
 
-    // Fills W of one layer with std * normal or scale * (2u - 1) numbers, row by row; b with zeros.
+    // Fills W of one layer with scale * normal or scale * (2u - 1) numbers, row by row; b with zeros.
     void initialize(Index layer, InitKind kind, double scale, std::uint64_t seed) {
         const Layer& shape = layers_[std::size_t(layer)];
         RandomSequence random(seed, Stream::init, std::uint32_t(layer));

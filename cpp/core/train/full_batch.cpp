@@ -15,15 +15,15 @@ public:
                     {.threads = threads, .entries = most_entries(data.X, data.rows, data.rows)}),
           batch_{.X = data.X, .targets = data.targets, .rows = data.rows},
           gradient_(backprop_.layout().size()),
-          threads_(worth_threads(
-              network.training_flops(data.rows, data.X.density(data.rows, network.inputs())), threads)) {}
+          flops_(network.training_flops(data.rows, data.X.density(data.rows, network.inputs()))),
+          threads_(threads) {}
 
     double loss_and_gradient(T* gradient, Monitor& monitor) override {
         backprop_.read_parameters();
         Update<T> store(backprop_.parameters(), gradient_.data(), nullptr);
         store.l2 = T(network_.architecture().l2);
         double loss = 0;
-        run_team(threads_, &monitor, [&](const Team& team) {
+        run_team(worth_threads(flops_, threads_), &monitor, [&](const Team& team) {
             backprop_.step(team, batch_, 0, store_gradient_tiles<T>(), nullptr, [&](double of_batch) {
                 if (team.rank == 0) loss = of_batch;
                 return std::optional(store);
@@ -65,6 +65,7 @@ private:
     Backprop<T> backprop_;
     Batch<T> batch_;
     AlignedBuffer<T> gradient_;  // in panels
+    double flops_;
     int threads_;
 };
 

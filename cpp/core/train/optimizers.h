@@ -130,7 +130,7 @@ struct Adam {
 
 // Applies the rule to a packet of parameters, given their gradient without the l2 term.
 template <class Rule, class T>
-FASTMLP_INLINE void update(const Update<T>& u, Index at, Packet<T> g) {
+FASTMLP_INLINE void apply_rule(const Update<T>& u, Index at, Packet<T> g) {
     using namespace Eigen::internal;
     Packet<T> w = simd::load(u.w + at), s1{}, s2{};
     if constexpr (Rule::kStates >= 1 && Rule::kWritesWeights) s1 = simd::load(u.s1 + at);

@@ -83,8 +83,7 @@ struct Progress {
     double loss = std::numeric_limits<double>::infinity();  // of the last epoch
     double best = std::numeric_limits<double>::infinity();  // the lowest monitored loss
     Index epochs_without_improvement = 0;
-    bool is_best =
-        false;  // the current weights are the best so far, and no snapshot of them has been taken yet
+    bool is_best = false;  // the current weights are the best so far, and not copied yet
     LearningRate::State learning_rate{0};
 };
 
@@ -105,7 +104,8 @@ struct Callbacks {
     std::function<CallbackResult(const EpochRecord&)> on_epoch;
     // The run's state has been written, after on_epoch; true to stop.
     std::function<bool()> on_state;
-    // Writes the order of the next epoch's rows, in place of a permutation by the seed; true to stop.
+    // Writes the order of the rows in hand, in place of a permutation by the seed; true to stop. It is called
+    // inside the parallel region, once for each window of an epoch.
     std::function<bool(std::uint32_t* order)> draw_order;
     // The next of an epoch's rows, as many as Data says or, in the end, the rest; nothing to stop.
     std::function<std::optional<Data<T>>()> next_window;

@@ -1,4 +1,4 @@
-// Learning-rate schedules: the rate of each step, in units of epochs.
+// Learning-rate schedules: the rate of each step. Times are in epochs.
 #pragma once
 
 #include <algorithm>

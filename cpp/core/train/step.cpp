@@ -85,30 +85,34 @@ void Backprop<T>::allocate(Index max_rows, const BackpropOptions& options) {
     arena_.allocate();
 }
 
-// Parts of the batch in which gradients are made; more than 1 where a step is split by rows. It is split by
-// columns where X is sparse, because then the weights are many.
+// How many parts of a batch of so many rows have gradients of their own. A run is split by rows if its
+// largest batch has several parts: if X is dense (with sparse X the weights are many), a step is worth two
+// threads, each part has some rows, and there are several activations for each parameter, since a stored
+// gradient is written and read once more. A smaller last batch of such a run may have one part: its passes
+// are split by rows too, and it updates the weights directly.
 template <class T>
 Index Backprop<T>::gradient_parts(Index rows) const {
     constexpr Index kPartRows = 64, kMostParts = 16;
     if (transposed_ || network_.training_flops(rows) < 2 * kFlopsPerThread) return 1;
     Index width = 0;
-    for (const Index size : network_.architecture().sizes) width += 2 * size;
-    const Index most =
-        std::min({rows * width / (2 * network_.parameter_count()), rows / kPartRows, kMostParts});
+    for (const Index size : network_.architecture().sizes) width += size;
+    const Index activations_per_parameter = rows * width / network_.parameter_count();
+    const Index most = std::min({activations_per_parameter, rows / kPartRows, kMostParts});
     return Index(std::bit_floor(std::size_t(std::max<Index>(most, 1))));
 }
 
 // Calls tiles(range) for this thread's tiles of the product, whose sums have at most K terms.
 template <class T>
 template <class Factors, class Tiles>
-void Backprop<T>::multiply(const Team& team, const Factors& product, Index K, Tiles tiles) const {
+void Backprop<T>::deal_tiles(const Team& team, const Factors& product, Index K, Tiles tiles) const {
     const Index count = Factors::Grid::tiles(product.M, product.N);
     const Range mine = split_by_rows() ? Range{0, count} : team.part(count);
     team.each(mine, [&](Index first, Index last) { tiles(Range{first, last}); }, tiles_per_poll<T>(K));
     end_pass(team);
 }
 
-// What the next pass reads is there. Split by rows, this thread has made it all by itself.
+// Split by columns, waits until all threads have written. Split by rows, nothing is shared before the
+// gradient.
 template <class T>
 void Backprop<T>::end_pass(const Team& team) const {
     if (!split_by_rows()) team.barrier();
@@ -166,12 +170,12 @@ void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& w
         const WeightPanels<T> weights = layout_.weights(l - 1, parameters());
         if (l == 1 && transposed_) {
             const SparseProduct<T> z{batch.sparse_rows(), batch.rows, layer.outputs, layer.inputs};
-            multiply(team, z, transposed_->longest_row(),
-                     [&](Range tiles) { sparse_forward_(z, weights, out, tiles); });
+            deal_tiles(team, z, transposed_->longest_row(),
+                       [&](Range tiles) { sparse_forward_(z, weights, out, tiles); });
         } else {
             const Product<T> z = product(work, activations(l - 1, batch), layer.outputs, layer.inputs);
             const ForwardTiles<T> forward = forward_[std::size_t(l - 1)];
-            multiply(team, z, z.K, [&](Range tiles) { forward(z, weights, out, tiles); });
+            deal_tiles(team, z, z.K, [&](Range tiles) { forward(z, weights, out, tiles); });
         }
         if (!drops_ || l == L) continue;
         const auto drop = [&](Index first, Index last) {
@@ -188,16 +192,16 @@ template <class T>
 void Backprop<T>::forward_loss(const Team& team, const Batch<T>& batch, const Work& work) {
     const Loss name = network_.architecture().loss;
     const LayerArrays& at = arrays_.back();
-    const double weights = batch.weight_sum();
+    const double weight_sum = batch.weight_sum();
     const LossBatch<T> loss{.targets = batch.targets,
                             .order = batch.order,
                             .first_row = batch.first_row,
                             .output = at.a,
-                            .slope = at.delta,
+                            .delta = at.delta,
                             .ld = at.ld,
                             .outputs = network_.outputs(),
                             .parameters = network_.loss_parameters(),
-                            .scale = weights > 0 ? 1 / weights : 0,
+                            .scale = weight_sum > 0 ? 1 / weight_sum : 0,
                             .losses = row_losses_.data(),
                             .scratch = scratch_[std::size_t(team.rank)]};
     const auto rows = [&](Index first, Index last) {
@@ -224,12 +228,12 @@ void Backprop<T>::backward(const Team& team, const Work& work) {
         const BackwardOutput<T> out{below.a + begin, below.slope ? below.slope + begin : nullptr,
                                     below.delta + begin, below.ld};
         const BackwardTiles<T> backward = backward_[std::size_t(l - 1)];
-        multiply(team, d, d.K, [&](Range tiles) { backward(d, weights, out, tiles); });
+        deal_tiles(team, d, d.K, [&](Range tiles) { backward(d, weights, out, tiles); });
     }
 }
 
 template <class T>
-void Backprop<T>::square_weights(const Team& team) {
+void Backprop<T>::sum_weight_squares(const Team& team) {
     team.deal(Index(squares_.size()), [&](Index first, Index last) {
         for (Index p = first; p < last; ++p)
             squares_[std::size_t(p)] = layout_.panel_squares(parameters(), p);
@@ -238,16 +242,16 @@ void Backprop<T>::square_weights(const Team& team) {
 
 template <class T>
 double Backprop<T>::loss(const Batch<T>& batch) const {
-    const double weights = batch.weight_sum(), total = sum(row_losses_.data(), batch.rows);
-    return (weights > 0 ? total / weights : 0) + penalty(batch);
+    const double weight_sum = batch.weight_sum(), total = sum(row_losses_.data(), batch.rows);
+    return (weight_sum > 0 ? total / weight_sum : 0) + penalty(batch);
 }
 
 template <class T>
 double Backprop<T>::l2(const Batch<T>& batch) const {
     const double l2 = network_.architecture().l2;
     if (alpha_ == 0) return l2;
-    const double weights = batch.weight_sum();
-    return weights > 0 ? l2 + alpha_ / weights : l2;
+    const double weight_sum = batch.weight_sum();
+    return weight_sum > 0 ? l2 + alpha_ / weight_sum : l2;
 }
 
 template <class T>

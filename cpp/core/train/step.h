@@ -1,20 +1,29 @@
 // One step of mini-batch gradient descent, from the rows of a batch to the updated weights: THE main path.
+// step() is at the end of this file, its passes are in step.cpp.
 //
 // B rows in a batch, I inputs and O outputs of a layer, layers l = 1 .. L; a_0[B, I] are the rows of X.
 //
-//     forward   z_l = a_{l-1} W_l + b_l,  a_l = f(z_l)                          [B, O]
-//     loss      delta_L = dLoss/dz_L                                            [B, O]
-//     backward  delta_{l-1} = (delta_l W_l^T) f'(z_{l-1})                       [B, I]
-//     gradient  dW_l = a_{l-1}^T delta_l [I, O],  db_l = sum of delta_l's rows [O], handed to the optimizer's
-//     rule update    the rule changes W, b and its own state, as the gradient comes out of the registers
+// clang-format off
+//     forward   z_l = a_{l-1} W_l + b_l,  a_l = f(z_l)                                 [B, O]
+//     loss      delta_L = dLoss/dz_L                                                   [B, O]
+//     backward  delta_{l-1} = (delta_l W_l^T) f'(z_{l-1})                              [B, I]
+//     gradient  dW_l = a_{l-1}^T delta_l [I, O],  db_l = sum of the rows of delta_l [O]
+//     update    the optimizer's rule changes W, b and its own state, tile by tile of the gradient
+// clang-format on
 //
-// Two ways to split a step among the threads of a team. By columns, where the parameters are more than the
-// activations: the threads share out the columns of each product, so that each works on weights that only it
-// reads and writes; but all need all activations, so they meet at a barrier after each pass. By rows, where
-// the activations are more: each thread takes rows of its own through all layers without meeting the others;
-// then all rows add to each weight's gradient, so gradients are made in fixed parts of the batch, stored, and
-// added in order. The shapes decide which, and how many parts, never the number of threads: the bits are the
-// same for any.
+// There are two ways to split a step among the threads of a team.
+//
+// By columns, where the parameters are more than the activations: the tiles of each product are dealt out in
+// runs, panel of columns by panel of columns, so that each weight is updated by one thread only. But all
+// threads need all activations, and the backward pass reads weights of other threads; so they meet at a
+// barrier after each pass.
+//
+// By rows, where the activations are more: each thread takes rows of its own through all layers without
+// meeting the others. But each row adds to the gradient of each weight; so gradients are made in fixed parts
+// of the batch, stored, and added in the order of the parts.
+//
+// The shapes of the run's largest batch decide which way is taken (see gradient_parts), never the number of
+// threads: the bits are the same for any number.
 #pragma once
 
 #include "core/base/parallel.h"
@@ -89,7 +98,7 @@ public:
 
     // What the last step left behind.
     MatrixView<T> activations(Index layer, const Batch<T>& batch) const;  // 0 .. L, 0 is the input
-    MatrixView<T> delta(Index layer) const {                              // 1 .. L
+    MatrixView<T> delta(Index layer) const {  // 1 .. L, and 0 where there are embeddings
         const LayerArrays& at = arrays_[std::size_t(layer)];
         return {at.delta, at.ld};
     }
@@ -115,7 +124,7 @@ private:
     void forward(const Team& team, const Batch<T>& batch, const Work& work, std::uint64_t number);
     void forward_loss(const Team& team, const Batch<T>& batch, const Work& work);
     void backward(const Team& team, const Work& work);
-    void square_weights(const Team& team);
+    void sum_weight_squares(const Team& team);
     void gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
                    const GradientTiles<T>& tiles);
     void layer_gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts,
@@ -126,7 +135,7 @@ private:
         return {a.data + work.product_rows.first * a.ld, a.ld, 1, work.product_rows.size(), N, K};
     }
     template <class Factors, class Tiles>
-    void multiply(const Team& team, const Factors& product, Index K, Tiles tiles) const;
+    void deal_tiles(const Team& team, const Factors& product, Index K, Tiles tiles) const;
     void end_pass(const Team& team) const;
 
     const Network<T>& network_;
@@ -147,8 +156,9 @@ private:
     std::vector<double> squares_;          // of the weights, a panel each; empty where there is no penalty
     std::vector<std::uint8_t> row_right_;  // [B], 1 or 0; empty where right answers are not counted
 
-    std::vector<ForwardTiles<T>> forward_;    // of layers 1 .. L
-    std::vector<BackwardTiles<T>> backward_;  // to layers 0 .. L - 1
+    std::vector<ForwardTiles<T>> forward_;  // [l - 1]: of layer l
+    std::vector<BackwardTiles<T>>
+        backward_;  // [l]: with f' of layer l = 0 .. L - 1, where layer 0 is the input
     SparseForwardTiles<T> sparse_forward_;
     LossFunction<T> loss_;
     SlopeProduct<T> output_slope_;
@@ -160,12 +170,13 @@ void Backprop<T>::step(const Team& team, const Batch<T>& batch, std::uint64_t nu
                        const GradientTiles<T>& tiles, WholeGradient<T>* whole, const Decide& decide) {
     const Range rows = team.part(batch.rows);
     const Work work{rows, split_by_rows() ? rows : Range{0, batch.rows}};
-    // Split by columns, each of these ends at a barrier, and forward and backward have one after each layer.
+    // Split by columns, a barrier follows whatever writes an array that the next pass reads: one after each
+    // layer.
     read_inputs(team, batch, work);
     forward(team, batch, work, number);
     forward_loss(team, batch, work);
     backward(team, work);
-    square_weights(team);
+    sum_weight_squares(team);
     team.barrier();  // the losses and deltas of all rows are there, and nobody reads weights any more
 
     const std::optional<Update<T>> update = decide(loss(batch));
@@ -176,7 +187,7 @@ void Backprop<T>::step(const Team& team, const Batch<T>& batch, std::uint64_t nu
     store.l2 = update->l2;
     gradients(team, batch, store, store_gradient_tiles<T>());
     team.barrier();  // the whole gradient is there
-    whole->add_squares(team);
+    whole->sum_squares(team);
     team.barrier();  // and so is its norm
     whole->apply(team, layout_, *update, tiles);
 }

@@ -16,7 +16,7 @@ double waited(const Team& team) { return team.shared ? team.shared->waited() : 0
 
 TeamSize TeamSize::resume(int most) {
     constexpr std::chrono::seconds kRecent{1};
-    if (most == 1) return TeamSize(1);
+    if (most == 1 || exact_threads()) return TeamSize(most);
     const std::lock_guard lock(last_run_mutex);
     const bool recent = last_run.most_ == most && Monitor::Clock::now() - last_run.last_ < kRecent;
     TeamSize team_size = recent ? last_run : TeamSize(most);
@@ -53,8 +53,9 @@ bool TeamSize::end_step(const Team& team, Index rows) {
     return threads_ != threads;
 }
 
-// A thread that does nothing half of the time leaves the n - 1 others idle for (n - 1) / n^2 of the team's
-// time, as much as its work is worth.
+// With all n threads at work a step takes 1/n, with one thread less 1/(n - 1) of the time that one thread
+// needs. When the slowest thread makes it take as long as that, the other n - 1 are idle for (n - 1) / n^2 of
+// the team's time.
 void TeamSize::end_window(double rate, double idle) {
     const double n = threads_, worth_a_trial = 0.8 * (n - 1) / (n * n);
     ++shrink_trials_.windows;

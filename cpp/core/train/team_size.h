@@ -13,7 +13,8 @@ class TeamSize {
 public:
     explicit TeamSize(int most) : most_(most), threads_(most) {}
 
-    // As another run left off not long ago, if it had as many threads at most.
+    // Begins with as many threads as the last run ended with, if that is less than a second ago and it had as
+    // many at most.
     static TeamSize resume(int most);
     void end() const;
 

@@ -116,7 +116,7 @@ bool Trainer<T>::state_due() const {
 template <class T>
 void Trainer<T>::restore_state() {
     const PanelLayout<T>& layout = backprop_.layout();
-    steps_ = state_->steps;
+    updates_ = state_->steps;
     if (state1_.size() > 0) layout.pack(state_->s1, state1_.data());
     if (state2_.size() > 0) layout.pack(state_->s2, state2_.data());
     if (!state_->best) return;
@@ -129,7 +129,7 @@ void Trainer<T>::restore_state() {
 template <class T>
 void Trainer<T>::write_state() const {
     const PanelLayout<T>& layout = backprop_.layout();
-    state_->steps = steps_;
+    state_->steps = updates_;
     if (state1_.size() > 0) layout.unpack(state1_.data(), state_->s1);
     if (state2_.size() > 0) layout.unpack(state2_.data(), state_->s2);
     if (!state_->best) return;
@@ -144,7 +144,7 @@ template <class T>
 void Trainer<T>::give_back_state() {
     if (state_->best) return;  // it was written at the end of an epoch, whose weights it goes with
     best_weights_ = AlignedBuffer<T>();
-    state_->steps = steps_;
+    state_->steps = updates_;
     const auto give_back = [this](AlignedBuffer<T>& panels, T* flat) {
         if (panels.size() > 0) backprop_.layout().unpack(panels.data(), flat);
         panels = AlignedBuffer<T>();
@@ -156,7 +156,7 @@ void Trainer<T>::give_back_state() {
 template <class T>
 void Trainer<T>::begin_epoch(Monitor& monitor) {
     loss_sum_ = penalty_sum_ = 0;
-    rows_seen_ = step_ = right_answers_ = 0;
+    rows_seen_ = step_in_epoch_ = right_answers_ = 0;
     begin_window(monitor);
 }
 
@@ -190,25 +190,27 @@ void Trainer<T>::train_steps(const Team& team) {
     do {
         train_step(team);
         if (team.rank == 0) end_step(team);
-        team.barrier();  // whether the epoch is over and the region is left
-        if (!epoch_over_) continue;
-        if (evaluation_ && !diverged_) evaluation_->run(team);
-        if (team.rank == 0) {
-            end_epoch(*team.monitor);
-            leave_region_ = leave_region_ || calls_between_epochs() || ended();
-            team_size_.begin(team);
+        team.barrier();  // everybody knows whether the epoch is over and whether the region is left
+        if (epoch_over_) {
+            if (evaluation_ && !diverged_) evaluation_->run(team);
+            if (team.rank == 0) {
+                end_epoch(*team.monitor);
+                leave_region_ = leave_region_ || calls_between_epochs() || ended();
+                team_size_.begin(team);
+            }
+            team.barrier();  // the next epoch has begun, or the region is left
         }
-        team.barrier();  // the next epoch's numbers
     } while (!leave_region_);
 }
 
-// Takes one batch through the network and back, and updates the weights.
+// Takes one batch through the network and back, and updates the weights. `team` is a copy: a short step need
+// not look out for an interrupt.
 template <class T>
 void Trainer<T>::train_step(Team team) {
     if (!long_step_) team.monitor = nullptr;
     // Read before the first barrier: rank 0 changes them at the end of its step, when others may still be in
     // theirs.
-    const Index step = epoch_ * steps_per_epoch_ + step_, updates = steps_;
+    const Index step = epoch_ * steps_per_epoch_ + step_in_epoch_, updates = updates_;
     const Batch<T> batch{.X = data_.X,
                          .targets = data_.targets,
                          .order = order_.empty() ? nullptr : order_.data() + first_row_,
@@ -230,6 +232,7 @@ std::optional<Update<T>> Trainer<T>::update_after(const Team& team, const Batch<
     Update<T> update(backprop_.parameters(), state1_.data(), state2_.data(), options_.optimizer,
                      learning_rate_.at(step), double(updates + 1));
     update.l2 = T(backprop_.l2(batch));
+    if (team.rank == 0) ++updates_;
     return update;
 }
 
@@ -257,16 +260,15 @@ void Trainer<T>::end_step(const Team& team) {
     team.monitor->poll();
     const Index rows = std::min(batch_size_, data_.rows - first_row_);
     first_row_ += rows;
-    ++step_;
-    ++steps_;
-    epoch_over_ = rows_seen_ == epoch_rows_ || diverged_ || team.monitor->stopped();
+    ++step_in_epoch_;
+    epoch_over_ = rows_seen_ >= epoch_rows_ || diverged_ || team.monitor->stopped();
     const bool window_over = first_row_ == data_.rows && !epoch_over_;
     leave_region_ = team_size_.end_step(team, rows) || window_over;
 }
 
-// Without validation the weights before an epoch's first step are known to be the best so far only when that
-// step has found their loss to be finite; then a copy is kept. Their loss is, for mini-batches, the mean over
-// the epoch that led to them, and for the full batch the step's own.
+// Without validation, copies the weights before the first step of an epoch, if they are due to be kept: only
+// now is their loss known to be finite. For mini-batches they are due if the epoch that led to them had the
+// lowest mean loss; for the full batch, if this step's own loss is the lowest.
 template <class T>
 void Trainer<T>::snapshot_best(const Team& team, double loss) {
     if (!progress_.is_best && !(steps_per_epoch_ == 1 && loss < progress_.best)) return;

@@ -10,8 +10,8 @@ namespace fastmlp {
 template <class T>
 class Trainer {
 public:
-    // Where rows come in windows, `data` has the number of rows of one and nothing else. `state`, if any, is
-    // read here and written by run().
+    // Where rows come in windows, `data` has the number of rows of one and no rows; they come from
+    // next_window. `state`, if any, is read here and written by run().
     Trainer(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
             const TrainOptions& options, RunState<T>* state = nullptr);
 
@@ -66,10 +66,11 @@ private:
 
     // Written by rank 0, read by others behind a barrier.
     std::optional<StopReason> stop_reason_;
-    Index epoch_, step_ = 0, rows_seen_ = 0;  // the epoch under way, its next step, the rows before that
-    Index first_row_ = 0;                     // of the next batch, in the window
-    Index right_answers_ = 0;                 // in the epoch under way, where they are counted
-    Index steps_ = 0;                         // of the optimizer, all runs together
+    Index epoch_, step_in_epoch_ = 0,
+                  rows_seen_ = 0;  // the epoch under way, its next step, the rows before it
+    Index first_row_ = 0;          // of the next batch, in the window
+    Index right_answers_ = 0;      // in the epoch under way, where they are counted
+    Index updates_ = 0;            // of the weights, all runs together
     double loss_sum_ = 0, penalty_sum_ = 0, rate_ = 0;
     bool epoch_over_ = false, leave_region_ = false, diverged_ = false, interrupted_mid_step_ = false;
 

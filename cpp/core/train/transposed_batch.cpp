@@ -55,8 +55,9 @@ template <class T>
 void TransposedBatch<T>::sort(const Team& team, const SparseRows<T>& batch, Index rows) {
     if (!batch.order && batch.X.starts == sorted_) return;
     const Range features = team.part(inputs_);
-    // First the number of entries of each feature, then where its next one goes; in the end that is where the
-    // entries of the feature after it begin, since starts_[0] stays 0.
+    // next[f] is first the number of entries of feature f, then where its next one goes. In the end that is
+    // where the entries of feature f + 1 begin, as it should be: next[f] is starts_[f + 1], and starts_[0]
+    // stays 0.
     std::int64_t* const next = starts_.data() + 1;
     std::fill(next + features.first, next + features.last, 0);
     each_entry(team, batch, rows, features, [&](Index, Index feature, Index) { ++next[feature]; });
@@ -64,7 +65,7 @@ void TransposedBatch<T>::sort(const Team& team, const SparseRows<T>& batch, Inde
         std::accumulate(next + features.first, next + features.last, Index(0));
     team.barrier();
 
-    if (team.rank == 0) sorted_ = batch.order ? nullptr : batch.X.starts;
+    if (team.rank == 0) sorted_ = nullptr;
     std::int64_t at = std::accumulate(thread_entries_.begin(), thread_entries_.begin() + team.rank, Index(0));
     for (Index feature = features.first; feature < features.last; ++feature)
         at += std::exchange(next[feature], at);
@@ -75,6 +76,8 @@ void TransposedBatch<T>::sort(const Team& team, const SparseRows<T>& batch, Inde
         values_.data()[to] = batch.X.values[entry];
         rows_.data()[to] = std::int32_t(i);
     });
+    const bool whole = !team.monitor || !team.monitor->interrupted();
+    if (team.rank == 0 && !batch.order && whole) sorted_ = batch.X.starts;
 }
 
 template class TransposedBatch<float>;

@@ -45,7 +45,7 @@ void apply_stored_tables(const Team& team, const PanelLayout<T>& layout, const T
 }
 
 template <class T>
-void WholeGradient<T>::add_squares(const Team& team) {
+void WholeGradient<T>::sum_squares(const Team& team) {
     team.deal(Index(squares_.size()), [&](Index first, Index last) {
         for (Index task = first; task < last; ++task) {
             const Index begin = task * kTask, n = std::min(kTask, gradient_.size() - begin);

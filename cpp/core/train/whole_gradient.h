@@ -34,7 +34,7 @@ public:
     T* data() const { return gradient_.data(); }
 
     // Sums the squares of data(), each thread its part; a barrier must stand before and after.
-    void add_squares(const Team& team);
+    void sum_squares(const Team& team);
 
     // Hands the scaled gradient to the rule; `update.l2` has been added to the gradient already.
     void apply(const Team& team, const PanelLayout<T>& layout, Update<T> update,

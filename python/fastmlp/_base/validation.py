@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -89,36 +89,42 @@ def choice(argument: str, value: Any, accepted: Iterable[str]) -> str:
     return value
 
 
-#: What the number of a name is called, where it has one: ``huber(1.5)`` is ``huber(delta=1.5)``.
-_NUMBER_NAMES = {"huber": "delta", "quantile": "q", "normal": "std", "uniform": "a"}
+class Number(NamedTuple):
+    """The number that a name may carry: ``huber(1.5)``, which is ``huber(delta=1.5)``."""
+
+    name: str
+    default: float
+    low: float = -math.inf
+    high: float = math.inf
+    several: bool = False  # whether there may be more than one
 
 
 def name_and_numbers(
-    argument: str, text: Any, accepted: dict[str, float | None], several: Sequence[str] = ()
+    argument: str, text: Any, accepted: Mapping[str, Number | None]
 ) -> tuple[str, tuple[float, ...]]:
     """Read a name that may carry a number, such as ``huber(1.5)``; some may carry several.
 
-    `accepted` holds the default numbers, None for names without.
+    `accepted` holds what each name may carry, None for names without.
     """
     if not isinstance(text, str):
         raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {text!r}")
     match = re.fullmatch(r"(\w+)(?:\((?:(\w+)=)?([^()=]*)\))?", text.strip())
     name = choice(argument, match[1] if match else text, accepted)
-    default = accepted[name]
+    carried = accepted[name]
     keyword, numbers = match.group(2, 3) if match else (None, None)
     if numbers is None:
-        return name, () if default is None else (default,)
-    if default is None:
+        return name, () if carried is None else (carried.default,)
+    if carried is None:
         raise ValueError(f"{argument}: {name} takes no number, got {text!r}")
     try:
-        if keyword not in (None, _NUMBER_NAMES.get(name)):
+        if keyword not in (None, carried.name):
             raise ValueError
         values = tuple(float(number) for number in numbers.split(","))
-        if len(values) > 1 and name not in several:
+        if len(values) > 1 and not carried.several:
             raise ValueError
         return name, values
     except ValueError:
-        raise ValueError(f"{argument} must be like '{name}({default:g})', got {text!r}") from None
+        raise ValueError(f"{argument} must be like '{name}({carried.default:g})', got {text!r}") from None
 
 
 def dtype_name(value: Any) -> str:

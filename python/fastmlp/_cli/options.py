@@ -12,9 +12,11 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from fastmlp._base.validation import name_and_numbers
-from fastmlp._training.optimizers import Adam
-from fastmlp._training.schedules import Cosine, OneCycle
+from fastmlp._base.validation import Number, name_and_numbers
+from fastmlp.spec.activations import ELEMENTWISE
+from fastmlp.spec.optimizers import ADAMW, OPTIMIZERS, Adam
+from fastmlp.spec.schedules import Cosine, OneCycle
+from fastmlp.spec.texts import losses_of_labels, losses_of_values
 
 _MODEL = "A model saved by fastmlp (.safetensors)."
 
@@ -76,22 +78,19 @@ Save = Annotated[
 Hidden = Annotated[str | None, Option(help="Widths of the hidden layers: 64,64; or none. [128,64]")]
 Activation = Annotated[
     str | None,
-    Option(
-        help="One for all hidden layers, or one each (relu,tanh): identity, relu, leaky_relu, elu, gelu, "
-        "silu, softplus, tanh, sigmoid. [relu]"
-    ),
+    Option(help=f"One for all hidden layers, or one each (relu,tanh): {', '.join(ELEMENTWISE)}. [relu]"),
 ]
 Loss = Annotated[
     str | None,
     Option(
-        help="For labels softmax_cross_entropy, binary_cross_entropy, hinge; for quantities squared_error, "
-        "absolute_error, huber(1), quantile(0.5), poisson. [auto: the first that fits]"
+        help=f"For labels {losses_of_labels()}; for quantities {losses_of_values()}. "
+        "[auto: the first that fits]"
     ),
 ]
 OutputActivation = Annotated[str | None, Option(help="Activation of the output. [auto: the loss's]")]
 Optimizer = Annotated[
     str | None,
-    Option(help="sgd, rmsprop, adagrad, adam, adamw, adamw(weight decay) or lbfgs. [adamw(0.1), or adam]"),
+    Option(help=f"{', '.join(OPTIMIZERS)}; or adamw(weight decay). [adamw(0.1), or adam]"),
 ]
 LearningRate = Annotated[
     str | None,
@@ -174,7 +173,7 @@ _SCHEDULES: dict[str, type[Cosine | OneCycle]] = {"cosine": Cosine, "one_cycle":
 def read_learning_rate(text: str) -> float | Cosine | OneCycle:
     """Read "0.01" as a number and "cosine(0.01)" or "one_cycle(0.01)" as a schedule."""
     try:
-        name, numbers = name_and_numbers("learning_rate", text, dict.fromkeys(_SCHEDULES, 0.01))
+        name, numbers = name_and_numbers("learning_rate", text, dict.fromkeys(_SCHEDULES, Number("", 0.01)))
         return _SCHEDULES[name](*numbers)
     except ValueError:
         pass
@@ -191,7 +190,8 @@ def read_optimizer(text: str) -> str | Adam:
     if not text.startswith("adamw("):
         return text
     try:
-        return Adam(weight_decay=name_and_numbers("optimizer", text, {"adamw": 0.01})[1][0])
+        _, numbers = name_and_numbers("optimizer", text, {"adamw": Number("", ADAMW.weight_decay)})
+        return Adam(weight_decay=numbers[0])
     except ValueError:
         raise ValueError(
             f"--optimizer: the weight decay must be a number of at least 0, as in adamw(0.1); got {text!r}"

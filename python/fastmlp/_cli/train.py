@@ -26,16 +26,15 @@ from fastmlp._cli.outcome import Outcome, show_data, show_outcome, show_split
 from fastmlp._cli.show import column, console, to_json
 from fastmlp._cli.split import ORDERS, TEST, Parts, split
 from fastmlp._inspect.evaluation import evaluate
+from fastmlp._rows.targets import takes_labels
 from fastmlp._training.train import train
 from fastmlp.data import Table, TableEncoder, choose_task
 from fastmlp.data._scaling import SCALINGS
 from fastmlp.data._target import LabelTarget, Task, check_present
+from fastmlp.spec.losses import LOSSES
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
-
-LABEL_LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "hinge")
-VALUE_LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson")
 
 _LEAST_EPOCHS, _LEAST_STEPS = 200, 3000
 
@@ -155,9 +154,9 @@ class TrainJob:
     def _task(self, table: Table, target: str) -> Task:
         """Tell by the loss whether the target is labels or values; without one, by the column."""
         loss = str(self.arguments.get("loss", "auto")).partition("(")[0].strip()
-        if loss in LABEL_LOSSES:
-            return "classification"
-        return "regression" if loss in VALUE_LOSSES else choose_task(table[target])
+        if loss not in LOSSES:
+            return choose_task(table[target])
+        return "classification" if takes_labels(loss) else "regression"
 
     def _scaled(self) -> bool:
         """Standardise the target for linear outputs; others have units and bounds of their own."""

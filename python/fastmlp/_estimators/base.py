@@ -25,9 +25,9 @@ from fastmlp._network.network import Network
 from fastmlp._rows.features import as_features, core_form
 from fastmlp._rows.memory import CoreRows, WholeRows, check_row_count
 from fastmlp._rows.targets import Targets, row_weights
-from fastmlp._training.optimizers import check_representable
 from fastmlp._training.options import core_options
 from fastmlp._training.run import run
+from fastmlp.spec.optimizers import check_representable
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from fastmlp.spec import texts
+
 Class = TypeVar("Class", bound=type[Any])
 
 _MORE = {
@@ -37,8 +39,7 @@ _PARAMETERS = """
 {first}    hidden_layer_sizes : int or sequence of int, default (100,)
         Widths of the hidden layers; () is a linear model.
     activation : str or list of str, default "relu"
-        Of all hidden layers, or of each: identity, logistic, tanh, relu, leaky_relu, elu, gelu, silu,
-        softplus.
+        Of all hidden layers, or of each: <activations>.
     solver : str or optimizer, default "adam"
         "adam", "sgd" or "lbfgs", which take the parameters below; "rmsprop", "adagrad", "adamw"; or an
         optimizer object such as ``fastmlp.Adam(weight_decay=0.01)``.
@@ -164,4 +165,4 @@ def documented(estimator: Class) -> Class:
     )  # fmt: skip
     estimator.__init__.__qualname__ = f"{name}.__init__"  # which errors show
     estimator.__module__ = "fastmlp"  # where users, and pickles, find it
-    return estimator
+    return texts.documented(activations=texts.activation_names(sklearn=True))(estimator)

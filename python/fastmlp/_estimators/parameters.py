@@ -12,15 +12,17 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import check_random_state
 
 from fastmlp._base.validation import choice, flag, integer, layer_sizes, real
-from fastmlp._model.architecture import ELEMENTWISE
 from fastmlp._native import threads as _threads
-from fastmlp._rows.targets import LINKS
-from fastmlp._training.optimizers import LBFGS, NAMES, SGD, Adam, Optimizer
 from fastmlp._training.options import RunSettings
-from fastmlp._training.schedules import ReduceOnPlateau, Schedule, as_schedule
+from fastmlp.spec.activations import ACTIVATIONS as _ACTIVATIONS
+from fastmlp.spec.activations import ELEMENTWISE
+from fastmlp.spec.losses import LINKS
+from fastmlp.spec.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
+from fastmlp.spec.ranges import bounds
+from fastmlp.spec.schedules import InverseScaling, ReduceOnPlateau, Schedule, as_schedule
 
 #: scikit-learn's names of activations, where this library has others.
-ACTIVATIONS = {"logistic": "sigmoid"}
+ACTIVATIONS = {entry.sklearn: entry.name for entry in _ACTIVATIONS.values() if entry.sklearn}
 
 ADAPTATIONS = ("constant", "invscaling", "adaptive")
 
@@ -34,13 +36,13 @@ _FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
 _REALS: dict[str, dict[str, Any]] = {
     "alpha": {"low": 0},
     "learning_rate_init": {"low": 0, "open_low": True},
-    "power_t": {"low": 0},
+    "power_t": bounds(InverseScaling, "power"),
     "tol": {"low": 0},
-    "momentum": {"low": 0, "high": 1},
+    "momentum": bounds(SGD, "momentum"),
     "validation_fraction": {"low": 0, "high": 1, "open_high": True},
-    "beta_1": {"low": 0, "high": 1, "open_high": True},
-    "beta_2": {"low": 0, "high": 1, "open_high": True},
-    "epsilon": {"low": 0, "open_low": True},
+    "beta_1": bounds(Adam, "beta1"),
+    "beta_2": bounds(Adam, "beta2"),
+    "epsilon": bounds(Adam, "eps"),
     "dropout": {"low": 0, "high": 1, "open_high": True},
 }
 
@@ -56,8 +58,8 @@ def check(estimator: Any) -> None:
 def _check(p: Any) -> None:
     for name in _FLAGS:
         flag(name, getattr(p, name))
-    for name, bounds in _REALS.items():
-        real(name, getattr(p, name), **bounds)
+    for name, limits in _REALS.items():
+        real(name, getattr(p, name), **limits)
     for name in ("clip_norm", "max_time"):
         if getattr(p, name) is not None:
             real(name, getattr(p, name), low=0, open_low=True)
@@ -150,16 +152,16 @@ def optimizer(estimator: Any) -> Optimizer:
     p = estimator
     if isinstance(p.solver, Optimizer):
         return p.solver
-    if not isinstance(p.solver, str) or p.solver not in NAMES:
+    if not isinstance(p.solver, str) or p.solver not in OPTIMIZERS:
         raise ValueError(
-            f"solver must be one of {', '.join(NAMES)}, or an optimizer object such as fastmlp.Adam(); "
+            f"solver must be one of {', '.join(OPTIMIZERS)}, or an optimizer object such as fastmlp.Adam(); "
             f"got {p.solver!r}"
         )
     if p.solver == "adam":
         return Adam(p.beta_1, p.beta_2, p.epsilon)
     if p.solver == "sgd":
         return SGD(p.momentum, nesterov=bool(p.nesterovs_momentum and p.momentum > 0))
-    return NAMES[p.solver]
+    return OPTIMIZERS[p.solver]
 
 
 def is_lbfgs(estimator: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._model.model import Model
-from fastmlp._training.optimizers import Optimizer
+from fastmlp.spec.optimizers import Optimizer
 
 
 @dataclass

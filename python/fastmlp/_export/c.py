@@ -14,6 +14,7 @@ from fastmlp._export import common
 from fastmlp._export.c_columns import COLUMNS
 from fastmlp._export.c_text import Source, integer, number, quoted, string
 from fastmlp.data._columns import DateColumn
+from fastmlp.spec.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -22,19 +23,6 @@ if TYPE_CHECKING:
     from fastmlp.data import TableEncoder
 
 _MARK = "/* fastmlp C99 model"
-
-#: Each activation of z; $f is the suffix of functions and constants of the type.
-_ACTIVATIONS = {
-    "relu": "z < 0 ? 0 : z",
-    "leaky_relu": "z > 0 ? z : 0.01$f * z",
-    "elu": "z > 0 ? z : expm1$f(z)",
-    "gelu": "0.5$f * z * erfc$f(-0.70710678118654752440$f * z)",
-    "silu": "z / (1 + exp$f(-z))",
-    "softplus": "(z > 0 ? z : 0) + log1p$f(exp$f(-fabs$f(z)))",
-    "tanh": "tanh$f(z)",
-    "sigmoid": "1 / (1 + exp$f(-z))",
-    "exp": "exp$f(z)",
-}
 
 _ELEMENTWISE = """\
 static inline void ${name}_$activation($real *a, size_t n)
@@ -308,8 +296,8 @@ def _forward(source: Source, network: Model) -> None:
         into = "out" if i == len(sizes) - 2 else f"a{i % 2}"
         body.append(f"${{name}}_dense({value}, ${{name}}_W{i}, ${{name}}_b{i}, {inputs}, {outputs}, {into});")
         if activation != "identity":
-            formula = source.fill(_ACTIVATIONS.get(activation, ""))
-            template = _SOFTMAX if activation == "softmax" else _ELEMENTWISE
+            formula = source.fill(ACTIVATIONS[activation].c)
+            template = _ELEMENTWISE if formula else _SOFTMAX
             source.once(template, activation=activation, formula=formula)
             body.append(f"${{name}}_{activation}({into}, {outputs});")
         value = into

@@ -5,23 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._export import common
+from fastmlp.spec.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from fastmlp._model.model import Model
-
-#: Each activation: its name in torch.nn, and the values its arguments may have; it is made with the first.
-#: Softplus gives z itself above the threshold; that is exact from 20 in float32, from 40 in float64.
-MODULES: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {
-    "relu": ("ReLU", {}),
-    "leaky_relu": ("LeakyReLU", {"negative_slope": (0.01,)}),
-    "elu": ("ELU", {"alpha": (1.0,)}),
-    "gelu": ("GELU", {"approximate": ("none",)}),
-    "silu": ("SiLU", {}),
-    "softplus": ("Softplus", {"beta": (1.0,), "threshold": (40.0, 20.0)}),
-    "tanh": ("Tanh", {}),
-    "sigmoid": ("Sigmoid", {}),
-    "softmax": ("Softmax", {"dim": (1, -1)}),
-}
 
 
 def to_torch(network: Model) -> Any:
@@ -55,10 +42,11 @@ def to_torch(network: Model) -> Any:
         linear = torch.nn.Linear(*W.shape, device="meta")  # no numbers are drawn
         linear.weight, linear.bias = (torch.nn.Parameter(torch.tensor(values)) for values in (W.T, b))
         modules.append(linear)
-        if name == "exp":
+        kind = ACTIVATIONS[name].torch
+        if name == "exp":  # PyTorch has no module for it
             modules.append(Exp())
-        elif name != "identity":
-            module, accepted = MODULES[name]
+        elif kind is not None:
+            module, accepted = kind
             modules.append(getattr(torch.nn, module)(**{key: values[0] for key, values in accepted.items()}))
     return torch.nn.Sequential(*modules)
 

@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.records import Records
-from fastmlp._model.init import SCHEMES, fitting_scheme
 from fastmlp._model.model import Model
 from fastmlp._rows.targets import parse_loss, takes_labels
+from fastmlp.spec.activations import ACTIVATIONS
+from fastmlp.spec.initialisations import fitting_normal
 
 #: A signal vanishes or explodes if it changes by more than this factor through the hidden layers.
 FACTOR = 100
 #: So many dead or saturated units of a layer are worth a warning; a trained network has some.
 SHARE = 0.7
-
-#: Activations that carry signals through many layers, with the weights of their scheme.
-_GO_DEEP = ("relu", "leaky_relu", "elu", "tanh")
 
 _SAME_SCALE = 1.25  # weights within this factor of a scheme's standard deviation are no reason to change it
 
@@ -82,7 +80,7 @@ def _remedy(network: Model, hidden: int) -> str:
     wrong = max(range(hidden), key=lambda layer: _distance(network, layer))
     farthest = _distance(network, wrong)
     scheme, activation = _scheme(network, wrong), network.activations[wrong]
-    other = "" if activation in _GO_DEEP else f", or relu or tanh in place of {activation}"
+    other = "" if ACTIVATIONS[activation].goes_deep else f", or relu or tanh in place of {activation}"
     if farthest > _SAME_SCALE:
         return (
             f"the weights have standard deviation {_deviation(network.weights[wrong]):.2g} in layer {wrong}, "
@@ -138,11 +136,13 @@ def _are_copies(W: NDArray[Any], b: NDArray[Any]) -> bool:
 
 
 def _scheme(network: Model, layer: int) -> str:
-    return fitting_scheme(network.activations[layer], "normal")
+    return fitting_normal(network.activations[layer]).name
 
 
 def _scheme_deviation(network: Model, layer: int) -> float:
-    return SCHEMES[_scheme(network, layer)][1](*network.weights[layer].shape)
+    scale = fitting_normal(network.activations[layer]).scale
+    assert scale is not None
+    return scale(*network.weights[layer].shape)
 
 
 def _distance(network: Model, layer: int) -> float:

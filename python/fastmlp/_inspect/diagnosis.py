@@ -18,6 +18,8 @@ from fastmlp._model.model import Model
 from fastmlp._rows.features import Features, core_form
 from fastmlp._rows.memory import check_row_count
 from fastmlp._rows.targets import Targets
+from fastmlp.spec import texts
+from fastmlp.spec.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 _BLOCK_NUMBERS = 2**22  # about so many z are held at a time
 
 #: z at or below which the slope of an activation is less than 1/100 of its largest; relu's is 0.
-FLAT_BELOW = {"relu": 0.0, "elu": -4.61, "gelu": -3.1, "silu": -6.3, "softplus": -4.6}
+FLAT_BELOW = {name: f.flat_below for name, f in ACTIVATIONS.items() if f.flat_below is not None}
 #: |z| from which it is.
-FLAT_BEYOND = {"tanh": 3.0, "sigmoid": 6.0}
+FLAT_BEYOND = {name: f.flat_beyond for name, f in ACTIVATIONS.items() if f.flat_beyond is not None}
 
 _COLUMNS = (
     "layer", "units", "activation", "z_mean", "z_variance", "a_mean", "a_variance", "spread",
@@ -35,6 +37,13 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_DEAD = (
+    "- dead: share of units with a slope f'(z) of less than 1/100 of its largest in every row (for relu "
+    f"0, at z <= 0): {texts.activations_with(lambda f: f.flat_below is not None)}; others have no dead units"
+)
+
+
+@texts.documented(dead=_DEAD)
 class Diagnosis(Records):
     """A table with one row a layer, 0 .. L-1, and what is to be said about it.
 
@@ -44,8 +53,7 @@ class Diagnosis(Records):
     - z_mean, z_variance, a_mean, a_variance: of the pre-activations and the activations
     - spread: ``sqrt(mean over units of the variance of a over rows)``, how far the layer tells rows apart
     - delta_mean, delta_variance: of ``d(loss of a row)/dz``, which does not depend on n
-    - dead: share of units with a slope f'(z) of less than 1/100 of its largest in every row: relu (0 for
-      z <= 0), elu, gelu, silu and softplus; other activations have no dead units
+    <dead>
     - saturated: share of units with such a slope, mean over the rows: tanh (|a| > 0.995) and sigmoid
       (a < 0.0025 or a > 0.9975)
     - dW_norm, db_norm: Euclidean norms of the gradients of the loss of all rows, with the l2 term

@@ -17,6 +17,7 @@ from fastmlp._inspect.trace import traced
 from fastmlp._model.architecture import Array
 from fastmlp._model.model import Model
 from fastmlp.numdiff import gradient, step_size
+from fastmlp.spec import texts
 
 #: The largest relative error that passes: 20 times and more what rounding and truncation were seen to make.
 _TOLERANCES = {"float32": 1e-4, "float64": 1e-6}
@@ -135,6 +136,19 @@ class GradientCheck:
         return Records(("layer", "parameters", "largest error", "where", "kinks"), rows)
 
 
+_KINKS = (
+    f"The activations {texts.activations_with(lambda f: f.kink and any(f.kink))} and the losses "
+    f"{texts.losses_with(lambda loss: loss.kink and loss.flat)} have kinks, where the gradient is that "
+    "of one side and a quotient may mix both. Where one steps over a kink and differs from the gradient, "
+    "the quotient is taken again of the loss whose kinks are made straight: continued with the slope of "
+    "the gradient's side. If that agrees to 1e-4, the parameter is reported in `kinks` and does not fail. "
+    f"{texts.activations_with(lambda f: f.kink and not any(f.kink))} and "
+    f"{texts.losses_with(lambda loss: loss.kink and not loss.flat)}, whose second derivatives jump, are "
+    "judged so too, as a quotient across them is less exact."
+)
+
+
+@texts.documented(kinks=_KINKS)
 def gradcheck(
     net: Model,
     X: Any,
@@ -157,12 +171,10 @@ def gradcheck(
 
     The quotients come from a float64 copy of the network, whose own parameters are only read.
 
-    relu, leaky_relu, absolute_error, quantile and hinge have kinks, where the gradient is that of one side
-    and a quotient may mix both. Where one steps over a kink and differs from the gradient, the quotient is
-    taken again of the loss whose kinks are made straight: continued with the slope of the gradient's side. If
-    that agrees to 1e-4, the parameter is reported in `kinks` and does not fail. elu and huber, whose second
-    derivatives jump, are judged so too, as a quotient across them is less exact. Elsewhere a
-    quotient of the default step that differs is extrapolated to h = 0, as truncation may be the reason.
+    <kinks>
+
+    Elsewhere a quotient of the default step that differs is extrapolated to h = 0, as truncation may be the
+    reason.
 
     Parameters
     ----------

@@ -13,23 +13,9 @@ from fastmlp._model.architecture import Array
 from fastmlp._model.model import Model, from_metadata, metadata
 from fastmlp._native import threads as _threads
 from fastmlp._rows.features import dense_form
-from fastmlp._rows.targets import LINKS, parse_loss
-
-Slopes = tuple[Any, Any, Any]
-
-#: Slopes below, at and above the kink at z = 0. Those of elu meet, only its second derivative jumps.
-_ACTIVATIONS: dict[str, Slopes] = {
-    "relu": (0.0, 0.0, 1.0),
-    "leaky_relu": (0.01, 0.01, 1.0),
-    "elu": (0.0, 0.0, 0.0),
-}
-
-_LOSSES = ("absolute_error", "quantile", "hinge", "huber")
-
-#: Losses whose slope towards the outputs does not depend on how large these are.
-_FLAT = ("absolute_error", "quantile", "hinge")
-
-_STRAIGHT = ("identity", "relu", "leaky_relu")  # f'' = 0
+from fastmlp._rows.targets import parse_loss
+from fastmlp.spec.activations import ACTIVATIONS, Slopes
+from fastmlp.spec.losses import LOSSES
 
 _LARGEST_INPUT = 1e6  # beyond it, a step would be lost beside its weight
 
@@ -108,7 +94,7 @@ class Twin:
             terms = _norm_product(delta[layer], W[layer].T)
             of_delta = _norm_product(of_delta, W[layer].T) + terms
             if layer:
-                curved = 0.0 if net.activations[layer - 1] in _STRAIGHT else 1.0
+                curved = 0.0 if ACTIVATIONS[net.activations[layer - 1]].straight else 1.0
                 of_delta = of_delta * slopes[layer - 1] + curved * terms * (of_z[layer - 1] + 1)
         for table, errors in zip(net._views(theta)[2], of_E, strict=True):
             errors[:] = of_delta.sum(axis=0).max() + net.l2 * np.abs(table)
@@ -119,11 +105,11 @@ class Twin:
         net, values = self._net, self.targets.values
         y = 1.0 if values is None else np.abs(values)
         share = self.shares
-        loss = parse_loss(net.loss)[0]
-        if loss in LINKS:  # delta is a - y
+        loss = LOSSES[parse_loss(net.loss)[0]]
+        if loss.link:  # delta is a - y
             return np.asarray((np.abs(delta) + share * y) * (1 + of_z))
-        slope = 0.0 if loss in _FLAT else 1.0
-        curved = 0.0 if net.output_activation in _STRAIGHT else 1.0
+        slope = 0.0 if loss.flat else 1.0
+        curved = 0.0 if ACTIVATIONS[net.output_activation].straight else 1.0
         return np.asarray(np.abs(delta) + share * of_z * (slope + curved * (np.abs(outputs) + y)))
 
 
@@ -165,7 +151,9 @@ class Kinks:
 
     def __init__(self, net: Model, twin: Twin, trace: Trace) -> None:
         self._net, self._twin = net, twin
-        self._loss, self._numbers = parse_loss(net.loss)
+        name, numbers = parse_loss(net.loss)
+        self._loss_kink, self._numbers = LOSSES[name].kink, np.array(numbers)
+        self._targets = twin.targets.matrix(net.layer_sizes[-1], np.float64)
         self._here = self._kinks(trace.z, trace.a)
         self._sides = [kink.side() for kink in self._here]
         self._factors = list(self._loss_by_p(trace))
@@ -190,31 +178,22 @@ class Kinks:
 
     def _kinks(self, z: list[Array], a: list[Array]) -> list[_Kink]:
         names = (*self._net.activations, self._net.output_activation)
-        kinks = [_Kink(z[i], _ACTIVATIONS[name]) for i, name in enumerate(names) if name in _ACTIVATIONS]
-        return kinks if self._loss not in _LOSSES else [*kinks, self._loss_kink(a[-1])]
-
-    def _loss_kink(self, outputs: Array) -> _Kink:
-        labels, values = self._twin.targets.labels, self._twin.targets.values
-        if labels is not None:  # hinge
-            of_label = outputs[np.arange(len(labels)), labels]
-            return _Kink(outputs - of_label[:, None] + 1, (0.0, 0.0, 1.0))
-        r = outputs - values
-        if self._loss == "huber":  # only the second derivative jumps
-            return _Kink(np.abs(r) - self._numbers[0], (0.0, 0.0, 0.0))
-        if self._loss == "quantile":
-            q = np.array(self._numbers)
-            return _Kink(r, (-q, 0.0, 1 - q))
-        return _Kink(r, (-1.0, 0.0, 1.0))
+        slopes = [ACTIVATIONS[name].kink for name in names]
+        kinks = [_Kink(t, kink) for t, kink in zip(z, slopes, strict=True) if kink is not None]
+        if self._loss_kink is None:
+            return kinks
+        y = self._targets.astype(a[-1].dtype)  # t is rounded as the core rounds it
+        return [*kinks, _Kink(*self._loss_kink(a[-1], y, self._numbers))]
 
     def _loss_by_p(self, trace: Trace) -> Iterator[Array]:
         """Yield dLoss/dp of each of `_kinks`."""
         net = self._net
         for i, name in enumerate(net.activations):
-            if name in _ACTIVATIONS:
+            if ACTIVATIONS[name].kink is not None:
                 yield trace.delta[i + 1] @ net.weights[i + 1].T
-        if net.output_activation in _ACTIVATIONS:
+        if ACTIVATIONS[net.output_activation].kink is not None:
             yield self._loss_slopes(trace.a[-1])
-        if self._loss in _LOSSES:
+        if self._loss_kink is not None:
             yield self._twin.shares
 
     def _loss_slopes(self, outputs: Array) -> Array:

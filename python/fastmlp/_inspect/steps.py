@@ -9,38 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._inspect.passes import Pass
-from fastmlp._rows.targets import LINKS, parse_loss
+from fastmlp._rows.targets import parse_loss
+from fastmlp.spec.losses import LOSSES
 
 Row = NDArray[np.float64]
-
-#: Name -> (the loss of a row, its derivative to a or, for a loss with a link, to z; z, a, y, c -> the loss of
-#: each output). c is the loss's number: delta of huber, q of quantile.
-_LOSSES: dict[str, tuple[str, str, Callable[[Row, Row, Row, Row], Any]]] = {
-    "softmax_cross_entropy": (
-        "sum(-y log {a})", "{a} - y", lambda z, a, y, c: np.sum(y) * np.logaddexp.reduce(z) - y @ z,
-    ),
-    "binary_cross_entropy": (
-        "sum(-y log {a} - (1 - y) log(1 - {a}))", "{a} - y", lambda z, a, y, c: np.logaddexp(0, z) - y * z,
-    ),
-    "squared_error": ("sum(({a} - y)^2) / 2", "{a} - y", lambda z, a, y, c: (a - y) ** 2 / 2),
-    "absolute_error": ("sum(|{a} - y|)", "sign({a} - y)", lambda z, a, y, c: np.abs(a - y)),
-    "huber": (
-        "sum(({a} - y)^2 / 2, or {c} (|{a} - y| - {c} / 2) where |{a} - y| > {c})",
-        "clip({a} - y, -{c}, {c})",
-        lambda z, a, y, c: np.where(np.abs(a - y) <= c, (a - y) ** 2 / 2, c * (np.abs(a - y) - c / 2)),
-    ),
-    "quantile": (
-        "sum(q (y - {a}) where y > {a}, else (1 - q) ({a} - y)), q = {c}",
-        "(-q where y > {a}, 1 - q where y < {a}, 0 between)",
-        lambda z, a, y, c: np.maximum(c * (y - a), (1 - c) * (a - y)),
-    ),
-    "poisson": ("sum(exp({z}) - y {z})", "{a} - y", lambda z, a, y, c: np.exp(z) - y * z),
-    "hinge": (
-        "sum over j != y of max(0, {a}[j] - {a}[y] + 1)",
-        "(1 where the term of j is above 0, minus their number at y)",
-        lambda z, a, y, c: np.maximum(0, a - y @ a + 1) * (y == 0),
-    ),
-}  # fmt: skip
 
 LEARNING_RATE = 0.1  # of the step that is shown
 
@@ -157,13 +129,13 @@ def _loss_texts(trace: Pass) -> tuple[str, str, Callable[[Row, Row, Row, Row], A
         "z": f"z{len(trace.W) - 1}",
         "c": ", ".join(map(_number, numbers)),
     }
-    loss, derivative, value = _LOSSES[name]
-    return loss.format(**names), derivative.format(**names), value
+    loss = LOSSES[name]
+    return loss.text.format(**names), loss.derivative.format(**names), loss.value
 
 
 def _output_delta(trace: Pass) -> str:
     derivative = _loss_texts(trace)[1]
-    if parse_loss(trace.loss_name)[0] not in LINKS:
+    if LOSSES[parse_loss(trace.loss_name)[0]].link is None:
         derivative = _times_slope(derivative, trace.activations[-1], len(trace.W) - 1)
     return derivative if len(trace) == 1 else f"w {_factor(derivative)}"
 

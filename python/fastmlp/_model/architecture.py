@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import choice, integer, layer_sizes
-from fastmlp._native import core as _core
 from fastmlp._rows.features import Features, SparseRows
-from fastmlp._rows.targets import LINKS
+from fastmlp._rows.targets import has_output_per_class
 from fastmlp.data import TableEncoder
-
-#: Activations that act on one element, so that any layer may have them.
-ELEMENTWISE = tuple(name for name in _core.ACTIVATIONS if name not in ("softmax", "exp"))
+from fastmlp.spec.activations import ELEMENTWISE
+from fastmlp.spec.losses import LINKS
 
 Array = NDArray[Any]
 
@@ -93,7 +91,7 @@ def check_codes(
 
 def check_outputs(outputs: int, given: str, loss: str, numbers: Sequence[float]) -> None:
     """Refuse a number of outputs that a loss cannot have; `given` is the loss as it was written."""
-    if loss in ("softmax_cross_entropy", "hinge") and outputs < 2:
+    if has_output_per_class(loss) and outputs < 2:
         raise ValueError(f"layer_sizes must end with at least 2 outputs for loss {given!r}, got 1")
     if len(numbers) > 1 and outputs != len(numbers):
         raise ValueError(
@@ -167,6 +165,6 @@ def checked_output_activation(name: Any, loss: str) -> str:
 
 
 def default_classes(loss: str, outputs: int) -> Array | None:
-    if loss in ("softmax_cross_entropy", "hinge"):
+    if has_output_per_class(loss):
         return np.arange(outputs)
     return np.arange(2) if loss == "binary_cross_entropy" and outputs == 1 else None

@@ -9,7 +9,6 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -123,7 +122,7 @@ def may_replace(path: Path) -> bool:
 
 def load(path: str | PathLike[str], make: type[Made]) -> Made:
     """Read a model file, as one of the class to make; `fastmlp.load` says what is raised."""
-    return _load(path, partial(_read, make, path=Path(path), whole=False))
+    return _load(path, lambda described, file: _read(make, described, file, Path(path), whole=False))
 
 
 def load_run(path: str | PathLike[str]) -> tuple[Model, RunRecord]:
@@ -131,7 +130,7 @@ def load_run(path: str | PathLike[str]) -> tuple[Model, RunRecord]:
     return _load(
         path,
         lambda described, file: (
-            _read(Model, described, file, path=Path(path), whole=True),
+            _read(Model, described, file, Path(path), whole=True),
             _read_run(described, file),
         ),
     )

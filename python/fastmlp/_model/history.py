@@ -146,8 +146,11 @@ class History(Records):
 
     def extend(self, rows: Iterable[Sequence[Any]]) -> None:
         """Add epochs; values beyond the columns are left out."""
-        left = iter(rows)
-        while part := [self._checked(row) for row in islice(left, _AT_ONCE)]:
+        width, left = len(self.columns), iter(rows)
+        while part := [row[:width] for row in islice(left, _AT_ONCE)]:
+            short = next((row for row in part if len(row) < width), None)
+            if short is not None:
+                raise self._incomplete(short)
             self._extend(list(zip(*part, strict=True)))
 
     def copy(self) -> History:
@@ -163,11 +166,14 @@ class History(Records):
     def _checked(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """Return the values of a row as Python's numbers."""
         if len(row) < len(self.columns):
-            raise ValueError(f"row must have the values of {', '.join(self.columns)}, got {row!r}")
+            raise self._incomplete(row)
         return tuple(
             int(value) if name == "epoch" else float(value)
             for name, value in zip(self.columns, row, strict=False)
         )
+
+    def _incomplete(self, row: Sequence[Any]) -> ValueError:
+        return ValueError(f"row must have the values of {', '.join(self.columns)}, got {row!r}")
 
     def _extend(self, values: Sequence[Any] | NDArray[np.float64]) -> None:
         """Add epochs, given by the values of each column."""

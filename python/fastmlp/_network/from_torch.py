@@ -7,23 +7,31 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fastmlp._export.torch import MODULES, import_torch
+from fastmlp._export.torch import import_torch
 from fastmlp._network.layers import Layers, check_loss
 from fastmlp._network.network import Network
+from fastmlp.spec import texts
+from fastmlp.spec.activations import ACTIVATIONS
+
+#: Module of torch.nn -> the activation that it is, and the values that its arguments may have.
+_ACTIVATIONS = {
+    entry.torch[0]: (entry.name, entry.torch[1]) for entry in ACTIVATIONS.values() if entry.torch is not None
+}
 
 #: Modules that change nothing when a trained network is run on rows.
 _WITHOUT_EFFECT = ("Identity", "Dropout", "AlphaDropout", "Flatten")
 
 
+@texts.documented(modules=texts.torch_modules())
 def from_torch(module: Any, *, loss: str = "auto") -> Network:
     """Return a network with the weights of PyTorch modules.
 
     Parameters
     ----------
     module : torch.nn.Sequential
-        Linear layers (bias or not), each with an activation or none: ReLU, LeakyReLU(0.01), ELU(1),
-        GELU("none"), SiLU, Softplus(1), Tanh, Sigmoid; Softmax(1) or Softmax(-1) at the end. Dropout,
-        Flatten and Identity are left out; a Sequential may be inside another.
+        Linear layers (bias or not), each with an activation or none: <modules>.
+        Softmax(1) or Softmax(-1) may be at the end. Dropout, Flatten and Identity are left out; a Sequential
+        may be inside another.
     loss : str, default "auto"
         "auto": softmax_cross_entropy, binary_cross_entropy or poisson if the outputs are softmax, sigmoid
         or exp, and squared_error otherwise. Where one of those three losses is named and the outputs have
@@ -72,7 +80,7 @@ def _readers(torch: Any) -> dict[type, Callable[[Layers, Any, str], None]]:
     """Return what adds a module of each class to the layers."""
     from fastmlp._export.torch_modules import Exp
 
-    activations = {getattr(torch.nn, module): _activation for module, _ in MODULES.values()}
+    activations = {getattr(torch.nn, module): _activation for module in _ACTIVATIONS}
     nothing = {getattr(torch.nn, module): _nothing for module in _WITHOUT_EFFECT}
     return {torch.nn.Linear: _linear, **activations, **nothing, Exp: _exp}
 
@@ -90,9 +98,7 @@ def _array(values: Any, where: str) -> NDArray[Any]:
 
 
 def _activation(layers: Layers, module: Any, where: str) -> None:
-    name, accepted = next(
-        (name, accepted) for name, (kind, accepted) in MODULES.items() if kind == type(module).__name__
-    )
+    name, accepted = _ACTIVATIONS[type(module).__name__]
     for argument, values in accepted.items():
         given, wanted = getattr(module, argument), " or ".join(map(repr, values))
         if given not in values:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._network.network import Network
-from fastmlp._rows.targets import LINKS, parse_loss
+from fastmlp._rows.targets import parse_loss
+from fastmlp.spec.losses import LINKS
 
 #: The loss that goes with an output activation; squared_error with any other.
 _LOSS_OF = {link: loss for loss, link in LINKS.items()}

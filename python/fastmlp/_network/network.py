@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp._inspect.trace import Trace, traced
 from fastmlp._model.files import save
 from fastmlp._model.model import Model
+from fastmlp.spec import texts
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from fastmlp._inspect.diagnosis import Diagnosis
 
 
+@texts.documented(
+    activations=texts.activations(),
+    losses=texts.losses(),
+    inits=texts.inits(),
+    inits_of_activations=texts.inits_of_activations(),
+)
 class Network(Model):
     """A multilayer perceptron: ``a = f(a_prev @ W + b)``, layer by layer.
 
@@ -24,30 +31,18 @@ class Network(Model):
     layer_sizes : sequence of int
         Inputs, widths of the hidden layers, outputs.
     activation : str or sequence of str, default "relu"
-        One for all hidden layers or one for each: identity, relu, leaky_relu (slope 0.01), elu (alpha 1),
-        gelu (with erf), silu, softplus, tanh, sigmoid.
+        One for all hidden layers or one for each: <activations>.
     loss : str, default "softmax_cross_entropy"
         Of a row with target y (labels, or values of each output), summed over the outputs:
 
-        - softmax_cross_entropy: ``-log softmax(z)[y]``; rows of probabilities q: ``-sum q log softmax(z)``
-        - binary_cross_entropy: ``-y log s(z) - (1 - y) log(1 - s(z))``, s the sigmoid
-        - squared_error: ``(a - y)^2 / 2``
-        - absolute_error: ``|a - y|``
-        - huber(delta), delta 1 by default: ``(a - y)^2 / 2`` where ``|a - y| <= delta``, else
-          ``delta (|a - y| - delta / 2)``
-        - quantile(q), q 0.5 by default: ``q (y - a)`` where y > a, else ``(1 - q) (a - y)``; several,
-          such as quantile(0.05, 0.5, 0.95), are an output each, for one target
-        - poisson: ``exp(z) - y z``
-        - hinge: ``sum over j != y of max(0, a_j - a_y + 1)``
+        <losses>
     output_activation : str, default "auto"
         "auto": softmax, sigmoid and exp for the cross-entropies and poisson, which take no other; identity
         for the others, which take any activation of hidden layers.
     l2 : float, default 0
         Penalty ``l2/2`` times the sum of squared weights (not biases).
     init : str, list of (W, b), or Network, default "auto"
-        "auto" (he_uniform for the relu family, glorot_uniform otherwise), zeros, normal(std) with std 0.01 by
-        default, uniform(a) within -a and a, 0.05 by default, glorot_normal, glorot_uniform, he_normal,
-        he_uniform, lecun_normal; or the values themselves.
+        "auto" (<inits_of_activations>), <inits>; or the values themselves.
     seed : int, default 0
         Chooses the initial weights.
     dtype : "float32" or "float64", default "float32"

@@ -10,43 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._export.onnx_graph import COMPOSED, SHORTER, Compose, Graph, op
+from fastmlp._export.onnx_graph import Graph
+from fastmlp.spec import onnx_forms
+from fastmlp.spec.activations import ACTIVATIONS
 
 _COMMUTATIVE = ("Add", "Mul", "Max", "Min", "Equal")
 
 
-def _gelu_as(scaled: str, association: int) -> Compose:
-    """Return z (1 + erf(z / sqrt 2)) / 2 with one of the ways to divide and to associate the products."""
-
-    def compose(graph: Graph, z: str) -> str:
-        scale = math.sqrt(2) if scaled == "Div" else math.sqrt(0.5)
-        one_more = graph.add("Add", graph.add("Erf", graph.add(scaled, z, scale)), 1.0)
-        factors: list[Any] = [z, one_more, 0.5]
-        last = factors.pop(association)
-        return graph.add("Mul", graph.add("Mul", *factors), last)
-
-    return compose
-
-
-def _silu_by_sigmoid(graph: Graph, z: str) -> str:
-    return graph.add("Mul", z, graph.add("Sigmoid", z))
-
-
-def _softplus_with_threshold(graph: Graph, z: str) -> str:
-    """Add PyTorch's softplus: z itself above 20, which it is there to all digits of float32."""
-    return graph.add("Where", graph.add("Greater", z, 20.0), z, graph.add("Softplus", z))
-
-
-#: Ways of other exporters.
-_ELSEWHERE: dict[str, list[Compose]] = {
-    "gelu": [op("Gelu"), *(_gelu_as(scaled, last) for scaled in ("Div", "Mul") for last in range(3))],
-    "silu": [_silu_by_sigmoid],
-    "sigmoid": [op("Sigmoid")],
-    "softplus": [_softplus_with_threshold],
-}
-
-
-def _two_columns(graph: Graph, p: str) -> str:
+def _two_columns(graph: onnx_forms.Graph, p: str) -> str:
     """Add the probabilities of two classes from that of the second."""
     return graph.add("Concat", graph.add("Sub", 1.0, p), p, axis=1)
 
@@ -54,7 +25,7 @@ def _two_columns(graph: Graph, p: str) -> str:
 class Pattern:
     """The nodes that a composition makes of the value "x"."""
 
-    def __init__(self, compose: Compose) -> None:
+    def __init__(self, compose: onnx_forms.Compose) -> None:
         graph = Graph(np.float64, {"x"})
         self.output = compose(graph, "x")
         self.nodes = {node.output[0]: node for node in graph.nodes}
@@ -163,15 +134,12 @@ def _same_operation(mine: Any, its: Any) -> bool:
 @cache
 def patterns() -> tuple[tuple[str, Pattern], ...]:
     """Return every way to write each activation."""
-    names = [name for name in COMPOSED if name != "identity"]
     return tuple(
         (name, Pattern(compose))
-        for name in names
-        for compose in (
-            COMPOSED[name],
-            *([SHORTER[name]] if name in SHORTER else []),
-            *_ELSEWHERE.get(name, []),
-        )
+        for name, entry in ACTIVATIONS.items()
+        if name != "identity"
+        for compose in (entry.onnx, entry.onnx_single, *entry.onnx_elsewhere)
+        if compose is not None
     )
 
 

@@ -13,20 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import as_array, as_numbers, name_and_numbers, same_length
-from fastmlp._native import core as _core
-
-#: Each loss with the default of its number, if it takes one.
-LOSSES: dict[str, float | None] = dict.fromkeys(_core.LOSSES, None) | {"huber": 1.0, "quantile": 0.5}
-
-#: Output activations: the only one of a loss that works on logits; the others may have any elementwise one.
-LINKS = {"softmax_cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
-
-_LABELS = ("softmax_cross_entropy", "hinge")
+from fastmlp.spec.losses import LINKS, LOSSES
 
 
 def takes_labels(loss: str) -> bool:
     """Whether a loss is one of labels, which are scored by accuracy."""
-    return loss in (*_LABELS, "binary_cross_entropy")
+    return LOSSES[loss].targets != "values"
+
+
+def has_output_per_class(loss: str) -> bool:
+    """Whether a loss is one of labels with an output for each."""
+    return LOSSES[loss].targets == "labels"
 
 
 @dataclass(frozen=True)
@@ -59,15 +56,14 @@ class Targets:
 
 def parse_loss(loss: Any, among: Iterable[str] = tuple(LOSSES)) -> tuple[str, tuple[float, ...]]:
     """Return the name of a loss and its numbers: none, one, or those of several quantiles."""
-    accepted = {name: LOSSES[name] for name in among}
-    name, numbers = name_and_numbers("loss", loss, accepted, several=("quantile",))
-    if name == "huber" and not 0 < numbers[0] < np.inf:
-        raise ValueError(f"loss: the delta of huber must be greater than 0, got {loss!r}")
-    if name == "quantile":
-        if not all(0 < q < 1 for q in numbers):
-            raise ValueError(f"loss: the q of quantile must be between 0 and 1, both excluded, got {loss!r}")
-        if not all(q < r for q, r in pairwise(numbers)):
-            raise ValueError(f"loss: several quantiles must increase, got {loss!r}")
+    name, numbers = name_and_numbers("loss", loss, {name: LOSSES[name].number for name in among})
+    number = LOSSES[name].number
+    if number is not None and not all(number.low < value < number.high for value in numbers):
+        bounded = f"between {number.low:g} and {number.high:g}, both excluded"
+        accepted = bounded if np.isfinite(number.high) else f"greater than {number.low:g}"
+        raise ValueError(f"loss: the {number.name} of {name} must be {accepted}, got {loss!r}")
+    if not all(q < r for q, r in pairwise(numbers)):
+        raise ValueError(f"loss: several quantiles must increase, got {loss!r}")
     return name, numbers
 
 
@@ -125,12 +121,12 @@ def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
     if y.ndim == 2:
         if loss == "hinge":
             raise ValueError(f"y must be labels of shape (n,) for loss 'hinge', got shape {y.shape}")
-        return np.arange(y.shape[1]) if loss in _LABELS else None
+        return np.arange(y.shape[1]) if has_output_per_class(loss) else None
     if y.dtype.kind == "f":
         as_numbers("y", y, np.float64)  # NaN is no label
         if loss == "binary_cross_entropy" and not np.isin(y, (0, 1)).all() and y.min() >= 0 and y.max() <= 1:
             return np.arange(2)  # probabilities of class 1
-        if loss in _LABELS and not (y == np.floor(y)).all():
+        if has_output_per_class(loss) and not (y == np.floor(y)).all():
             raise ValueError(
                 f"y must be labels, or rows of probabilities of shape (n, classes), for loss {loss!r}; "
                 "got numbers with fractions"
@@ -154,7 +150,7 @@ def encode(
 ) -> Targets:
     """Return y as the core reads it, checked against the loss, the classes and the network's outputs."""
     same_length("y", len(y), rows)
-    if loss in _LABELS and y.ndim == 1:
+    if has_output_per_class(loss) and y.ndim == 1:
         assert classes is not None
         return Targets(class_numbers(y, classes).astype(np.int32), None)
     if loss == "binary_cross_entropy" and y.ndim == 1 and classes is not None and are_labels(y, classes):

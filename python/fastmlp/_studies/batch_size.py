@@ -22,8 +22,8 @@ from fastmlp._studies.runs import (
     steps_to,
     train_quietly,
 )
-from fastmlp._training.optimizers import LBFGS, as_optimizer
 from fastmlp._training.progress import run_bar
+from fastmlp.spec.optimizers import LBFGS, as_optimizer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,8 +15,8 @@ from fastmlp._base.records import Records
 from fastmlp._base.validation import dtype_name, flag, integer, real
 from fastmlp._native import core as _core
 from fastmlp._studies.runs import as_rows, check_settings, check_target, checked_list, measured_run
-from fastmlp._training.optimizers import check_representable
 from fastmlp._training.progress import run_bar
+from fastmlp.spec.optimizers import check_representable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

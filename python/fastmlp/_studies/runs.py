@@ -24,8 +24,8 @@ from fastmlp._base.validation import (
 from fastmlp._network.network import Network
 from fastmlp._rows.memory import check_row_count
 from fastmlp._rows.targets import are_labels, as_targets
-from fastmlp._training.schedules import Schedule
 from fastmlp._training.train import train
+from fastmlp.spec.schedules import Schedule
 
 T = TypeVar("T")
 

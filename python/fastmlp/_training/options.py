@@ -9,8 +9,8 @@ from typing import Any
 from fastmlp._base.validation import flag, integer, real
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
-from fastmlp._training.optimizers import LBFGS, Optimizer, as_optimizer, check_representable
-from fastmlp._training.schedules import Schedule, as_schedule
+from fastmlp.spec.optimizers import LBFGS, Optimizer, as_optimizer, check_representable
+from fastmlp.spec.schedules import Schedule, as_schedule
 
 
 @dataclass(frozen=True, kw_only=True)

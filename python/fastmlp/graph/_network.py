@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,10 @@ import numpy as np
 from fastmlp._model.architecture import Array
 from fastmlp._model.model import Model
 from fastmlp._rows.features import dense_form
-from fastmlp._rows.targets import LINKS
 from fastmlp.graph import _engine as graph
 from fastmlp.graph._engine import Tensor
+from fastmlp.spec.activations import ACTIVATIONS
+from fastmlp.spec.losses import LOSSES
 
 
 def from_network(net: Model, X: Any, y: Any, sample_weight: Any = None) -> Tensor:
@@ -51,7 +51,8 @@ def from_network(net: Model, X: Any, y: Any, sample_weight: Any = None) -> Tenso
         for i, (W, b) in enumerate(zip(net.weights, net.biases, strict=True))
     ]
     scores = _scores(net, layers, _inputs(net, dense_form(rows), tables))
-    losses = _named("losses", LOSSES[net._loss](scores, graph.constant(values, "y"), net._loss_numbers))
+    y, numbers = graph.constant(values, "y"), np.array(net._loss_numbers)
+    losses = _named("losses", LOSSES[net._loss].gates(graph, scores, y, numbers))
     loss = losses.mean() if weights is None else (_shares(weights) * losses).sum()
     if net.l2 > 0:
         squares = [(matrix**2).sum() for matrix in [*(W for W, _ in layers), *tables]]
@@ -87,84 +88,9 @@ def _scores(net: Model, layers: list[tuple[Tensor, Tensor]], a: Tensor) -> Tenso
         zip(layers, [*net.activations, net.output_activation], strict=True)
     ):
         z = _named(f"z{i}", a @ W + b)
-        if i == len(layers) - 1 and net._loss in LINKS:
+        if i == len(layers) - 1 and LOSSES[net._loss].link:
             return z
-        a = _named(f"a{i + 1}", ACTIVATIONS[activation](z))
+        f = ACTIVATIONS[activation].gates
+        assert f is not None  # the others belong to losses that work on z
+        a = _named(f"a{i + 1}", f(graph, z))
     return a
-
-
-# ------------------------------------------------------------------------------------------------ activations
-
-
-def _elu(z: Tensor) -> Tensor:
-    """``z`` where z > 0, else ``exp(z) - 1``, whose slope 1 it has at 0."""
-    return graph.maximum(0, z) + graph.expm1(graph.minimum(z, 0))
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": graph.identity,
-    "relu": graph.relu,
-    "leaky_relu": lambda z: graph.maximum(0.01 * z, z),
-    "elu": _elu,
-    "gelu": lambda z: z * graph.normal_cdf(z),
-    "silu": lambda z: z * graph.sigmoid(z),
-    "softplus": graph.softplus,
-    "tanh": graph.tanh,
-    "sigmoid": graph.sigmoid,
-}
-
-
-# --------------------------------------------------- the loss of each row: (scores, targets, numbers) -> (n,)
-
-Numbers = tuple[float, ...]
-
-
-def _softmax_cross_entropy(z: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
-    return -(y * z.log_softmax(axis=1)).sum(axis=1)
-
-
-def _binary_cross_entropy(z: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
-    """-y log s(z) - (1 - y) log s(-z), where -log s(z) is softplus(-z)."""
-    return (y * graph.softplus(-z) + (1 - y) * graph.softplus(z)).sum(axis=1)
-
-
-def _squared_error(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
-    return ((a - y) ** 2 / 2).sum(axis=1)
-
-
-def _absolute_error(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
-    return (a - y).abs().sum(axis=1)
-
-
-def _huber(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
-    """``m (r - m/2)`` with r = |a - y| and m = min(r, delta)."""
-    r = (a - y).abs()
-    m = graph.minimum(r, numbers[0])
-    return (m * (r - m / 2)).sum(axis=1)
-
-
-def _quantile(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
-    q = np.array(numbers)
-    return (graph.relu(y - a) * q + graph.relu(a - y) * (1 - q)).sum(axis=1)
-
-
-def _poisson(z: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
-    return (graph.exp(z) - y * z).sum(axis=1)
-
-
-def _hinge(a: Tensor, y: Tensor, numbers: Numbers) -> Tensor:
-    """Sum over j != y of max(0, a_j - a_y + 1); y is one-hot."""
-    margins = a - (y * a).sum(axis=1, keepdims=True) + 1
-    return ((1 - y) * graph.maximum(0, margins)).sum(axis=1)
-
-
-LOSSES: dict[str, Callable[[Tensor, Tensor, Numbers], Tensor]] = {
-    "softmax_cross_entropy": _softmax_cross_entropy,
-    "binary_cross_entropy": _binary_cross_entropy,
-    "squared_error": _squared_error,
-    "absolute_error": _absolute_error,
-    "huber": _huber,
-    "quantile": _quantile,
-    "poisson": _poisson,
-    "hinge": _hinge,
-}

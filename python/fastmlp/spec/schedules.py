@@ -7,22 +7,23 @@ w starts behind it; in a run that ends before, it stays at 0. ``rate=None`` is t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from fastmlp._base.validation import integer, real
+from fastmlp._base.validation import real
 from fastmlp._native import core as _core
+from fastmlp.spec.ranges import check_fields, integer_field, real_field
 
 
 @dataclass(frozen=True)
 class _Schedule:
-    rate: float | None = None
-    warmup: float = field(default=0.0, kw_only=True)
+    rate: float | None = real_field(None, low=0, open_low=True)
+    warmup: float = real_field(0.0, kw_only=True, low=0, high=1e9)
 
     def __post_init__(self) -> None:
-        if self.rate is not None:
-            real("rate", self.rate, low=0, open_low=True)
-        real("warmup", self.warmup, low=0, high=1e9)
+        check_fields(self)
 
     def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
         """Write the options that the core reads."""
@@ -57,11 +58,7 @@ class InverseScaling(_Schedule):
         Epochs of linear warm-up.
     """
 
-    power: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        real("power", self.power, low=0)
+    power: float = real_field(0.5, low=0)
 
     def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
         """Write the options that the core reads."""
@@ -85,13 +82,8 @@ class StepDecay(_Schedule):
         Epochs of linear warm-up.
     """
 
-    every: float = 30
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        real("every", self.every, low=0, open_low=True)
-        real("factor", self.factor, low=0, high=1, open_low=True)
+    every: float = real_field(30, low=0, open_low=True)
+    factor: float = real_field(0.1, low=0, high=1, open_low=True)
 
     def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
         """Write the options that the core reads."""
@@ -117,11 +109,7 @@ class Cosine(_Schedule):
     Loshchilov, Hutter (2017), SGDR: stochastic gradient descent with warm restarts.
     """
 
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        real("final", self.final, low=0)
+    final: float = real_field(0.0, low=0)
 
     def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
         """Write the options that the core reads."""
@@ -151,14 +139,9 @@ class OneCycle(_Schedule):
     Smith, Topin (2018), Super-convergence: very fast training of neural networks using large learning rates.
     """
 
-    rise: float = 0.3
-    start_factor: float = 1 / 25
-    final_factor: float = 1e-5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("rise", "start_factor", "final_factor"):
-            real(name, getattr(self, name), low=0, high=1)
+    rise: float = real_field(0.3, low=0, high=1)
+    start_factor: float = real_field(1 / 25, low=0, high=1)
+    final_factor: float = real_field(1e-5, low=0, high=1)
 
     def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
         """Write the options that the core reads."""
@@ -192,17 +175,10 @@ class ReduceOnPlateau(_Schedule):
         Epochs of linear warm-up.
     """
 
-    factor: float = 0.1
-    patience: int = 10
-    threshold: float = 1e-4
-    min_rate: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        real("factor", self.factor, low=0, high=1, open_low=True)
-        integer("patience", self.patience, low=0)
-        real("threshold", self.threshold, low=0, high=1, open_high=True)
-        real("min_rate", self.min_rate, low=0)
+    factor: float = real_field(0.1, low=0, high=1, open_low=True)
+    patience: int = integer_field(10, low=0)
+    threshold: float = real_field(1e-4, low=0, high=1, open_high=True)
+    min_rate: float = real_field(0.0, low=0)
 
     def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
         """Write the options that the core reads."""
@@ -214,6 +190,18 @@ class ReduceOnPlateau(_Schedule):
 
 
 Schedule = Constant | InverseScaling | StepDecay | Cosine | OneCycle | ReduceOnPlateau
+
+#: Every schedule by its name in the core.
+SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType(
+    {
+        "constant": Constant,
+        "inverse_scaling": InverseScaling,
+        "step_decay": StepDecay,
+        "cosine": Cosine,
+        "one_cycle": OneCycle,
+        "reduce_on_plateau": ReduceOnPlateau,
+    }
+)
 
 
 def as_schedule(learning_rate: Any) -> Schedule:

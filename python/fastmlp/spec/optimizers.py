@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
-from fastmlp._base.validation import choice, flag, integer, real
+from fastmlp._base.validation import choice
 from fastmlp._native import core as _core
+from fastmlp.spec.ranges import check_fields, flag_field, integer_field, real_field
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,15 @@ class SGD:
     learning.
     """
 
-    momentum: float = 0.0
-    nesterov: bool = False
-    normalized: bool = False
+    momentum: float = real_field(0.0, low=0, high=1)
+    nesterov: bool = flag_field(False)
+    normalized: bool = flag_field(False)
 
     default_rate: ClassVar[float] = 0.01
 
     def __post_init__(self) -> None:
-        real("momentum", self.momentum, low=0, high=1)
-        flag("normalized", self.normalized)
-        if flag("nesterov", self.nesterov) and self.momentum == 0:
+        check_fields(self)
+        if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum greater than 0, got momentum=0.0")
 
     def fill(self, options: _core.OptimizerOptions) -> None:
@@ -83,14 +84,13 @@ class RMSprop:
     Tieleman, Hinton (2012), Lecture 6.5 of Neural Networks for Machine Learning.
     """
 
-    rho: float = 0.9
-    eps: float = 1e-8
+    rho: float = real_field(0.9, low=0, high=1, open_high=True)
+    eps: float = real_field(1e-8, low=0, open_low=True)
 
     default_rate: ClassVar[float] = 0.001
 
     def __post_init__(self) -> None:
-        real("rho", self.rho, low=0, high=1, open_high=True)
-        real("eps", self.eps, low=0, open_low=True)
+        check_fields(self)
 
     def fill(self, options: _core.OptimizerOptions) -> None:
         """Write the options that the core reads."""
@@ -120,12 +120,12 @@ class Adagrad:
     Duchi, Hazan, Singer (2011), Adaptive subgradient methods for online learning and stochastic optimization.
     """
 
-    eps: float = 1e-10
+    eps: float = real_field(1e-10, low=0, open_low=True)
 
     default_rate: ClassVar[float] = 0.01
 
     def __post_init__(self) -> None:
-        real("eps", self.eps, low=0, open_low=True)
+        check_fields(self)
 
     def fill(self, options: _core.OptimizerOptions) -> None:
         """Write the options that the core reads."""
@@ -162,18 +162,15 @@ class Adam:
     Loshchilov, Hutter (2019), Decoupled weight decay regularization.
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.0
+    beta1: float = real_field(0.9, low=0, high=1, open_high=True)
+    beta2: float = real_field(0.999, low=0, high=1, open_high=True)
+    eps: float = real_field(1e-8, low=0, open_low=True)
+    weight_decay: float = real_field(0.0, low=0)
 
     default_rate: ClassVar[float] = 0.001
 
     def __post_init__(self) -> None:
-        real("beta1", self.beta1, low=0, high=1, open_high=True)
-        real("beta2", self.beta2, low=0, high=1, open_high=True)
-        real("eps", self.eps, low=0, open_low=True)
-        real("weight_decay", self.weight_decay, low=0)
+        check_fields(self)
 
     def fill(self, options: _core.OptimizerOptions) -> None:
         """Write the options that the core reads."""
@@ -206,12 +203,11 @@ class LBFGS:
     Liu, Nocedal (1989), On the limited memory BFGS method for large scale optimization.
     """
 
-    history: int = 10
-    tol: float = 1e-5
+    history: int = integer_field(10, low=1)
+    tol: float = real_field(1e-5, low=0)
 
     def __post_init__(self) -> None:
-        integer("history", self.history, low=1)
-        real("tol", self.tol, low=0)
+        check_fields(self)
 
     def limits(self, epochs: int) -> dict[str, float]:
         """Return the options that SciPy reads."""
@@ -226,14 +222,19 @@ class LBFGS:
 
 Optimizer = SGD | RMSprop | Adagrad | Adam | LBFGS
 
-NAMES: dict[str, Optimizer] = {
-    "sgd": SGD(),
-    "rmsprop": RMSprop(),
-    "adagrad": Adagrad(),
-    "adam": Adam(),
-    "adamw": Adam(weight_decay=0.01),
-    "lbfgs": LBFGS(),
-}
+ADAMW = Adam(weight_decay=0.01)
+
+#: What each name stands for.
+OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType(
+    {
+        "sgd": SGD(),
+        "rmsprop": RMSprop(),
+        "adagrad": Adagrad(),
+        "adam": Adam(),
+        "adamw": ADAMW,
+        "lbfgs": LBFGS(),
+    }
+)
 
 
 def as_optimizer(value: Any) -> Optimizer:
@@ -241,8 +242,10 @@ def as_optimizer(value: Any) -> Optimizer:
     if isinstance(value, Optimizer):
         return value
     if isinstance(value, str):
-        return NAMES[choice("optimizer", value, NAMES)]
-    raise TypeError(f"optimizer must be one of {', '.join(NAMES)}, or an optimizer object; got {value!r}")
+        return OPTIMIZERS[choice("optimizer", value, OPTIMIZERS)]
+    raise TypeError(
+        f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an optimizer object; got {value!r}"
+    )
 
 
 def check_representable(
