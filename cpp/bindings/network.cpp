@@ -133,7 +133,7 @@ Callbacks<T> python_calls(PythonCalls& python, const py::object& on_epoch, const
     return calls;
 }
 
-// (records, stop reason, exception raised by a callback or a signal or None)
+// (records [epochs, 8], stop reason, exception raised by a callback or a signal or None)
 template <class T>
 py::tuple train(BoundNetwork<T>& network, const DataArrays<T>& rows,
                 const std::optional<DataArrays<T>>& validation, const TrainOptions& options,
@@ -154,8 +154,12 @@ py::tuple train(BoundNetwork<T>& network, const DataArrays<T>& rows,
         result = network.compute.train(network, data, held_out, options, carried ? &carried->state : nullptr,
                                        monitor, calls);
     }
-    py::list records;
-    for (const EpochRecord& record : result.records) records.append(record_row(record));
+    Array<double> records({Index(result.records.size()), Index(8)});
+    double* out = records.mutable_data();
+    for (const EpochRecord& r : result.records)
+        for (const double value : {double(r.epoch), r.loss, r.learning_rate, r.seconds, r.validation_loss,
+                                   r.validation_score, r.accuracy, r.penalty})
+            *out++ = value;
     return py::make_tuple(records, std::string(kStopReasons[std::size_t(result.reason)]), python.exception());
 }
 

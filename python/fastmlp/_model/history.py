@@ -153,6 +153,14 @@ class History(Records):
                 raise self._incomplete(short)
             self._extend(list(zip(*part, strict=True)))
 
+    def extend_table(self, table: NDArray[np.float64]) -> None:
+        """Add the epochs that the rows of an array hold; columns beyond those of the history are left out."""
+        if table.shape[1] < len(self.columns):
+            raise ValueError(
+                f"table must have the columns {', '.join(self.columns)}, got {table.shape[1]} columns"
+            )
+        self._extend(table[:, : len(self.columns)].T)
+
     def copy(self) -> History:
         """Return a table of its own."""
         twin = object.__new__(type(self))

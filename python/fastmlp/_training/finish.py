@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from fastmlp._model.history import History, epochs_of
 from fastmlp._network.network import Network
-from fastmlp._training.callbacks import later
+from fastmlp._training.callbacks import later_table
 from fastmlp._training.run import Outcome
 
 
@@ -21,7 +21,7 @@ def finished(network: Network, earlier: History, outcome: Outcome, restore_best:
         wanted; its attribute ``network`` holds the network.
     """
     network.history = earlier.copy()
-    network.history.extend(later(record, earlier) for record in outcome.records)
+    network.history.extend_table(later_table(outcome.records, earlier))
     network.stop_reason = outcome.reason
     if outcome.exception is not None:
         raise _with_network(outcome.exception, network)

@@ -24,7 +24,7 @@ def minimize(
     options: _core.TrainOptions,
     on_epoch: Callable[[tuple[Any, ...]], bool | float] | None,
     limits: dict[str, Any],
-) -> tuple[list[tuple[Any, ...]], str, BaseException | None, Any]:
+) -> tuple[NDArray[np.float64], str, BaseException | None, Any]:
     """Train on all rows until one of SciPy's limits.
 
     Returns records, stop reason and exception as the core's trainer does, and SciPy's result.
@@ -70,13 +70,13 @@ def minimize(
         )
     except BaseException as error:
         set_parameters(accepted)  # rather than a trial step's
-        return records.rows(), "interrupted", error, None
+        return records.table(), "interrupted", error, None
     set_parameters(result.x)
     if not np.isfinite(result.fun):
         reason = "diverged"
     elif reason == "epochs" and result.status != _LIMIT_REACHED:
         reason = "converged"  # the gradient is small enough, or no step lowers the loss any more
-    return records.rows(), reason, None, result
+    return records.table(), reason, None, result
 
 
 def _scipy_minimize() -> Any:  # SciPy's overloads are narrower than what it takes

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastmlp._model.model import Model
 from fastmlp._native import core as _core
 from fastmlp._rows.features import with_own_indices
@@ -21,8 +24,8 @@ class Outcome:
 
     Attributes
     ----------
-    records : list of tuple
-        One for each epoch.
+    records : array, (epochs, columns)
+        A row for each epoch: those of the core, or the first of them.
     reason : str
         Why it ended; see `Network.stop_reason`.
     exception : BaseException or None
@@ -31,7 +34,7 @@ class Outcome:
         Of L-BFGS, unless there was an exception.
     """
 
-    records: list[Record]
+    records: NDArray[np.float64]
     reason: str
     exception: BaseException | None
     scipy_result: Any = None
