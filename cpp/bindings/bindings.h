@@ -1,8 +1,7 @@
-// What the bindings share: pybind11 (included here and nowhere else but in the processor's probe), array
-// types, the core in use, and one function for each group of names.
+// What the bindings share: pybind11 (included here and nowhere else), array types, the core in use, and one
+// function for each group of names.
 #pragma once
 
-#include <pybind11/functional.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -43,6 +42,7 @@ struct BoundNetwork : Network<T> {
     const Computations<T>& compute;
 };
 
+void bind_processor(py::module_& m);
 void bind_core(py::module_& m);
 void bind_options(py::module_& m);
 void bind_random(py::module_& m);

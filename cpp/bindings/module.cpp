@@ -7,6 +7,7 @@ PYBIND11_MODULE(_bindings, m, pybind11::mod_gil_not_used()) {
     using namespace fastmlp;
     m.attr("ACTIVATIONS") = names(kActivations);
     m.attr("LOSSES") = names(kLosses);
+    bind_processor(m);
     bind_core(m);
     bind_random(m);
     bind_options(m);

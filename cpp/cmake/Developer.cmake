@@ -11,7 +11,7 @@ if(FASTMLP_CCACHE)
 endif()
 
 # Headers that most files of a target include are read once. A compiler cache does not mix with that.
-option(FASTMLP_PRECOMPILE "Precompile the headers of Eigen and pybind11" ON)
+option(FASTMLP_PRECOMPILE "Precompile the headers of Eigen" ON)
 function(fastmlp_precompile target)
   if(FASTMLP_PRECOMPILE AND NOT FASTMLP_CCACHE)
     target_precompile_headers(${target} PRIVATE ${ARGN})

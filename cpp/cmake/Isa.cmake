@@ -137,15 +137,8 @@ function(fastmlp_add_bindings)
     target_compile_options(_bindings PRIVATE -O2 -ffunction-sections -fdata-sections)
   endif()
   fastmlp_common(_bindings)
-  fastmlp_precompile(_bindings <pybind11/functional.h> <pybind11/numpy.h> <pybind11/pybind11.h> <pybind11/stl.h>)
+  # In one unit: most of the time goes into templates of pybind11, which the files have in common.
+  set_target_properties(_bindings PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
   fastmlp_hide_symbols(_bindings)
   install(TARGETS _bindings DESTINATION fastmlp/_native)
-endfunction()
-
-# The extension module _cpu: it runs on any processor, so it gets no flags beyond the compiler's own.
-function(fastmlp_add_cpu_probe)
-  pybind11_add_module(_cpu MODULE NO_EXTRAS "${PROJECT_SOURCE_DIR}/cpp/bindings/cpu_probe.cpp")
-  fastmlp_developer_options(_cpu)
-  fastmlp_hide_symbols(_cpu)
-  install(TARGETS _cpu DESTINATION fastmlp/_native)
 endfunction()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from . import _bindings, _cpu
+from . import _bindings
 from ._bindings import *  # noqa: F403
 
 _KNOWN = ("native", "v4", "v3", "v2", "generic")
@@ -28,7 +28,7 @@ def _built() -> list[str]:
 
 def _runnable() -> list[str]:
     # A native build is for the machine it was made on; a generic one has no flags that could be missing.
-    return list(dict.fromkeys(["native", *_cpu.supported_isas(), "generic"]))
+    return list(dict.fromkeys(["native", *_bindings.supported_isas(), "generic"]))
 
 
 def available_isas() -> list[str]:
@@ -57,7 +57,7 @@ def _threads_fall_asleep() -> Iterator[None]:
 
 def _load(isa: str) -> Any:
     """Return the core built for `isa`; ImportError where there is none that can run."""
-    built, supported = _built(), _cpu.supported_isas()
+    built, supported = _built(), _bindings.supported_isas()
     if isa in available_isas():
         with _threads_fall_asleep():
             return importlib.import_module(f"{__package__}._core_{isa}").core
@@ -88,7 +88,7 @@ def _default() -> str:
     if not available:
         raise ImportError(
             f"fastmlp has no core that this processor can run. Built: {', '.join(_built()) or 'none'}. "
-            f"Supported by the processor: {', '.join(_cpu.supported_isas()) or 'none'}."
+            f"Supported by the processor: {', '.join(_bindings.supported_isas()) or 'none'}."
         )
     return available[0]
 

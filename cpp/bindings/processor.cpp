@@ -1,13 +1,11 @@
-// The module _cpu: which instruction sets this processor and its operating system support.
-// Compiled with baseline flags and without Eigen, so that it can be imported on any machine.
-
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
+// Which instruction sets this processor and its operating system support. Like all bindings it is compiled
+// for any processor of the platform.
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <vector>
+
+#include "bindings.h"
 
 #if defined(__x86_64__) || (defined(_M_X64) && !defined(_M_ARM64EC))
 #define FASTMLP_PROBE_X86 1
@@ -17,6 +15,8 @@
 #include <cpuid.h>
 #endif
 #endif
+
+namespace fastmlp {
 
 namespace {
 
@@ -93,8 +93,9 @@ std::vector<std::string> supported_isas() { return {"generic"}; }
 
 }  // namespace
 
-PYBIND11_MODULE(_cpu, m, pybind11::mod_gil_not_used()) {
-    m.doc() = "What the processor supports.";
-    m.def("supported_isas", &supported_isas,
-          "The instruction sets this processor supports, the best one first.");
+void bind_processor(py::module_& m) {
+    m.def("supported_isas", supported_isas,
+          "The instruction sets that this processor supports, the best one first.");
 }
+
+}  // namespace fastmlp
