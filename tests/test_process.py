@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp._native import core as _core
 from problems import Case, make_problem, train
 
 HANG = 120  # seconds; everything here takes a few
@@ -261,6 +262,78 @@ def test_training_lets_other_python_threads_run() -> None:
         time.sleep(0.01)
         naps += 1
     assert naps >= 20
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "_core.permutation(0, 0, 0, 30_000_000)",
+        "fastmlp.Network((5000, 5000, 1), loss='squared_error')",
+        "predict(X)",
+    ],
+)
+def test_long_calls_let_other_python_threads_run(call: str) -> None:
+    """Another thread gets the global lock only where the call lets go of it: no thread can ask for it in time."""
+    output = run(
+        f"""
+        import sys, threading, time
+        import numpy as np, fastmlp
+        from fastmlp._native import core as _core
+        predict = fastmlp.Network((200, 500, 1), loss="squared_error").predictor()
+        X = np.zeros((100_000, 200), "float32")
+        naps, over = [0], threading.Event()
+        def nap():
+            while not over.is_set():
+                time.sleep(0.001)
+                naps[0] += 1
+        napper = threading.Thread(target=nap)
+        napper.start()
+        sys.setswitchinterval(1000)
+        before = naps[0]
+        {call}
+        had = naps[0] - before
+        sys.setswitchinterval(0.005)
+        over.set()
+        napper.join()
+        print(had >= 10)
+        """
+    )
+    assert output == "True\n"
+
+
+def test_signals_are_looked_at_on_the_main_thread_alone() -> None:
+    """A run on another thread needs no global lock: its own clock ends it while the main thread holds that."""
+    output = run(
+        """
+        import sys, threading, time
+        import numpy as np, fastmlp
+        X = np.random.default_rng(0).standard_normal((1000, 10))
+        nets, begun = [], threading.Event()
+        def work():
+            begun.set()
+            nets.append(fastmlp.train(X, X[:, 0], hidden=(20,), epochs=10**9, max_time=0.3))
+        worker = threading.Thread(target=work)
+        worker.start()
+        begun.wait()
+        time.sleep(0.15)  # the run is under way
+        sys.setswitchinterval(1000)  # a thread that asks for the lock gets it only when this one lets go
+        end = time.perf_counter() + 3
+        while time.perf_counter() < end:
+            pass
+        sys.setswitchinterval(0.005)
+        worker.join()
+        print(nets[0].stop_reason, nets[0].history["seconds"][-1] < 2)
+        """
+    )
+    assert output == "max_time True\n"
+
+
+def test_a_callback_that_returns_what_the_core_cannot_take_ends_the_run_in_order() -> None:
+    net = fastmlp.Network((3, 4, 1), loss="squared_error", dtype="float64")
+    options = _core.TrainOptions()
+    X, y = np.zeros((20, 3)), np.zeros((20, 1))
+    records, reason, error = net._core.train(X, None, y, None, None, options, lambda record: "not a number")
+    assert (len(records), reason, type(error)) == (1, "interrupted", RuntimeError)
 
 
 @pytest.mark.parametrize("call", ["train", "predict"])

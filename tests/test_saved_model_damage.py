@@ -14,7 +14,7 @@ import pytest
 
 import fastmlp
 
-KILLS = 200
+KILLS = 100
 MUTANTS = int(os.environ.get("FASTMLP_MUTANTS", "10000"))
 
 
@@ -25,10 +25,12 @@ def models() -> list[fastmlp.Network]:
     return [fastmlp.train(X, y, hidden=(size,), epochs=2, embeddings=[(3, 4, 2)]) for size in (300, 200)]
 
 
-def save_again_and_again(path: Path, networks: list[fastmlp.Network]) -> None:
+def save_again_and_again(path: Path, networks: list[fastmlp.Network], saved: int) -> None:
+    """Write a byte to the pipe `saved` after each save."""
     while True:
         for network in networks:
             network.save(path)
+            os.write(saved, b".")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="needs fork and SIGKILL")
@@ -36,18 +38,22 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     networks, path = models(), tmp_path / "m.safetensors"
     networks[0].save(path)
     rng = np.random.default_rng(1)
-    seen, wide = {True: 0, False: 0}, True
-    while sum(seen.values()) < KILLS or (min(seen.values()) == 0 and sum(seen.values()) < 10 * KILLS):
-        other_first = networks[::-1] if wide else networks  # so that one save on a busy machine is enough
+    seen = {True: 0, False: 0}
+    for kill in range(KILLS):
+        read, write = os.pipe()
         process = os.fork()
         if process == 0:
             try:
-                save_again_and_again(path, other_first)
+                save_again_and_again(path, networks, write)
             finally:
                 os._exit(1)
-        time.sleep(rng.uniform(0, 0.02))
+        for _ in range(1 + kill % 2):  # then the save that follows is killed, or the one after it
+            assert os.read(read, 1) == b"."
+        time.sleep(rng.uniform(0, 0.002))
         os.kill(process, signal.SIGKILL)
         assert os.waitpid(process, 0)[1] == signal.SIGKILL
+        os.close(read)
+        os.close(write)
         loaded = fastmlp.load(path)
         wide = loaded.layer_sizes[1] == 300
         np.testing.assert_array_equal(loaded.parameters, networks[0 if wide else 1].parameters)

@@ -14,6 +14,7 @@ namespace fastmlp {
 
 inline std::atomic<bool> interpreter_ends{false};
 inline std::atomic<int> computations{0};
+inline std::atomic<unsigned long> main_thread{0};  // its identifier; 0: to be asked for
 
 // Releases the GIL and counts the computation until it holds the GIL again.
 class WithoutGil {
@@ -32,10 +33,14 @@ private:
     py::gil_scoped_release release_;
 };
 
-// A forked child has none of the threads whose computations were under way. Called once.
+// A forked child has none of the threads whose computations were under way, and another main thread. Called
+// once.
 inline void forget_computations_in_forks() {
 #ifndef _WIN32
-    pthread_atfork(nullptr, nullptr, [] { computations = 0; });
+    pthread_atfork(nullptr, nullptr, [] {
+        computations = 0;
+        main_thread = 0;
+    });
 #endif
 }
 
@@ -92,8 +97,10 @@ public:
 
 private:
     static bool on_main_thread() {
-        const py::module_ threading = py::module_::import("threading");
-        return threading.attr("get_ident")().equal(threading.attr("main_thread")().attr("ident"));
+        if (main_thread == 0)
+            main_thread =
+                py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
+        return PyThread_get_thread_ident() == main_thread;
     }
 
     py::object exception_ = py::none();
