@@ -273,7 +273,7 @@ def test_training_lets_other_python_threads_run() -> None:
     ],
 )
 def test_long_calls_let_other_python_threads_run(call: str) -> None:
-    """Another thread gets the global lock only where the call lets go of it: no thread can ask for it in time."""
+    """Another thread gets the global lock only where the call lets go of it, as asking for it takes too long."""
     output = run(
         f"""
         import sys, threading, time
@@ -302,7 +302,7 @@ def test_long_calls_let_other_python_threads_run(call: str) -> None:
 
 
 def test_signals_are_looked_at_on_the_main_thread_alone() -> None:
-    """A run on another thread needs no global lock: its own clock ends it while the main thread holds that."""
+    """A run on another thread needs no global lock: its clock ends it while the main thread holds it."""
     output = run(
         """
         import sys, threading, time
