@@ -273,7 +273,7 @@ def test_training_lets_other_python_threads_run() -> None:
     ],
 )
 def test_long_calls_let_other_python_threads_run(call: str) -> None:
-    """Another thread gets the global lock only where the call lets go of it, as asking for it takes too long."""
+    """Another thread gets the global lock only where the call lets go of it: it would ask for hours."""
     output = run(
         f"""
         import sys, threading, time
