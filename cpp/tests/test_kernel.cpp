@@ -1,6 +1,5 @@
 // The tile kernel against a naive product, at every edge, with every kind of stride and from every kind of
 // panel.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <vector>

@@ -1,5 +1,4 @@
 // Teams: how they end when a thread of theirs throws.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <new>

@@ -1,5 +1,4 @@
 // The generator against the published vectors, and the permutations and masks made of it.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <algorithm>

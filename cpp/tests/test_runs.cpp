@@ -1,5 +1,4 @@
 // Embeddings, rows in windows, and runs that go on from others; the sanitizers watch.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <vector>

@@ -1,5 +1,4 @@
 // Sparse features: the same numbers as dense ones, on any team, and interrupts; the sanitizers watch.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstring>

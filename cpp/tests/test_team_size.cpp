@@ -1,5 +1,4 @@
 // The number of threads follows what the processors can give.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include "core/train/team_size.h"

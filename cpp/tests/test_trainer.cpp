@@ -1,5 +1,4 @@
 // Gradients, threads, interrupts and divergence in the core itself; the sanitizers watch.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <vector>

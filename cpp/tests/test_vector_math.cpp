@@ -1,5 +1,4 @@
 // The elementary functions and activations: digits, limits, NaN, and memory at the edge.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <memory>
