@@ -87,12 +87,6 @@ def test_a_pickle_takes_the_bytes_of_the_rows() -> None:
     assert len(pickle.dumps(after(1025))) < 1.1 * 1025 * 8 * len(COLUMNS)
 
 
-def test_a_history_that_an_older_version_pickled_is_understood() -> None:
-    history = object.__new__(History)
-    history.__setstate__({"columns": COLUMNS, "_rows": [row(1), row(2)]})
-    assert history.rows() == [row(1), row(2)]
-
-
 def test_values_beyond_the_columns_are_left_out_and_missing_ones_refused() -> None:
     history = History(COLUMNS, [(*row(1), 5.0)])
     history.append((*row(2), 6.0))

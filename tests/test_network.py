@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -264,3 +265,14 @@ def test_threadpoolctl_limits_the_threads() -> None:
                 print(fastmlp.get_num_threads())
         """
     assert run(code).stdout.split() == ["3", "1"]
+
+
+def test_a_subclass_with_a_constructor_of_its_own_is_copied() -> None:
+    class Narrow(fastmlp.Network):
+        def __init__(self, width: int) -> None:
+            super().__init__([5, width, 2])
+
+    net = Narrow(3)
+    twin = copy.deepcopy(net)
+    assert type(twin) is Narrow
+    np.testing.assert_array_equal(twin.parameters, net.parameters)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
 import numpy as np
@@ -118,4 +120,26 @@ def test_a_scorer_of_an_estimator_cannot_change_the_indices(solver: str, validat
 
     expected = fitted(None)
     for a, b in zip(fitted(scoring).coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_what_verbose_prints_to_cannot_change_the_indices(
+    solver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = sparse_rows()
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            spoil(X)
+            return len(text)
+
+    def fitted(verbose: bool) -> fastmlp.MLPClassifier:
+        model = fastmlp.MLPClassifier((3,), solver=solver, max_iter=4, random_state=0, verbose=verbose)
+        return model.fit(X, y)
+
+    expected = fitted(verbose=False)
+    monkeypatch.setattr(sys, "stdout", Stream())
+    for a, b in zip(fitted(verbose=True).coefs_, expected.coefs_, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -14,7 +14,7 @@ import pytest
 
 import fastmlp
 
-KILLS = 100
+KILLS = 200
 MUTANTS = int(os.environ.get("FASTMLP_MUTANTS", "10000"))
 
 

@@ -290,8 +290,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         start = time.perf_counter()
         carried = network._core.RunState(state.moments[0], state.moments[1], state.steps)
         outcome = run(
-            network, WholeRows(learned, by_core), options, on_epoch=epochs,
-            calls_back=self._calls_back(task), state=carried, draw_order=draw_order(random, len(y)),
+            network, WholeRows(learned, by_core), options, on_epoch=epochs, state=carried,
+            draw_order=draw_order(random, len(y)),
         )  # fmt: skip
         state.steps = carried.steps
         state.epochs += self.n_iter_
@@ -299,10 +299,6 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             for _ in range(self.n_iter_):  # the core does not shuffle a single batch; the generator goes on
                 random.shuffle(np.arange(len(y)))
         epochs.finish(outcome, time.perf_counter() - start)
-
-    def _calls_back(self, task: FitTask) -> bool:
-        """Tell whether code of the user's runs between epochs, which may change X."""
-        return task.active or callable(self.scoring)
 
     def _measures(self, network: Network, measured: Rows | None) -> tuple[Score | None, CoreRows | None]:
         """Return what measures the validation score: a function, or rows for the core, which is faster."""
@@ -373,7 +369,6 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         outcome = run(
             network, WholeRows(self._core_rows(network, X, y, weights), None),
             core_options(settings, len(y)), limits=settings.limits, on_epoch=iterations,
-            calls_back=self._calls_back(task),
         )  # fmt: skip
         iterations.finish(outcome)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 #: 2 has embeddings or a run, 3 a run whose first epochs lie in another file; a file without them is of the
-#: first format, which older versions read.
+#: first format. Older versions read it unless its encoder has settings that they do not know, and say which.
 FORMAT = 3
 _RUN_FORMAT = 2
 _FIRST_FORMAT = 1

@@ -105,12 +105,6 @@ class History(Records):
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_stored": [values[: self._size].copy() for values in self._stored]}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if "_rows" in state:  # as version 0.1.0 has pickled it
-            History.__init__(self, state["columns"], state["_rows"])
-        else:
-            vars(self).update(state)
-
     def rows(self) -> list[tuple[Any, ...]]:
         """Return the rows as tuples, in the order of `columns`."""
         return list(zip(*(self[name].tolist() for name in self.columns), strict=True))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ class HistoryFile:
     """Rows of float64 that are appended; the file is made with the first of them."""
 
     def __init__(self, folder: Path, columns: int, name: str | None = None, rows: int = 0) -> None:
-        self.name = f"history-{secrets.token_hex(4)}.f64" if name is None else name
+        self.name = f"history-{os.urandom(4).hex()}.f64" if name is None else name
         self.rows = rows
         self._path, self._row_bytes = folder / self.name, columns * _NUMBER.itemsize
 

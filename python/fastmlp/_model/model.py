@@ -403,10 +403,14 @@ def metadata(model: Model) -> dict[str, Any]:
 
 
 def from_metadata(make: type[Made], described: dict[str, Any], parameters: NDArray[Any] | None) -> Made:
-    """Return the model that `metadata` described, of the class to make; without parameters, one of zeros."""
+    """Return the model that `metadata` described, of the class to make; without parameters, one of zeros.
+
+    A subclass may have a constructor of its own, which is not called.
+    """
     names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
     embeddings = described.get("embeddings", [])  # older files have none
-    model = make(**{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
+    model = make.__new__(make)
+    Model.__init__(model, **{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
     if parameters is not None:
         model.parameters[:] = parameters
     return model

@@ -47,7 +47,6 @@ def run(
     *,
     limits: dict[str, float] | None = None,
     on_epoch: Callable[[Record], bool | float] | None = None,
-    calls_back: bool = False,
     state: Any = None,
     draw_order: Callable[[], Any] | None = None,
     on_state: Callable[[], None] | None = None,
@@ -64,8 +63,6 @@ def run(
         SciPy's options for L-BFGS; without them, gradient descent in the core.
     on_epoch : callable, optional
         Called with the record of each epoch; returns True to stop, or a learning rate to go on with.
-    calls_back : bool, default False
-        Whether code of the user's runs between epochs, which may change the arrays that it gave.
     state : RunState, optional
         The optimizer's state to go on from; it is kept up to date.
     draw_order : callable, optional
@@ -80,7 +77,7 @@ def run(
     epochs = range(options.first_epoch, options.epochs)
     with rows.windows(options.batch_size, epochs, options.shuffle, options.seed) as (train, next_window):
         held_out = rows.held_out
-        if calls_back:
+        if on_epoch is not None or draw_order is not None:  # Python's code may change the user's arrays
             train, held_out = with_own_indices(train), with_own_indices(held_out)
             coded = {} if next_window is not None else {"": train[0]}
             if held_out is not None:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.polynomial import Chebyshev, Polynomial
 from numpy.typing import NDArray
 
 
@@ -128,6 +127,7 @@ def gelu(graph: Graph, z: str) -> str:
 
 def _scaled_erfc() -> NDArray[np.float64]:
     """Return the coefficients of p, lowest first: p((x - 2) / (x + 2)) = exp(x^2) erfc(x), 0 <= x <= 26."""
+    from numpy.polynomial import Chebyshev, Polynomial  # which `import fastmlp` does without
 
     def value(u: NDArray[np.float64]) -> NDArray[np.float64]:
         x = 2 * (1 + u) / (1 - u)

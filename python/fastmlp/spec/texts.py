@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from fastmlp.spec.activations import ACTIVATIONS, ELEMENTWISE, Activation
 from fastmlp.spec.initialisations import INITIALISATIONS
 from fastmlp.spec.losses import LOSSES, Loss
-from fastmlp.spec.optimizers import OPTIMIZERS
 
 Documented = TypeVar("Documented", bound=Callable[..., Any])
 
@@ -75,11 +74,6 @@ def losses_of_values() -> str:
     """Return the names of the others, with the defaults of their numbers."""
     values = (loss for loss in LOSSES.values() if loss.targets == "values")
     return ", ".join(loss.name + _in_brackets(_default(loss), "") for loss in values)
-
-
-def optimizer_names() -> str:
-    """Return the names of the optimizers in quotation marks."""
-    return ", ".join(f'"{name}"' for name in OPTIMIZERS)
 
 
 def documented(**texts: str) -> Callable[[Documented], Documented]:
