@@ -1,4 +1,7 @@
 // Networks, and their training.
+#include <algorithm>
+#include <array>
+
 #include "arrays.h"
 #include "python_calls.h"
 
@@ -21,9 +24,18 @@ BoundNetwork<T> make_network(const std::vector<Index>& sizes, const std::vector<
     return BoundNetwork<T>(std::move(architecture));
 }
 
-py::tuple record_row(const EpochRecord& r) {
-    return py::make_tuple(r.epoch, r.loss, r.learning_rate, r.seconds, r.validation_loss, r.validation_score,
-                          r.accuracy, r.penalty);
+// What Python is told of an epoch, in this order.
+std::array<double, 8> numbers_of(const EpochRecord& r) {
+    return {double(r.epoch),    r.loss,     r.learning_rate, r.seconds, r.validation_loss,
+            r.validation_score, r.accuracy, r.penalty};
+}
+
+py::tuple record_row(const EpochRecord& record) {
+    const auto numbers = numbers_of(record);
+    py::tuple row(numbers.size());
+    row[0] = py::int_(record.epoch);
+    for (std::size_t i = 1; i < numbers.size(); ++i) row[i] = py::float_(numbers[i]);
+    return row;
 }
 
 // What is carried from run to run, in arrays of Python's.
@@ -154,12 +166,10 @@ py::tuple train(BoundNetwork<T>& network, const DataArrays<T>& rows,
         result = network.compute.train(network, data, held_out, options, carried ? &carried->state : nullptr,
                                        monitor, calls);
     }
-    Array<double> records({Index(result.records.size()), Index(8)});
-    double* out = records.mutable_data();
-    for (const EpochRecord& r : result.records)
-        for (const double value : {double(r.epoch), r.loss, r.learning_rate, r.seconds, r.validation_loss,
-                                   r.validation_score, r.accuracy, r.penalty})
-            *out++ = value;
+    const auto epochs = Index(result.records.size());
+    Array<double> records({epochs, Index(std::tuple_size_v<decltype(numbers_of({}))>)});
+    for (Index i = 0; i < epochs; ++i)
+        std::ranges::copy(numbers_of(result.records[std::size_t(i)]), records.mutable_data(i, 0));
     return py::make_tuple(records, std::string(kStopReasons[std::size_t(result.reason)]), python.exception());
 }
 

@@ -67,8 +67,8 @@ def train(
     X : array_like, (n, inputs)
         Finite numbers: NumPy array, pandas, polars or Arrow table, or SciPy sparse matrix.
         C-contiguous data of the right dtype is not copied, and neither is a CSR matrix of it with sorted
-        indices (but the indices, where callbacks may change them); other sparse matrices become CSR, and none
-        is made dense.
+        indices (but the indices are, where Python runs between epochs); other sparse matrices become CSR, and
+        none is made dense.
         What does not fit into the memory is streamed: the path of a Parquet dataset or of an .npy file, a
         pyarrow dataset, an iterator of batches (X, y), or, with memory_limit, any array.
     y : array_like, (n,) or (n, outputs), or str
