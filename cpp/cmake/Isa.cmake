@@ -80,13 +80,14 @@ function(fastmlp_common target)
 endfunction()
 
 # Everything that every target of the core shares; no -ffast-math: it changes the floating-point mode of the whole
-# process. Contraction is off because fused multiply-adds are written out, so inlining cannot change a result.
+# process. Contraction is off because fused multiply-adds are written out, so inlining cannot change a result. Loops begin
+# on a cache line: the products' inner loops are shorter than two lines, and lying across a third costs up to 5%.
 function(fastmlp_configure target isa)
   fastmlp_isa_flags(${isa} isa_flags)
   if(FASTMLP_MSVC)
     set(flags /O2 /fp:precise /bigobj /utf-8 /permissive- ${isa_flags})
   else()
-    set(flags -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -ffunction-sections -fdata-sections ${isa_flags})
+    set(flags -O3 -falign-loops=64 -ffp-contract=off -fno-math-errno -fno-trapping-math -ffunction-sections -fdata-sections ${isa_flags})
   endif()
   target_compile_options(${target} PRIVATE ${flags})
   list(JOIN flags " " flag_text)

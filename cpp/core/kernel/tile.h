@@ -75,9 +75,10 @@ FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index
         if constexpr (kBias && kCopy) pstoreu(panel.scratch + (p.K * V + v) * kLanes<T>, start);
         for (int r = 0; r < R; ++r) c[r][v] = start;
     }
-    const T *a = p.a + i * p.a_row, *b = panel.data;
+    const Index a_row = p.a_row, a_col = p.a_col;  // in registers, whatever the stores of a copy could change
+    const T *a = p.a + i * a_row, *b = panel.data;
     const auto accumulate = [&](Index steps) FASTMLP_INLINE_LAMBDA {
-        for (Index k = 0; k < steps; ++k, a += p.a_col, b += panel.row) {
+        for (Index k = 0; k < steps; ++k, a += a_col, b += panel.row) {
             P row[V];
             for (int v = 0; v < V; ++v) row[v] = ploadu<P>(b + v * kLanes<T>);
             if constexpr (kCopy) {
@@ -85,7 +86,7 @@ FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index
                 panel.scratch += V * kLanes<T>;
             }
             for (int r = 0; r < R; ++r) {
-                const P x = pset1<P>(a[r * p.a_row]);
+                const P x = pset1<P>(a[r * a_row]);
                 for (int v = 0; v < V; ++v) c[r][v] = pmadd(x, row[v], c[r][v]);
             }
         }
