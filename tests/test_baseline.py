@@ -1,0 +1,53 @@
+"""The constant that a network is compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastmlp._inspect.baseline import baseline
+from fastmlp._inspect.evaluation import Evaluation
+from fastmlp._inspect.metrics import label_metrics, quantile_metrics, value_metrics
+from fastmlp.data import Table
+
+
+def evaluated(truth: Any, metrics: Any) -> Evaluation:
+    truth = np.asarray(truth)
+    return Evaluation(Table({"y": truth}), "y", truth, truth, np.zeros(len(truth)), "loss", metrics)
+
+
+def test_of_labels_it_is_the_most_frequent_one_with_the_frequencies_of_the_training_rows() -> None:
+    truth = np.array(["no", "no", "yes", "no"])
+    metrics = label_metrics(truth, truth, np.array(["no", "yes"]), np.full((4, 2), 0.5))
+    constant = baseline(evaluated(truth, metrics), np.array(["yes", "yes", "yes", "no"]))
+    assert constant.metrics.accuracy == 0.25  # type: ignore[union-attr]
+    loss = -(3 * np.log(0.25) + np.log(0.75)) / 4
+    assert constant.metrics.log_loss == pytest.approx(loss, rel=1e-6)  # type: ignore[union-attr]
+    assert str(constant) == f"always 'yes': accuracy 0.250, log loss {loss:.3f}"
+    assert constant.to_dict()["predicts"] == "always 'yes'"
+
+
+def test_without_training_rows_it_is_taken_from_the_evaluated_ones() -> None:
+    truth = np.array([7, 7, 3])
+    constant = baseline(evaluated(truth, label_metrics(truth, truth, np.array([3, 7]))))
+    assert str(constant) == "always 7: accuracy 0.667"
+
+
+def test_of_values_it_is_the_mean_of_the_training_rows() -> None:
+    truth = np.array([1.0, 2.0, 6.0])
+    constant = baseline(evaluated(truth, value_metrics(truth, truth)), np.array([4.0, 8.0]))
+    assert constant.metrics.rmse == pytest.approx(np.sqrt((25 + 16 + 0) / 3))  # type: ignore[union-attr]
+    assert constant.metrics.mae == pytest.approx(3)  # type: ignore[union-attr]
+    assert constant.name == "always the mean, 6"
+    own = baseline(evaluated(truth, value_metrics(truth, truth)))
+    assert own.metrics.r2 == pytest.approx(0)  # type: ignore[union-attr]
+
+
+def test_of_quantiles_it_is_those_of_the_training_rows() -> None:
+    truth = np.arange(5.0)
+    metrics = quantile_metrics(truth, np.stack([truth, truth], axis=1), (0.25, 0.5))
+    constant = baseline(evaluated(truth, metrics))
+    assert constant.metrics.coverage == (0.4, 0.6)  # type: ignore[union-attr]
+    assert constant.metrics.pinball[1] == pytest.approx(np.abs(truth - 2).mean() / 2)  # type: ignore[union-attr]
