@@ -100,8 +100,29 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"dropout": 1}, ValueError, "dropout must be at least 0 and less than 1, got 1"),
     ({"clip_norm": 0}, ValueError, "clip_norm must be greater than 0, got 0"),
     ({"validation": 1.0}, ValueError, "validation must be greater than 0 and less than 1, got 1.0"),
-    ({"validation": "x"}, TypeError, "validation must be a fraction or a pair (X, y), got 'x'"),
-    ({"validation": (1, 2, 3)}, TypeError, "validation must be a fraction or a pair (X, y), got (1, 2, 3)"),
+    *(
+        (
+            {"validation": wrong},
+            TypeError,
+            f"validation must be a fraction, a pair (X, y) or a triple (X, y, sample_weight), got {wrong!r}",
+        )
+        for wrong in ("x", (1,), (1, 2, 3, 4))
+    ),
+    (
+        {"validation": (X, Y, [1, 2])},
+        ValueError,
+        "validation: sample_weight must have as many rows as X, 6, got 2",
+    ),
+    (
+        {"validation": (X, Y, [0] * 6)},
+        ValueError,
+        "validation: sample_weight must be greater than 0 somewhere, got zeros only",
+    ),
+    (
+        {"validation": (X[:1], Y[:1]), "class_weight": {Y[0]: 0}},
+        ValueError,
+        "validation: class_weight must leave some rows a weight above 0, got {'a': 0.0, 'b': 1.0}",
+    ),
     (
         {"validation": (X, ["a"] * 5 + ["c"])},
         ValueError,

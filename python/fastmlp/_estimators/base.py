@@ -290,7 +290,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         start = time.perf_counter()
         carried = network._core.RunState(state.moments[0], state.moments[1], state.steps)
         outcome = run(
-            network, WholeRows(learned, by_core), options, on_epoch=epochs, state=carried,
+            network, WholeRows(learned, by_core, 0.0), options, on_epoch=epochs, state=carried,
             draw_order=draw_order(random, len(y)),
         )  # fmt: skip
         state.steps = carried.steps
@@ -367,7 +367,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         score = None if measured is None else score_function(self, *measured)
         iterations = Iterations(self, network, self._loss_of(y, weights), score, task)
         outcome = run(
-            network, WholeRows(self._core_rows(network, X, y, weights), None),
+            network, WholeRows(self._core_rows(network, X, y, weights), None, 0.0),
             core_options(settings, len(y)), limits=settings.limits, on_epoch=iterations,
         )  # fmt: skip
         iterations.finish(outcome)

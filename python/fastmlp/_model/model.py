@@ -367,7 +367,9 @@ class Model:
         if self.embeddings:
             check_codes(X, self.embeddings, self._core.first_unknown_code, place)
 
-    def _checked_rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Features, Targets, Array | None]:
+    def _checked_rows(
+        self, X: Any, y: Any, sample_weight: Any, class_weight: Any = None
+    ) -> tuple[Features, Targets, Array | None]:
         X, y = features_and_target(X, y)
         y = as_targets(y)
         if self._in_units(X):
@@ -377,7 +379,7 @@ class Model:
             raise ValueError("X must have at least one row, got 0")
         form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
         targets = form.encode(y, self._dtype, len(X))
-        return X, targets, row_weights(sample_weight, None, y, self.classes, self._dtype)
+        return X, targets, row_weights(sample_weight, class_weight, y, self.classes, self._dtype)
 
     def __reduce__(self) -> Any:
         names = ("stop_reason", "classes", "_encoder", "feature_names")

@@ -39,7 +39,7 @@ class Learner(Protocol):
         """Refuse rows with unknown codes in the columns of embeddings."""
 
     def _checked_rows(
-        self, X: Any, y: Any, sample_weight: Any
+        self, X: Any, y: Any, sample_weight: Any, class_weight: Any = None
     ) -> tuple[Features, Targets, NDArray[Any] | None]:
         """Return the user's own rows as the core reads them."""
         ...

@@ -16,13 +16,26 @@ from fastmlp._base.validation import feature_names, features_and_target, real, s
 from fastmlp._rows.features import Features, SparseRows, as_features, core_form
 from fastmlp._rows.form import target_form
 from fastmlp._rows.learner import Learner
-from fastmlp._rows.targets import TargetForm, Targets, are_labels, as_targets, choose_loss, row_weights
+from fastmlp._rows.targets import (
+    TargetForm,
+    Targets,
+    are_labels,
+    as_targets,
+    choose_loss,
+    mean_weight,
+    row_weights,
+    weight_of_labels,
+    weight_sum,
+)
 from fastmlp.data import holdout
 
 CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
 NextWindow = Callable[[], CoreRows]
 
 _LOOKED_AT = 1000  # rows at either end
+HELD_BACK = "the rows that validation={:g} holds back"
+LEFT = "the rows that validation={:g} leaves to learn from"
+_VALIDATION = "a fraction, a pair (X, y) or a triple (X, y, sample_weight)"
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,7 @@ class MemoryRows:
     y: NDArray[Any]  # before it was encoded
     targets: Targets
     weights: NDArray[Any] | None
+    class_weight: dict[Any, float] | None  # the weight of each label
     loss: str  # with its numbers
     form: TargetForm
     names: tuple[str, ...]  # of the columns
@@ -54,6 +68,7 @@ class WholeRows:
 
     train: CoreRows
     held_out: CoreRows | None  # to validate on
+    mean_weight: float  # of the rows to train on; 0 where each batch has its own, as in scikit-learn
 
     def __len__(self) -> int:
         """Return the number of rows to train on."""
@@ -96,19 +111,29 @@ def read_memory(X: Any, y: Any, loss: Any, sample_weight: Any, class_weight: Any
     form = target_form(loss, y, lambda: y)
     targets = form.encode(y, dtype, len(features))
     weights = row_weights(sample_weight, class_weight, y, form.classes, dtype)
-    return MemoryRows(features, y, targets, weights, loss, form, names)
+    if class_weight is not None:
+        class_weight = weight_of_labels(class_weight, y, form.classes)
+    return MemoryRows(features, y, targets, weights, class_weight, loss, form, names)
 
 
 def divide_memory(rows: MemoryRows, network: Learner, validation: Any, seed: int) -> WholeRows:
     """Check the rows against the network, and set those apart that are to be validated on."""
     network._check_codes(rows.X)
     if validation is None or isinstance(validation, (tuple, list)):
-        given = given_validation(network, validation)
-        return WholeRows(core_rows(rows.X, rows.targets, rows.weights), given)
+        given = given_validation(network, validation, rows.class_weight)
+        learned = core_rows(rows.X, rows.targets, rows.weights)
+        return WholeRows(learned, given, checked_mean_weight(learned, "the rows"))
     fraction = validation_fraction(validation, len(rows.X))
     held = held_rows(network, rows.y, fraction, seed)
-    held_out = rows.take(held)
-    return WholeRows(rows.take(np.delete(np.arange(len(rows.X)), held)), held_out)
+    learned, held_out = rows.take(np.delete(np.arange(len(rows.X)), held)), rows.take(held)
+    checked_mean_weight(held_out, HELD_BACK.format(fraction))
+    return WholeRows(learned, held_out, checked_mean_weight(learned, LEFT.format(fraction)))
+
+
+def checked_mean_weight(rows: CoreRows, which: str) -> float:
+    """Return the mean weight of rows, which must not be 0; an error calls them `which`."""
+    weights = rows[3]
+    return 1.0 if weights is None else mean_weight(weight_sum(weights), len(weights), which)
 
 
 def fingerprint(X: Any, *targets: Any) -> int:
@@ -126,15 +151,18 @@ def check_row_count(rows: int) -> None:
         raise ValueError(f"X must have at least one row and fewer than 2**32, got {rows}")
 
 
-def given_validation(network: Learner, validation: Any) -> CoreRows | None:
-    """Return validation rows of the user's own, (X, y)."""
+def given_validation(
+    network: Learner, validation: Any, class_weight: dict[Any, float] | None
+) -> CoreRows | None:
+    """Return validation rows of the user's own, (X, y) or (X, y, sample_weight)."""
     if validation is None:
         return None
-    if len(validation) != 2:
-        raise TypeError(f"validation must be a fraction or a pair (X, y), got {validation!r}")
-    Xv, yv = features_and_target(*validation)
+    if len(validation) not in (2, 3):
+        raise TypeError(f"validation must be {_VALIDATION}, got {validation!r}")
+    Xv, yv = features_and_target(*validation[:2])
+    weights = validation[2] if len(validation) == 3 else None
     try:
-        return core_rows(*network._checked_rows(Xv, yv, None))
+        return core_rows(*network._checked_rows(Xv, yv, weights, class_weight))
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation: {error}") from None
 
@@ -142,7 +170,7 @@ def given_validation(network: Learner, validation: Any) -> CoreRows | None:
 def validation_fraction(validation: Any, rows: int) -> float:
     """Return the fraction of rows to validate on."""
     if not isinstance(validation, numbers.Real):
-        raise TypeError(f"validation must be a fraction or a pair (X, y), got {validation!r}")
+        raise TypeError(f"validation must be {_VALIDATION}, got {validation!r}")
     fraction = real("validation", validation, low=0, high=1, open_low=True, open_high=True)
     if rows < 2:
         raise ValueError(f"validation={fraction:g} needs at least 2 rows, got {rows}")

@@ -69,14 +69,18 @@ class StreamedRows:
         """The number of columns of X."""
         return int(self.X.shape[1])
 
+    @property
+    def weighted(self) -> bool:
+        """Whether the rows have weights, rather than counting alike."""
+        return self.sample_weight is not None or self.class_weight is not None
+
     def buffers(self, rows: int) -> Buffers:
         """Return room for so many rows."""
-        weighted = self.sample_weight is not None or self.class_weight is not None
         return Buffers(
             np.empty((rows, self.width), self.dtype),
             np.empty(rows, np.int32) if self.has_labels else None,
             None if self.has_labels else np.empty((rows, self.form.outputs), self.dtype),
-            np.empty(rows, self.dtype) if weighted else None,
+            np.empty(rows, self.dtype) if self.weighted else None,
         )
 
     def targets(self, first: int, last: int) -> tuple[Targets, NDArray[Any] | None]:

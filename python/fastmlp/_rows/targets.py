@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -266,6 +267,30 @@ def labelled_classes(y: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[A
     if classes is None or y.ndim != 1 or not are_labels(y, classes):
         raise ValueError("class_weight needs y to be labels of shape (n,)")
     return classes
+
+
+def weight_sum(weights: NDArray[Any]) -> float:
+    """Return the sum of the weights of rows, which may be infinite."""
+    with np.errstate(over="ignore"):
+        return float(weights.sum(dtype=np.float64))
+
+
+def mean_weight(total: float, rows: int, which: str) -> float:
+    """Return the mean weight of rows; a sum that is 0, or too large or small to divide by, is refused."""
+    mean = total / rows
+    if not (np.finfo(np.float64).tiny <= mean and total < math.inf):
+        raise ValueError(
+            f"sample_weight and class_weight must leave some of {which} a weight above 0, and all of them a "
+            f"finite sum, got a sum of {total:g}"
+        )
+    return mean
+
+
+def weight_of_labels(class_weight: Any, y: NDArray[Any], classes: NDArray[Any] | None) -> dict[Any, float]:
+    """Return the weight of each label, by the rows that y has of it."""
+    classes = labelled_classes(y, classes)
+    counts = np.bincount(class_numbers(y, classes), minlength=len(classes))
+    return dict(zip(classes.tolist(), label_weights(class_weight, classes, counts).tolist(), strict=True))
 
 
 def label_weights(class_weight: Any, classes: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -15,15 +15,18 @@ from fastmlp._base.validation import as_numbers
 from fastmlp._rows.blocks import Blocks, Selection, plan_blocks
 from fastmlp._rows.learner import Learner
 from fastmlp._rows.memory import (
+    HELD_BACK,
+    LEFT,
     CoreRows,
     NextWindow,
+    checked_mean_weight,
     fingerprint,
     given_validation,
     held_rows,
     validation_fraction,
 )
 from fastmlp._rows.stream import Buffers, StreamedRows
-from fastmlp._rows.targets import as_targets
+from fastmlp._rows.targets import as_targets, mean_weight, weight_sum
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,18 @@ class BlockReader:
             at += self.read(block, self.blocks.trained(block), room, at)
         return at
 
+    def mean_weight(self, which: str) -> float:
+        """Return the mean weight of the rows to train on, which an error calls `which`."""
+        if not self.source.weighted:
+            return 1.0
+        total = 0.0
+        for block in range(len(self.blocks)):
+            _, weights = self.source.targets(*self.blocks.bounds(block))
+            assert weights is not None
+            total += weight_sum(weights[self.blocks.trained(block)])
+            self.source.release()
+        return mean_weight(total, self.blocks.trained_rows, which)
+
     def held_out(self) -> CoreRows:
         """Return the rows to validate on, of all blocks."""
         room = self.source.buffers(len(self.source) - self.blocks.trained_rows)
@@ -78,6 +93,7 @@ class WindowedRows:
 
     reader: BlockReader
     held_out: CoreRows | None
+    mean_weight: float  # of the rows to train on
 
     def __len__(self) -> int:
         """Return the number of rows to train on."""
@@ -121,7 +137,7 @@ def divide_stream(
     """Divide the rows into blocks and windows, and read those that are to be validated on."""
     given, fraction = None, 0.0
     if validation is None or isinstance(validation, (tuple, list)):
-        given = given_validation(network, validation)
+        given = given_validation(network, validation, rows.class_weight)
     else:
         fraction = validation_fraction(validation, len(rows))
     blocks = plan_blocks(
@@ -129,7 +145,11 @@ def divide_stream(
         lambda: held_rows(network, as_targets(rows.y[:]), fraction, seed),
     )  # fmt: skip
     reader = BlockReader(rows, network, blocks)
-    return WindowedRows(reader, reader.held_out() if fraction else given)
+    if not fraction:
+        return WindowedRows(reader, given, reader.mean_weight("the rows"))
+    held_out = reader.held_out()
+    checked_mean_weight(held_out, HELD_BACK.format(fraction))
+    return WindowedRows(reader, held_out, reader.mean_weight(LEFT.format(fraction)))
 
 
 class _ReadAhead:

@@ -99,9 +99,10 @@ def train(
         Share of hidden activations that a training step drops, in [0, 1).
     clip_norm : float, optional
         The gradient is scaled down to this norm where it is longer.
-    validation : (X, y) or float, optional
+    validation : (X, y), (X, y, sample_weight) or float, optional
         Rows to measure after each epoch, or the fraction of the rows to hold back for it: stratified for
-        labels or, where rows are read in windows, from each block of the file.
+        labels or, where rows are read in windows, from each block of the file. Their loss is weighted as that
+        of the rows learned from; the scores count each row once.
     patience : int, optional
         Stop after this many epochs in a row without a monitored loss (that of validation, if any) below the
         last best minus min_delta.
@@ -116,9 +117,11 @@ def train(
     max_time : float, optional
         Stop after this many seconds, at the end of a batch; the last epoch's loss is that of the rows it saw.
     sample_weight : array_like, (n,), optional
-        Weights of the rows, at least 0; rows held back by a fraction keep theirs.
+        Weights of the rows, at least 0; rows held back by a fraction keep theirs. Some of the rows learned
+        from must weigh more than 0, and some of those of validation.
     class_weight : dict or "balanced", optional
-        Weights of the labels, multiplied into those of the rows; "balanced" is n / (classes * count).
+        Weights of the labels, multiplied into those of the rows, also of validation; "balanced" is
+        n / (classes * count), where X and y count.
     shuffle : bool, default True
         Draw the batches in a new random order each epoch; the full batch stays in order.
     init : str, list of (W, b), or Network, default "auto"
