@@ -74,8 +74,8 @@ def write_bad_files() -> None:
         (
             "train ids.csv --target y --test 0",
             (
-                "ids.csv: column 'x' holds 1500 different texts (line 2: 'v0'), most of them once; "
-                "mend it if it should be numbers, or have it ignored"
+                "no input columns are left: ids.csv: column 'x' holds 1500 different texts (line 2: 'v0'), "
+                "most of them once, and is left out; mend it if it should be numbers"
             ),
         ),
         (

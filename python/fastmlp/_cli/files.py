@@ -125,7 +125,7 @@ def load_rows(network: Network, name: str) -> Table:
     if encoder is None:
         return load_table(name)
     labels = network.classes is not None and network.classes.dtype.kind == "U"
-    texts = [*encoder.text_columns, *([encoder.target] if labels and encoder.target is not None else [])]
+    texts = [*encoder.text_columns, *(encoder.target_names if labels else ())]
     return load_table(name, texts, len(encoder.input_names))
 
 

@@ -143,6 +143,11 @@ _UNITS = """\
 for (size_t i = 0; i < $size; i++)
     values[i] = ($real)(values[i] * $scale + $mean);"""
 
+_UNITS_OF_EACH = """\
+static const double scale[] = { $scale }, mean[] = { $mean };
+for (size_t i = 0; i < $size; i++)
+    values[i] = ($real)(values[i] * scale[i] + mean[i]);"""
+
 #: A row of a table, as the encoder takes it.
 _RAW = "const double *numbers, const char *const *texts"
 
@@ -337,6 +342,7 @@ def _predict(source: Source, network: Model) -> None:
         body.append(source.fill(_SORT, size=size))
     units = common.units(network)
     if units is not None:
-        scale, mean = map(number, units)
-        body.append(source.fill(_UNITS, size=size, scale=scale, mean=mean))
+        scale, mean = (", ".join(map(number, numbers)) for numbers in units)
+        template = _UNITS if len(units[0]) == 1 else _UNITS_OF_EACH
+        body.append(source.fill(template, size=size, scale=scale, mean=mean))
     _function(source, prediction.result, "predict", arguments + prediction.argument, body)

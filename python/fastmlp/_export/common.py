@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._rows.targets import parse_loss
-from fastmlp.data._target import ValueTarget
+from fastmlp.data._target import SeveralTargets, ValueTarget
 
 if TYPE_CHECKING:
     from fastmlp._model.model import Model
@@ -41,12 +41,17 @@ def sorts_outputs(network: Model) -> bool:
     return len(parse_loss(network.loss)[1]) > 1
 
 
-def units(network: Model) -> tuple[float, float] | None:
-    """Return (scale, mean) of predictions ``y * scale + mean``; None if they are in units already."""
+def units(network: Model) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return (scale, mean) of predictions ``y * scale + mean``; None if they are in units already.
+
+    Each is an array of one number for all outputs, or of one for each of several targets.
+    """
     target = None if network.encoder is None else network.encoder._target
-    if not isinstance(target, ValueTarget) or (target.scale, target.mean) == (1, 0):
+    if isinstance(target, ValueTarget):
+        target = SeveralTargets((target,))
+    if not isinstance(target, SeveralTargets) or all((t.scale, t.mean) == (1, 0) for t in target.targets):
         return None
-    return target.scale, target.mean
+    return np.array([t.scale for t in target.targets]), np.array([t.mean for t in target.targets])
 
 
 def labels(network: Model) -> NDArray[Any] | None:

@@ -212,7 +212,7 @@ def _values(graph: Graph, network: Model, outputs: str) -> list[Value]:
         outputs = graph.add("TopK", outputs, np.array([size]), outputs=2, axis=1, largest=0)
     units = common.units(network)
     if units is not None:
-        scale, mean = map(np.float64, units)
+        scale, mean = units
         outputs = graph.in_double(outputs, lambda y: graph.add("Add", graph.add("Mul", y, scale), mean))
     if size == 1:
         outputs = graph.add("Reshape", outputs, np.array([-1]))

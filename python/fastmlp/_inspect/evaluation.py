@@ -79,7 +79,7 @@ def evaluate(network: Model, table: Table, target: str | None = None) -> Evaluat
         If there is no such column, values are missing in it, or the columns are not the network's inputs.
     """
     encoder = network.encoder
-    known = None if encoder is None else encoder.target
+    known = encoder.target if encoder is not None and isinstance(encoder.target, str) else None
     target = known if target is None else target
     if target is None:
         raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")

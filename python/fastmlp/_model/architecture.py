@@ -124,6 +124,9 @@ def check_encoder(encoder: Any, network: Any) -> None:
         )
     if encoder.task is not None and (encoder.task == "classification") != (network.classes is not None):
         raise ValueError(f"encoder is for {encoder.task}, the network has loss {network.loss!r}")
+    targets, outputs = len(encoder.target_names), network.layer_sizes[-1]
+    if targets > 1 and targets != outputs:
+        raise ValueError(f"encoder has {targets} targets, the network {outputs} outputs")
 
 
 def parameter_views(

@@ -4,6 +4,7 @@ The package knows nothing of networks: it imports `_native` and `_base`.
 """
 
 from fastmlp.data._arrow import read_arrow, read_parquet
+from fastmlp.data._audit import Audit, audit
 from fastmlp.data._csv import read_csv
 from fastmlp.data._encoder import TableEncoder
 from fastmlp.data._frames import read_frame
@@ -17,9 +18,11 @@ from fastmlp.data._table import Table
 from fastmlp.data._target import choose_task
 
 __all__ = [
+    "Audit",
     "Dataset",
     "Table",
     "TableEncoder",
+    "audit",
     "choose_task",
     "holdout",
     "kfold",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -132,17 +133,20 @@ class EmbeddingColumn:
         return cls(string(given, "name", where), _categories(given, where), boolean(given, "missing", where))
 
 
-def fit_texts(table: Table, name: str, max_one_hot: int, min_count: int) -> CategoryColumn | EmbeddingColumn:
+def fit_texts(
+    table: Table, name: str, max_one_hot: int, min_count: int
+) -> CategoryColumn | EmbeddingColumn | str:
     """Take the categories from a column of strings, sorted by code point.
 
-    Raises
-    ------
-    ValueError
-        If the column looks like identifiers, free text, or numbers with a slip among them.
+    Returns
+    -------
+    CategoryColumn, EmbeddingColumn or str
+        If most of the strings occur once, as identifiers and free text do, the note that says so.
     """
     counts = Counter(table[name].tolist())
     missing = counts.pop(None, 0) > 0
-    _check_repeated(table, name, counts, max_one_hot)
+    if mostly_once(counts, max_one_hot):
+        return _note(table, name, counts)
     categories = tuple(sorted(text for text, count in counts.items() if count >= min_count))
     if len(categories) > max_one_hot:
         return EmbeddingColumn(name, categories, missing)
@@ -183,19 +187,25 @@ def _places(texts: Column, categories: tuple[str, ...], numbering: Numbering) ->
     return np.fromiter(map(places.__getitem__, listed), dtype=np.int64, count=len(listed))
 
 
-def _check_repeated(table: Table, name: str, counts: Counter[str], max_one_hot: int) -> None:
-    """Refuse a column most of whose values occur once: nothing can be learned about them."""
+def mostly_once(counts: Counter[str], max_one_hot: int) -> bool:
+    """Tell whether most values occur once, as identifiers do: there is nothing to learn about them."""
     once = sum(count == 1 for count in counts.values())
-    if 2 * once <= counts.total():
-        return
-    if len(counts) <= max_one_hot:
-        return
+    return len(counts) > max_one_hot and 2 * once > counts.total()
+
+
+def is_free_text(texts: Collection[str]) -> bool:
+    """Tell whether texts are sentences rather than codes: of four words or more on average."""
+    return sum(len(text.split()) for text in texts) >= 4 * max(1, len(texts))
+
+
+def _note(table: Table, name: str, counts: Counter[str]) -> str:
+    """Say that a column is left out, with the first text that is no number."""
     column = table[name]
     present = np.flatnonzero(~missing_values(column))
     row = int(next((row for row in present if not is_number(column[row])), present[0]))
-    raise ValueError(
+    return (
         f"{table.source}: column {name!r} holds {len(counts)} different texts ({table.place(row)}: "
-        f"{column[row]!r}), most of them once; mend it if it should be numbers, or have it ignored"
+        f"{column[row]!r}), most of them once, and is left out; mend it if it should be numbers"
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import warnings
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +16,22 @@ from fastmlp.data._columns import BoolColumn, DateColumn, EncodedColumn, NumberC
 from fastmlp.data._frames import read_frame
 from fastmlp.data._scaling import SCALINGS, Scaling
 from fastmlp.data._table import Table, quoted
-from fastmlp.data._target import LabelTarget, Task, ValueTarget, check_present, choose_task
+from fastmlp.data._target import (
+    LabelTarget,
+    SeveralTargets,
+    Target,
+    Task,
+    ValueTarget,
+    check_present,
+    choose_task,
+    target_from_dict,
+)
 
 FORMAT = "fastmlp.TableEncoder"
-VERSION = 2
+
+#: 3 has several targets; an encoder without is written as the version before.
+VERSION = 3
+_PLAIN_VERSION = 2
 
 _KINDS: dict[str, type[EncodedColumn]] = {
     column.kind: column for column in (NumberColumn, DateColumn, BoolColumn, CategoryColumn, EmbeddingColumn)
@@ -49,13 +62,16 @@ class TableEncoder:
       rows had missing values, a last one stands for those; else a missing value counts as another category;
     - strings of more than `max_one_hot` categories become a single input, the number of the category, which
       a network looks up in an embedding (see `embeddings`);
+    - strings most of which occur once, as those of names and free text do, are left out with a warning if
+      there are more than `max_one_hot` different ones;
     - the target's labels are kept as they are; its quantities become (y - mean) / standard deviation, and
       ``inverse_target`` gives them back in their units.
 
     Parameters
     ----------
-    target : str, optional
-        The column to predict. Tables given to ``transform`` need not have it.
+    target : str or sequence of str, optional
+        The column to predict. Tables given to ``transform`` need not have it. Several columns must all be
+        quantities; ``transform_target`` and ``inverse_target`` then give a column for each.
     task : {"auto", "classification", "regression"}, default "auto"
         Whether the target holds labels or quantities; "auto" leaves it to `choose_task`.
     scale : {"standard", "robust", "common"}, default "standard"
@@ -77,11 +93,13 @@ class TableEncoder:
     ----------
     columns : tuple
         The encoded columns, in the order of the fitted table; empty before ``fit``.
+    dropped : tuple of str
+        Columns that `audit` or ``fit`` left out; tables may or may not have them.
     """
 
     def __init__(
         self,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         *,
         task: Task | Literal["auto"] = "auto",
         scale: Literal["standard", "robust", "common"] = "standard",
@@ -94,9 +112,11 @@ class TableEncoder:
             raise ValueError(f"task must be 'auto', 'classification' or 'regression', got {task!r}")
         if isinstance(ignore, str):
             raise TypeError(f"ignore must be a collection of column names, got the string {ignore!r}")
-        if target in ignore:
-            raise ValueError(f"the target column {target!r} cannot be ignored")
         self.target = target
+        _check_target(target)
+        for name in self.target_names:
+            if name in ignore:
+                raise ValueError(f"the target column {name!r} cannot be ignored")
         self._wanted_task = task
         self.scale = choice("scale", scale, SCALINGS)
         self.scale_target = bool(scale_target)
@@ -104,7 +124,8 @@ class TableEncoder:
         self.max_one_hot = integer("max_one_hot", max_one_hot, low=0)
         self.min_count = integer("min_count", min_count, low=1)
         self.columns: tuple[EncodedColumn, ...] = ()
-        self._target: LabelTarget | ValueTarget | None = None
+        self.dropped: tuple[str, ...] = ()
+        self._target: Target | None = None
 
     def fit(self, table: Any) -> TableEncoder:
         """Learn means, medians and categories from a table of training rows.
@@ -123,21 +144,34 @@ class TableEncoder:
         ------
         ValueError
             If the target or an ignored column is not there, no inputs are left, there are no rows, the target
-            has missing values, a value is infinite, or most strings of a column of many occur once, as
-            identifiers and free text do.
+            has missing values, a value is infinite, or one of several targets holds labels.
+
+        Warns
+        -----
+        UserWarning
+            For each column that is left out because most of its many strings occur once.
         """
         table = read_frame(table)
-        for name in (*self.ignore, *([] if self.target is None else [self.target])):
-            _check_has(table, name)
-        left_out = {self.target, *self.ignore}
+        for name in (*self.ignore, *self.target_names):
+            if name not in table.left_out:
+                _check_has(table, name)
+        left_out = {*self.target_names, *self.ignore}
         names = [name for name in table.names if name not in left_out]
         if not names or not table.n_rows:
             what = "rows" if names else "input columns are left"
             raise ValueError(f"{table.source}: no {what} to learn from")
-        target = None if self.target is None else self._fit_target(table, self.target)
+        target = self._fit_target(table)
         scaling = self._scaling(table, names)
-        columns = tuple(self._fit_column(table, name, scaling) for name in names)
-        self.columns, self._target = columns, target
+        fitted = {name: self._fit_column(table, name, scaling) for name in names}
+        notes = {name: note for name, note in fitted.items() if isinstance(note, str)}
+        if len(notes) == len(fitted):
+            raise ValueError(f"no input columns are left: {'; '.join(notes.values())}")
+        for note in notes.values():
+            warnings.warn(note, UserWarning, stacklevel=2)
+        self.columns = tuple(column for column in fitted.values() if not isinstance(column, str))
+        known = {*names, *self.ignore, *self.target_names}
+        self.dropped = (*(name for name in table.left_out if name not in known), *notes)
+        self._target = target
         return self
 
     def transform(self, table: Any, dtype: Any = "float32") -> NDArray[Any]:
@@ -177,13 +211,18 @@ class TableEncoder:
     def transform_target(self, table: Any) -> NDArray[Any]:
         """Return what the network is to learn: labels as they are, quantities standardised as float64.
 
+        Returns
+        -------
+        array, (n,), or (n, targets) of several
+
         Raises
         ------
         ValueError
             If there is no fitted target, or the table has no such column or values missing in it.
         """
         target, table = self._fitted_target(), read_frame(table)
-        _check_has(table, target.name)
+        for name in self.target_names:
+            _check_has(table, name)
         return target.encode(table)
 
     def learned_target(self, y: ArrayLike) -> NDArray[Any]:
@@ -196,7 +235,7 @@ class TableEncoder:
         Parameters
         ----------
         y : array_like
-            Labels, or standardised values of any shape.
+            Labels, or standardised values of any shape; for several targets, (n, targets).
 
         Returns
         -------
@@ -208,6 +247,11 @@ class TableEncoder:
     def task(self) -> Task | None:
         """What the fitted target is for, "classification" or "regression"; None without one."""
         return None if self._target is None else self._target.task
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The columns to predict, in the order of the outputs; () without a target."""
+        return _listed(self.target)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -258,10 +302,10 @@ class TableEncoder:
         # The defaults are left out, so that versions which know no settings read the encoder too.
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION if isinstance(self._target, SeveralTargets) else _PLAIN_VERSION,
             "columns": [column.to_dict() for column in self.columns],
             "target": None if self._target is None else self._target.to_dict(),
-            "ignore": list(self.ignore),
+            "ignore": [*self.ignore, *self.dropped],
         } | ({} if settings == _SETTINGS else {"settings": settings})
 
     @classmethod
@@ -276,7 +320,7 @@ class TableEncoder:
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f"encoder: expected an object whose 'format' is {FORMAT!r}")
         version = data.get("version")
-        if version not in (1, VERSION) or isinstance(version, bool):
+        if version not in range(1, VERSION + 1) or isinstance(version, (bool, float)):
             raise ValueError(f"encoder: this fastmlp reads versions 1 to {VERSION}, the data has another")
         names = ("format", "version", "columns", "target", "ignore", "settings")
         given = fields({"settings": _SETTINGS} | data, names, "encoder")
@@ -284,12 +328,13 @@ class TableEncoder:
             _column_from_dict(_upgraded(column) if version == 1 else column, f"encoder: column {i}")
             for i, column in enumerate(array(given, "columns", "encoder"))
         )
-        target = None if given["target"] is None else _target_from_dict(given["target"], "encoder: target")
+        target = None if given["target"] is None else target_from_dict(given["target"], "encoder: target")
+        predicted = None if target is None else target.name_or_names
         ignore = strings(given, "ignore", "encoder")
-        used = [column.name for column in columns] + ([] if target is None else [target.name]) + list(ignore)
+        used = [*(column.name for column in columns), *_listed(predicted), *ignore]
         if not columns or len(set(used)) < len(used):
             raise ValueError("encoder: there must be columns, and no two names the same")
-        encoder = cls(None if target is None else target.name, ignore=ignore, **_checked_settings(given))
+        encoder = cls(predicted, ignore=ignore, **_checked_settings(given))
         if target is not None and encoder._wanted_task not in ("auto", target.task):
             raise ValueError(f"encoder: the target is for {target.task}, not {encoder._wanted_task}")
         encoder.columns, encoder._target = columns, target
@@ -311,7 +356,8 @@ class TableEncoder:
         center_and_scale = own(together[~np.isnan(together)])
         return lambda _: center_and_scale
 
-    def _fit_column(self, table: Table, name: str, scaling: Scaling) -> EncodedColumn:
+    def _fit_column(self, table: Table, name: str, scaling: Scaling) -> EncodedColumn | str:
+        """Return the encoded column, or why it is left out."""
         kind = table[name].dtype.kind
         if kind == "O":
             return fit_texts(table, name, self.max_one_hot, self.min_count)
@@ -321,14 +367,19 @@ class TableEncoder:
             return DateColumn.fit(table, name, SCALINGS[self.scale])
         return NumberColumn.fit(table, name, scaling)
 
-    def _fit_target(self, table: Table, name: str) -> LabelTarget | ValueTarget:
+    def _fit_target(self, table: Table) -> Target | None:
+        if self.target is None:
+            return None
+        if not isinstance(self.target, str) and len(self.target) > 1:
+            return SeveralTargets.fit(table, self.target_names, self._wanted_task, self.scale_target)
+        (name,) = self.target_names
         check_present(table, name)
         task = choose_task(table[name]) if self._wanted_task == "auto" else self._wanted_task
         if task == "classification":
             return LabelTarget.fit(table, name)
         return ValueTarget.fit(table, name, self.scale_target)
 
-    def _fitted_target(self) -> LabelTarget | ValueTarget:
+    def _fitted_target(self) -> Target:
         if self._target is None:
             reason = "has no target" if self.target is None else "is not fitted; call fit(table) first"
             raise ValueError(f"the encoder {reason}")
@@ -337,12 +388,26 @@ class TableEncoder:
     def _check_columns(self, table: Table) -> None:
         for name in self.input_names:
             _check_has(table, name)
-        known = {*self.input_names, self.target, *self.ignore}
+        known = {*self.input_names, *self.target_names, *self.ignore, *self.dropped}
         for name in table.names:
             if name not in known:
                 raise ValueError(
                     f"{table.source}: unknown column {name!r}; the inputs are {quoted(self.input_names)}"
                 )
+
+
+def _listed(names: Any) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _check_target(target: Any) -> None:
+    names = _listed(target) if isinstance(target, (str, Sequence, np.ndarray, type(None))) else (target,)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"target must be a column's name, several of them or None, got {target!r}")
+    if target is not None and (not names or len(set(names)) < len(names)):
+        raise ValueError(f"target must name one column or several different ones, got {target!r}")
 
 
 def _check_has(table: Table, name: str) -> None:
@@ -376,12 +441,3 @@ def _upgraded(column: Any) -> Any:
     if kind == CategoryColumn.kind:
         return {**column, "other": False, "missing": False}
     return column
-
-
-def _target_from_dict(data: Any, where: str) -> LabelTarget | ValueTarget:
-    kind = data.get("kind") if isinstance(data, dict) else None
-    if kind == LabelTarget.kind:
-        return LabelTarget.from_dict(data, where)
-    if kind == ValueTarget.kind:
-        return ValueTarget.from_dict(data, where)
-    raise ValueError(f"{where}: 'kind' must be {LabelTarget.kind!r} or {ValueTarget.kind!r}")

@@ -54,6 +54,8 @@ class Table:
         if not columns:
             raise ValueError(f"{source}: a table needs at least one column")
         self.source = source
+        #: The columns that `audit` left out, which an encoder then takes no notice of.
+        self.left_out: tuple[str, ...] = ()
         self._columns = {name: _as_column(name, values, source) for name, values in columns.items()}
         first = next(iter(self._columns))
         for name, column in self._columns.items():
@@ -164,7 +166,7 @@ class Table:
     def _with(self, columns: dict[str, Column]) -> Table:
         """Return a table of columns that were checked before."""
         table = object.__new__(Table)
-        table.source, table._columns = self.source, columns
+        table.source, table._columns, table.left_out = self.source, columns, self.left_out
         table._counted, table._numbers = self._counted, self._numbers
         return table
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.data._checks import fields, finite, string
+from fastmlp.data._checks import array, fields, finite, string
 from fastmlp.data._columns import as_numbers
 from fastmlp.data._scaling import Floats, mean_and_scale, standardize
-from fastmlp.data._table import Column, Table, missing_values
+from fastmlp.data._table import Column, Table, missing_values, quoted
 
 Task = Literal["classification", "regression"]
 
@@ -62,6 +62,11 @@ class LabelTarget:
     task: ClassVar[Task] = "classification"
 
     name: str
+
+    @property
+    def name_or_names(self) -> str:
+        """The column."""
+        return self.name
 
     @classmethod
     def fit(cls, table: Table, name: str) -> LabelTarget:
@@ -117,6 +122,11 @@ class ValueTarget:
     mean: float
     scale: float
 
+    @property
+    def name_or_names(self) -> str:
+        """The column."""
+        return self.name
+
     @classmethod
     def fit(cls, table: Table, name: str, scaled: bool) -> ValueTarget:
         """Take mean and scale from a table, or 0 and 1 if the values are not to be scaled."""
@@ -149,3 +159,90 @@ class ValueTarget:
         if scale < 0:
             raise ValueError(f"{where}: 'scale' must not be negative, got {scale!r}")
         return cls(string(given, "name", where), finite(given, "mean", where), scale)
+
+
+@dataclass(frozen=True)
+class SeveralTargets:
+    """Several columns of values, (n, targets), each standardised by itself as a `ValueTarget` is."""
+
+    kind: ClassVar[str] = "several"
+    task: ClassVar[Task] = "regression"
+
+    targets: tuple[ValueTarget, ...]
+
+    @property
+    def name_or_names(self) -> tuple[str, ...]:
+        """The columns, in the order of the outputs."""
+        return tuple(target.name for target in self.targets)
+
+    @classmethod
+    def fit(
+        cls, table: Table, names: tuple[str, ...], task: Task | Literal["auto"], scaled: bool
+    ) -> SeveralTargets:
+        """Take means and scales from a table.
+
+        Raises
+        ------
+        ValueError
+            If the columns are not all quantities.
+        """
+        for name in names:
+            check_present(table, name)
+        if task == "classification":
+            raise ValueError(f"task must be 'regression' or 'auto' for several targets, got {task!r}")
+        labels = [name for name in names if task == "auto" and choose_task(table[name]) == "classification"]
+        if labels:
+            raise ValueError(
+                f"{table.source}: several targets must all be quantities, but {quoted(labels)} would be "
+                "labels; predict those with a network of their own, or set task='regression' if they are "
+                "numbers"
+            )
+        return cls(tuple(ValueTarget.fit(table, name, scaled) for name in names))
+
+    def encode(self, table: Table) -> Floats:
+        """Return the standardised values, (n, targets)."""
+        return np.column_stack([target.encode(table) for target in self.targets])
+
+    def learned(self, y: ArrayLike) -> Floats:
+        """Return values standardised, column by column."""
+        columns = self._columns(y)
+        return np.column_stack([target.learned(columns[:, i]) for i, target in enumerate(self.targets)])
+
+    def decode(self, y: ArrayLike) -> Floats:
+        """Return values in the targets' own units, column by column."""
+        columns = self._columns(y)
+        return np.column_stack([target.decode(columns[:, i]) for i, target in enumerate(self.targets)])
+
+    def _columns(self, y: ArrayLike) -> Floats:
+        values = np.asarray(y, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != len(self.targets):
+            raise ValueError(
+                f"y must have shape (n, {len(self.targets)}), a column for each of "
+                f"{quoted(self.name_or_names)}; got shape {values.shape}"
+            )
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"kind": self.kind, "targets": [target.to_dict() for target in self.targets]}
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> SeveralTargets:
+        """Rebuild the targets `to_dict` described."""
+        given = array(fields(data, ("kind", "targets"), where), "targets", where)
+        if len(given) < 2:
+            raise ValueError(f"{where}: 'targets' must hold two targets or more")
+        return cls(tuple(ValueTarget.from_dict(one, f"{where}: target {i}") for i, one in enumerate(given)))
+
+
+Target = LabelTarget | ValueTarget | SeveralTargets
+
+
+def target_from_dict(data: Any, where: str) -> Target:
+    """Rebuild the target that a `to_dict` described."""
+    kind = data.get("kind") if isinstance(data, dict) else None
+    for target in (LabelTarget, ValueTarget, SeveralTargets):
+        if kind == target.kind:
+            return target.from_dict(data, where)
+    kinds = f"{LabelTarget.kind!r}, {ValueTarget.kind!r} or {SeveralTargets.kind!r}"
+    raise ValueError(f"{where}: 'kind' must be {kinds}")
