@@ -10,12 +10,12 @@ import pytest
 from fastmlp._inspect.baseline import baseline
 from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._inspect.metrics import label_metrics, quantile_metrics, value_metrics
-from fastmlp.data import Table
+from fastmlp._inspect.multilabel_metrics import multilabel_metrics
 
 
-def evaluated(truth: Any, metrics: Any) -> Evaluation:
+def evaluated(truth: Any, metrics: Any, weights: Any = None) -> Evaluation:
     truth = np.asarray(truth)
-    return Evaluation(Table({"y": truth}), "y", truth, truth, np.zeros(len(truth)), "loss", metrics)
+    return Evaluation(metrics, "y", truth, truth, None, np.zeros(len(truth)), "loss", weights)
 
 
 def test_of_labels_it_is_the_most_frequent_one_with_the_frequencies_of_the_training_rows() -> None:
@@ -51,3 +51,22 @@ def test_of_quantiles_it_is_those_of_the_training_rows() -> None:
     constant = baseline(evaluated(truth, metrics))
     assert constant.metrics.coverage == (0.4, 0.6)  # type: ignore[union-attr]
     assert constant.metrics.pinball[1] == pytest.approx(np.abs(truth - 2).mean() / 2)  # type: ignore[union-attr]
+
+
+def test_the_rows_have_the_weights_of_the_evaluation() -> None:
+    truth, weights = np.array(["no", "yes"]), np.array([1.0, 3.0])
+    metrics = label_metrics(truth, truth, truth, np.full((2, 2), 0.5), weights)
+    constant = baseline(evaluated(truth, metrics, weights), np.array(["yes", "yes", "no"]))
+    assert constant.metrics.accuracy == 0.75  # type: ignore[union-attr]
+
+
+def test_of_several_values_and_labels_there_is_a_constant_for_each() -> None:
+    values = np.array([[1.0, 100], [3, 300]])
+    constant = baseline(evaluated(values, value_metrics(values, values, names=["a", "b"])))
+    assert [(name, each.mae) for name, each in constant.metrics.outputs] == [("a", 1), ("b", 100)]  # type: ignore[union-attr]
+    assert constant.metrics.score == 0
+    labels = np.array([[1, 0], [1, 0], [0, 1], [1, 0]])
+    constant = baseline(evaluated(labels, multilabel_metrics(labels, labels, np.full((4, 2), 0.5))))
+    assert constant.metrics.score == 0.75
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert constant.metrics.log_loss == pytest.approx(2 * entropy, rel=1e-6)  # type: ignore[union-attr]

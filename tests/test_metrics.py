@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics as sk
 
 from fastmlp._inspect.metrics import label_losses, label_metrics, quantile_metrics, value_metrics
+from fastmlp._inspect.multilabel_metrics import multilabel_metrics
 
 
 def labels_and_probabilities(seed: int, n: int, k: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -85,3 +86,72 @@ def test_quantile_metrics_are_coverage_and_the_pinball_loss_of_scikit_learn() ->
     for i, q in enumerate(found.levels):
         assert found.pinball[i] == pytest.approx(sk.mean_pinball_loss(y, p[:, i], alpha=q))
         assert found.coverage[i] == pytest.approx((y <= p[:, i]).mean())
+
+
+def test_weighted_label_metrics_are_those_of_scikit_learn() -> None:
+    codes, p = labels_and_probabilities(7, 80, 4, "float64")
+    weights = np.random.default_rng(3).random(80) * 5
+    predicted, classes = p.argmax(axis=1), np.arange(4)
+    found = label_metrics(codes, predicted, classes, p, weights)
+    given = {"sample_weight": weights}
+    each = sk.precision_recall_fscore_support(codes, predicted, labels=classes, zero_division=0, **given)
+    for ours, theirs in zip((found.precision, found.recall, found.f1, found.support), each, strict=True):
+        np.testing.assert_allclose(ours, theirs)
+    np.testing.assert_allclose(found.confusion_matrix(), sk.confusion_matrix(codes, predicted, **given))
+    assert found.accuracy == pytest.approx(sk.accuracy_score(codes, predicted, **given))
+    assert found.log_loss == pytest.approx(sk.log_loss(codes, p, labels=classes, **given))
+    assert found.macro_f1 == pytest.approx(sk.f1_score(codes, predicted, average="macro", **given))
+    assert found.right == pytest.approx(weights[codes == predicted].sum())
+    assert "80 rows, weighted" in found.summary()
+
+
+def test_weighted_value_metrics_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    y, weights = rng.normal(size=(60, 2)) * [1, 1000], rng.random(60)
+    p = y + rng.normal(size=(60, 2))
+    found = value_metrics(y, p, weights, ["a", "b"])
+    given = {"sample_weight": weights}
+    assert found.r2 == pytest.approx(sk.r2_score(y, p, **given))
+    assert found.rmse == pytest.approx(sk.root_mean_squared_error(y, p, **given))
+    assert found.mae == pytest.approx(sk.mean_absolute_error(y, p, **given))
+    assert [name for name, _ in found.outputs] == ["a", "b"]
+    assert found.outputs[1][1].r2 == pytest.approx(sk.r2_score(y[:, 1], p[:, 1], **given))
+    assert found.to_dict()["outputs"][0]["mae"] == found.outputs[0][1].mae
+    quantiles = quantile_metrics(y[:, 0], p, (0.3, 0.6), weights)
+    assert quantiles.pinball[1] == pytest.approx(sk.mean_pinball_loss(y[:, 0], p[:, 1], alpha=0.6, **given))
+    assert quantiles.coverage[0] == pytest.approx(np.average(y[:, 0] <= p[:, 0], weights=weights))
+    assert quantiles.r2 == pytest.approx(sk.r2_score(y[:, 0], p[:, 1], **given))
+
+
+def test_whole_weights_count_a_row_so_often() -> None:
+    codes, p = labels_and_probabilities(2, 40, 3, "float64")
+    times = np.random.default_rng(0).integers(0, 4, 40)
+    classes, predicted = np.arange(3), p.argmax(axis=1)
+    weighted = label_metrics(codes, predicted, classes, p, times.astype(float)).to_dict()
+    often = np.repeat(np.arange(40), times)
+    repeated = label_metrics(codes[often], predicted[often], classes, p[often]).to_dict()
+    assert weighted.pop("rows") == 40
+    assert repeated.pop("rows") == len(often)
+    np.testing.assert_equal(weighted.pop("confusion_matrix"), repeated.pop("confusion_matrix"))
+    for ours, theirs in zip(weighted.pop("classes"), repeated.pop("classes"), strict=True):
+        assert ours == pytest.approx(theirs)
+    assert weighted == pytest.approx(repeated)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_multilabel_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
+    rng = np.random.default_rng(4)
+    truth, p = rng.integers(0, 2, (50, 3)), rng.random((50, 3))
+    truth[:, 2] = 0
+    p[:, 2] = 0.1  # a label that no row has or is predicted to have
+    weights = rng.random(50) if weighted else None
+    predicted = (p > 0.5).astype(int)
+    found = multilabel_metrics(truth, predicted, p, weights)
+    given = {"sample_weight": weights}
+    each = sk.precision_recall_fscore_support(truth, predicted, zero_division=0, **given)
+    for ours, theirs in zip((found.precision, found.recall, found.f1, found.support), each, strict=True):
+        np.testing.assert_allclose(ours, theirs)
+    assert found.accuracy == pytest.approx(sk.accuracy_score(truth, predicted, **given))
+    assert found.macro_f1 == pytest.approx(found.f1[:2].mean())
+    losses = [sk.log_loss(truth[:, k], p[:, k], labels=[0, 1], **given) for k in range(3)]
+    assert found.log_loss == pytest.approx(sum(losses))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from fastmlp import data, datasets
+from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._inspect.trace import Trace
 from fastmlp._model.history import History
 from fastmlp._native.config import show_config
@@ -43,6 +44,7 @@ __all__ = [
     "Adam",
     "Constant",
     "Cosine",
+    "Evaluation",
     "History",
     "InverseScaling",
     "Network",

@@ -1,15 +1,25 @@
-"""Axes to draw on, and what can be drawn on a logarithmic one."""
+"""Axes to draw on, text that is shown as it is, and what can be drawn on a logarithmic axis."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.text import shortened
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+
+#: Properties of a text of the user's, in which a "$" is a "$".
+LITERAL: dict[str, Any] = {"parse_math": False, "usetex": False}
+
+NAMED_TICKS = 30
+
+_LETTERS = 20
 
 
 def new_axes(ax: Any, columns: int = 1, size: tuple[float, float] = (9, 5)) -> list[Axes]:
@@ -62,3 +72,20 @@ def integer_ticks(axis: Axis) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+
+
+def shown(value: object) -> str:
+    """Return a name as text of one line that is not too long; draw it with `LITERAL`."""
+    return shortened(value, _LETTERS)
+
+
+def name_ticks(axis: Axis, names: Sequence[object]) -> None:
+    """Name the places 0, 1, .. of an axis; where there are too many, every second or so."""
+    from matplotlib.axis import XAxis
+
+    places = range(0, len(names), -(-len(names) // NAMED_TICKS))
+    texts = [shown(names[i]) for i in places]
+    style: dict[str, Any] = {"fontsize": 10 if len(texts) <= 12 else 8 if len(texts) <= 20 else 7}
+    if isinstance(axis, XAxis) and len(texts) * max(map(len, texts)) > 60:
+        style |= {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axis.set_ticks(list(places), labels=texts, **style, **LITERAL)

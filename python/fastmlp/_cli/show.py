@@ -14,8 +14,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
-from fastmlp._base.text import plural, shortened
-from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
+from fastmlp._base.text import shortened
+from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
@@ -73,23 +73,6 @@ def epoch_table(network: Network) -> Grid:
     return _grid(list(shown), [[f"{values[row]:.6g}" for values in shown.values()] for row in rows], 0)
 
 
-def summary(metrics: Metrics) -> str:
-    """Write the metrics in one line."""
-    rows = plural(metrics.rows, "row")
-    if isinstance(metrics, LabelMetrics):
-        loss = "" if metrics.log_loss is None else f", log loss {metrics.log_loss:.6g}"
-        right = f"accuracy {metrics.accuracy:.4f} ({metrics.right} of {rows})"
-        return f"{right}{loss}, macro F1 {metrics.macro_f1:.4f}"
-    if isinstance(metrics, ValueMetrics):
-        r2 = "undefined (all equal)" if math.isnan(metrics.r2) else f"{metrics.r2:.4f}"
-        return f"R2 {r2}, RMSE {metrics.rmse:.6g}, MAE {metrics.mae:.6g} ({rows})"
-    covered = (
-        f"{share:.4f} at or below quantile {q:g}"
-        for q, share in zip(metrics.levels, metrics.coverage, strict=True)
-    )
-    return f"coverage {', '.join(covered)} ({rows})"
-
-
 def show_metrics(out: Console, metrics: Metrics, on: str = "", per_class: bool = False) -> None:
     """Print the metrics, and of labels the confusion matrix.
 
@@ -102,7 +85,7 @@ def show_metrics(out: Console, metrics: Metrics, on: str = "", per_class: bool =
     per_class : bool, default False
         Print precision, recall and F1 of each class too.
     """
-    out.print(f"{on} {summary(metrics)}".strip())
+    out.print(f"{on} {metrics.summary()}".strip())
     if isinstance(metrics, QuantileMetrics):
         cells = [
             [f"{q:g}", f"{coverage:.4f}", f"{loss:.6g}"]

@@ -18,6 +18,7 @@ from fastmlp._inspect.metrics import (
     quantile_metrics,
     value_metrics,
 )
+from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, multilabel_metrics
 
 _LETTERS = 40  # of a label
 
@@ -30,7 +31,7 @@ class Baseline:
     ----------
     name : str
         What is predicted throughout: "always 'no'", "always the mean, 12.3".
-    metrics : LabelMetrics, ValueMetrics or QuantileMetrics
+    metrics : LabelMetrics, ValueMetrics, QuantileMetrics or MultiLabelMetrics
         As those of the network. The log loss is that of the frequencies of the classes.
     """
 
@@ -44,6 +45,8 @@ class Baseline:
             return f"{self.name}: accuracy {metrics.accuracy:.3f}{loss}"
         if isinstance(metrics, QuantileMetrics):
             return f"{self.name}: pinball loss {np.mean(metrics.pinball):.3g}"
+        if isinstance(metrics, MultiLabelMetrics):
+            return f"{self.name}: accuracy {metrics.accuracy:.3f}, log loss {metrics.log_loss:.3f}"
         return f"{self.name}: RMSE {metrics.rmse:.3g}, MAE {metrics.mae:.3g}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,26 +65,42 @@ def baseline(evaluation: Evaluation, learned: NDArray[Any] | None = None) -> Bas
         The target of the training rows, from which the constant is taken: the most frequent label with the
         frequencies of all, the mean, or the quantiles. By default that of the evaluated rows.
 
+    The evaluated rows have the weights that they had in the evaluation.
+
     Returns
     -------
     Baseline
     """
-    truth, metrics = evaluation.truth, evaluation.metrics
+    truth, weights, metrics = evaluation.truth, evaluation.weights, evaluation.metrics
     learned = truth if learned is None else learned
     if isinstance(metrics, LabelMetrics):
-        return _of_labels(truth, learned, metrics.log_loss is not None)
+        return _of_labels(truth, learned, metrics.log_loss is not None, weights)
+    if isinstance(metrics, MultiLabelMetrics):
+        return _of_several_labels(truth, learned, weights)
     if isinstance(metrics, QuantileMetrics):
         constants = np.quantile(learned, metrics.levels)
         predicted = np.broadcast_to(constants, (len(truth), len(constants)))
-        return Baseline("always the same quantiles", quantile_metrics(truth, predicted, metrics.levels))
-    mean = float(np.mean(learned))
-    return Baseline(f"always the mean, {mean:.3g}", value_metrics(truth, np.full(len(truth), mean)))
+        of_quantiles = quantile_metrics(truth, predicted, metrics.levels, weights)
+        return Baseline("always the same quantiles", of_quantiles)
+    mean = np.mean(learned, axis=0)
+    names = [name for name, _ in metrics.outputs]
+    constant = "always the means" if names else f"always the mean, {mean:.3g}"
+    return Baseline(constant, value_metrics(truth, np.broadcast_to(mean, truth.shape), weights, names))
 
 
-def _of_labels(truth: NDArray[Any], learned: NDArray[Any], probabilities: bool) -> Baseline:
+def _of_labels(
+    truth: NDArray[Any], learned: NDArray[Any], probabilities: bool, weights: NDArray[Any] | None
+) -> Baseline:
     classes, counts = np.unique(learned, return_counts=True)
     usual = classes[counts.argmax()]
     # float32 as the network's probabilities: then a class that training rows lacked costs the same.
     shares = np.broadcast_to((counts / counts.sum()).astype(np.float32), (len(truth), len(classes)))
-    metrics = label_metrics(truth, np.full(len(truth), usual), classes, shares if probabilities else None)
+    predicted = np.full(len(truth), usual)
+    metrics = label_metrics(truth, predicted, classes, shares if probabilities else None, weights)
     return Baseline(f"always {shortened(repr(usual.item()), _LETTERS)}", metrics)
+
+
+def _of_several_labels(truth: NDArray[Any], learned: NDArray[Any], weights: NDArray[Any] | None) -> Baseline:
+    shares = np.broadcast_to(learned.mean(axis=0).astype(np.float32), truth.shape)
+    metrics = multilabel_metrics(truth, (shares > 0.5).astype(np.int64), shares, weights)
+    return Baseline("always what most rows have", metrics)

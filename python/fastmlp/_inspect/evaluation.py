@@ -1,64 +1,183 @@
-"""Score a network on a table: predictions beside the truth, row by row."""
+"""Score a network: predictions beside the truth, row by row."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.draw_predictions import draw_confusion, draw_label_scores, draw_values
+from fastmlp._base.validation import as_numbers, column_names, features_and_target, flag, integer
 from fastmlp._inspect.metrics import (
+    LabelMetrics,
     Metrics,
+    QuantileMetrics,
     label_losses,
     label_metrics,
+    middle_quantile,
     quantile_metrics,
     value_metrics,
 )
-from fastmlp._rows.targets import parse_loss
+from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, multilabel_losses, multilabel_metrics
+from fastmlp._rows.targets import (
+    are_labels,
+    as_targets,
+    gives_probabilities,
+    has_output_per_class,
+    parse_loss,
+    sample_weights,
+    takes_labels,
+)
 from fastmlp.data import Table
-from fastmlp.data._columns import as_flags, as_numbers
+from fastmlp.data._columns import as_flags
+from fastmlp.data._columns import as_numbers as column_of_numbers
 from fastmlp.data._table import quoted
 from fastmlp.data._target import LabelTarget, check_present
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from fastmlp._model.model import Model
 
+Array = NDArray[Any]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """Predictions for the rows of a table, and how good they are.
+    """Predictions for some rows, and how good they are; printed, a small table.
+
+    `Network.evaluate` makes it.
 
     Attributes
     ----------
-    table : Table
-        The rows, as they were read.
+    metrics : LabelMetrics, ValueMetrics, QuantileMetrics or MultiLabelMetrics
+        What was measured: accuracy, log loss, macro F1 and, for each class, precision, recall and F1 of
+        labels; R2, RMSE and MAE of values; coverage and pinball loss of quantiles.
+    score : float
+        The accuracy of labels, the R2 of values: the larger, the better.
     target : str
-        The column that was predicted.
-    truth : array, (n,)
+        The name of what was predicted, "y" where it has none.
+    truth : array, (n,) or (n, outputs)
         Labels, or values in their own units.
-    predicted : array, (n,), or (n, quantiles)
+    predicted : array, (n,), (n, outputs) or (n, quantiles)
+    probabilities : array, (n, classes) or (n, labels), or None
+        Of each class, where the loss gives probabilities.
     row_loss : array, (n,)
         By which rows are called well or badly predicted.
     row_loss_name : str
         What that is, such as "absolute error".
-    metrics : LabelMetrics, ValueMetrics or QuantileMetrics
+    weights : array, (n,), or None
+        What each row counts in the metrics.
     """
 
-    table: Table
-    target: str
-    truth: NDArray[Any]
-    predicted: NDArray[Any]
-    row_loss: NDArray[Any]
-    row_loss_name: str
     metrics: Metrics
+    target: str
+    truth: Array
+    predicted: Array
+    probabilities: Array | None
+    row_loss: Array
+    row_loss_name: str
+    weights: Array | None = None
+    _table: Table | None = field(default=None)
+
+    @property
+    def score(self) -> float:
+        """The accuracy of labels, the R2 of values (of the quantile nearest to 1/2, of several)."""
+        return self.metrics.score
+
+    @property
+    def table(self) -> Table:
+        """The rows as they were read, of an evaluation that the command line or a report made."""
+        if self._table is None:
+            raise ValueError("the evaluated rows are not kept; they were given to Network.evaluate")
+        return self._table
 
     def worst(self, count: int) -> NDArray[np.int64]:
-        """Return the rows with the largest loss, the worst first."""
-        return np.argsort(-self.row_loss, kind="stable")[:count]
+        """Return the rows with the largest loss, the worst first.
+
+        Parameters
+        ----------
+        count : int
+            How many, at the most.
+
+        Returns
+        -------
+        array of int, (count,)
+            Their places, from 0.
+        """
+        return np.argsort(-self.row_loss, kind="stable")[: integer("count", count, low=0)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the metrics as plain values for JSON."""
+        return self.metrics.to_dict()
+
+    def plot(self, ax: Axes | None = None, *, normalize: bool = False, output: int = 0) -> Axes:
+        """Draw what was predicted against what is true; needs ``fastmlp[plot]``.
+
+        Of labels the confusion matrix, of values a point a row, with the outermost quantiles as a bar; of
+        several labels at once, precision and recall of each.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+        normalize : bool, default False
+            Write shares of the true class into the confusion matrix, rather than numbers of rows.
+        output : int, default 0
+            Which of several values.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        normalize, metrics = flag("normalize", normalize), self.metrics
+        if isinstance(metrics, LabelMetrics):
+            return draw_confusion(metrics.confusion_matrix(), list(metrics.classes), normalize, ax)
+        if isinstance(metrics, MultiLabelMetrics):
+            return draw_label_scores(metrics.precision, metrics.recall, ax)
+        if isinstance(metrics, QuantileMetrics):
+            middle = self.predicted[:, middle_quantile(metrics.levels)]
+            return draw_values(self.truth, middle, self.target, self.predicted[:, [0, -1]], ax)
+        if not metrics.outputs:
+            return draw_values(self.truth, self.predicted, self.target, None, ax)
+        at = integer("output", output, low=0, high=len(metrics.outputs) - 1)
+        return draw_values(self.truth[:, at], self.predicted[:, at], metrics.outputs[at][0], None, ax)
+
+    def __repr__(self) -> str:
+        return f"<Evaluation: {self.metrics.summary()}>"
+
+    def __str__(self) -> str:
+        return str(self.metrics)
 
 
-def evaluate(network: Model, table: Table, target: str | None = None) -> Evaluation:
+def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = None) -> Evaluation:
+    """Compare a network's predictions with the truth; see `Network.evaluate`."""
+    table = X if isinstance(X, Table) else None
+    if y is None:
+        y = _target_in(network, X)
+    target = y if isinstance(y, str) else "y"
+    X, y = features_and_target(X, y)
+    truth = as_targets(y)
+    if not len(truth):
+        raise ValueError("y must have at least one row, got 0")
+    in_units = network._in_units(X)
+    outputs = network.forward(X)
+    if len(truth) != len(outputs):
+        raise ValueError(f"y must have as many rows as X, {len(outputs)}, got {len(truth)}")
+    weights = _checked_weights(sample_weight, len(truth))
+    if takes_labels(parse_loss(network.loss)[0]):
+        truth = _labels(network, truth)
+    else:
+        truth = as_numbers("y", truth, np.float64)
+        _check_outputs(network, truth)
+    return _compared(network, outputs, truth, in_units, weights, target, table)
+
+
+def evaluate(
+    network: Model, table: Table, target: str | None = None, sample_weight: Any = None
+) -> Evaluation:
     """Predict a table's rows and compare with its target column.
 
     Parameters
@@ -68,6 +187,8 @@ def evaluate(network: Model, table: Table, target: str | None = None) -> Evaluat
     table : Table
     target : str, optional
         The column that holds the truth; by default the one that the encoder was fitted on.
+    sample_weight : array, (n,), optional
+        What each row counts.
 
     Returns
     -------
@@ -87,9 +208,19 @@ def evaluate(network: Model, table: Table, target: str | None = None) -> Evaluat
         raise ValueError(f"--target: {table.source} has no column {target!r}; it has {quoted(table.names)}")
     check_present(table, target)
     X = encoded_inputs(network, table, target)
+    weights = _checked_weights(sample_weight, table.n_rows)
     if network.classes is None:
-        return _score_values(network, table, target, X)
-    return _score_labels(network, table, target, X)
+        levels = parse_loss(network.loss)[1]
+        outputs = network.layer_sizes[-1]
+        if outputs != max(1, len(levels)):
+            raise ValueError(
+                f"the model has {outputs} outputs; only models of one target column can be evaluated"
+            )
+        truth = column_of_numbers(table, target)
+    else:
+        truth = _labels_of_column(network.classes, table, target)
+    in_units = encoder is not None and encoder.task == "regression"
+    return _compared(network, network.forward(X), truth, in_units, weights, target, table)
 
 
 def encoded_inputs(network: Model, table: Table, target: str) -> NDArray[Any]:
@@ -114,7 +245,7 @@ def plain_inputs(network: Model, table: Table) -> NDArray[Any]:
             f"{table.source}: {len(table.names)} columns; the model was trained on arrays and takes "
             f"its {width} inputs in order, with no other column"
         )
-    X = np.stack([as_numbers(table, name) for name in table.names], axis=1)
+    X = np.stack([column_of_numbers(table, name) for name in table.names], axis=1)
     missing = np.argwhere(np.isnan(X))
     if len(missing):
         row, column = missing[0]
@@ -130,51 +261,153 @@ def _without(table: Table, name: str) -> Table:
     return table.drop(name)
 
 
-def _score_labels(network: Model, table: Table, target: str, X: NDArray[Any]) -> Evaluation:
-    classes = network.classes
-    assert classes is not None
+def _target_in(network: Model, X: Any) -> Any:
+    """Return the name of the target column that the encoder knows, if the table X has it."""
+    target = None if network.encoder is None else network.encoder.target
+    names = column_names(X) if type(X) is not np.ndarray else ()
+    if target is None or target not in names:
+        hint = "" if target is None else f", or a table with the column {target!r} as X"
+        raise ValueError(f"y is needed: the true labels or values, or the name of a column of X{hint}")
+    return target
+
+
+def _checked_weights(sample_weight: Any, rows: int) -> Array | None:
+    if sample_weight is None:
+        return None
+    weights = sample_weights(sample_weight, rows, "float64")
+    if weights.max() == 0:
+        raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
+    return weights
+
+
+def _labels_of_column(classes: Array, table: Table, target: str) -> Array:
+    """Return the labels of a table's column, as far as they go in the type of the network's."""
     truth = LabelTarget(target).encode(table)
     if classes.dtype.kind == "b" and truth.dtype.kind == "U":
         truth = as_flags(table, target).astype(bool)
-    texts = truth.dtype.kind == "U"
-    if texts != (classes.dtype.kind in "UO"):
-        holds, learned = ("texts", "numbers") if texts else ("numbers", "texts")
+    _check_kind(classes, truth, f"{table.source}: the target column {target!r}", "model")
+    return truth
+
+
+def _labels(network: Model, truth: Array) -> Array:
+    """Return true labels in the type of the network's, or a matrix of 0 and 1 for several at once."""
+    classes = network.classes
+    if classes is None:
+        if truth.ndim != 2 or truth.shape[1] != network.layer_sizes[-1] or not np.isin(truth, (0, 1)).all():
+            raise ValueError(
+                f"y must be a matrix of 0 and 1, (n, {network.layer_sizes[-1]}), for a network of several "
+                f"labels, got shape {truth.shape}"
+            )
+        return truth.astype(np.int64)
+    if truth.ndim == 2:
+        return _labels_of_rows(network, classes, truth)
+    if truth.dtype.kind == "f":
+        as_numbers("y", truth, np.float64)
+        if not has_output_per_class(parse_loss(network.loss)[0]) and not are_labels(truth, classes):
+            raise ValueError(
+                "y must hold labels to be compared with, got probabilities, of which loss_and_gradient "
+                "gives the loss"
+            )
+    _check_kind(classes, truth, "y", "network")
+    return _in_type(classes, truth)
+
+
+def _labels_of_rows(network: Model, classes: Array, truth: Array) -> Array:
+    """Return the labels of rows of 0 and 1 with a single 1."""
+    one_hot = np.isin(truth, (0, 1)).all() and (truth == 1).sum(axis=1).min() == 1
+    if truth.shape[1] != len(classes) or not one_hot or (truth == 1).sum(axis=1).max() > 1:
         raise ValueError(
-            f"{table.source}: the target column {target!r} holds {holds}; the model's labels are {learned}"
+            f"y must be labels, (n,), or rows of {len(classes)} columns with a 1 for the class and 0 "
+            f"elsewhere, got shape {truth.shape}"
+            + ("" if truth.shape[1] != len(classes) else " with other rows")
         )
-    predicted = network.predict(X)
-    if network.loss == "hinge":
-        losses, name = _margins(network, X, truth), "the best other score less that of the true class"
-        metrics = label_metrics(truth, predicted, classes)
-    else:
-        probabilities = network.predict_proba(X)
+    labels: Array = classes[truth.argmax(axis=1)]
+    return labels
+
+
+def _check_kind(classes: Array, truth: Array, what: str, owner: str) -> None:
+    """Refuse texts where labels are numbers, the other way round, and labels that no class matches."""
+    texts = truth.dtype.kind in "UO" and all(isinstance(label, str) for label in truth[:100])
+    if texts != (classes.dtype.kind in "UO" and all(isinstance(label, str) for label in classes[:100])):
+        holds, learned = ("texts", "numbers") if texts else ("numbers", "texts")
+        raise ValueError(f"{what} holds {holds}; the {owner}'s labels are {learned}")
+
+
+def _in_type(classes: Array, truth: Array) -> Array:
+    """Return labels in the type of the classes, where that loses nothing."""
+    if truth.dtype == classes.dtype or truth.dtype.kind in "Mm":
+        return truth
+    with np.errstate(invalid="ignore"):
+        try:
+            cast = truth.astype(classes.dtype)
+        except (TypeError, ValueError, OverflowError):
+            return truth
+    return cast if bool((cast == truth).all()) else truth.astype(str) if truth.dtype.kind == "O" else truth
+
+
+def _check_outputs(network: Model, truth: Array) -> None:
+    """Refuse values that are not as many as the network's outputs."""
+    levels, outputs = parse_loss(network.loss)[1], network.layer_sizes[-1]
+    columns = 1 if truth.ndim == 1 else truth.shape[1]
+    wanted = 1 if len(levels) > 1 else outputs
+    if columns != wanted:
+        shape = "(n,)" if wanted == 1 else f"(n, {wanted})"
+        raise ValueError(f"y must have shape {shape} for this network, got {truth.shape}")
+
+
+def _compared(
+    network: Model, outputs: Array, truth: Array, in_units: bool, weights: Array | None, target: str,
+    table: Table | None,
+) -> Evaluation:  # fmt: skip
+    """Return the evaluation of the network's outputs; `in_units`: the truth is in the encoder's units."""
+    predicted = network._predicted(outputs, in_units)
+    if takes_labels(parse_loss(network.loss)[0]):
+        return _score_labels(network, outputs, truth, predicted, weights, target, table)
+    return _score_values(network, truth, np.asarray(predicted, np.float64), weights, target, table)
+
+
+def _score_labels(
+    network: Model, outputs: Array, truth: Array, predicted: Array, weights: Array | None, target: str,
+    table: Table | None,
+) -> Evaluation:  # fmt: skip
+    classes, metrics, probabilities = network.classes, None, None
+    if classes is None:
+        losses, name = multilabel_losses(truth, outputs), "sum of -ln p(what is true)"
+        several = multilabel_metrics(truth, predicted, outputs, weights)
+        return Evaluation(several, target, truth, predicted, outputs, losses, name, weights, table)
+    if gives_probabilities(parse_loss(network.loss)[0]):
+        probabilities = network._probabilities(outputs)
         losses, name = label_losses(truth, classes, probabilities), "-ln p(true class)"
-        metrics = label_metrics(truth, predicted, classes, probabilities)
-    return Evaluation(table, target, truth, predicted, losses, name, metrics)
+    else:
+        losses = _margins(outputs, truth, classes)
+        name = "the best other score less that of the true class"
+    metrics = label_metrics(truth, predicted, classes, probabilities, weights)
+    return Evaluation(metrics, target, truth, predicted, probabilities, losses, name, weights, table)
 
 
-def _margins(network: Model, X: NDArray[Any], truth: NDArray[Any]) -> NDArray[Any]:
-    scores = network.forward(X)
-    own = truth[:, np.newaxis] == network.classes
+def _margins(scores: Array, truth: Array, classes: Array) -> Array:
+    own = truth[:, np.newaxis] == classes
     best_other = np.where(own, -np.inf, scores).max(axis=1)
     own_score = np.where(own.any(axis=1), np.where(own, scores, 0).sum(axis=1), scores.min(axis=1))
     return np.asarray(best_other - own_score)
 
 
-def _score_values(network: Model, table: Table, target: str, X: NDArray[Any]) -> Evaluation:
-    truth = as_numbers(table, target)
-    predicted = np.asarray(network.predict(X), dtype=np.float64)
-    if network.encoder is not None and network.encoder.task == "regression":
-        predicted = network.encoder.inverse_target(predicted)
-    if predicted.ndim == 1:
-        errors, metrics = np.abs(predicted - truth), value_metrics(truth, predicted)
-        return Evaluation(table, target, truth, predicted, errors, "absolute error", metrics)
+def _score_values(
+    network: Model, truth: Array, predicted: Array, weights: Array | None, target: str, table: Table | None
+) -> Evaluation:
+    metrics: Metrics
     levels = parse_loss(network.loss)[1]
-    if len(levels) != predicted.shape[1]:
-        raise ValueError(
-            f"the model has {predicted.shape[1]} outputs; only models of one target column can be evaluated"
-        )
-    errors = np.abs(predicted[:, len(levels) // 2] - truth)
-    name = f"absolute error of quantile {levels[len(levels) // 2]:g}"
-    covered = quantile_metrics(truth, predicted, levels)
-    return Evaluation(table, target, truth, predicted, errors, name, covered)
+    if predicted.ndim == 1:
+        truth = truth.reshape(-1)
+        errors, name = np.abs(predicted - truth), "absolute error"
+        metrics = value_metrics(truth, predicted, weights)
+    elif len(levels) > 1:
+        truth, middle = truth.reshape(-1), middle_quantile(levels)
+        errors, name = np.abs(predicted[:, middle] - truth), f"absolute error of quantile {levels[middle]:g}"
+        metrics = quantile_metrics(truth, predicted, levels, weights)
+    else:
+        deviation = truth.std(axis=0)
+        errors = (np.abs(predicted - truth) / np.where(deviation > 0, deviation, 1)).mean(axis=1)
+        name = "mean over the outputs of the absolute error / standard deviation of the true values"
+        metrics = value_metrics(truth, predicted, weights)
+    return Evaluation(metrics, target, truth, predicted, None, errors, name, weights, table)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastmlp._inspect.baseline import Baseline
 from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics
+from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
 
 Kind = Literal["sound", "overfits", "no better than the constant", "not judged"]
 
@@ -89,6 +90,8 @@ def _error(metrics: Metrics) -> float:
     """Return what the verdict goes by, of which less is better."""
     if isinstance(metrics, LabelMetrics):
         return 1 - metrics.accuracy if metrics.log_loss is None else metrics.log_loss
+    if isinstance(metrics, MultiLabelMetrics):
+        return metrics.log_loss
     if isinstance(metrics, QuantileMetrics):
         return float(np.mean(metrics.pinball))
     return float(np.square(metrics.rmse))
@@ -99,6 +102,8 @@ def _words(metrics: Metrics) -> str:
     if isinstance(metrics, LabelMetrics):
         if metrics.log_loss is None:
             return f"accuracy {metrics.accuracy:.3f}"
+        return f"log loss {metrics.log_loss:.3f}"
+    if isinstance(metrics, MultiLabelMetrics):
         return f"log loss {metrics.log_loss:.3f}"
     if isinstance(metrics, QuantileMetrics):
         return f"pinball loss {np.mean(metrics.pinball):.3g}"

@@ -39,8 +39,17 @@ from fastmlp._model.init import initialize, initialize_tables
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp._rows.features import Features, as_features, core_form
-from fastmlp._rows.targets import TargetForm, Targets, as_targets, parse_loss, row_weights
+from fastmlp._rows.targets import (
+    TargetForm,
+    Targets,
+    as_targets,
+    gives_probabilities,
+    has_one_output_for_two,
+    parse_loss,
+    row_weights,
+)
 from fastmlp.data import TableEncoder
+from fastmlp.spec.losses import PROBABILITY_LOSSES
 
 Made = TypeVar("Made", bound="Model")
 
@@ -243,17 +252,7 @@ class Model:
         TypeError, ValueError
             As `forward`.
         """
-        outputs = self.forward(X)
-        if self._loss == "binary_cross_entropy":
-            above: NDArray[np.int64] = (outputs > 0.5).astype(np.int64)
-            labels: Array = above if self.classes is None else self.classes[above[:, 0]]
-        elif self.classes is not None:
-            labels = self.classes[outputs.argmax(axis=1)]
-        else:
-            labels = outputs[:, 0] if outputs.shape[1] == 1 else outputs
-            if len(self._loss_numbers) > 1:
-                labels = np.sort(labels, axis=1)
-        return self.encoder.inverse_target(labels) if self._in_units(X) else labels  # type: ignore[union-attr]
+        return self._predicted(self.forward(X), self._in_units(X))
 
     def predict_proba(self, X: Any) -> Array:
         """Return probabilities.
@@ -272,14 +271,9 @@ class Model:
         ValueError
             If the loss gives no probabilities, or X is wrong as in `forward`.
         """
-        if self._loss not in ("softmax_cross_entropy", "binary_cross_entropy"):
-            raise ValueError(
-                f"predict_proba needs loss softmax_cross_entropy or binary_cross_entropy, got {self.loss!r}"
-            )
-        outputs = self.forward(X)
-        if self._loss == "binary_cross_entropy" and self.classes is not None:
-            return np.hstack([1 - outputs, outputs])
-        return outputs
+        if not gives_probabilities(self._loss):
+            raise ValueError(f"predict_proba needs loss {' or '.join(PROBABILITY_LOSSES)}, got {self.loss!r}")
+        return self._probabilities(self.forward(X))
 
     def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, Array]:
         """Return the loss of all rows and its gradient.
@@ -333,6 +327,25 @@ class Model:
         if init.embeddings != self.embeddings:
             raise ValueError(f"init has embeddings {init.embeddings}, but {self.embeddings} are needed")
         self.parameters[:] = as_numbers("init", init.parameters, self.dtype)
+
+    def _predicted(self, outputs: Array, in_units: bool) -> Array:
+        """Return labels or values of the outputs; `in_units`: in those of the encoder's target."""
+        if has_one_output_for_two(self._loss):
+            above: NDArray[np.int64] = (outputs > 0.5).astype(np.int64)
+            labels: Array = above if self.classes is None else self.classes[above[:, 0]]
+            return labels
+        if self.classes is not None:
+            return np.asarray(self.classes[outputs.argmax(axis=1)])
+        values: Array = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        if len(self._loss_numbers) > 1:
+            values = np.sort(values, axis=1)
+        return self.encoder.inverse_target(values) if in_units else values  # type: ignore[union-attr]
+
+    def _probabilities(self, outputs: Array) -> Array:
+        """Return the probability of each class, or of each of several labels."""
+        if has_one_output_for_two(self._loss) and self.classes is not None:
+            return np.hstack([1 - outputs, outputs])
+        return outputs
 
     @cached_property
     def _core_predictor(self) -> Any:

@@ -17,6 +17,7 @@ from fastmlp._base.records import lowest
 from fastmlp._base.text import plural, shortened
 from fastmlp._inspect.evaluation import Evaluation, encoded_inputs
 from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, ValueMetrics
+from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
 from fastmlp._model.history import epochs_of
 from fastmlp._report import figures
 from fastmlp._report.html import (
@@ -193,6 +194,8 @@ def _results(evaluation: Evaluation, evaluated_on: str | None) -> list[Html]:
             table(("quantile", "share at or below", "pinball loss"), rows),
             _residuals(evaluation, evaluation.predicted[:, middle], what),
         ]
+    if isinstance(metrics, MultiLabelMetrics):  # which no table with one target column has
+        return [named, paragraph(metrics.summary())]
     return [named, *_value_metrics(metrics, evaluation)]
 
 

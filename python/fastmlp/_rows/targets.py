@@ -19,12 +19,22 @@ from fastmlp.spec.losses import LINKS, LOSSES
 
 def takes_labels(loss: str) -> bool:
     """Whether a loss is one of labels, which are scored by accuracy."""
-    return LOSSES[loss].targets != "values"
+    return LOSSES[loss].of_labels
 
 
 def has_output_per_class(loss: str) -> bool:
     """Whether a loss is one of labels with an output for each."""
-    return LOSSES[loss].targets == "labels"
+    return LOSSES[loss].output_per_class
+
+
+def has_one_output_for_two(loss: str) -> bool:
+    """Whether an output is the probability of the second of two classes, or of one of several labels."""
+    return LOSSES[loss].one_output_for_two
+
+
+def gives_probabilities(loss: str) -> bool:
+    """Whether the outputs are probabilities of labels."""
+    return LOSSES[loss].probabilities
 
 
 @dataclass(frozen=True)

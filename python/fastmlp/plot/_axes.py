@@ -1,4 +1,4 @@
-"""What the pictures share: their axes, text that is shown as it is, levels of colour."""
+"""What the pictures share: names of inputs and outputs, legends, levels of colour."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.text import shortened
+from fastmlp._base.drawing import LITERAL, shown
 from fastmlp._model.model import Model
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
 
-#: Properties of a text of the user's, in which a "$" is a "$".
-LITERAL: dict[str, Any] = {"parse_math": False, "usetex": False}
-
-NAMED_TICKS = 30
-
-_LETTERS = 20
 _LEGEND_ENTRIES = 20
 
 
@@ -29,11 +22,6 @@ def check_network(net: Any) -> None:
     """Refuse what is no network."""
     if not isinstance(net, Model):
         raise TypeError(f"net must be a fastmlp.Network, got {net!r}")
-
-
-def shown(value: object) -> str:
-    """Return a name as text of one line that is not too long; draw it with `LITERAL`."""
-    return shortened(value, _LETTERS)
 
 
 def feature_names(net: Model) -> tuple[str, ...]:
@@ -60,18 +48,6 @@ def output_names(net: Model) -> tuple[str, ...]:
         return ()
     labels = tuple(map(str, net.classes))
     return labels if len(labels) == net.layer_sizes[-1] else (f"p({labels[1]})",)
-
-
-def name_ticks(axis: Axis, names: Sequence[object]) -> None:
-    """Name the places 0, 1, .. of an axis; where there are too many, every second or so."""
-    from matplotlib.axis import XAxis
-
-    places = range(0, len(names), -(-len(names) // NAMED_TICKS))
-    texts = [shown(names[i]) for i in places]
-    style: dict[str, Any] = {"fontsize": 10 if len(texts) <= 12 else 8 if len(texts) <= 20 else 7}
-    if isinstance(axis, XAxis) and len(texts) * max(map(len, texts)) > 60:
-        style |= {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axis.set_ticks(list(places), labels=texts, **style, **LITERAL)
 
 
 def legend(ax: Axes, entries: Sequence[tuple[Artist, object]], **options: Any) -> None:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from fastmlp._base import validation
 from fastmlp._base.curves import evenly
-from fastmlp._base.drawing import new_axes
+from fastmlp._base.drawing import LITERAL, new_axes, shown
 from fastmlp._base.validation import as_numbers, features_and_target, integer, same_length
 from fastmlp._model.model import Model
 from fastmlp._rows.features import dense_form
 from fastmlp._rows.targets import as_targets, class_numbers
-from fastmlp.plot._axes import LITERAL, check_network, feature_names, legend, levels, shown
+from fastmlp.plot._axes import check_network, feature_names, legend, levels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.drawing import new_axes
+from fastmlp._base.drawing import LITERAL, new_axes, shown
 from fastmlp._model.model import Model
-from fastmlp.plot._axes import LITERAL, check_network, input_names, output_names, shown
+from fastmlp.plot._axes import check_network, input_names, output_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

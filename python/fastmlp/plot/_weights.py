@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.drawing import integer_ticks, new_axes
+from fastmlp._base.drawing import NAMED_TICKS, integer_ticks, name_ticks, new_axes
 from fastmlp._base.validation import integer, layer_sizes
 from fastmlp._model.model import Model
-from fastmlp.plot._axes import NAMED_TICKS, check_network, input_names, name_ticks, output_names
+from fastmlp.plot._axes import check_network, input_names, output_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -60,6 +60,26 @@ class Loss:
     kink: Callable[[Any, Any, Any], tuple[Any, tuple[Any, Any, Any]]] | None = None
     flat: bool = False
 
+    @property
+    def of_labels(self) -> bool:
+        """Whether y holds labels, which are scored by accuracy."""
+        return self.targets != "values"
+
+    @property
+    def output_per_class(self) -> bool:
+        """Whether there are labels with an output for each."""
+        return self.targets == "labels"
+
+    @property
+    def one_output_for_two(self) -> bool:
+        """Whether an output is the probability of the second of two classes, or of one of several labels."""
+        return self.targets == "two labels"
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether the outputs are probabilities of labels."""
+        return self.of_labels and self.link is not None
+
 
 def _huber_gates(g: Any, a: Any, y: Any, c: Any) -> Any:
     """``m (r - m/2)`` with r = |a - y| and m = min(r, delta)."""
@@ -163,6 +183,9 @@ _ENTRIES = (
 
 #: Every loss by its name, in the order of the core.
 LOSSES = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+
+#: The losses whose outputs are probabilities of labels.
+PROBABILITY_LOSSES = tuple(entry.name for entry in _ENTRIES if entry.probabilities)
 
 #: The output activation of each loss that brings one along.
 LINKS = MappingProxyType({entry.name: entry.link for entry in _ENTRIES if entry.link})
