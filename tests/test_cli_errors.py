@@ -44,7 +44,7 @@ def write_bad_files() -> None:
     }
     for name, content in files.items():
         Path(name).write_text(content, encoding="utf-8")
-    Path("latin.csv").write_bytes(b"x,y\n1,caf\xe9\n")
+    Path("latin.csv").write_bytes(b"x,y\n1,caf\xe9\x02\n")
     Path("folder").mkdir()
 
 
@@ -65,7 +65,7 @@ def write_bad_files() -> None:
         ),
         (
             "train latin.csv --target y",
-            "latin.csv: line 2, byte 6 (0xe9) is not UTF-8 text; save the file as UTF-8",
+            "latin.csv: line 2: byte 0x02 is a control character, not text",
         ),
         ("train gap.csv --target y", "gap.csv: 1 row has no value in the target column 'y' (line 3)"),
         ("train one.csv --target y", "one.csv: the target column 'y' holds one class only, 'a'"),

@@ -1,4 +1,4 @@
-"""The texts of a file's cells: which are numbers or dates, and the narrowest column that holds them."""
+"""The texts of a file's cells: which are plain numbers or dates, and which stand for a missing value."""
 
 from __future__ import annotations
 
@@ -8,13 +8,44 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.data._table import Column
+#: Cells that stand for a missing value in any column.
+MISSING = (
+    "", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "null", "NULL", "?",
+    "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "#NULL!",
+)  # fmt: skip
+
+#: Cells that stand for a missing value where the others are numbers or dates. In a column of texts, "None" or
+#: "-" may be a category like others.
+MISSING_AMONG_NUMBERS = frozenset(
+    (
+        "None",
+        "none",
+        "NONE",
+        "na",
+        "Na",
+        "Null",
+        "NAN",
+        "nil",
+        "-",
+        "--",
+        "---",
+        "–",
+        "—",
+        ".",
+        "..",
+        "...",
+        "…",
+        "*",
+        "**",
+        "***",
+        "??",
+    )
+)
 
 # A whole number with a leading zero, such as a postcode, is text: as a number it could not be written back.
 _DIGITS = r"(?:0|[1-9][0-9]*)"
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(rf"[+-]?(?:(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))")
-_DECIMAL_COMMA = re.compile(rf"([+-]?{_DIGITS}?),([0-9]+)")
 _DATE = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)(Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?)?"
@@ -22,8 +53,13 @@ _DATE = re.compile(
 
 
 def is_number(cell: str) -> bool:
-    """Tell whether a cell is a number as `read_csv` understands it."""
+    """Tell whether a cell is a number as `float` takes it, without leading zeros."""
     return _NUMBER.fullmatch(cell) is not None
+
+
+def is_whole(cell: str) -> bool:
+    """Tell whether a cell is a whole number without leading zeros, of at most 19 digits."""
+    return _INTEGER.fullmatch(cell) is not None
 
 
 def parse_dates(cells: Sequence[str]) -> NDArray[np.datetime64] | None:
@@ -46,34 +82,6 @@ def parse_dates(cells: Sequence[str]) -> NDArray[np.datetime64] | None:
         return None
     dates -= np.array(offsets, dtype="timedelta64[m]")
     return dates
-
-
-def column_of(cells: Sequence[str], missing: frozenset[str], decimal_comma: bool) -> Column:
-    """Make a column of the narrowest kind that holds every cell."""
-    if decimal_comma:
-        points = [_DECIMAL_COMMA.sub(r"\1.\2", c) if _DECIMAL_COMMA.fullmatch(c) else c for c in cells]
-        column = column_of(points, missing, decimal_comma=False)
-        return text_of(cells, missing) if column.dtype == object else column
-    present = [cell for cell in cells if cell not in missing]
-    if len(present) == len(cells) and all(_INTEGER.fullmatch(cell) for cell in cells):
-        integers = [int(cell) for cell in cells]
-        if min(integers) >= -(2**63) and max(integers) < 2**63:
-            return np.array(integers, dtype=np.int64)
-    if all(_NUMBER.fullmatch(cell) for cell in present):
-        return np.array([np.nan if cell in missing else float(cell) for cell in cells], dtype=np.float64)
-    dates = parse_dates(present)
-    if dates is None:
-        return text_of(cells, missing)
-    column = np.full(len(cells), "NaT", dtype="datetime64[us]")
-    column[[cell not in missing for cell in cells]] = dates
-    return column
-
-
-def text_of(cells: Sequence[str], missing: frozenset[str]) -> Column:
-    """Make a column of strings."""
-    column = np.empty(len(cells), dtype=object)
-    column[:] = [None if cell in missing else cell for cell in cells]
-    return column
 
 
 def _minutes(zone: str) -> int:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
+from fastmlp._base.text import shortened
 from fastmlp.data._arrow import ARROW_FILE, PARQUET
-from fastmlp.data._cells import column_of, is_number, text_of
+from fastmlp.data._cells import MISSING
+from fastmlp.data._encoding import decode
+from fastmlp.data._header import looks_like_data, row_numbers, settle, unnamed_note
 from fastmlp.data._npy import NPY
+from fastmlp.data._parse import Rules, missing_note, read_column
 from fastmlp.data._source import Buffer, Source, name_of, resolve
-from fastmlp.data._table import Table, quoted
-
-#: Cells that stand for a missing value unless the caller says otherwise.
-MISSING = ("", "NA", "NaN", "nan", "null", "NULL", "?")
+from fastmlp.data._table import Table
 
 DELIMITERS = (",", ";", "\t")
 
@@ -38,47 +39,69 @@ class _Record(NamedTuple):
 def read_csv(
     path_or_file: Source,
     *,
-    delimiter: str | None = None,
-    header: bool = True,
-    missing: Collection[str] = MISSING,
     text: Collection[str] = (),
+    missing: Collection[str] = (),
+    default_missing: bool = True,
+    delimiter: str | None = None,
+    decimal: str | Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    header: bool | Literal["auto"] = "auto",
     strip: bool = True,
 ) -> Table:
-    r"""Read a CSV file, plain or gzipped, into a table.
+    r"""Read a CSV file, plain or packed with gzip or zip, into a table.
 
-    Quoted cells may hold delimiters, doubled quotes and line breaks (RFC 4180). A UTF-8 byte-order mark
-    and blank lines are passed over. A column is int64 if every cell is a whole number, float64 if every
-    cell is a number or missing, datetime64[us] in UTC if every cell is an ISO 8601 date (2026-11-21,
-    2026-11-21T09:30, 2026-11-21 09:30:00.5+01:00) or missing, and strings otherwise. Whole numbers with
-    leading zeros (007), true and false are strings.
-    In a semicolon-separated file, the form used where the decimal mark is a comma, 1,5 is read as 1.5.
+    Quoted cells may hold delimiters, doubled quotes and line breaks (RFC 4180). A byte-order mark and blank
+    lines are passed over. What was guessed, dropped or assumed is told by `Table.notes`, a line each.
+
+    A column is int64 if every cell is a whole number, float64 if every cell is a number or missing,
+    datetime64[us] in UTC if every cell is an ISO 8601 date (2026-11-21, 2026-11-21T09:30,
+    2026-11-21 09:30:00.5+01:00) or missing, and strings otherwise. A few odd cells do not change that: where
+    at least 90 % of the different texts of a column are numbers (or dates), the others are missing.
+    Numbers may have separated thousands (21,500), a decimal comma (20,5), a percent sign (43% is 43) or a
+    currency ($13.44). Whether a comma separates thousands or is the decimal mark is decided by the whole
+    column; where that does not tell, it is the decimal mark in files separated by semicolons and separates
+    thousands in others. Whole numbers with leading zeros such as postcodes (00123), true and false are
+    strings.
 
     Parameters
     ----------
     path_or_file : path or open file
-        Gzip is told by the content, whatever the suffix.
-    delimiter : {None, ",", ";", "\\t"} or another character, default None
-        None takes whichever of comma, semicolon and tab splits the first line into most columns.
-    header : bool, default True
-        Whether the first line names the columns. Otherwise they are called column1, column2 and so on.
-    missing : collection of str, default ("", "NA", "NaN", "nan", "null", "NULL", "?")
-        The cells that stand for a missing value.
+        Gzip and zip are told by the content, whatever the suffix. A zip archive must hold one file.
     text : collection of str, default ()
         The columns to keep as strings even if they look like numbers or dates.
+    missing : collection of str, default ()
+        Further cells that stand for a missing value, such as "-99", as they are spelled in the file.
+    default_missing : bool, default True
+        Whether empty cells, NA, N/A, NaN, null, ? and the errors of spreadsheets (#N/A) stand for a missing
+        value, and None, -, ., * among numbers and dates. False leaves that to `missing`.
+    delimiter : {None, ",", ";", "\\t"} or another character, default None
+        None takes whichever of comma, semicolon and tab splits the first line into most columns.
+    decimal : {None, ".", ","} or mapping of str to these, default None
+        The decimal mark, of all columns or by name. None leaves it to each column.
+    encoding : str, optional
+        None reads UTF-8, UTF-16 and UTF-32 as their byte-order marks say; without one, UTF-8 and, where the
+        bytes are not that, the most likely of cp1252 (Latin-1) and others.
+    header : {"auto", True, False}, default "auto"
+        Whether the first line names the columns. Without names they are called "0", "1" and so on. "auto"
+        takes the first line for names, but refuses one that reads like a row of data.
     strip : bool, default True
         Remove blanks around names and cells. RFC 4180 counts them as part of the cell.
 
     Returns
     -------
     Table
+        A name that occurs before has got ".1" at its end. A column without a name is called "column 3" by its
+        place, or left out if it numbers the rows.
 
     Raises
     ------
     OSError
         If the file cannot be read.
+    TypeError
+        If an argument has the wrong type.
     ValueError
-        If the file is empty, not text, not UTF-8 or not CSV, a row has more or fewer cells than there are
-        columns, or a name is absent or double. The message names the file, the line and the column.
+        If the file is empty, not text or not CSV, a row has more or fewer cells than there are columns, or
+        the first line may be a row. The message names the file, the line and the column.
 
     References
     ----------
@@ -86,38 +109,79 @@ def read_csv(
     """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise ValueError(f"delimiter must be None or one character, such as ',' or ';', got {delimiter!r}")
+    if not isinstance(header, bool) and header != "auto":
+        raise ValueError(f"header must be 'auto', True or False, got {header!r}")
+    rules = cell_rules(text, missing, default_missing, decimal)
+    content, source, notes = _read_text(path_or_file, encoding)
+    if delimiter is None:
+        delimiter = _detect_delimiter(content, source)
+    lines, rows = _rows(content, source, delimiter, strip)
+    names = [str(i) for i in range(len(rows[0]))]
+    unnamed: list[int] = []
+    if header:
+        first, first_line = rows.pop(0), lines.pop(0)
+        _check_widths(rows, lines, source, first, named=True)
+        if header == "auto":
+            _check_names(first, rows, f"{source}: line {first_line}")
+        if not rows:
+            raise ValueError(f"{source}: line {first_line} names the columns, but no rows follow")
+        names, unnamed, more = settle(first)
+        notes += more
+    else:
+        _check_widths(rows, lines, source, rows[0], named=False)
+    columns: dict[str, Sequence[str]] = dict(zip(names, zip(*rows, strict=True), strict=True))
+    notes += _drop_row_numbers(columns, [(i, names[i]) for i in unnamed])
+    usual = "," if delimiter == ";" else "."
+    return table_of_texts(columns, rules._replace(usual=usual), source, lines, notes)
+
+
+def cell_rules(text: Collection[str], missing: Collection[str], default_missing: bool, decimal: Any) -> Rules:
+    """Check the arguments that say how cells are read."""
     for name, value in (("missing", missing), ("text", text)):
         if isinstance(value, str):
             raise TypeError(f"{name} must be a collection of strings, got the string {value!r}")
-    content, source = _read_text(path_or_file)
-    if delimiter is None:
-        delimiter = _detect_delimiter(content, source)
-    records = _records(content, source, delimiter, strip)
-    first = next(records, None)
-    if first is None:
-        raise ValueError(f"{source}: the file is empty")
-    names = _names(first, source) if header else [f"column{i + 1}" for i in range(len(first.cells))]
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    for record in records if header else _chain(first, records):
-        if record.cells == [""] and len(names) > 1:
-            continue  # a line of blanks
-        if len(record.cells) != len(names):
-            raise ValueError(f"{source}: {_ragged(record, names, header)}")
-        lines.append(record.line)
-        rows.append(record.cells)
-    if not rows:
-        raise ValueError(f"{source}: line {first.line} names the columns, but no rows follow")
-    absent, texts = frozenset(missing), frozenset(text)
-    columns = {
-        name: text_of(cells, absent) if name in texts else column_of(cells, absent, delimiter == ";")
-        for name, cells in zip(names, zip(*rows, strict=True), strict=True)
-    }
-    return Table(columns, source=source, lines=lines)
+    marks = decimal.values() if isinstance(decimal, Mapping) else () if decimal is None else [decimal]
+    for mark in marks:
+        if mark not in (".", ","):
+            raise ValueError(f"decimal must be None, '.', ',' or a mapping of columns to these, got {mark!r}")
+    absent = frozenset((*MISSING, *missing) if default_missing else missing)
+    return Rules(absent, frozenset(text), decimal, default_missing)
 
 
-def _read_text(path_or_file: Source) -> tuple[str, str]:
-    """Return the decoded content of a file and its name."""
+def table_of_texts(
+    columns: Mapping[str, Sequence[str]], rules: Rules, source: str, lines: Sequence[int], notes: list[str]
+) -> Table:
+    """Make a table of the texts of columns."""
+    values, decimal = {}, {}
+    absent: Counter[str] = Counter()
+    n_columns = 0
+    for name, cells in columns.items():
+        values[name], more, mark = read_column(name, cells, rules)
+        notes += more
+        if mark is not None:
+            decimal[name] = mark
+        marked = [cell for cell in cells if cell and cell in rules.missing]
+        absent.update(marked)
+        n_columns += bool(marked)
+    notes += missing_note(absent, n_columns)
+    return Table(values, source=source, lines=lines, notes=notes, decimal=decimal)
+
+
+def _drop_row_numbers(columns: dict[str, Sequence[str]], unnamed: list[tuple[int, str]]) -> list[str]:
+    """Leave out those of the columns without a name that number the rows; returns what is to be said."""
+    dropped = [name for i, name in unnamed if row_numbers(i, columns[name])]
+    if len(dropped) == len(columns):
+        dropped = []
+    for name in dropped:
+        del columns[name]
+    left = [name for _, name in unnamed if name in columns]
+    notes = [unnamed_note(dropped, dropped=True)] if dropped else []
+    return notes + ([unnamed_note(left, dropped=False)] if left else [])
+
+
+def _read_text(path_or_file: Source, encoding: str | None) -> tuple[str, str, list[str]]:
+    """Return the decoded content of a file, its name, and what is to be said of its encoding."""
+    notes: list[str] = []
     if isinstance(path_or_file, io.TextIOBase):
         source = str(getattr(path_or_file, "name", "<file>"))
         content: str = path_or_file.read()
@@ -126,31 +190,17 @@ def _read_text(path_or_file: Source) -> tuple[str, str]:
         source = name_of(data)
         encoded = data.getvalue() if isinstance(data, Buffer) else data.read_bytes()
         _check_text(encoded, source)
-        content = _decode(encoded, source)
+        content, notes = decode(encoded, source, encoding)
     nul = content.find("\0")
     if nul >= 0:
-        raise ValueError(f"{source}: line {_line_of(content, nul)}: a NUL character; this is not UTF-8 text")
-    return content.removeprefix("\ufeff"), source
+        raise ValueError(f"{source}: line {_line_of(content, nul)}: a NUL character; this is not text")
+    return content.removeprefix("\ufeff"), source, notes
 
 
 def _check_text(content: bytes, source: str) -> None:
     for magic, what in _NOT_TEXT.items():
         if content.startswith(magic):
             raise ValueError(f"{source}: this is {what}, not CSV text")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ValueError(f"{source}: the text is UTF-16; save it as UTF-8")
-
-
-def _decode(content: bytes, source: str) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        place = error.start - content.rfind(b"\n", 0, error.start)
-        raise ValueError(
-            f"{source}: line {line}, byte {place} (0x{content[error.start]:02x}) is not UTF-8 text; "
-            "save the file as UTF-8"
-        ) from None
 
 
 def _detect_delimiter(content: str, source: str) -> str:
@@ -191,45 +241,45 @@ def _csv_problem(message: str) -> str:
     return f"not CSV: {message}"
 
 
-def _names(first: _Record, source: str) -> list[str]:
-    """Check the line of column names."""
-    names = first.cells
-    where = f"{source}: line {first.line}"
-    if all(is_number(name) for name in names) and not _counts_up(names):
+def _rows(content: str, source: str, delimiter: str, strip: bool) -> tuple[list[int], list[list[str]]]:
+    """Return the lines that the rows begin in, and their cells, the first line included."""
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    for line, cells in _records(content, source, delimiter, strip):
+        if cells == [""] and rows and len(rows[0]) > 1:
+            continue  # a line of blanks
+        lines.append(line)
+        rows.append(cells)
+    if not rows:
+        raise ValueError(f"{source}: the file is empty")
+    return lines, rows
+
+
+def _check_widths(
+    rows: Sequence[list[str]], lines: Sequence[int], source: str, first: Sequence[str], named: bool
+) -> None:
+    """Make sure that all rows have as many cells as the first line."""
+    want = len(first)
+    for line, cells in zip(lines, rows, strict=True):
+        have = len(cells)
+        if have != want:
+            expected = f"{want} columns are named" if named else f"the first row has {want}"
+            if have > want:
+                detail = f"cell {want + 1} is {cells[want]!r}"
+            else:
+                detail = f"column {first[have] if named else str(have)!r} is not there"
+            count = f"{have} {'cell' if have == 1 else 'cells'}"
+            raise ValueError(f"{source}: line {line}: {count} where {expected}; {detail}")
+
+
+def _check_names(first: Sequence[str], rows: Sequence[list[str]], where: str) -> None:
+    """Refuse a first line that may be a row of data."""
+    reason = looks_like_data(first, rows)
+    if reason is not None:
         raise ValueError(
-            f"{where}: every cell is a number ({quoted(names, 3)}); the first line must name the columns"
+            f"{where}: does it name the columns? {shortened(reason, 200)}; "
+            "header=False (--no-header) reads it as a row, header=True (--header) as names"
         )
-    seen: dict[str, int] = {}
-    for i, name in enumerate(names):
-        if not name:
-            index = "; pandas writes its index so, unless index=False" if i == 0 and len(names) > 1 else ""
-            raise ValueError(f"{where}: column {i + 1} of {len(names)} has no name{index}")
-        first_place = seen.setdefault(name, i)
-        if first_place != i:
-            both = f"columns {first_place + 1} and {i + 1}"
-            raise ValueError(f"{where}: {both} have the same name, {name!r}")
-    return names
-
-
-def _counts_up(names: Sequence[str]) -> bool:
-    """Tell whether the names are 0, 1, 2, ... or 1, 2, 3, ..., as array tools write them."""
-    n = len(names)
-    return n > 1 and any(list(names) == [str(i) for i in range(start, start + n)] for start in (0, 1))
-
-
-def _ragged(record: _Record, names: list[str], header: bool) -> str:
-    want, have = len(names), len(record.cells)
-    expected = f"{want} columns are named" if header else f"the first row has {want}"
-    missing = have < want
-    detail = (
-        f"column {names[have]!r} is not there" if missing else f"cell {want + 1} is {record.cells[want]!r}"
-    )
-    return f"line {record.line}: {have} {'cell' if have == 1 else 'cells'} where {expected}; {detail}"
-
-
-def _chain(first: _Record, rest: Iterable[_Record]) -> Iterator[_Record]:
-    yield first
-    yield from rest
 
 
 def _line_of(content: str, position: int) -> int:

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp._base.records import Records
+from fastmlp._base.text import plural
+
 Column = NDArray[Any]
 
 _INT64 = np.iinfo(np.int64)
@@ -39,6 +42,16 @@ class Table:
         What error messages call the table, such as the name of its file.
     lines : array_like of int, shape (n,), optional
         The line of the file each row begins in, for error messages.
+    notes : iterable of str, default ()
+        One line for each thing that the reader guessed, dropped or assumed.
+    decimal : mapping of str to {".", ","}, optional
+        The decimal mark of the columns of numbers in whose texts it was not evident, as "1,234" does not
+        tell it: `read_csv` and `TableEncoder` read later texts of these columns in the same way.
+
+    Attributes
+    ----------
+    notes : list of str
+    decimal : dict of str to str
 
     Raises
     ------
@@ -49,13 +62,21 @@ class Table:
     """
 
     def __init__(
-        self, columns: Mapping[str, ArrayLike], *, source: str = "table", lines: ArrayLike | None = None
+        self,
+        columns: Mapping[str, ArrayLike],
+        *,
+        source: str = "table",
+        lines: ArrayLike | None = None,
+        notes: Iterable[str] = (),
+        decimal: Mapping[str, str] | None = None,
     ) -> None:
         if not columns:
             raise ValueError(f"{source}: a table needs at least one column")
         self.source = source
         #: The columns that `audit` left out, which an encoder then takes no notice of.
         self.left_out: tuple[str, ...] = ()
+        self.notes = list(notes)
+        self.decimal = dict(decimal or {})
         self._columns = {name: _as_column(name, values, source) for name, values in columns.items()}
         first = next(iter(self._columns))
         for name, column in self._columns.items():
@@ -155,6 +176,24 @@ class Table:
         dtype = kinds.pop() if len(kinds) == 1 else np.dtype(np.float64)
         return np.stack([column.astype(dtype, copy=False) for column in self._columns.values()], axis=1)
 
+    def describe(self) -> Records:
+        """Return what each column holds, as records that print: its name, its kind, how many are missing.
+
+        A kind is "number", "date", "boolean", or "text" with the number of different ones.
+
+        Examples
+        --------
+        >>> print(Table({"age": [41.0, np.nan], "city": ["Rome", "Oslo"]}).describe())
+        name                 kind  missing
+         age               number        1
+        city  text, 2 categories        0
+        """
+        rows = []
+        for name, column in self._columns.items():
+            missing = missing_values(column)
+            rows.append((name, _kind(column[~missing]), int(missing.sum())))
+        return Records(("name", "kind", "missing"), rows)
+
     def place(self, row: int) -> str:
         """Say where a row is: "line 7" of its file or, where that has none, "row 5" of the table, from 0."""
         return f"{self._counted} {self._numbers[row]}"
@@ -167,6 +206,7 @@ class Table:
         """Return a table of columns that were checked before."""
         table = object.__new__(Table)
         table.source, table._columns, table.left_out = self.source, columns, self.left_out
+        table.notes, table.decimal = list(self.notes), dict(self.decimal)
         table._counted, table._numbers = self._counted, self._numbers
         return table
 
@@ -184,6 +224,13 @@ def quoted(names: Iterable[str], limit: int = 12) -> str:
     if len(listed) <= limit:
         return ", ".join(listed) or "none"
     return f"{', '.join(listed[:limit])} and {len(listed) - limit} more"
+
+
+def _kind(present: Column) -> str:
+    """Name the kind of a column by the values that are present."""
+    if present.dtype == object:
+        return f"text, {plural(len(set(present.tolist())), 'category', 'categories')}"
+    return {"M": "date", "b": "boolean"}.get(present.dtype.kind, "number")
 
 
 def _as_column(name: object, values: ArrayLike, source: str) -> Column:
