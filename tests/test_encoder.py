@@ -180,7 +180,12 @@ def test_labels_are_kept_as_they_are(labels: list[Any], kind: str) -> None:
     [
         (np.array(["a", "b"], dtype=object), "classification"),
         (np.array([True, False]), "classification"),
-        (np.array([0.0, 1.0]), "regression"),
+        (np.array([0.0, 1.0]), "classification"),
+        (np.array([0.0, 1.0, NAN]), "classification"),
+        (np.array([0.0, 1.0, 0.5]), "regression"),
+        (np.array([0.0, 1.0, 2.0] * 4), "regression"),
+        (np.zeros(3), "regression"),
+        (np.array([3, 8]), "classification"),
         (np.array([0, 1] * 5), "classification"),
         (np.arange(40) % 20, "classification"),
         (np.arange(42) % 21, "regression"),

@@ -210,9 +210,8 @@ def test_labels_come_back_as_they_went_in(y: np.ndarray, loss: str) -> None:
 @given(st.integers(1, 300), st.integers(1, 400), st.integers(0, 2**64 - 1))
 def test_any_batch_size_and_seed(rows: int, batch_size: int, seed: int) -> None:
     X, y = numbers(rows, 2, 1), numbers(rows, 1, 2)
-    net = fastmlp.train(X, y[:, 0], hidden=(3,), batch_size=batch_size, seed=seed, **QUICK)
-    again = fastmlp.train(
-        X, y, hidden=(3,), batch_size=batch_size, seed=seed, **QUICK
-    )  # (n, 1) is treated as (n,)
+    options = {"hidden": (3,), "task": "regression", "batch_size": batch_size, "seed": seed, **QUICK}
+    net = fastmlp.train(X, y[:, 0], **options)
+    again = fastmlp.train(X, y, **options)  # (n, 1) is treated as (n,)
     np.testing.assert_array_equal(net.parameters, again.parameters)
     assert net.predict(X).shape == again.predict(X).shape == (rows,)

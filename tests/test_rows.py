@@ -28,7 +28,7 @@ def data() -> tuple[Array, Array]:
 
 
 def run_rows(X: Any, y: Array, memory_limit: int | None = None, validation: Any = None) -> RunRows:
-    given = read_rows(X, y, "auto", None, None, "float32", memory_limit)
+    given = read_rows(X, y, "auto", "auto", None, None, "float32", memory_limit)
     network = fastmlp.Network((D, 3, 2))
     return divide_rows(given, network, validation, seed=0, clipped=False)
 

@@ -42,7 +42,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> int:
 
 def windowed(X: Any, y: Array, limit: int, validation: Any = None) -> WindowedRows:
     """Return labelled rows of X as a run reads them."""
-    source = read_stream(X, y, (), "softmax_cross_entropy", None, None, "float32", limit)
+    source = read_stream(X, y, (), "softmax_cross_entropy", "auto", None, None, "float32", limit)
     return divide_stream(source, fastmlp.Network((D, 8, 2)), validation, seed=0, clipped=False)
 
 

@@ -30,7 +30,8 @@ from fastmlp._rows.targets import takes_labels
 from fastmlp._training.train import train
 from fastmlp.data import Table, TableEncoder, choose_task
 from fastmlp.data._scaling import SCALINGS
-from fastmlp.data._target import LabelTarget, Task, check_present
+from fastmlp.data._target import LabelTarget, check_present
+from fastmlp.data._task import Task
 from fastmlp.spec.losses import LOSSES
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import feature_names, features_and_target, real, same_length
+from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.features import Features, SparseRows, as_features, core_form
 from fastmlp._rows.form import target_form
 from fastmlp._rows.learner import Learner
@@ -21,7 +22,6 @@ from fastmlp._rows.targets import (
     Targets,
     are_labels,
     as_targets,
-    choose_loss,
     mean_weight,
     row_weights,
     weight_of_labels,
@@ -99,7 +99,9 @@ class WholeRows:
         yield self.train, None
 
 
-def read_memory(X: Any, y: Any, loss: Any, sample_weight: Any, class_weight: Any, dtype: str) -> MemoryRows:
+def read_memory(
+    X: Any, y: Any, loss: Any, task: Any, sample_weight: Any, class_weight: Any, dtype: str
+) -> MemoryRows:
     """Return rows that are in memory, checked and encoded for the loss."""
     X, y = features_and_target(X, y)
     names = feature_names(X)
@@ -107,7 +109,7 @@ def read_memory(X: Any, y: Any, loss: Any, sample_weight: Any, class_weight: Any
     check_row_count(features.shape[0])
     y = as_targets(y)
     same_length("y", len(y), len(features))
-    loss = choose_loss(loss, y)
+    loss = choose_loss(loss, task, lambda: [y], labelled=class_weight is not None)
     form = target_form(loss, y, lambda: y)
     targets = form.encode(y, dtype, len(features))
     weights = row_weights(sample_weight, class_weight, y, form.classes, dtype)

@@ -17,7 +17,7 @@ RunRows: TypeAlias = WholeRows | WindowedRows
 
 
 def read_rows(
-    X: Any, y: Any, loss: Any, sample_weight: Any, class_weight: Any, dtype: str, memory_limit: Any
+    X: Any, y: Any, loss: Any, task: Any, sample_weight: Any, class_weight: Any, dtype: str, memory_limit: Any
 ) -> MemoryRows | StreamedRows:
     """Return the rows to learn from, checked: in memory, unless they come from files or there is a limit."""
     limit = _DEFAULT_LIMIT if memory_limit is None else memory_size("memory_limit", memory_limit)
@@ -30,10 +30,10 @@ def read_rows(
     elif y is None:
         raise TypeError("y is needed, except for an iterator of batches (X, y)")
     elif in_memory:
-        return read_memory(X, y, loss, sample_weight, class_weight, dtype)
+        return read_memory(X, y, loss, task, sample_weight, class_weight, dtype)
     else:
         streamed = _arrays(X, y, dtype)
-    return read_stream(*streamed, loss, sample_weight, class_weight, dtype, limit)
+    return read_stream(*streamed, loss, task, sample_weight, class_weight, dtype, limit)
 
 
 def divide_rows(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import as_array, check_shape, same_length
+from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.form import target_form
 from fastmlp._rows.memory import CoreRows, check_row_count
 from fastmlp._rows.spool import release
@@ -17,7 +18,6 @@ from fastmlp._rows.targets import (
     TargetForm,
     Targets,
     as_targets,
-    choose_loss,
     class_numbers,
     class_weighted,
     label_weights,
@@ -102,15 +102,18 @@ class StreamedRows:
 
 
 def read_stream(
-    X: Any, y: Any, names: tuple[str, ...], loss: Any, sample_weight: Any, class_weight: Any, dtype: str,
-    memory_limit: int,
+    X: Any, y: Any, names: tuple[str, ...], loss: Any, task: Any, sample_weight: Any, class_weight: Any,
+    dtype: str, memory_limit: int,
 ) -> StreamedRows:  # fmt: skip
-    """Return rows that stay where they lie; of the targets, a sample and the labels are looked at."""
+    """Return rows that stay where they lie.
+
+    Of the targets, a sample and the labels are looked at, and as many as tell what they are.
+    """
     check_shape("X", X.shape, None)
     check_row_count(X.shape[0])
     same_length("y", len(y), len(X))
     sample = as_targets(y[:_SAMPLE])
-    loss = choose_loss(loss, sample)
+    loss = choose_loss(loss, task, lambda: _scanned(y), labelled=class_weight is not None)
     form = target_form(loss, sample, lambda: _labels(y, sample))
     if sample_weight is not None:
         sample_weight = as_array("sample_weight", sample_weight)

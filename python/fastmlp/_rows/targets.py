@@ -116,15 +116,6 @@ def per_quantile(y: NDArray[Any], numbers: tuple[float, ...]) -> NDArray[Any]:
     return np.repeat(y[:, np.newaxis], len(numbers), axis=1)
 
 
-def choose_loss(loss: Any, y: NDArray[Any]) -> Any:
-    """Return the loss, the one for y where it is "auto"."""
-    if not isinstance(loss, str) or loss != "auto":
-        return loss
-    if y.dtype.kind == "f":
-        return "squared_error"
-    return "softmax_cross_entropy" if y.ndim == 1 else "binary_cross_entropy"
-
-
 def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
     """Return the classes that training targets show, sorted; None where y holds values."""
     if not takes_labels(loss):

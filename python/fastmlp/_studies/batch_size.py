@@ -21,6 +21,7 @@ from fastmlp._studies.runs import (
     measured_run,
     steps_to,
     train_quietly,
+    with_loss,
 )
 from fastmlp._training.progress import run_bar
 from fastmlp.spec.optimizers import LBFGS, as_optimizer
@@ -178,6 +179,7 @@ def study_batch_size(
     if isinstance(as_optimizer(optimizer), LBFGS):
         raise ValueError(f"optimizer must be one that trains in batches, got {optimizer!r}")
     X, y = as_rows(X, y, settings)
+    settings = with_loss(y, settings)
     batches = _default_sizes(len(y)) if sizes is None else _checked_sizes(sizes, len(y))
     epochs = integer("epochs", epochs, low=1)
     target = None if target_loss is None else real("target_loss", target_loss)

@@ -19,6 +19,7 @@ from fastmlp._studies.runs import (
     checked_list,
     train_quietly,
     untrained,
+    with_loss,
 )
 from fastmlp._training.progress import run_bar
 
@@ -170,6 +171,7 @@ def compare_inits(
     check_settings("compare_inits", settings, own=("init",))
     schemes = checked_list("inits", inits, "names of schemes", _checked_scheme)
     X, y = as_rows(X, y, settings)
+    settings = with_loss(y, settings)
     diagnoses, histories, reasons = [], [], []
     with run_bar(flag("progress", progress), len(schemes)) as begin:
         for init in schemes:

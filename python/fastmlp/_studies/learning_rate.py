@@ -14,7 +14,14 @@ from fastmlp._base.drawing import new_axes, said_empty
 from fastmlp._base.records import Records
 from fastmlp._base.validation import dtype_name, flag, integer, real
 from fastmlp._native import core as _core
-from fastmlp._studies.runs import as_rows, check_settings, check_target, checked_list, measured_run
+from fastmlp._studies.runs import (
+    as_rows,
+    check_settings,
+    check_target,
+    checked_list,
+    measured_run,
+    with_loss,
+)
 from fastmlp._training.progress import run_bar
 from fastmlp.spec.optimizers import check_representable
 
@@ -173,6 +180,7 @@ def study_learning_rate(
     """
     check_settings("study_learning_rate", settings, own=("learning_rate",))
     X, y = as_rows(X, y, settings)
+    settings = with_loss(y, settings)
     rates = np.geomspace(1e-5, 10, 13).tolist() if rates is None else rates
     check = partial(_checked_rate, dtype=dtype_name(settings.get("dtype", "float32")))
     tried = checked_list("rates", rates, "learning rates", check)

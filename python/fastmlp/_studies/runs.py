@@ -22,6 +22,7 @@ from fastmlp._base.validation import (
     same_length,
 )
 from fastmlp._network.network import Network
+from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.memory import check_row_count
 from fastmlp._rows.targets import are_labels, as_targets
 from fastmlp._training.train import train
@@ -68,6 +69,12 @@ def as_rows(X: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Any, NDArray[A
     y = as_targets(y)
     same_length("y", len(y), X.shape[0])
     return X, y
+
+
+def with_loss(y: NDArray[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with the loss that all runs have, whatever rows they see."""
+    loss = choose_loss(settings.get("loss", "auto"), settings.get("task", "auto"), lambda: [y])
+    return {**{name: value for name, value in settings.items() if name != "task"}, "loss": loss}
 
 
 def train_quietly(X: Any, y: Any, **settings: Any) -> Network:

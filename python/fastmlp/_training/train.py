@@ -28,6 +28,7 @@ def train(
     activation: str | Sequence[str] = "relu",
     loss: str = "auto",
     output_activation: str = "auto",
+    task: str = "auto",
     optimizer: Any = "adam",
     learning_rate: Any = None,
     batch_size: int | str | None = "auto",
@@ -79,10 +80,16 @@ def train(
     activation : str or sequence of str, default "relu"
         Of all hidden layers, or of each; see `Network`.
     loss : str, default "auto"
-        See `Network`. "auto": softmax_cross_entropy for labels, binary_cross_entropy for a 0/1 matrix of
-        integers, squared_error for floats.
+        See `Network`. "auto": softmax_cross_entropy for labels, binary_cross_entropy for several labels a
+        row (a matrix of 0 and 1), squared_error for quantities.
     output_activation : str, default "auto"
         See `Network`.
+    task : {"auto", "classification", "regression"}, default "auto"
+        Whether y holds labels or quantities, where the loss does not say so. "auto": texts and booleans are
+        labels, and so are whole numbers of at most 20 different values (see `fastmlp.data.choose_task`);
+        other numbers are quantities. Rows that each have a single 1 are classes. What is not plain is said
+        in a warning: whole numbers that are taken as quantities, floats of only 0 and 1 that are taken as
+        labels.
     optimizer : str or object, default "adam"
         "sgd", "rmsprop", "adagrad", "adam", "adamw", "lbfgs", or an object: `SGD`, `RMSprop`, `Adagrad`,
         `Adam`, `LBFGS`.
@@ -191,7 +198,7 @@ def train(
     callbacks = checked_callbacks(callbacks)
     flag("progress", progress)
 
-    given = read_rows(X, y, loss, sample_weight, class_weight, dtype, memory_limit)
+    given = read_rows(X, y, loss, task, sample_weight, class_weight, dtype, memory_limit)
     sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
     network = Network(
         sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype, embeddings

@@ -15,7 +15,7 @@ from fastmlp.data._select import Dataset, select
 from fastmlp.data._split import holdout, kfold, time_folds, time_ordered
 from fastmlp.data._svmlight import read_svmlight
 from fastmlp.data._table import Table
-from fastmlp.data._target import choose_task
+from fastmlp.data._task import choose_task
 
 __all__ = [
     "Audit",

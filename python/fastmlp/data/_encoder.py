@@ -20,12 +20,11 @@ from fastmlp.data._target import (
     LabelTarget,
     SeveralTargets,
     Target,
-    Task,
     ValueTarget,
     check_present,
-    choose_task,
     target_from_dict,
 )
+from fastmlp.data._task import Task, told_task
 
 FORMAT = "fastmlp.TableEncoder"
 
@@ -73,7 +72,8 @@ class TableEncoder:
         The column to predict. Tables given to ``transform`` need not have it. Several columns must all be
         quantities; ``transform_target`` and ``inverse_target`` then give a column for each.
     task : {"auto", "classification", "regression"}, default "auto"
-        Whether the target holds labels or quantities; "auto" leaves it to `choose_task`.
+        Whether the target holds labels or quantities; "auto" leaves it to `choose_task`, and warns where
+        that has to guess.
     scale : {"standard", "robust", "common"}, default "standard"
         "robust" takes the median for the mean, and the interquartile range / 1.349 for the standard deviation
         where it is not 0, so that outliers do not decide the scale. "common" takes mean and standard
@@ -374,7 +374,9 @@ class TableEncoder:
             return SeveralTargets.fit(table, self.target_names, self._wanted_task, self.scale_target)
         (name,) = self.target_names
         check_present(table, name)
-        task = choose_task(table[name]) if self._wanted_task == "auto" else self._wanted_task
+        task = self._wanted_task
+        if task == "auto":
+            task = told_task(f"{table.source}: the target column {name!r}", table[name])
         if task == "classification":
             return LabelTarget.fit(table, name)
         return ValueTarget.fit(table, name, self.scale_target)

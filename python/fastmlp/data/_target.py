@@ -11,36 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp.data._checks import array, fields, finite, string
 from fastmlp.data._columns import as_numbers
 from fastmlp.data._scaling import Floats, mean_and_scale, standardize
-from fastmlp.data._table import Column, Table, missing_values, quoted
-
-Task = Literal["classification", "regression"]
-
-#: Whole numbers with more distinct values than this are taken for quantities.
-MAX_NUMBERED_CLASSES = 20
-
-
-def choose_task(column: Column) -> Task:
-    """Tell labels from quantities.
-
-    Strings and booleans are labels and fractions are quantities. Whole numbers and dates are labels if there
-    are at most 20 different ones and each occurs twice or more on average.
-
-    Parameters
-    ----------
-    column : array, shape (n,)
-        A target column, such as one of a Table.
-
-    Returns
-    -------
-    "classification" or "regression"
-    """
-    kind = column.dtype.kind
-    if kind in "iuM":
-        n_values = len(np.unique(column))
-        labels = n_values <= MAX_NUMBERED_CLASSES and 2 * n_values <= len(column)
-    else:
-        labels = kind != "f"
-    return "classification" if labels else "regression"
+from fastmlp.data._table import Table, missing_values, quoted
+from fastmlp.data._task import Task, choose_task
 
 
 def check_present(table: Table, name: str) -> None:
