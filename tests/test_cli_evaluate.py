@@ -115,7 +115,7 @@ def test_a_model_trained_on_arrays_is_evaluated_on_the_columns_beside_the_target
     cells = "".join(f"{a!r},{a!r},{b!r}\n" for a, b in X.tolist())
     Path("t.csv").write_text("y,a,b\n" + cells, encoding="utf-8")
     assert run("evaluate", "values.safetensors", "t.csv", "--target", "y")[0] == 0
-    error = "fastmlp: error: the model has 2 outputs; only models of one target column can be evaluated\n"
+    error = "fastmlp: error: --target: the model has 2 targets, got 1 column: 'y'\n"
     for name in ("outputs", "multi"):
         assert run("evaluate", f"{name}.safetensors", "t.csv", "--target", "y") == (2, "", error)
     line = "fastmlp: error: --target is needed; the columns of t.csv are 'y', 'a', 'b'\n"

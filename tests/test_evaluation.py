@@ -79,3 +79,30 @@ def test_labels_of_another_kind_are_an_error_that_says_so(labelled: Table) -> No
     numbers = Table({"x": [0.1], "y": [1]}, source="f.csv")
     with pytest.raises(ValueError, match=r"f\.csv: the target column 'y' holds numbers; .* labels are texts"):
         evaluate(network, numbers)
+
+
+def test_several_targets_are_scored_each_in_its_units() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=80)
+    table = Table({"x": x, "a": 3 * x, "b": 1000 - 200 * x + rng.normal(size=80)})
+    encoder = TableEncoder(["a", "b"]).fit(table)
+    network = fastmlp.train(encoder.transform(table), encoder.transform_target(table), hidden=(5,), epochs=30)
+    network.encoder = encoder
+    found = evaluate(network, table)
+    np.testing.assert_array_equal(found.truth, np.stack([table["a"], table["b"]], axis=1))
+    np.testing.assert_allclose(found.predicted, network.predict(table))
+    assert [name for name, _ in found.metrics.outputs] == ["a", "b"]  # type: ignore[union-attr]
+    assert found.target == "a, b"
+    assert network.evaluate(table).to_dict() == found.to_dict()
+    assert network.evaluate(table.keep("x"), found.truth).to_dict() == found.to_dict()
+    with pytest.raises(ValueError, match="--target: the model has 2 targets, got 1 column: 'a'"):
+        evaluate(network, table, "a")
+
+
+def test_several_labels_of_a_table_are_its_columns() -> None:
+    x = np.linspace(-1, 1, 40)
+    table = Table({"a": (x > 0).astype(int), "x": x, "b": (x > 0.5).astype(int)})
+    y = np.stack([table["a"], table["b"]], axis=1)
+    network = fastmlp.train(x[:, None], y, loss="binary_cross_entropy", hidden=(5,), epochs=30)
+    found = evaluate(network, table, ("a", "b"))
+    assert found.to_dict() == network.evaluate(x[:, None], y).to_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.draw_predictions import draw_confusion, draw_label_scores, draw_values
+from fastmlp._base.text import plural
 from fastmlp._base.validation import as_numbers, column_names, features_and_target, flag, integer
 from fastmlp._inspect.metrics import (
     LabelMetrics,
     Metrics,
     QuantileMetrics,
+    ValueMetrics,
     label_losses,
     label_metrics,
     middle_quantile,
@@ -33,6 +36,7 @@ from fastmlp._rows.targets import (
 from fastmlp.data import Table
 from fastmlp.data._columns import as_flags
 from fastmlp.data._columns import as_numbers as column_of_numbers
+from fastmlp.data._frames import read_frame
 from fastmlp.data._table import quoted
 from fastmlp.data._target import LabelTarget, check_present
 
@@ -58,7 +62,7 @@ class Evaluation:
     score : float
         The accuracy of labels, the R2 of values: the larger, the better.
     target : str
-        The name of what was predicted, "y" where it has none.
+        The name of what was predicted, or several names; "y" where it has none.
     truth : array, (n,) or (n, outputs)
         Labels, or values in their own units.
     predicted : array, (n,), (n, outputs) or (n, quantiles)
@@ -155,9 +159,10 @@ class Evaluation:
 def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = None) -> Evaluation:
     """Compare a network's predictions with the truth; see `Network.evaluate`."""
     table = X if isinstance(X, Table) else None
+    names: tuple[str, ...] = (y,) if isinstance(y, str) else ()
     if y is None:
-        y = _target_in(network, X)
-    target = y if isinstance(y, str) else "y"
+        names = _targets_in(network, X)
+        y = names[0] if len(names) == 1 else _columns(read_frame(X), names)
     X, y = features_and_target(X, y)
     truth = as_targets(y)
     if not len(truth):
@@ -166,27 +171,29 @@ def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = No
     outputs = network.forward(X)
     if len(truth) != len(outputs):
         raise ValueError(f"y must have as many rows as X, {len(outputs)}, got {len(truth)}")
-    weights = _checked_weights(sample_weight, len(truth))
     if takes_labels(parse_loss(network.loss)[0]):
         truth = _labels(network, truth)
     else:
         truth = as_numbers("y", truth, np.float64)
         _check_outputs(network, truth)
-    return _compared(network, outputs, truth, in_units, weights, target, table)
+        if truth.ndim == 2 and not names and in_units:
+            names = network.encoder.target_names  # type: ignore[union-attr]
+    weights = _checked_weights(sample_weight, len(truth))
+    return _compared(network, outputs, truth, in_units, weights, names or ("y",), table)
 
 
 def evaluate(
-    network: Model, table: Table, target: str | None = None, sample_weight: Any = None
+    network: Model, table: Table, target: str | Sequence[str] | None = None, sample_weight: Any = None
 ) -> Evaluation:
-    """Predict a table's rows and compare with its target column.
+    """Predict a table's rows and compare with its target column, or with several.
 
     Parameters
     ----------
     network : Network
         With its encoder; without one, all columns but the target are its inputs, in order.
     table : Table
-    target : str, optional
-        The column that holds the truth; by default the one that the encoder was fitted on.
+    target : str or sequence of str, optional
+        The column, or columns, that hold the truth; by default those that the encoder was fitted on.
     sample_weight : array, (n,), optional
         What each row counts.
 
@@ -200,35 +207,51 @@ def evaluate(
         If there is no such column, values are missing in it, or the columns are not the network's inputs.
     """
     encoder = network.encoder
-    known = encoder.target if encoder is not None and isinstance(encoder.target, str) else None
-    target = known if target is None else target
-    if target is None:
+    names = _target_names(target) or (() if encoder is None else encoder.target_names)
+    if not names:
         raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")
-    if target not in table:
-        raise ValueError(f"--target: {table.source} has no column {target!r}; it has {quoted(table.names)}")
-    check_present(table, target)
-    X = encoded_inputs(network, table, target)
-    weights = _checked_weights(sample_weight, table.n_rows)
-    if network.classes is None:
-        levels = parse_loss(network.loss)[1]
-        outputs = network.layer_sizes[-1]
-        if outputs != max(1, len(levels)):
-            raise ValueError(
-                f"the model has {outputs} outputs; only models of one target column can be evaluated"
-            )
-        truth = column_of_numbers(table, target)
-    else:
-        truth = _labels_of_column(network.classes, table, target)
+    for name in names:
+        if name not in table:
+            raise ValueError(f"--target: {table.source} has no column {name!r}; it has {quoted(table.names)}")
+        check_present(table, name)
+    X = encoded_inputs(network, table, names)
+    truth = _truth_of_columns(network, table, names)
     in_units = encoder is not None and encoder.task == "regression"
-    return _compared(network, network.forward(X), truth, in_units, weights, target, table)
+    weights = _checked_weights(sample_weight, table.n_rows)
+    return _compared(network, network.forward(X), truth, in_units, weights, names, table)
 
 
-def encoded_inputs(network: Model, table: Table, target: str) -> NDArray[Any]:
-    """Return X of a table's columns beside the target, (n, inputs)."""
-    inputs = _without(table, target)
+def _truth_of_columns(network: Model, table: Table, names: tuple[str, ...]) -> Array:
+    """Return the true labels or values of a table."""
+    if network.classes is not None:
+        if len(names) > 1:
+            raise ValueError(f"--target: the model predicts one label for each row, got {quoted(names)}")
+        return _labels_of_column(network.classes, table, names[0])
+    wanted = 1 if len(parse_loss(network.loss)[1]) > 1 else network.layer_sizes[-1]
+    if len(names) != wanted:
+        raise ValueError(
+            f"--target: the model has {plural(wanted, 'target')}, got {plural(len(names), 'column')}: "
+            f"{quoted(names)}"
+        )
+    truth = _columns(table, names) if wanted > 1 else column_of_numbers(table, names[0])
+    return _labels(network, truth) if takes_labels(parse_loss(network.loss)[0]) else truth
+
+
+def _columns(table: Table, names: Sequence[str]) -> Array:
+    """Return columns of numbers, (n, columns)."""
+    return np.stack([column_of_numbers(table, name) for name in names], axis=1)
+
+
+def encoded_inputs(network: Model, table: Table, target: str | Sequence[str]) -> NDArray[Any]:
+    """Return X of a table's columns beside the target, or the targets, (n, inputs)."""
+    inputs = _without(table, _target_names(target))
     if network.encoder is None:
         return plain_inputs(network, inputs)
     return network.encoder.transform(inputs, network.dtype)
+
+
+def _target_names(target: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (target,) if isinstance(target, str) else tuple(target or ())
 
 
 def plain_inputs(network: Model, table: Table) -> NDArray[Any]:
@@ -255,20 +278,20 @@ def plain_inputs(network: Model, table: Table) -> NDArray[Any]:
     return np.ascontiguousarray(X, dtype=network.dtype)
 
 
-def _without(table: Table, name: str) -> Table:
-    if table.names == (name,):
-        raise ValueError(f"{table.source}: there is no column beside the target {name!r}")
-    return table.drop(name)
+def _without(table: Table, names: tuple[str, ...]) -> Table:
+    if set(table.names) <= set(names):
+        raise ValueError(f"{table.source}: there is no column beside the target {quoted(names)}")
+    return table.drop(*names)
 
 
-def _target_in(network: Model, X: Any) -> Any:
-    """Return the name of the target column that the encoder knows, if the table X has it."""
-    target = None if network.encoder is None else network.encoder.target
+def _targets_in(network: Model, X: Any) -> tuple[str, ...]:
+    """Return the names of the target columns that the encoder knows, if the table X has them."""
+    targets = () if network.encoder is None else network.encoder.target_names
     names = column_names(X) if type(X) is not np.ndarray else ()
-    if target is None or target not in names:
-        hint = "" if target is None else f", or a table with the column {target!r} as X"
+    if not targets or not set(targets) <= set(names):
+        hint = f", or a table with the column {quoted(targets)} as X" if targets else ""
         raise ValueError(f"y is needed: the true labels or values, or the name of a column of X{hint}")
-    return target
+    return targets
 
 
 def _checked_weights(sample_weight: Any, rows: int) -> Array | None:
@@ -356,58 +379,59 @@ def _check_outputs(network: Model, truth: Array) -> None:
 
 
 def _compared(
-    network: Model, outputs: Array, truth: Array, in_units: bool, weights: Array | None, target: str,
-    table: Table | None,
+    network: Model, outputs: Array, truth: Array, in_units: bool, weights: Array | None,
+    names: tuple[str, ...], table: Table | None,
 ) -> Evaluation:  # fmt: skip
     """Return the evaluation of the network's outputs; `in_units`: the truth is in the encoder's units."""
     predicted = network._predicted(outputs, in_units)
-    if takes_labels(parse_loss(network.loss)[0]):
-        return _score_labels(network, outputs, truth, predicted, weights, target, table)
-    return _score_values(network, truth, np.asarray(predicted, np.float64), weights, target, table)
-
-
-def _score_labels(
-    network: Model, outputs: Array, truth: Array, predicted: Array, weights: Array | None, target: str,
-    table: Table | None,
-) -> Evaluation:  # fmt: skip
-    classes, metrics, probabilities = network.classes, None, None
-    if classes is None:
-        losses, name = multilabel_losses(truth, outputs), "sum of -ln p(what is true)"
-        several = multilabel_metrics(truth, predicted, outputs, weights)
-        return Evaluation(several, target, truth, predicted, outputs, losses, name, weights, table)
-    if gives_probabilities(parse_loss(network.loss)[0]):
+    probabilities = None
+    loss, levels = parse_loss(network.loss)
+    if gives_probabilities(loss):
         probabilities = network._probabilities(outputs)
-        losses, name = label_losses(truth, classes, probabilities), "-ln p(true class)"
+    metrics: Metrics
+    if network.classes is not None:
+        metrics = label_metrics(truth, predicted, network.classes, probabilities, weights)
+        losses, name = _label_losses(network.classes, truth, outputs, probabilities)
+    elif probabilities is not None:
+        metrics = multilabel_metrics(truth, predicted, probabilities, weights)
+        losses, name = multilabel_losses(truth, probabilities), "sum of -ln p(what is true)"
     else:
-        losses = _margins(outputs, truth, classes)
-        name = "the best other score less that of the true class"
-    metrics = label_metrics(truth, predicted, classes, probabilities, weights)
+        predicted = np.asarray(predicted, np.float64)
+        truth = truth.reshape(-1) if predicted.ndim == 1 or len(levels) > 1 else truth
+        metrics = _value_metrics(truth, predicted, levels, weights, names)
+        losses, name = _value_losses(truth, predicted, levels)
+    target = ", ".join(names)
     return Evaluation(metrics, target, truth, predicted, probabilities, losses, name, weights, table)
 
 
-def _margins(scores: Array, truth: Array, classes: Array) -> Array:
+def _label_losses(
+    classes: Array, truth: Array, outputs: Array, probabilities: Array | None
+) -> tuple[Array, str]:
+    """Return by which rows are called badly predicted, and what it is."""
+    if probabilities is not None:
+        return label_losses(truth, classes, probabilities), "-ln p(true class)"
     own = truth[:, np.newaxis] == classes
-    best_other = np.where(own, -np.inf, scores).max(axis=1)
-    own_score = np.where(own.any(axis=1), np.where(own, scores, 0).sum(axis=1), scores.min(axis=1))
-    return np.asarray(best_other - own_score)
+    best_other = np.where(own, -np.inf, outputs).max(axis=1)
+    own_score = np.where(own.any(axis=1), np.where(own, outputs, 0).sum(axis=1), outputs.min(axis=1))
+    return np.asarray(best_other - own_score), "the best other score less that of the true class"
 
 
-def _score_values(
-    network: Model, truth: Array, predicted: Array, weights: Array | None, target: str, table: Table | None
-) -> Evaluation:
-    metrics: Metrics
-    levels = parse_loss(network.loss)[1]
+def _value_metrics(
+    truth: Array, predicted: Array, levels: tuple[float, ...], weights: Array | None, names: tuple[str, ...]
+) -> ValueMetrics | QuantileMetrics:
+    if len(levels) > 1:
+        return quantile_metrics(truth, predicted, levels, weights)
+    several = truth.ndim == 2 and len(names) == truth.shape[1]
+    return value_metrics(truth, predicted, weights, names if several else ())
+
+
+def _value_losses(truth: Array, predicted: Array, levels: tuple[float, ...]) -> tuple[Array, str]:
+    """Return by which rows are called badly predicted, and what it is."""
     if predicted.ndim == 1:
-        truth = truth.reshape(-1)
-        errors, name = np.abs(predicted - truth), "absolute error"
-        metrics = value_metrics(truth, predicted, weights)
-    elif len(levels) > 1:
-        truth, middle = truth.reshape(-1), middle_quantile(levels)
-        errors, name = np.abs(predicted[:, middle] - truth), f"absolute error of quantile {levels[middle]:g}"
-        metrics = quantile_metrics(truth, predicted, levels, weights)
-    else:
-        deviation = truth.std(axis=0)
-        errors = (np.abs(predicted - truth) / np.where(deviation > 0, deviation, 1)).mean(axis=1)
-        name = "mean over the outputs of the absolute error / standard deviation of the true values"
-        metrics = value_metrics(truth, predicted, weights)
-    return Evaluation(metrics, target, truth, predicted, None, errors, name, weights, table)
+        return np.abs(predicted - truth), "absolute error"
+    if len(levels) > 1:
+        middle = middle_quantile(levels)
+        return np.abs(predicted[:, middle] - truth), f"absolute error of quantile {levels[middle]:g}"
+    deviation = truth.std(axis=0)
+    errors = np.abs(predicted - truth) / np.where(deviation > 0, deviation, 1)
+    return errors.mean(axis=1), "mean of |error| / standard deviation of each output"
