@@ -160,7 +160,10 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"class_weight": {"a": 1e300}},
         ValueError,
-        "class_weight has inf at row 0; only finite numbers are accepted",
+        (
+            "class_weight has 1e+300 at row 0, more than float32 holds (3.4e+38); compute in float64 "
+            '(dtype="float64"), or give it on a smaller scale'
+        ),
     ),
     (
         {"class_weight": {"a": 0, "b": 0}},
@@ -243,11 +246,14 @@ DATA: list[tuple[Any, Any, type[Exception], str]] = [
         np.where(X == 7, 1e300, X),
         Y,
         ValueError,
-        "X has inf at row 3, column 1; only finite numbers are accepted",
+        (
+            "X has 1e+300 at row 3, column 1, more than float32 holds (3.4e+38); compute in float64 "
+            '(dtype="float64"), or give it on a smaller scale'
+        ),
     ),
     (X, ["a"] * 6, ValueError, "y has only one class, 'a'; at least two are needed"),
     (X, ["a", None] * 3, ValueError, "y has a missing value at row 1"),
-    (X, [0.5, np.nan] * 3, ValueError, "y has nan at row 1, column 0; only finite numbers are accepted"),
+    (X, [0.5, np.nan] * 3, ValueError, "y has nan at row 1; only finite numbers are accepted"),
     (
         X,
         np.array(["a", 1] * 3, dtype=object),
@@ -378,11 +384,121 @@ def test_a_failed_run_changes_neither_the_network_it_begins_with_nor_a_file(tmp_
         fastmlp.train(X, V, hidden=(3,), init=net, optimizer="sgd", learning_rate=1e9, restore_best=False)
     assert np.isfinite(raised.value.network.parameters).all()  # type: ignore[attr-defined]
     np.testing.assert_array_equal(net.parameters, before)
-    net.classes = np.array([object(), object()])
+    labelled = fastmlp.Network((2, 2))
+    labelled.classes = np.array([(1, 2), (3, 4)], "O,O").astype(object)  # tuples
     with pytest.raises(ValueError, match="cannot be saved"):
-        net.save(path)
-    net.classes, net.parameters = None, np.nan
+        labelled.save(path)
+    net.parameters = np.nan
     with pytest.raises(ValueError, match="NaN or infinity cannot be saved"):
         net.save(path)
     assert path.read_bytes() == content
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+LARGE = np.where(X == 7, 1e39, X)
+BESIDE = np.arange(6.0)
+BESIDE[4] = -1e39
+
+
+@pytest.mark.parametrize("form", ["array", "column-major", "list", "pandas", "sparse", "windows"])
+def test_what_float32_cannot_hold_is_named_as_it_was_given(form: str) -> None:
+    import pandas as pd
+    import scipy.sparse as sp
+
+    make: Any = {
+        "array": np.array, "column-major": np.asfortranarray, "list": np.ndarray.tolist,
+        "pandas": pd.DataFrame, "sparse": sp.csc_array, "windows": np.array,
+    }[form]  # fmt: skip
+    options: dict[str, Any] = {"epochs": 1, "memory_limit": "500 MB" if form == "windows" else None}
+    message = r"X has 1e\+39 at row 3, column 1, more than float32 holds \(3\.4e\+38\); .*dtype=\"float64\""
+    with pytest.raises(ValueError, match=message):
+        fastmlp.train(make(LARGE), V, **options)
+    assert fastmlp.train(make(np.where(X == 7, 10, X)), V, **options).stop_reason == "epochs"
+    if form != "windows":
+        for method in (fastmlp.Network((2, 3)).predict, fastmlp.Network((2, 3)).predict_proba):
+            with pytest.raises(ValueError, match=message):
+                method(make(LARGE))
+        assert np.isfinite(
+            fastmlp.Network((2, 1), loss="squared_error", dtype="float64").predict(make(LARGE))
+        ).all()
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "quantile(0.1, 0.5, 0.9)"])
+def test_a_target_of_one_column_is_named_by_its_row_alone(loss: str) -> None:
+    with pytest.raises(ValueError, match=r"y has -1e\+39 at row 4, more than float32 holds"):
+        fastmlp.train(X, BESIDE, loss=loss)
+    with pytest.raises(ValueError, match="y has inf at row 0; only finite numbers are accepted"):
+        fastmlp.train(X, np.where(BESIDE == 0, np.inf, 1), loss=loss)
+    with pytest.raises(ValueError, match="y has nan at row 2, column 1; only finite"):
+        fastmlp.train(X, np.where(X == 5, np.nan, X))
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        (None, "classes must be 3 labels for loss 'softmax_cross_entropy', got None"),
+        (["a", "b"], r"classes must be 3 labels, got shape \(2,\): \['a', 'b'\]"),
+        ("abc", r"classes must be 3 labels, got shape \(\): 'abc'"),
+        ([["a"], ["b"], ["c"]], r"got shape \(3, 1\)"),
+        (["a", "b", "b"], "classes must be different and sorted"),
+        (["b", "a", "c"], r"classes must be different and sorted, .* np\.argsort\(labels\)"),
+        ([0.0, 1.0, np.nan], "classes must be different and sorted"),
+        (["a", "b", 3], "classes must be labels of one type that can be sorted"),
+        (np.array(["a", 1, 2], object), "classes must be labels of one type that can be sorted"),
+        ([1j, 2j, 3j], "classes must be labels or real numbers, got dtype complex128"),
+        (["x" * 1000] * 3, "classes must be different and sorted"),
+    ],
+)
+def test_labels_that_outputs_cannot_stand_for_are_refused(labels: Any, error: str) -> None:
+    net = fastmlp.Network((2, 3))
+    with pytest.raises((TypeError, ValueError), match=error) as raised:
+        net.classes = labels
+    assert len(str(raised.value)) < 500
+    np.testing.assert_array_equal(net.classes, np.arange(3))  # type: ignore[arg-type]
+
+
+def test_labels_may_be_assigned_as_any_list_and_are_the_networks_own() -> None:
+    import pandas as pd
+
+    net = fastmlp.Network((2, 3))
+    for labels in (
+        ["a", "b", "c"],
+        ("a", "b", "c"),
+        np.array(["a", "b", "c"], object),
+        pd.Series(["a", "b", "c"]),
+    ):
+        net.classes = labels
+        assert isinstance(net.classes, np.ndarray)
+        assert set(net.predict(X)) <= {"a", "b", "c"}
+        assert net.score(X, net.predict(X)) == 1
+    mine = np.array([3, 5, 9])
+    net.classes = mine
+    mine[0] = 7
+    assert net.classes.tolist() == [3, 5, 9]
+    with pytest.raises(ValueError, match="read-only"):
+        net.classes[0] = 7
+    values = fastmlp.Network((2, 1), loss="squared_error")
+    with pytest.raises(
+        ValueError, match="classes must be None for a network that does not predict one label"
+    ):
+        values.classes = ["a"]
+
+
+def test_names_of_columns_are_as_many_as_columns() -> None:
+    import pandas as pd
+
+    net = fastmlp.Network((2, 3))
+    for names in (["a", "b"], np.array(["a", "b"]), pd.Index(["a", "b"]), iter("ab")):
+        net.feature_names = names
+        assert net.feature_names == ("a", "b")
+        assert all(type(name) is str for name in net.feature_names)
+    for wrong, error in (
+        (["a"], "feature_names must be 2 names, one for each column of X, got 1"),
+        ("ab", "feature_names must be a sequence of strings, got 'ab'"),
+        ([1, 2], "feature_names must be a sequence of strings"),
+        (None, "feature_names must be a sequence of strings, got None"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=error):
+            net.feature_names = wrong
+    assert net.feature_names == ("a", "b")
+    net.feature_names = ()

@@ -199,6 +199,7 @@ def as_numbers(
             array = array.astype(np.float64)
         except (TypeError, ValueError):
             raise not_numbers(argument, _kind(array)) from None
+    given = array
     if array.dtype != dtype or not array.flags.c_contiguous or not array.flags.aligned:
         with np.errstate(over="ignore"):  # what does not fit the dtype is found as infinite below
             array = np.require(array, dtype, ["C", "A"])
@@ -206,8 +207,19 @@ def as_numbers(
     if at >= 0:
         indices = place(at) if place else np.unravel_index(at, array.shape)
         where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), indices, strict=False))
-        raise ValueError(f"{argument} has {array.flat[at]} at {where}; only finite numbers are accepted")
+        raise not_finite(argument, given.flat[at], f"at {where}", array.dtype)
     return array
+
+
+def not_finite(argument: str, value: Any, where: str, dtype: DTypeLike) -> ValueError:
+    """Return the error for a value that is infinite or NaN, or too large for the type to compute in."""
+    if np.isfinite(value):
+        most = np.finfo(np.dtype(dtype)).max
+        return ValueError(
+            f"{argument} has {value:g} {where}, more than {np.dtype(dtype)} holds ({most:.3g}); compute in "
+            'float64 (dtype="float64"), or give it on a smaller scale'
+        )
+    return ValueError(f"{argument} has {value} {where}; only finite numbers are accepted")
 
 
 def not_numbers(argument: str, given: str) -> TypeError:

@@ -254,7 +254,7 @@ def _places(encoder: TableEncoder) -> list[str]:
 
 def _kind(network: Model) -> str:
     """Return which of `_PREDICTIONS` a network makes."""
-    binary = common.loss_name(network) == "binary_cross_entropy"
+    binary = common.loss_entry(network).one_output_for_two
     if network.classes is None:
         return "labels" if binary else "values"
     return "likelier" if binary else "largest"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp._rows.targets import parse_loss
 from fastmlp.data._target import SeveralTargets, ValueTarget
+from fastmlp.spec.losses import LOSSES, Loss
 
 if TYPE_CHECKING:
     from fastmlp._model.model import Model
@@ -31,9 +32,9 @@ def layer_activations(network: Model) -> tuple[str, ...]:
     return (*network.activations, network.output_activation)
 
 
-def loss_name(network: Model) -> str:
-    """Return the loss without its number."""
-    return parse_loss(network.loss)[0]
+def loss_entry(network: Model) -> Loss:
+    """Return what the table of losses says of the network's."""
+    return LOSSES[parse_loss(network.loss)[0]]
 
 
 def sorts_outputs(network: Model) -> bool:

@@ -184,23 +184,23 @@ def _forward(graph: Graph, network: Model, value: str) -> str:
 
 def _results(graph: Graph, network: Model, outputs: str) -> list[Value]:
     """Add what `predict` and `predict_proba` make of the outputs; return name, type and shape of each."""
-    loss, labels, size = common.loss_name(network), common.labels(network), network.layer_sizes[-1]
+    loss, labels, size = common.loss_entry(network), common.labels(network), network.layer_sizes[-1]
     if labels is None:
         return _values(graph, network, outputs)
-    if loss == "binary_cross_entropy":
+    if loss.one_output_for_two:
         above = graph.add("Greater", outputs, 0.5)
         place = graph.add("Reshape", graph.cast(above, np.int64), np.array([-1]))
         outputs, size = graph.add("Concat", graph.add("Sub", 1.0, outputs), outputs, axis=1), 2
     else:
         place = graph.add("ArgMax", outputs, axis=1, keepdims=0)
     graph.add("Gather", labels, place, name="label")
-    name = graph.add("Identity", outputs, name="scores" if loss == "hinge" else "probabilities")
+    name = graph.add("Identity", outputs, name="probabilities" if loss.probabilities else "scores")
     return [("label", labels.dtype, ["n"]), (name, network.dtype, ["n", size])]
 
 
 def _values(graph: Graph, network: Model, outputs: str) -> list[Value]:
     size = network.layer_sizes[-1]
-    if common.loss_name(network) == "binary_cross_entropy":
+    if common.loss_entry(network).one_output_for_two:
         above = graph.add("Greater", outputs, 0.5)
         graph.add("Identity", graph.cast(above, np.int64), name="prediction")
         graph.add("Identity", outputs, name="probabilities")

@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.validation import choice, integer, layer_sizes
+from fastmlp._base.text import shortened
+from fastmlp._base.validation import as_array, choice, integer, layer_sizes
 from fastmlp._rows.features import Features, SparseRows
-from fastmlp._rows.targets import has_output_per_class
+from fastmlp._rows.targets import has_one_output_for_two, has_output_per_class
 from fastmlp.data import TableEncoder
 from fastmlp.spec.activations import ELEMENTWISE
 from fastmlp.spec.losses import LINKS
@@ -167,7 +168,62 @@ def checked_output_activation(name: Any, loss: str) -> str:
     return name if name != "auto" else link or "identity"
 
 
+def checked_classes(labels: Any, loss: str, outputs: int) -> Array | None:
+    """Return labels of the outputs as an array of the network's own: as many as there must be, sorted.
+
+    None goes with networks of values, or of several labels at once, alone.
+    """
+    default = default_classes(loss, outputs)
+    if default is None:
+        if labels is not None:
+            raise ValueError(
+                f"classes must be None for a network that does not predict one label for each row "
+                f"(loss {loss}, {outputs} outputs), got {_shown(labels)}"
+            )
+        return None
+    if labels is None:
+        raise ValueError(f"classes must be {len(default)} labels for loss {loss!r}, got None")
+    array = as_array("classes", labels)
+    if array.shape != default.shape:
+        raise ValueError(f"classes must be {len(default)} labels, got shape {array.shape}: {_shown(labels)}")
+    if array.dtype.kind not in "biufSUOMm":
+        raise TypeError(f"classes must be labels or real numbers, got dtype {array.dtype}")
+    mixed = array.dtype.kind in "SU" and not all(isinstance(label, (str, bytes)) for label in labels)
+    try:
+        increase = mixed or (array[1:] > array[:-1]).astype(bool)  # NumPy makes texts of a mixture
+    except TypeError:
+        mixed = True
+    if mixed:
+        raise TypeError(f"classes must be labels of one type that can be sorted, got {_shown(labels)}")
+    if not np.all(increase):
+        raise ValueError(
+            f"classes must be different and sorted, as training sorts them, got {_shown(labels)}; "
+            "to sort them, bring the columns of the last W and b into the same order: np.argsort(labels)"
+        )
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def checked_feature_names(names: Any, inputs: int) -> tuple[str, ...]:
+    """Return the names of the columns of X, as many as there are, or none."""
+    try:
+        given = None if isinstance(names, (str, bytes)) else tuple(names)
+    except TypeError:
+        given = None
+    if given is None or not all(isinstance(name, str) for name in given):
+        raise TypeError(f"feature_names must be a sequence of strings, got {_shown(names)}")
+    if len(given) not in (0, inputs):
+        raise ValueError(f"feature_names must be {inputs} names, one for each column of X, got {len(given)}")
+    return tuple(map(str, given))
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message, which it may not make long."""
+    return shortened(repr(value), 200)
+
+
 def default_classes(loss: str, outputs: int) -> Array | None:
     if has_output_per_class(loss):
         return np.arange(outputs)
-    return np.arange(2) if loss == "binary_cross_entropy" and outputs == 1 else None
+    return np.arange(2) if has_one_output_for_two(loss) and outputs == 1 else None

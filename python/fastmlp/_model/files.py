@@ -196,23 +196,16 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     dtype = _DTYPES[described["dtype"]]
     for name, shape in shapes.items():
         _check_tensor(file, name, shape, dtype)
-    names = described.get("feature_names", [])
-    if (
-        not isinstance(names, list)
-        or not all(isinstance(n, str) for n in names)
-        or len(names) not in (0, sizes[0])
-    ):
-        raise ValueError(f"its feature_names must be {sizes[0]} strings, or none")
     network = from_metadata(make, described, None)
     for name, array in _tensors(network).items():
         array[...] = _finite(file, name)
-    network.feature_names = tuple(names)
+    network.feature_names = described.get("feature_names", ())
     rows = history["rows"] if "rows" in history else file.get_tensor("history")
     network.history = _history(history["columns"], rows, _other_file(history), path, whole)
     if not isinstance(described["stop_reason"], (str, type(None))):
         raise ValueError(f"its stop_reason is {described['stop_reason']!r}")
     network.stop_reason = described["stop_reason"]
-    network.classes = _classes(described["classes"], network)
+    network._classes = _classes(described["classes"], network)
     if described["encoder"] is not None:
         network.encoder = TableEncoder.from_dict(described["encoder"])
     return network

@@ -27,7 +27,9 @@ from fastmlp._model.architecture import (
     check_encoder,
     check_memory,
     check_outputs,
+    checked_classes,
     checked_embeddings,
+    checked_feature_names,
     checked_output_activation,
     checked_sizes,
     default_classes,
@@ -78,8 +80,8 @@ class Model:
         check_outputs(self.layer_sizes[-1], loss, self._loss, self._loss_numbers)
         self._output_activation = checked_output_activation(output_activation, self._loss)
         self._l2 = real("l2", l2, low=0)
-        self.feature_names: tuple[str, ...] = ()
-        self.classes: Array | None = default_classes(self._loss, self.layer_sizes[-1])
+        self._feature_names: tuple[str, ...] = ()
+        self._classes: Array | None = default_classes(self._loss, self.layer_sizes[-1])
         self.history = History()
         self.stop_reason: str | None = None
         self._encoder: TableEncoder | None = None
@@ -151,6 +153,24 @@ class Model:
     def l2(self) -> float:
         """The penalty of the squared weights."""
         return self._l2
+
+    @property
+    def classes(self) -> Array | None:
+        """The labels that the outputs stand for, sorted; None where there is not one label for each row."""
+        return self._classes
+
+    @classes.setter
+    def classes(self, labels: Any) -> None:
+        self._classes = checked_classes(labels, self._loss, self.layer_sizes[-1])
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns of the table that the network was trained on, () if they are not known."""
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Any) -> None:
+        self._feature_names = checked_feature_names(names, self.layer_sizes[0])
 
     @property
     def encoder(self) -> TableEncoder | None:
@@ -395,7 +415,7 @@ class Model:
         return X, targets, row_weights(sample_weight, class_weight, y, self.classes, self._dtype)
 
     def __reduce__(self) -> Any:
-        names = ("stop_reason", "classes", "_encoder", "feature_names")
+        names = ("stop_reason", "_classes", "_encoder", "_feature_names")
         state = {name: getattr(self, name) for name in names}
         state["history"] = self.history.copy()
         return from_metadata, (type(self), metadata(self), self.parameters.copy()), state

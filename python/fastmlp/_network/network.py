@@ -56,10 +56,10 @@ class Network(Model):
     Attributes
     ----------
     classes : array or None
-        The labels that the outputs stand for, sorted.
+        The labels that the outputs stand for, sorted; others of the same number can be assigned.
     feature_names : tuple of str
         The columns of the table that the network was trained on, () if it was none; another table must have
-        the same, in the same order.
+        the same, in the same order. As many names as X has columns, or none, can be assigned.
     history : History
         What training measured; empty for an untrained network.
     stop_reason : str or None

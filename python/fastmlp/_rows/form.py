@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastmlp._rows.targets import (
     TargetForm,
     find_classes,
+    has_output_per_class,
     parse_loss,
     per_quantile,
     takes_labels,
@@ -24,6 +25,6 @@ def target_form(loss: Any, sample: NDArray[Any], labels: Callable[[], NDArray[An
     name, numbers = parse_loss(loss)
     sample = per_quantile(sample, numbers)
     classes = find_classes(labels() if takes_labels(name) else sample, name)
-    if classes is not None and name != "binary_cross_entropy":
+    if classes is not None and has_output_per_class(name):
         return TargetForm(name, numbers, classes, len(classes))
     return TargetForm(name, numbers, classes, 1 if sample.ndim == 1 else int(sample.shape[1]))

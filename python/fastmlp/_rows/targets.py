@@ -126,7 +126,8 @@ def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
         return np.arange(y.shape[1]) if has_output_per_class(loss) else None
     if y.dtype.kind == "f":
         as_numbers("y", y, np.float64)  # NaN is no label
-        if loss == "binary_cross_entropy" and not np.isin(y, (0, 1)).all() and y.min() >= 0 and y.max() <= 1:
+        one_output = has_one_output_for_two(loss)
+        if one_output and not np.isin(y, (0, 1)).all() and y.min() >= 0 and y.max() <= 1:
             return np.arange(2)  # probabilities of class 1
         if has_output_per_class(loss) and not (y == np.floor(y)).all():
             raise ValueError(
@@ -139,27 +140,34 @@ def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
         raise TypeError("y must hold labels of one type, got a mixture that cannot be sorted") from None
     if len(classes) < 2:
         raise ValueError(f"y has only one class, {_shown(classes[0])}; at least two are needed")
-    if loss == "binary_cross_entropy" and len(classes) > 2:
+    if has_one_output_for_two(loss) and len(classes) > 2:
         raise ValueError(
-            f"y has {len(classes)} classes, but loss 'binary_cross_entropy' takes two (or a 0/1 matrix); "
+            f"y has {len(classes)} classes, but loss {loss!r} takes two (or a 0/1 matrix); "
             "use 'softmax_cross_entropy'"
         )
     return classes
 
 
 def encode(
-    y: NDArray[Any], loss: str, classes: NDArray[Any] | None, outputs: int, dtype: str, rows: int
+    y: NDArray[Any],
+    loss: str,
+    numbers: tuple[float, ...],
+    classes: NDArray[Any] | None,
+    outputs: int,
+    dtype: str,
+    rows: int,
 ) -> Targets:
     """Return y as the core reads it, checked against the loss, the classes and the network's outputs."""
     same_length("y", len(y), rows)
     if has_output_per_class(loss) and y.ndim == 1:
         assert classes is not None
         return Targets(class_numbers(y, classes).astype(np.int32), None)
-    if loss == "binary_cross_entropy" and y.ndim == 1 and classes is not None and are_labels(y, classes):
+    one_output = has_one_output_for_two(loss) and y.ndim == 1
+    if one_output and classes is not None and are_labels(y, classes):
         return Targets(None, class_numbers(y, classes).astype(dtype).reshape(-1, 1))
     if y.dtype.kind in "SUOMm":
         raise ValueError(f"y must be numbers for loss {loss!r}, got labels such as {_shown(y.flat[0])}")
-    values = as_numbers("y", y.reshape(len(y), -1), dtype)
+    values = per_quantile(as_numbers("y", y, dtype), numbers).reshape(len(y), -1)
     if values.shape[1] != outputs:
         raise ValueError(f"y must have {outputs} columns, one an output, got {values.shape[1]}")
     _check_values(values, loss)
@@ -177,7 +185,7 @@ class TargetForm:
 
     def encode(self, y: NDArray[Any], dtype: str, rows: int) -> Targets:
         """Return targets as the core reads them."""
-        return encode(per_quantile(y, self.numbers), self.loss, self.classes, self.outputs, dtype, rows)
+        return encode(y, self.loss, self.numbers, self.classes, self.outputs, dtype, rows)
 
 
 def are_labels(y: NDArray[Any], classes: NDArray[Any]) -> bool:
@@ -204,9 +212,9 @@ def class_numbers(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
 def _check_values(values: NDArray[Any], loss: str) -> None:
     if loss in LINKS and values.size and values.min() < 0:
         raise ValueError(f"y must not be negative for loss {loss!r}, got {values.min():g}")
-    if loss == "binary_cross_entropy" and values.size and values.max() > 1:
+    if has_one_output_for_two(loss) and values.size and values.max() > 1:
         raise ValueError(f"y must be at most 1 for loss {loss!r}, got {values.max():g}")
-    if loss == "softmax_cross_entropy":
+    if has_output_per_class(loss) and gives_probabilities(loss):
         sums = values.sum(axis=1, dtype=np.float64)
         wrong = np.flatnonzero(np.abs(sums - 1) > 1e-3)
         if len(wrong):

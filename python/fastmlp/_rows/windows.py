@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._base.validation import as_numbers
+from fastmlp._base.validation import not_finite
+from fastmlp._native import core as _core
 from fastmlp._rows.blocks import Blocks, Selection, plan_blocks
 from fastmlp._rows.learner import Learner
 from fastmlp._rows.memory import (
@@ -49,7 +50,10 @@ class BlockReader:
             row, column = divmod(element, source.width)
             return int(np.arange(first, last)[chosen][row]), column
 
-        as_numbers("X", part, source.dtype, place)
+        bad = _core.first_nonfinite(part)
+        if bad >= 0:
+            row, column = place(bad)
+            raise not_finite("X", X.flat[bad], f"at row {row}, column {column}", source.dtype)
         self.network._check_codes(part, place)
         targets, weights = source.targets(first, last)
         into = (room.labels, room.values, room.weights)
