@@ -65,7 +65,7 @@ _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "M
 def memory_size(argument: str, value: Any) -> int:
     """Return a number of bytes, which may be given as a text such as "500 MB"."""
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", value)
+        match = re.fullmatch(r"\s*((?:[0-9]+\.)?[0-9]+|\.[0-9]+)\s*([A-Za-z]*)\s*", value)
         if not match or match[2].upper() not in _BYTES:
             raise ValueError(f"{argument} must be like '500 MB', '2 GB' or '1.5 GiB', got {value!r}")
         value = int(real(argument, float(match[1])) * _BYTES[match[2].upper()])
