@@ -184,7 +184,7 @@ def test_an_empty_quoted_cell_is_a_row_of_a_one_column_file() -> None:
         ),
         (b"a,b\n1,caf\xe9\x02\n", "t.csv: line 2: byte 0x02 is a control character, not text"),
         (b"a,b\n1,\x00\n", "t.csv: line 2: a NUL character; this is not text"),
-        (b"PK\x03\x04rest", "t.csv: this is a zip archive or an Excel workbook, not CSV text"),
+        (b"PK\x03\x04rest", "t.csv: zip archive: File is not a zip file"),
         (b"PAR1rest", "t.csv: this is a Parquet file, not CSV text"),
     ],
 )

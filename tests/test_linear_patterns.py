@@ -1,7 +1,7 @@
 """Patterns take a time proportional to the text, also where it almost fits.
 
-Each text is such that a pattern which can split it in many ways would take hours; the process that reads all of
-them is given minutes.
+Each text is such that a pattern which can split it in many ways would take hours; the process that reads all
+of them is given minutes.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fastmlp._base.files import replace_file
 from fastmlp._model.files import may_replace
 from fastmlp._network.files import load
-from fastmlp.data import Table, read, read_csv, read_idx, read_svmlight
+from fastmlp.data import Table, read, read_csv, read_idx, read_jsonl, read_svmlight
 from fastmlp.data._read import choose_reader
 from fastmlp.data._source import resolve
 
@@ -64,7 +64,7 @@ def load_data(
     ----------
     name : str
     text : collection of str
-        Columns of a CSV file to keep as texts.
+        Columns of a CSV or JSON Lines file to keep as texts.
     labels : str, optional
         The file of the labels, if there is one of this name and images are in a file of their own (IDX).
     n_features : int, optional
@@ -85,8 +85,8 @@ def load_data(
     try:
         content = resolve(source)
         reader = choose_reader(content)
-        if reader is read_csv:
-            return Loaded(read_csv(content, text=text))
+        if reader in (read_csv, read_jsonl):
+            return Loaded(reader(content, text=text))
         has_labels = reader is read_idx and labels is not None and Path(labels).is_file()
         options = {"n_features": n_features} if reader is read_svmlight else {}
         X, y = read(content, labels if has_labels else None, **options)

@@ -9,6 +9,7 @@ from fastmlp.data._csv import read_csv
 from fastmlp.data._encoder import TableEncoder
 from fastmlp.data._frames import read_frame
 from fastmlp.data._idx import read_idx
+from fastmlp.data._jsonl import read_jsonl
 from fastmlp.data._npy import read_npy, read_npz
 from fastmlp.data._read import read
 from fastmlp.data._select import Dataset, select
@@ -31,6 +32,7 @@ __all__ = [
     "read_csv",
     "read_frame",
     "read_idx",
+    "read_jsonl",
     "read_npy",
     "read_npz",
     "read_parquet",

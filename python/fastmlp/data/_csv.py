@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from fastmlp._base.text import shortened
 from fastmlp.data._arrow import ARROW_FILE, PARQUET
-from fastmlp.data._cells import MISSING
 from fastmlp.data._encoding import decode
 from fastmlp.data._header import looks_like_data, row_numbers, settle, unnamed_note
 from fastmlp.data._npy import NPY
-from fastmlp.data._parse import Rules, missing_note, read_column
-from fastmlp.data._source import Buffer, Source, name_of, resolve
+from fastmlp.data._parse import cell_rules, table_of_texts
+from fastmlp.data._source import ZIP, Buffer, Source, name_of, resolve
 from fastmlp.data._table import Table
 
 DELIMITERS = (",", ";", "\t")
 
 _NOT_TEXT = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    **dict.fromkeys(ZIP, "a zip archive or an Excel workbook"),
     PARQUET: "a Parquet file",
     ARROW_FILE: "an Arrow file",
     b"BZh": "a bzip2 file",
@@ -133,38 +131,6 @@ def read_csv(
     notes += _drop_row_numbers(columns, [(i, names[i]) for i in unnamed])
     usual = "," if delimiter == ";" else "."
     return table_of_texts(columns, rules._replace(usual=usual), source, lines, notes)
-
-
-def cell_rules(text: Collection[str], missing: Collection[str], default_missing: bool, decimal: Any) -> Rules:
-    """Check the arguments that say how cells are read."""
-    for name, value in (("missing", missing), ("text", text)):
-        if isinstance(value, str):
-            raise TypeError(f"{name} must be a collection of strings, got the string {value!r}")
-    marks = decimal.values() if isinstance(decimal, Mapping) else () if decimal is None else [decimal]
-    for mark in marks:
-        if mark not in (".", ","):
-            raise ValueError(f"decimal must be None, '.', ',' or a mapping of columns to these, got {mark!r}")
-    absent = frozenset((*MISSING, *missing) if default_missing else missing)
-    return Rules(absent, frozenset(text), decimal, default_missing)
-
-
-def table_of_texts(
-    columns: Mapping[str, Sequence[str]], rules: Rules, source: str, lines: Sequence[int], notes: list[str]
-) -> Table:
-    """Make a table of the texts of columns."""
-    values, decimal = {}, {}
-    absent: Counter[str] = Counter()
-    n_columns = 0
-    for name, cells in columns.items():
-        values[name], more, mark = read_column(name, cells, rules)
-        notes += more
-        if mark is not None:
-            decimal[name] = mark
-        marked = [cell for cell in cells if cell and cell in rules.missing]
-        absent.update(marked)
-        n_columns += bool(marked)
-    notes += missing_note(absent, n_columns)
-    return Table(values, source=source, lines=lines, notes=notes, decimal=decimal)
 
 
 def _drop_row_numbers(columns: dict[str, Sequence[str]], unnamed: list[tuple[int, str]]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +14,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from fastmlp.data._source import Buffer, Source, check_growth, opened, resolve, size_of
+from fastmlp.data._source import EXCEL, ZIP_ERRORS, Buffer, Source, check_growth, opened, resolve, size_of
 
 NPY = b"\x93NUMPY"
-ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-
-_DAMAGED = (
-    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError,
-)  # fmt: skip
 
 
 def read_npy(path_or_file: Source) -> NDArray[Any]:
@@ -78,6 +72,8 @@ def read_npz(path_or_file: Source) -> dict[str, NDArray[Any]]:
             archive = zipfile.ZipFile(file)
         for member in archive.infolist():
             array_name = member.filename.removesuffix(".npy")
+            if member.filename == EXCEL:
+                raise ValueError(f"{name}: this is an Excel workbook; save its sheet as CSV")
             if array_name == member.filename:
                 raise ValueError(f"{name}: {member.filename!r} in it is no .npy array; this is no .npz file")
             if array_name in arrays:
@@ -98,7 +94,7 @@ def read_npz(path_or_file: Source) -> dict[str, NDArray[Any]]:
 def _damage_is_a_value_error(name: str) -> Iterator[None]:
     try:
         yield
-    except _DAMAGED as error:
+    except ZIP_ERRORS as error:
         raise ValueError(f"{name}: damaged, or no .npz file: {error}") from None
 
 

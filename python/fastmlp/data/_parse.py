@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastmlp._base.text import plural, shortened
-from fastmlp.data._cells import MISSING_AMONG_NUMBERS, is_number, is_whole, parse_dates
+from fastmlp.data._cells import MISSING, MISSING_AMONG_NUMBERS, is_number, is_whole, parse_dates
 from fastmlp.data._numbers import Numbers, read_numbers, zeros_matter
-from fastmlp.data._table import Column
+from fastmlp.data._table import Column, Table
 
 # From this many different texts on, a column that is numbers by half is worth a word.
 _MANY = 10
@@ -42,6 +42,46 @@ class Reading(NamedTuple):
     values: Column
     notes: Sequence[str] = ()
     decimal: str | None = None
+
+
+def cell_rules(text: Collection[str], missing: Collection[str], default_missing: bool, decimal: Any) -> Rules:
+    """Check the arguments that say how cells are read."""
+    for name, value in (("missing", missing), ("text", text)):
+        if isinstance(value, str):
+            raise TypeError(f"{name} must be a collection of strings, got the string {value!r}")
+    marks = decimal.values() if isinstance(decimal, Mapping) else () if decimal is None else [decimal]
+    for mark in marks:
+        if mark not in (".", ","):
+            raise ValueError(f"decimal must be None, '.', ',' or a mapping of columns to these, got {mark!r}")
+    absent = frozenset((*MISSING, *missing) if default_missing else missing)
+    return Rules(absent, frozenset(text), decimal, default_missing)
+
+
+def table_of_texts(
+    columns: Mapping[str, Sequence[str] | Column],
+    rules: Rules,
+    source: str,
+    lines: Sequence[int],
+    notes: list[str],
+) -> Table:
+    """Make a table of the texts of columns; a column that is an array already is taken as it is."""
+    values: dict[str, Column] = {}
+    decimal: dict[str, str] = {}
+    absent: Counter[str] = Counter()
+    n_columns = 0
+    for name, cells in columns.items():
+        if isinstance(cells, np.ndarray):
+            values[name] = cells
+            continue
+        values[name], more, mark = read_column(name, cells, rules)
+        notes += more
+        if mark is not None:
+            decimal[name] = mark
+        marked = [cell for cell in cells if cell and cell in rules.missing]
+        absent.update(marked)
+        n_columns += bool(marked)
+    notes += missing_note(absent, n_columns)
+    return Table(values, source=source, lines=lines, notes=notes, decimal=decimal)
 
 
 def read_column(name: str, cells: Sequence[str], rules: Rules) -> Reading:

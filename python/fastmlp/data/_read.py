@@ -13,9 +13,10 @@ from fastmlp.data._arrow import ARROW_FILE, ARROW_STREAM, FEATHER_1, PARQUET, re
 from fastmlp.data._csv import read_csv
 from fastmlp.data._frames import read_frame
 from fastmlp.data._idx import is_idx, labels_beside, read_idx
-from fastmlp.data._npy import NPY, ZIP, read_npy, read_npz
+from fastmlp.data._jsonl import is_jsonl, read_jsonl
+from fastmlp.data._npy import NPY, read_npy, read_npz
 from fastmlp.data._select import Dataset, Name, select
-from fastmlp.data._source import Buffer, Source, name_of, opened, resolve
+from fastmlp.data._source import ZIP, Buffer, Source, name_of, opened, resolve
 from fastmlp.data._svmlight import is_svmlight, read_svmlight
 from fastmlp.data._table import quoted
 
@@ -37,6 +38,7 @@ _BY_SUFFIX: dict[str, Reader] = {
     ".idx": read_idx,
     **dict.fromkeys((".svm", ".svmlight", ".libsvm"), read_svmlight),
     **dict.fromkeys((".csv", ".tsv"), read_csv),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), read_jsonl),
 }
 _PAIRS = (("X", "y"), ("x", "y"), ("data", "target"))
 _HEAD = 2**16
@@ -52,13 +54,14 @@ def read(
 ) -> Dataset:
     """Read inputs and target from a file or a data frame.
 
-    What the file begins with tells its format, then its suffix; text that is nothing else is CSV. Gzip is
-    looked into.
+    What the file begins with tells its format, then its suffix; text that is nothing else is CSV. Gzip, and a
+    zip archive that holds one file, are looked into.
 
     ===================  ======================================================  =======================
     format               suffix                                                  X
     ===================  ======================================================  =======================
     CSV, TSV             .csv .tsv .txt                                          Table
+    JSON Lines           .jsonl .ndjson                                          Table
     Parquet              .parquet                                                Table
     Arrow, Feather       .arrow .feather .ipc                                    Table
     NumPy                .npy                                                    array, mapped (memmap)
@@ -121,15 +124,18 @@ def read(
 
 def choose_reader(source: Path | Buffer) -> Reader:
     """Return the reader of a file's format, by its content and its name."""
-    with opened(source) as (file, name):
+    with opened(source) as (file, _):
         head = file.read(_HEAD)
     for magic, reader in _BY_CONTENT.items():
         if head.startswith(magic):
             return reader
     if is_idx(head):
         return read_idx
-    by_suffix = _BY_SUFFIX.get(Path(name.lower().removesuffix(".gz")).suffix)
-    return by_suffix or (read_svmlight if is_svmlight(head) else read_csv)
+    name = source.unpacked_name if isinstance(source, Buffer) else str(source)
+    by_suffix = _BY_SUFFIX.get(Path(name.lower()).suffix)
+    if by_suffix is not None:
+        return by_suffix
+    return read_jsonl if is_jsonl(head) else read_svmlight if is_svmlight(head) else read_csv
 
 
 def _read_npz(source: Path | Buffer, x: Any, y: Any) -> Dataset:

@@ -9,8 +9,8 @@ import numpy as np
 from fastmlp.data._select import Dataset
 from fastmlp.data._source import Source, opened
 
-# No two neighbouring parts may take the same characters: otherwise k digits can be split in k ways, and a line
-# of many numbers in exponentially many.
+# No two neighbouring parts may take the same characters: otherwise k digits can be split in k ways, and a
+# line of many numbers in exponentially many.
 _NUMBER = rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _LINE = re.compile(rb"%b(?:[ \t]+qid:[0-9]+)?(?:[ \t]+[0-9]+:%b)+[ \t\r]*(?:#.*)?" % (_NUMBER, _NUMBER))
 
