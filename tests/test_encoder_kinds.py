@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import fastmlp
-from fastmlp.data import Table, TableEncoder, read_csv, read_frame
+from fastmlp.data import Table, TableEncoder, read_csv, read_frame, time_ordered
 
 NAN = float("nan")
 
@@ -70,16 +70,102 @@ def test_booleans_are_numbers_where_training_had_numbers() -> None:
 
 
 def test_dates_are_days_standardised() -> None:
-    encoder = TableEncoder().fit(Table({"d": dates("2020-01-01", "2020-01-03T12:00", "NaT")}))
-    assert encoder.feature_names == ["d", "d is missing"]
+    encoder = TableEncoder().fit(Table({"d": dates("2020-01-01", "2021-01-01", "NaT")}))
+    assert encoder.feature_names[:2] == ["d", "d is missing"]
     column = encoder.to_dict()["columns"][0]
-    assert (column["center"], column["scale"], column["median"]) == (18263.25, 1.25, 18263.25)
+    assert (column["center"], column["scale"], column["median"]) == (18445.0, 183.0, 18445.0)
+    X = encoder.transform(Table({"d": dates("2020-01-01", "NaT", "2020-01-01T12:00")}), "float64")
+    np.testing.assert_allclose(X[:, :2], [[-1, 0], [0, 1], [-1 + 0.5 / 183, 0]], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("days", "cycles"),
+    [
+        (["2020-01-01", "2020-01-01"], []),
+        (["2020-01-06", "2020-01-08"], ["weekday"]),
+        (["2020-01-06", "2020-01-13"], []),  # two Mondays of one month
+        (["2020-01-06", "2020-02-03"], ["month"]),  # two Mondays
+        (["2020-01-06", "2020-02-08", "NaT"], ["month", "weekday"]),
+        (["2020-01-01", "2020-02-01", "2021-05-01"], ["month"]),  # days that stand for months
+        (["2020-01-31", "2020-02-29", "2021-02-28"], ["month"]),
+        (["2020-01-01", "2021-01-01"], []),  # days that stand for years
+        (["2020-01-06T12:00", "2020-01-13T12:00"], []),
+        (["2020-01-06T12:00", "2020-01-06T13:30"], ["hour"]),
+        (["2020-01-06T12:00", "2020-02-08"], ["month", "weekday", "hour"]),
+        (["NaT", "NaT"], []),
+    ],
+)
+def test_the_cycles_are_those_in_which_dates_differ(days: list[str], cycles: list[str]) -> None:
+    encoder = TableEncoder().fit(Table({"d": dates(*days)}))
+    described = encoder.to_dict()
+    assert described["columns"][0].get("cycles", []) == cycles
+    assert described["version"] == (3 if cycles else 2)
+    names = [f"d {cycle} ({function})" for cycle in cycles for function in ("sin", "cos")]
+    assert encoder.feature_names == ["d", *(["d is missing"] if "NaT" in days else []), *names]
+
+
+def test_cycles_are_sin_and_cos_of_the_place_in_them() -> None:
+    encoder = TableEncoder().fit(Table({"d": dates("2020-01-06T12:00", "2020-02-08")}))
+    new = dates("1970-01-01", "1970-01-02T06:00", "1969-12-31T18:00", "2026-07-02T12:00", "NaT")
+    X = encoder.transform(Table({"d": new}), "float64")[:, 1:]
+    assert X[0].tolist() == [0, 1, 0, 1, 0, 1]
+    week, day = 2 * np.pi / 7, 2 * np.pi / 4
+    np.testing.assert_allclose(X[1, 2:], [np.sin(week), np.cos(week), 1, 0], atol=1e-12)
+    np.testing.assert_allclose(X[2, 2:], [np.sin(-week), np.cos(week), np.sin(-day), 0], atol=1e-12)
+    np.testing.assert_allclose(X[3, :2], [0, -1], atol=0.02)  # the middle of any year, to within a day
+    assert X[4].tolist() == [0] * 6
+
+
+def test_what_comes_again_each_year_is_learned_from_dates() -> None:
+    day = np.arange("2019-01-01", "2024-01-01", dtype="datetime64[D]")
+    season = np.cos(2 * np.pi * (day - day.astype("datetime64[Y]")).astype(float) / 365.25)
+    table = Table({"day": day, "warmth": 10 - 9 * season + np.random.default_rng(0).normal(0, 3, len(day))})
+    train, test = time_ordered(table["day"], 0.3)
+    scores = []
+    for data in (TableEncoder("warmth").fit(table.take(train)).to_dict(), None):
+        if data is None:
+            data = TableEncoder("warmth").fit(table.take(train)).to_dict()
+            del data["columns"][0]["cycles"]
+        encoder = TableEncoder.from_dict(data)
+        X, y = encoder.transform(table), encoder.transform_target(table)
+        net = fastmlp.train(X[train], y[train], hidden=(16,), epochs=30, learning_rate=0.01)
+        scores.append(1 - np.mean((net.predict(X[test]) - y[test]) ** 2) / y[test].var())
+    assert scores[0] > 0.75
+    assert scores[1] < 0.1  # from the days alone
+
+
+def test_dates_of_earlier_files_keep_their_bits() -> None:
+    earlier = {
+        "kind": "date",
+        "name": "d",
+        "center": 18263.25,
+        "scale": 1.25,
+        "median": 18263.25,
+        "indicator": True,
+    }
+    data = {
+        "format": "fastmlp.TableEncoder",
+        "version": 2,
+        "columns": [earlier],
+        "target": None,
+        "ignore": [],
+    }
+    encoder = TableEncoder.from_dict(data)
+    assert encoder.to_dict() == data
     X = encoder.transform(Table({"d": dates("2020-01-01", "NaT", "2020-01-04")}), "float64")
     assert X.tolist() == [[-1, 0], [0, 1], [1.4, 0]]
 
 
+@pytest.mark.parametrize("cycles", [[], ["year"], ["hour", "month"], ["month", "month"], "month", [1]])
+def test_cycles_that_are_none_are_refused(cycles: Any) -> None:
+    data = TableEncoder().fit(Table({"d": dates("2020-01-06", "2020-02-08")})).to_dict()
+    data["columns"][0]["cycles"] = cycles
+    with pytest.raises(ValueError, match="encoder: column 0: 'cycles' must"):
+        TableEncoder.from_dict(data)
+
+
 def test_texts_that_are_dates_are_taken_for_dates() -> None:
-    train, new = dates("2020-01-01", "2020-01-03"), texts("2020-01-01T12:00+12:00", None, "2020-01-03")
+    train, new = dates("2020-01-01", "2020-01-15"), texts("2020-01-01T12:00+12:00", None, "2020-01-15")
     assert encoded(train, new) == [[-1], [0], [1]]
     assert encoded(train, [NAN]) == [[0]]
 

@@ -229,7 +229,7 @@ def predict_table(net: fastmlp.Network, table: Table, folder: Path) -> list[str]
         strings = ", ".join("NULL" if table[name][row] is None else f'"{table[name][row]}"' for name in texts)
         show = "double v = model_classes[model_predict(n, t)][0] - 'a';"
         if net.classes is None:
-            show = f"{REAL[net.dtype.name]} v; model_predict(n, t, &v);"
+            show = "double v; model_predict(n, t, &v);"
         blocks.append(
             f"{{ const double n[] = {{ {values} }}; const char *const t[] = {{ {strings} }}; {show}"
             ' printf("%.17g\\n", (double)v); }'

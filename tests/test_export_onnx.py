@@ -184,12 +184,12 @@ def test_labels_that_onnx_does_not_have_are_refused(labels: np.ndarray, message:
 # ---------------------------------------------------------------------------------------------- the encoder
 
 
-def table_inputs(table: Table, dtype: str) -> dict[str, np.ndarray]:
-    """Return what a user hands in: a column a table's column, "" for missing text."""
+def table_inputs(table: Table) -> dict[str, np.ndarray]:
+    """Return what a user hands in: a column a table's column, "" for missing text, numbers in double."""
     return {
         name: np.array([[value or ""] for value in column], dtype=object)
         if column.dtype == object
-        else as_numbers(column).astype(dtype)[:, None]
+        else as_numbers(column)[:, None]
         for name, column in ((name, table[name]) for name in table.names)
     }
 
@@ -199,7 +199,7 @@ def table_inputs(table: Table, dtype: str) -> dict[str, np.ndarray]:
 def test_a_tables_columns_go_in_and_units_or_labels_come_out(target: str, dtype: str, path: Path) -> None:
     net = network_of_homes(target, dtype)
     to_onnx(net, path)
-    inputs = table_inputs(new_homes(), dtype)
+    inputs = table_inputs(new_homes())
     inputs["column_9"] = inputs.pop("label")  # "label" is an output
     assert net.encoder is not None
     X = net.encoder.transform(new_homes(), dtype)
@@ -208,9 +208,31 @@ def test_a_tables_columns_go_in_and_units_or_labels_come_out(target: str, dtype:
         np.testing.assert_array_equal(got["label"], net.predict(X))
         assert_rows_close(got["probabilities"], net.predict_proba(X), RTOL[dtype])
     else:
-        expected = net.encoder.inverse_target(net.predict(X)).astype(dtype)
+        expected = net.encoder.inverse_target(net.predict(X))
         np.testing.assert_allclose(got["prediction"], expected, rtol=RTOL[dtype])
-        assert got["prediction"].dtype == dtype
+        assert got["prediction"].dtype == np.float64
+
+
+def test_large_numbers_keep_their_differences(path: Path) -> None:
+    t = 1_700_000_000 + np.arange(500)
+    kind = np.where(t % 250 < 125, "a", "b")
+    encoder = TableEncoder("kind").fit(Table({"t": t, "kind": kind}))
+    net = network((1, 30, 2), "relu", "softmax_cross_entropy")
+    net.classes, net.encoder = np.array(["a", "b"]), encoder
+    net.biases[0][:] = np.random.default_rng(3).uniform(-2, 2, 30)
+    to_onnx(net, path)
+    expected = net.predict(Table({"t": t}))
+    assert set(expected) == {"a", "b"}
+    np.testing.assert_array_equal(run(path, t=t.astype(float)[:, None])["label"], expected)
+
+
+def test_units_of_large_numbers_keep_their_differences(path: Path) -> None:
+    table = Table({"x": np.linspace(0, 1, 100), "t": 1_700_000_000.0 + np.arange(100)})
+    net = network((1, 1))
+    net.encoder = TableEncoder("t").fit(table)
+    net.parameters[:] = [1, 0]  # y is x, standardised
+    to_onnx(net, path)
+    np.testing.assert_allclose(run(path, x=table["x"][:, None])["prediction"], table["t"], rtol=0, atol=1e-4)
 
 
 def test_a_category_that_is_an_empty_text_is_a_category(path: Path) -> None:

@@ -13,7 +13,7 @@ from fastmlp._base.files import replace_own_file
 from fastmlp._export import common
 from fastmlp._export.c_columns import COLUMNS
 from fastmlp._export.c_text import Source, integer, number, quoted, string
-from fastmlp.data._columns import DateColumn
+from fastmlp.data._dates import DateColumn
 from fastmlp.spec.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -126,13 +126,23 @@ for (size_t i = 0; i < $size; i++)
         "void",
         ", $real *values",
         "${name}_forward(x, values);",
+        "writes ${name}_n_outputs values",
+    ),
+    "units": _Prediction(
+        "void",
+        ", double *values",
+        """\
+$real out[$size];
+${name}_forward(x, out);
+for (size_t i = 0; i < $size; i++)
+    values[i] = out[i];""",
         "writes ${name}_n_outputs values, in the units of the target",
     ),
 }
 
 _SORT = """\
 for (size_t i = 1; i < $size; i++) {
-    const $real value = values[i];
+    const $type value = values[i];
     size_t j = i;
     for (; j > 0 && values[j - 1] > value; j--)
         values[j] = values[j - 1];
@@ -140,13 +150,9 @@ for (size_t i = 1; i < $size; i++) {
 }"""
 
 _UNITS = """\
-for (size_t i = 0; i < $size; i++)
-    values[i] = ($real)(values[i] * $scale + $mean);"""
-
-_UNITS_OF_EACH = """\
 static const double scale[] = { $scale }, mean[] = { $mean };
 for (size_t i = 0; i < $size; i++)
-    values[i] = ($real)(values[i] * scale[i] + mean[i]);"""
+    values[i] = values[i] * scale[$which] + mean[$which];"""
 
 #: A row of a table, as the encoder takes it.
 _RAW = "const double *numbers, const char *const *texts"
@@ -167,8 +173,8 @@ def to_c(network: Model, path: str | PathLike[str], name: str = "model") -> None
 
     - ``void model_forward(const float *x, float *out)``: the outputs of `Network.forward` for one row;
     - ``model_predict``: what `Network.predict` gives. With classes it returns the index of the label in
-      ``model_classes``; else it fills an array with the values, in the target's own units if the encoder
-      standardised it, or with 0 and 1 for several labels at once;
+      ``model_classes``; else it fills an array with the values, or with 0 and 1 for several labels at once.
+      If the encoder standardised the target, the values are double and in its own units;
     - with an encoder, ``void model_encode(const double *numbers, const char *const *texts, float *x)``, and
       ``model_predict`` takes ``numbers`` (booleans as 0 and 1, dates as days since 1970-01-01, NaN where
       missing) and ``texts`` (UTF-8, NULL where missing) in the place of x. The comment at the top says which
@@ -256,7 +262,7 @@ def _kind(network: Model) -> str:
     """Return which of `_PREDICTIONS` a network makes."""
     binary = common.loss_entry(network).one_output_for_two
     if network.classes is None:
-        return "labels" if binary else "values"
+        return "labels" if binary else "values" if common.units(network) is None else "units"
     return "likelier" if binary else "largest"
 
 
@@ -338,11 +344,11 @@ def _predict(source: Source, network: Model) -> None:
     if network.encoder is not None:
         arguments, body = _RAW, ["$real x[${name}_n_inputs];", "${name}_encode(numbers, texts, x);"]
     body.append(source.fill(prediction.body, size=size))
-    if common.sorts_outputs(network):
-        body.append(source.fill(_SORT, size=size))
     units = common.units(network)
+    if common.sorts_outputs(network):
+        body.append(source.fill(_SORT, size=size, type="$real" if units is None else "double"))
     if units is not None:
         scale, mean = (", ".join(map(number, numbers)) for numbers in units)
-        template = _UNITS if len(units[0]) == 1 else _UNITS_OF_EACH
-        body.append(source.fill(template, size=size, scale=scale, mean=mean))
+        which = "i" if len(units[0]) > 1 else "0"
+        body.append(source.fill(_UNITS, size=size, scale=scale, mean=mean, which=which))
     _function(source, prediction.result, "predict", arguments + prediction.argument, body)

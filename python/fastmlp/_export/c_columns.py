@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from fastmlp._export.c_text import Source, number, string
 from fastmlp.data._categories import CategoryColumn, EmbeddingColumn
-from fastmlp.data._columns import BoolColumn, DateColumn, NumberColumn
+from fastmlp.data._columns import BoolColumn, NumberColumn
+from fastmlp.data._dates import CYCLES, DateColumn
 
 _STANDARDIZE = """\
 static inline $real ${name}_standardize(double value, double center, double scale, double median)
@@ -15,6 +17,16 @@ static inline $real ${name}_standardize(double value, double center, double scal
     if (isnan(value))
         value = median;
     return ($real)(scale > 0 ? (value - center) / scale : 0);
+}
+"""
+
+_CYCLE = """\
+/* sin and cos of the place in a cycle; 0 where the days are missing */
+static inline void ${name}_cycle(double days, double period, $real *x)
+{
+    const double turns = days / period, angle = $tau * (turns - floor(turns));
+    x[0] = isnan(days) ? 0 : ($real)sin(angle);
+    x[1] = isnan(days) ? 0 : ($real)cos(angle);
 }
 """
 
@@ -48,6 +60,17 @@ def _number(source: Source, column: Any, value: str, at: int) -> list[str]:
     return [*lines, f"x[{at + 1}] = isnan({value}) ? 1 : 0;"] if column.indicator else lines
 
 
+def _date(source: Source, column: Any, value: str, at: int) -> list[str]:
+    lines = _number(source, column, value, at)
+    if column.cycles:
+        source.once(_CYCLE, tau=number(math.tau))
+    for i, name in enumerate(column.cycles):
+        days = f"floor({value})" if CYCLES[name].whole_days else value
+        place = at + 1 + column.indicator + 2 * i
+        lines.append(f"${{name}}_cycle({days}, {number(CYCLES[name].period)}, x + {place});")
+    return lines
+
+
 def _boolean(source: Source, column: Any, value: str, at: int) -> list[str]:
     return [f"x[{at}] = ($real)(isnan({value}) ? {int(column.usual)} : {value});"]
 
@@ -79,7 +102,7 @@ def _place(source: Source, column: Any, value: str, at: int) -> str:
 #: statements that write its inputs from x[at] on.
 COLUMNS: dict[type, tuple[bool, Callable[[Source, Any, str, int], list[str]]]] = {
     NumberColumn: (False, _number),
-    DateColumn: (False, _number),
+    DateColumn: (False, _date),
     BoolColumn: (False, _boolean),
     CategoryColumn: (True, _category),
     EmbeddingColumn: (True, _embedding),

@@ -40,13 +40,14 @@ def to_onnx(network: Model, path: str | PathLike[str]) -> None:
 
     The input is ``X``, (n, inputs). If the network has an encoder, there is one input for each column of
     the table instead, (n, 1), named like the column (``column_3`` if that is empty or an output's name):
-    numbers, booleans as 0 and 1 and dates as days since 1970-01-01 in the network's dtype, NaN where
-    missing; texts as strings, "" where missing.
+    numbers, booleans as 0 and 1 and dates as days since 1970-01-01 in double, whatever the network's dtype,
+    so that large ones keep their differences; NaN where missing; texts as strings, "" where missing.
 
     The outputs are what `predict` and `predict_proba` return: ``label`` (n,) and ``probabilities``
     (n, classes); for hinge, ``label`` and ``scores``, the output activations; for several labels at once,
-    ``prediction`` of 0 and 1 and ``probabilities``; else ``prediction``, (n,) or (n, outputs), in the
-    target's own units if the encoder standardised it. Labels are strings, int64, bool or double.
+    ``prediction`` of 0 and 1 and ``probabilities``; else ``prediction``, (n,) or (n, outputs), which is
+    double and in the target's own units if the encoder standardised it. Labels are strings, int64, bool or
+    double.
 
     The file needs opset 13 and IR version 7, both of 2020. ONNX Runtime before 1.18 fails to load float64
     networks with relu or tanh.
@@ -132,7 +133,7 @@ def _inputs(graph: Graph, network: Model, names: list[str]) -> tuple[str, list[V
     for column, name in zip(network.encoder.columns, names, strict=True):
         text, compose = COLUMNS[type(column)]
         blocks += compose(graph, column, name)
-        inputs.append((name, np.dtype(str) if text else network.dtype, ["n", 1]))
+        inputs.append((name, np.dtype(str if text else np.float64), ["n", 1]))
     return graph.add("Concat", *blocks, axis=1), inputs
 
 
@@ -210,11 +211,12 @@ def _values(graph: Graph, network: Model, outputs: str) -> list[Value]:
         ]
     if common.sorts_outputs(network):
         outputs = graph.add("TopK", outputs, np.array([size]), outputs=2, axis=1, largest=0)
-    units = common.units(network)
+    units, dtype = common.units(network), network.dtype
     if units is not None:
         scale, mean = units
-        outputs = graph.in_double(outputs, lambda y: graph.add("Add", graph.add("Mul", y, scale), mean))
+        outputs = graph.add("Add", graph.add("Mul", graph.to_double(outputs), scale), mean)
+        dtype = np.dtype(np.float64)
     if size == 1:
         outputs = graph.add("Reshape", outputs, np.array([-1]))
     graph.add("Identity", outputs, name="prediction")
-    return [("prediction", network.dtype, ["n"] if size == 1 else ["n", size])]
+    return [("prediction", dtype, ["n"] if size == 1 else ["n", size])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -47,11 +47,13 @@ class Graph:
 
         return self.add("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
-    def in_double(self, value: str, compute: Callable[[str], str]) -> str:
-        """Add what `compute` adds, in double precision whatever the graph's dtype."""
-        if self.dtype == np.float64:
-            return compute(value)
-        return self.cast(compute(self.cast(value, np.float64)), self.dtype)
+    def to_double(self, value: str) -> str:
+        """Add a conversion of a value of the graph's dtype to double, where that is another type."""
+        return value if self.dtype == np.float64 else self.cast(value, np.float64)
+
+    def from_double(self, value: str) -> str:
+        """Add a conversion of a double to the graph's dtype, where that is another type."""
+        return value if self.dtype == np.float64 else self.cast(value, self.dtype)
 
     def _unused(self, prefix: str) -> str:
         number = len(self.nodes) + len(self.constants)

@@ -1,20 +1,22 @@
-"""Encoded columns of numbers, dates and booleans: how one column becomes one or two inputs of a network."""
+"""Encoded columns of numbers and booleans: how one column becomes one or two inputs of a network."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.data._cells import is_number, parse_dates
+from fastmlp.data._cells import is_number
 from fastmlp.data._checks import boolean, fields, finite, string
 from fastmlp.data._scaling import Floats, Scaling, median, standardize
 from fastmlp.data._table import Table, missing_values
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _FLAGS = {"true": 1.0, "false": 0.0}
-_DAY = np.timedelta64(1, "D")
 
 
 class EncodedColumn(Protocol):
@@ -59,7 +61,7 @@ class NumberColumn:
     indicator: bool
 
     @classmethod
-    def fit(cls, table: Table, name: str, scaling: Scaling) -> NumberColumn:
+    def fit(cls, table: Table, name: str, scaling: Scaling) -> Self:
         """Take center, scale and median from a table."""
         values = cls.values(table, name)
         missing = np.isnan(values)
@@ -79,7 +81,9 @@ class NumberColumn:
 
     def encode(self, table: Table, out: NDArray[Any]) -> None:
         """Write the standardised values, and the indicator if there is one."""
-        values = self.values(table, self.name)
+        self._write(self.values(table, self.name), table, out)
+
+    def _write(self, values: Floats, table: Table, out: NDArray[Any]) -> None:
         missing = np.isnan(values)
         filled = np.where(missing, self.median, values)
         with np.errstate(over="ignore"):
@@ -99,7 +103,7 @@ class NumberColumn:
         return {"kind": self.kind, **asdict(self)}
 
     @classmethod
-    def from_dict(cls, data: Any, where: str) -> NumberColumn:
+    def from_dict(cls, data: Any, where: str) -> Self:
         """Rebuild the column `to_dict` described; `where` names it in messages."""
         given = fields(data, ("kind", "name", "center", "scale", "median", "indicator"), where)
         scale = finite(given, "scale", where)
@@ -112,18 +116,6 @@ class NumberColumn:
             median=finite(given, "median", where),
             indicator=boolean(given, "indicator", where),
         )
-
-
-@dataclass(frozen=True)
-class DateColumn(NumberColumn):
-    """A column of dates: the days since 1970-01-01, with fractions for the time, as a `NumberColumn`."""
-
-    kind: ClassVar[str] = "date"
-
-    @staticmethod
-    def values(table: Table, name: str) -> Floats:
-        """Return the column as days, NaN where missing."""
-        return as_days(table, name)
 
 
 @dataclass(frozen=True)
@@ -175,34 +167,12 @@ def as_numbers(table: Table, name: str) -> Floats:
         if not len(present):
             return np.full(len(column), np.nan)
         odd = int(next((row for row in present if not is_number(str(column[row]))), present[0]))
-        raise _unexpected(table, name, odd, "a number")
+        raise unexpected(table, name, odd, "a number")
     values: Floats = column.astype(np.float64, copy=False)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
-        raise _unexpected(table, name, infinite[0], "a finite number")
+        raise unexpected(table, name, infinite[0], "a finite number")
     return values
-
-
-def as_days(table: Table, name: str) -> Floats:
-    """Return a column of dates, or of texts that are ISO 8601 dates, as days since 1970-01-01.
-
-    Raises
-    ------
-    ValueError
-        If the column holds anything else; the message says where.
-    """
-    column = table[name]
-    days = np.full(len(column), np.nan)
-    present = np.flatnonzero(~missing_values(column))
-    if not len(present):
-        return days
-    texts = column.dtype == object
-    dates = parse_dates(column[present].tolist()) if texts else column[present]
-    if dates is None or dates.dtype.kind != "M":
-        odd = next(row for row in present if not texts or parse_dates([column[row]]) is None)
-        raise _unexpected(table, name, odd, "a date such as 2026-11-21")
-    days[present] = (dates - np.datetime64(0, "D")) / _DAY
-    return days
 
 
 def as_flags(table: Table, name: str) -> Floats:
@@ -223,11 +193,12 @@ def as_flags(table: Table, name: str) -> Floats:
         flags = np.where(np.isin(column, (0, 1)), column, np.nan).astype(np.float64)
     odd = np.flatnonzero(np.isnan(flags) & ~missing)
     if len(odd):
-        raise _unexpected(table, name, odd[0], "a boolean: true, false, 0 or 1")
+        raise unexpected(table, name, odd[0], "a boolean: true, false, 0 or 1")
     return flags
 
 
-def _unexpected(table: Table, name: str, row: Any, wanted: str) -> ValueError:
+def unexpected(table: Table, name: str, row: Any, wanted: str) -> ValueError:
+    """Return the error for a value that is not what was wanted, which says where it is."""
     value = table[name][row]
     given = repr(value) if isinstance(value, str) else str(value)
     return ValueError(f"{table.source}: {table.place(row)}, column {name!r}: {given} is not {wanted}")

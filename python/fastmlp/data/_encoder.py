@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp._base.validation import choice, integer
 from fastmlp.data._categories import CategoryColumn, EmbeddingColumn, fit_texts
 from fastmlp.data._checks import array, boolean, fields, strings
-from fastmlp.data._columns import BoolColumn, DateColumn, EncodedColumn, NumberColumn
+from fastmlp.data._columns import BoolColumn, EncodedColumn, NumberColumn
+from fastmlp.data._dates import DateColumn
 from fastmlp.data._frames import read_frame
 from fastmlp.data._scaling import SCALINGS, Scaling
 from fastmlp.data._table import Table, quoted
@@ -28,7 +29,7 @@ from fastmlp.data._task import Task, told_task
 
 FORMAT = "fastmlp.TableEncoder"
 
-#: 3 has several targets; an encoder without is written as the version before.
+#: 3 has several targets and cycles of dates; an encoder without is written as the version before.
 VERSION = 3
 _PLAIN_VERSION = 2
 
@@ -54,7 +55,9 @@ class TableEncoder:
     - numbers become (x - mean) / standard deviation (population; a constant column becomes 0). A missing
       value is replaced by the training median. If training rows had missing values, one more input tells
       with 1 or 0 whether the value is missing;
-    - dates become days since 1970-01-01, with fractions for the time, and go on as numbers;
+    - dates become days since 1970-01-01, with fractions for the time, which go on as numbers, and the cycles
+      in which training rows differ: sin and cos of the place in the year ("month"), the day of the week and
+      the time of the day ("hour"). What comes again is learned from cycles, what goes on from the days;
     - booleans become 0 and 1. A missing one is what most training rows had;
     - strings become one input per category, in sorted order: 1 where the row has it. One more stands for all
       other categories: those that training rows did not have, or fewer than `min_count` of them. If training
@@ -153,7 +156,7 @@ class TableEncoder:
         """
         table = read_frame(table)
         for name in (*self.ignore, *self.target_names):
-            if name not in table.left_out:
+            if name not in table.left_out or name in self.target_names:
                 _check_has(table, name)
         left_out = {*self.target_names, *self.ignore}
         names = [name for name in table.names if name not in left_out]
@@ -302,7 +305,7 @@ class TableEncoder:
         # The defaults are left out, so that versions which know no settings read the encoder too.
         return {
             "format": FORMAT,
-            "version": VERSION if isinstance(self._target, SeveralTargets) else _PLAIN_VERSION,
+            "version": VERSION if self._is_of_version_3() else _PLAIN_VERSION,
             "columns": [column.to_dict() for column in self.columns],
             "target": None if self._target is None else self._target.to_dict(),
             "ignore": [*self.ignore, *self.dropped],
@@ -345,6 +348,10 @@ class TableEncoder:
             return f"<TableEncoder target={self.target!r}, not fitted>"
         size = f"{len(self.columns)} columns, {len(self.feature_names)} inputs"
         return f"<TableEncoder target={self.target!r}: {size}>"
+
+    def _is_of_version_3(self) -> bool:
+        cycles = any(isinstance(column, DateColumn) and column.cycles for column in self.columns)
+        return cycles or isinstance(self._target, SeveralTargets)
 
     def _scaling(self, table: Table, names: list[str]) -> Scaling:
         """Return what gives the center and scale of a column of numbers."""
