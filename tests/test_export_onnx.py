@@ -237,7 +237,7 @@ def test_units_of_large_numbers_keep_their_differences(path: Path) -> None:
 
 def test_a_category_that_is_an_empty_text_is_a_category(path: Path) -> None:
     table = Table({"a": np.array(["", "x", "y"] * 2, dtype=object), "y": [1.0, 2.0, 4.0, 1.0, 2.0, 4.0]})
-    encoder = TableEncoder("y").fit(table)
+    encoder = TableEncoder("y", task="regression").fit(table)
     net = network((4, 1))
     net.encoder = encoder
     to_onnx(net, path)

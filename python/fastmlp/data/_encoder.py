@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
@@ -170,7 +169,7 @@ class TableEncoder:
         if len(notes) == len(fitted):
             raise ValueError(f"no input columns are left: {'; '.join(notes.values())}")
         for note in notes.values():
-            warnings.warn(note, UserWarning, stacklevel=2)
+            say(note)
         self.columns = tuple(column for column in fitted.values() if not isinstance(column, str))
         known = {*names, *self.ignore, *self.target_names}
         self.dropped = (*(name for name in table.left_out if name not in known), *notes)
