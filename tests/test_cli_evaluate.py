@@ -111,7 +111,8 @@ def test_a_model_trained_on_arrays_is_evaluated_on_the_columns_beside_the_target
     X = np.linspace(-1, 1, 40).reshape(20, 2)
     fastmlp.train(X, X[:, 0], hidden=(4,), epochs=5).save("values.safetensors")
     fastmlp.train(X, X, hidden=(4,), epochs=5).save("outputs.safetensors")
-    fastmlp.train(X, np.arange(40).reshape(20, 2) % 2, hidden=(4,), epochs=5).save("multi.safetensors")
+    labels = np.arange(40).reshape(20, 2) % 2
+    fastmlp.train(X, labels, loss="binary_cross_entropy", hidden=(4,), epochs=5).save("multi.safetensors")
     cells = "".join(f"{a!r},{a!r},{b!r}\n" for a, b in X.tolist())
     Path("t.csv").write_text("y,a,b\n" + cells, encoding="utf-8")
     assert run("evaluate", "values.safetensors", "t.csv", "--target", "y")[0] == 0

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp._base.said import say
 from fastmlp._base.validation import choice, integer
 from fastmlp.data._categories import CategoryColumn, EmbeddingColumn, fit_texts
 from fastmlp.data._checks import array, boolean, fields, strings
