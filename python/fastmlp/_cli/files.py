@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -48,13 +48,22 @@ class Loaded(NamedTuple):
     has_labels: bool = False
 
 
-def load_table(name: str, text: Collection[str] = (), n_features: int | None = None) -> Table:
+def load_table(
+    name: str,
+    text: Collection[str] = (),
+    n_features: int | None = None,
+    decimal: Mapping[str, str] | None = None,
+) -> Table:
     """Read a file of any format, standard input, or the iris data; see `load_data`."""
-    return load_data(name, text, n_features=n_features).table
+    return load_data(name, text, n_features=n_features, decimal=decimal).table
 
 
 def load_data(
-    name: str, text: Collection[str] = (), labels: str | None = None, n_features: int | None = None
+    name: str,
+    text: Collection[str] = (),
+    labels: str | None = None,
+    n_features: int | None = None,
+    decimal: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Read a file of any format, standard input, or the iris data that comes with the package.
 
@@ -69,6 +78,8 @@ def load_data(
         The file of the labels, if there is one of this name and images are in a file of their own (IDX).
     n_features : int, optional
         The width of svmlight files, whose last columns may have no entries.
+    decimal : mapping of str to str, optional
+        The decimal marks of columns of a CSV or JSON Lines file.
     """
     if name == IRIS:
         with (files("fastmlp.datasets") / "iris.csv").open("rb") as file:
@@ -86,7 +97,7 @@ def load_data(
         content = resolve(source)
         reader = choose_reader(content)
         if reader in (read_csv, read_jsonl):
-            return Loaded(reader(content, text=text))
+            return Loaded(reader(content, text=text, decimal=decimal))
         has_labels = reader is read_idx and labels is not None and Path(labels).is_file()
         options = {"n_features": n_features} if reader is read_svmlight else {}
         X, y = read(content, labels if has_labels else None, **options)
@@ -126,7 +137,7 @@ def load_rows(network: Network, name: str) -> Table:
         return load_table(name)
     labels = network.classes is not None and network.classes.dtype.kind == "U"
     texts = [*encoder.text_columns, *(encoder.target_names if labels else ())]
-    return load_table(name, texts, len(encoder.input_names))
+    return load_table(name, texts, len(encoder.input_names), encoder.decimal)
 
 
 def check_place(option: str, name: str) -> Path:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastmlp._base.said import say
 from fastmlp._base.validation import as_numbers, choice
 from fastmlp._rows.targets import parse_loss, takes_labels
-from fastmlp.data._task import TASKS, Guess, guess_task, say_guess
+from fastmlp.data._task import TASKS, Guess, guess_task, refuse_numbers, say_guess
 
 Parts = Callable[[], Iterable[NDArray[Any]]]
 
@@ -45,6 +45,7 @@ def choose_loss(loss: Any, task: Any, parts: Parts, *, labelled: bool = False) -
     if first.ndim == 2:
         return _loss_of_matrix(task, parts)
     if task == "auto":
+        refuse_numbers("y", first)
         guess = guess_task(parts())
         if guess.note is not None and labelled:
             guess = Guess("classification")

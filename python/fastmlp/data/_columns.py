@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.data._cells import is_number
+from fastmlp.data._cells import MISSING, MISSING_AMONG_NUMBERS
 from fastmlp.data._checks import boolean, fields, finite, string
+from fastmlp.data._numbers import read_numbers
 from fastmlp.data._scaling import Floats, Scaling, median, standardize
 from fastmlp.data._table import Table, missing_values
 
@@ -154,25 +155,40 @@ class BoolColumn:
 
 
 def as_numbers(table: Table, name: str) -> Floats:
-    """Return a column of numbers or booleans as float64 with NaN where missing.
+    """Return a column of numbers, booleans or texts that are numbers as float64 with NaN where missing.
+
+    Texts are read as those of files are: "$1,200" is 1200, and "N/A" or "-" is missing.
 
     Raises
     ------
     ValueError
-        If the column holds text, a date or an infinity; the message says where.
+        If the column holds another text, a date or an infinity; the message says where.
     """
     column = table[name]
-    if column.dtype.kind in "OM":
+    if column.dtype.kind == "M":
         present = np.flatnonzero(~missing_values(column))
-        if not len(present):
-            return np.full(len(column), np.nan)
-        odd = int(next((row for row in present if not is_number(str(column[row]))), present[0]))
-        raise unexpected(table, name, odd, "a number")
-    values: Floats = column.astype(np.float64, copy=False)
+        if len(present):
+            raise unexpected(table, name, present[0], "a number")
+        return np.full(len(column), np.nan)
+    texts = column.dtype == object
+    values: Floats = _numbers_in_texts(table, name) if texts else column.astype(np.float64, copy=False)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
         raise unexpected(table, name, infinite[0], "a finite number")
     return values
+
+
+def _numbers_in_texts(table: Table, name: str) -> Floats:
+    """Return a column of texts as numbers, read as the cells of a file are; NaN where missing."""
+    column = table[name]
+    absent = {None, *MISSING, *MISSING_AMONG_NUMBERS}
+    texts = [text for text in column if text not in absent]
+    plain = read_numbers(dict.fromkeys(texts), table.decimal.get(name)).plain
+    odd = next((row for row, text in enumerate(column) if text not in absent and text not in plain), None)
+    if odd is not None:
+        raise unexpected(table, name, odd, "a number")
+    values = {text: float(number) for text, number in plain.items()}
+    return np.array([values.get(text, np.nan) for text in column], dtype=np.float64)
 
 
 def as_flags(table: Table, name: str) -> Floats:

@@ -94,6 +94,8 @@ class TableEncoder:
 
     Attributes
     ----------
+    decimal : dict of str to {".", ","}
+        The decimal marks of the columns whose texts had commas (see `Table`): later texts are read alike.
     columns : tuple
         The encoded columns, in the order of the fitted table; empty before ``fit``.
     dropped : tuple of str
@@ -128,6 +130,7 @@ class TableEncoder:
         self.min_count = integer("min_count", min_count, low=1)
         self.columns: tuple[EncodedColumn, ...] = ()
         self.dropped: tuple[str, ...] = ()
+        self.decimal: dict[str, str] = {}
         self._target: Target | None = None
 
     def fit(self, table: Any) -> TableEncoder:
@@ -175,6 +178,8 @@ class TableEncoder:
         known = {*names, *self.ignore, *self.target_names}
         self.dropped = (*(name for name in table.left_out if name not in known), *notes)
         self._target = target
+        used = (*self.input_names, *self.target_names)
+        self.decimal = {name: table.decimal[name] for name in used if name in table.decimal}
         return self
 
     def transform(self, table: Any, dtype: Any = "float32") -> NDArray[Any]:
@@ -201,7 +206,7 @@ class TableEncoder:
             raise ValueError("the encoder is not fitted; call fit(table) first")
         if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-        table = read_frame(table)
+        table = read_frame(table).with_decimal(self.decimal)
         self._check_columns(table)
         out = np.zeros((table.n_rows, len(self.feature_names)), dtype=dtype)
         start = 0
@@ -223,7 +228,7 @@ class TableEncoder:
         ValueError
             If there is no fitted target, or the table has no such column or values missing in it.
         """
-        target, table = self._fitted_target(), read_frame(table)
+        target, table = self._fitted_target(), read_frame(table).with_decimal(self.decimal)
         for name in self.target_names:
             _check_has(table, name)
         return target.encode(table)
@@ -309,7 +314,10 @@ class TableEncoder:
             "columns": [column.to_dict() for column in self.columns],
             "target": None if self._target is None else self._target.to_dict(),
             "ignore": [*self.ignore, *self.dropped],
-        } | ({} if settings == _SETTINGS else {"settings": settings})
+        } | {
+            **({} if settings == _SETTINGS else {"settings": settings}),
+            **({"decimal": self.decimal} if self.decimal else {}),
+        }
 
     @classmethod
     def from_dict(cls, data: Any) -> TableEncoder:
@@ -325,8 +333,8 @@ class TableEncoder:
         version = data.get("version")
         if version not in range(1, VERSION + 1) or isinstance(version, (bool, float)):
             raise ValueError(f"encoder: this fastmlp reads versions 1 to {VERSION}, the data has another")
-        names = ("format", "version", "columns", "target", "ignore", "settings")
-        given = fields({"settings": _SETTINGS} | data, names, "encoder")
+        names = ("format", "version", "columns", "target", "ignore", "settings", "decimal")
+        given = fields({"settings": _SETTINGS, "decimal": {}} | data, names, "encoder")
         columns = tuple(
             _column_from_dict(_upgraded(column) if version == 1 else column, f"encoder: column {i}")
             for i, column in enumerate(array(given, "columns", "encoder"))
@@ -341,6 +349,7 @@ class TableEncoder:
         if target is not None and encoder._wanted_task not in ("auto", target.task):
             raise ValueError(f"encoder: the target is for {target.task}, not {encoder._wanted_task}")
         encoder.columns, encoder._target = columns, target
+        encoder.decimal = _checked_decimal(given["decimal"])
         return encoder
 
     def __repr__(self) -> str:
@@ -440,6 +449,12 @@ def _checked_settings(data: dict[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from None
     return settings
+
+
+def _checked_decimal(data: Any) -> dict[str, str]:
+    if not isinstance(data, dict) or any(mark not in (".", ",") for mark in data.values()):
+        raise ValueError("encoder: 'decimal' must give '.' or ',' for columns")
+    return dict(data)
 
 
 def _upgraded(column: Any) -> Any:

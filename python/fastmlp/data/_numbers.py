@@ -92,6 +92,12 @@ def read_numbers(texts: Iterable[str], decimal: str | None = None, usual: str = 
     return Numbers(plain, first, doubtful)
 
 
+def are_numbers(texts: Iterable[str]) -> bool:
+    """Tell whether at least 90 % of different texts look like numbers, leading zeros or not."""
+    different = set(texts)
+    return bool(different) and 10 * len(read_numbers(different).plain) >= 9 * len(different)
+
+
 def zeros_matter(plain: Mapping[str, str], n_texts: int, present: list[str]) -> list[str]:
     """Return the texts whose leading zeros make a column one of identifiers; none if it is of numbers.
 

@@ -157,6 +157,12 @@ class Table:
         dropped = set(names)
         return self.keep(*(name for name in self._columns if name not in dropped))
 
+    def with_decimal(self, decimal: Mapping[str, str]) -> Table:
+        """Return this table with other decimal marks for the texts of some columns."""
+        table = self._with(self._columns)
+        table.decimal |= decimal
+        return table
+
     def to_numpy(self) -> NDArray[Any]:
         """Return the rows as an array of shape (n_rows, columns), float64 unless all columns are of one type.
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.said import say
+from fastmlp._base.text import shortened
+from fastmlp.data._numbers import are_numbers
 
 Task = Literal["classification", "regression"]
 
@@ -17,6 +19,9 @@ TASKS = ("auto", "classification", "regression")
 
 #: Whole numbers with more distinct values than this are taken for quantities.
 MAX_NUMBERED_CLASSES = 20
+
+#: Texts that look like numbers are not taken for labels of more classes than this.
+MAX_CLASSES_OF_NUMBERS = 50
 
 _LOOKED_AT_ONCE = 2**16  # values
 
@@ -54,10 +59,31 @@ def choose_task(column: NDArray[Any]) -> Task:
 
 
 def told_task(what: str, column: NDArray[Any]) -> Task:
-    """Return what `choose_task` says of a column, and warn where it has to guess; `what` is its name."""
+    """Return what `choose_task` says of a column, and warn where it has to guess; `what` is its name.
+
+    Raises
+    ------
+    ValueError
+        If it would be labels, and these are numbers.
+    """
+    refuse_numbers(what, column)
     guess = guess_task([column])
     say_guess(what, guess.note)
     return guess.task
+
+
+def refuse_numbers(what: str, column: NDArray[Any]) -> None:
+    """Raise ValueError for texts that would be labels of more than 50 classes, but look like numbers."""
+    if column.dtype.kind not in "UO":
+        return
+    labels = {value for value in column[:_LOOKED_AT_ONCE].tolist() if isinstance(value, str)}
+    if len(labels) > MAX_CLASSES_OF_NUMBERS and are_numbers(labels):
+        some = ", ".join(repr(shortened(label, 30)) for label in sorted(labels)[:3])
+        raise ValueError(
+            f"{what} holds texts that look like numbers, {len(labels)} different ones such as {some}; "
+            "task='classification' takes them as labels; for quantities make them numbers, in a file by "
+            "missing= for the cells that are none"
+        )
 
 
 def say_guess(what: str, note: str | None) -> None:
