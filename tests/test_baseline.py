@@ -40,7 +40,7 @@ def test_of_values_it_is_the_mean_of_the_training_rows() -> None:
     constant = baseline(evaluated(truth, value_metrics(truth, truth)), np.array([4.0, 8.0]))
     assert constant.metrics.rmse == pytest.approx(np.sqrt((25 + 16 + 0) / 3))  # type: ignore[union-attr]
     assert constant.metrics.mae == pytest.approx(3)  # type: ignore[union-attr]
-    assert constant.name == "always the mean, 6"
+    assert constant.name == "always the mean (6)"
     own = baseline(evaluated(truth, value_metrics(truth, truth)))
     assert own.metrics.r2 == pytest.approx(0)  # type: ignore[union-attr]
 

@@ -29,6 +29,7 @@ if _TYPE_CHECKING:
     from fastmlp._estimators import MLPClassifier as MLPClassifier
     from fastmlp._estimators import MLPRegressor as MLPRegressor
     from fastmlp._inspect.gradcheck import gradcheck as gradcheck
+    from fastmlp._report import report as report
     from fastmlp._studies import compare_inits as compare_inits
     from fastmlp._studies import study_batch_size as study_batch_size
     from fastmlp._studies import study_learning_rate as study_learning_rate
@@ -66,6 +67,7 @@ __all__ = [
     "load",
     "numdiff",
     "plot",
+    "report",
     "set_num_threads",
     "show_config",
     "study_batch_size",
@@ -82,6 +84,7 @@ _LAZY = {
     "from_onnx": "fastmlp.export",
     "from_torch": "fastmlp.export",
     "gradcheck": "fastmlp._inspect.gradcheck",
+    "report": "fastmlp._report",
     "study_batch_size": "fastmlp._studies",
     "study_learning_rate": "fastmlp._studies",
 }

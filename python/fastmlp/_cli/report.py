@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from fastmlp._base.files import replace_file
 from fastmlp._cli.files import check_output, check_replaceable, load_model, load_rows
 from fastmlp._cli.outcome import Outcome
-from fastmlp._inspect.evaluation import evaluate
-from fastmlp._report import Report, is_report, need_plot_libraries, render
+from fastmlp._report import is_report, need_plot_libraries, target_column, write_report
 from fastmlp.data import Table
+from fastmlp.data._table import quoted
 
 
 def check_report_path(option: str, name: str) -> None:
@@ -23,20 +21,21 @@ def check_report_path(option: str, name: str) -> None:
 
 def report_training(path: str, table: Table, outcome: Outcome) -> None:
     """Write the report on a run that has ended."""
-    config, network = outcome.config, outcome.network
-    assert network.encoder is not None
-    target = str(network.encoder.target)
-    report = Report(
-        title=f"fastmlp: {target} of {Path(table.source).name}",
-        command=command_line(config),
+    config, network, parts = outcome.config, outcome.network, outcome.parts
+    target = target_column(network)
+    assert target is not None
+    held_out = parts.held_out()
+    write_report(
+        path,
+        network,
+        table,
+        target,
+        command_line(config),
+        held_out=None if held_out is None else (f"{held_out[0]} rows", held_out[1]),
+        training=parts.training,
+        rows={name: part.n_rows for name, part in parts._asdict().items() if part is not None},
         config=config,
-        table=table,
-        target=target,
-        network=network,
-        evaluated_on=None if outcome.evaluated_on is None else f"{outcome.evaluated_on} rows",
-        evaluation=outcome.evaluation,
     )
-    replace_file(path, render(report).encode())
 
 
 def run_report(model: str, data: str, out: str, target: str | None) -> int:
@@ -45,19 +44,20 @@ def run_report(model: str, data: str, out: str, target: str | None) -> int:
     check_output("--out", out, (model, data))
     network = load_model(model)
     table = load_rows(network, data)
-    evaluation = evaluate(network, table, target)
+    column = target_column(network) if target is None else target
+    if column is None:
+        raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")
     words = ["fastmlp", "report", "--out", out, *([] if target is None else ["--target", target])]
-    report = Report(
-        title=f"fastmlp: {evaluation.target} of {Path(table.source).name}",
-        command=_joined(words, model, data),
-        config={},
-        table=table,
-        target=evaluation.target,
-        network=network,
-        evaluated_on=f"rows of {table.source}",
-        evaluation=evaluation,
+    write_report(
+        out,
+        network,
+        table,
+        column,
+        _joined(words, model, data),
+        held_out=(f"rows of {table.source}", table),
+        training=None,
+        rows={"evaluated": table.n_rows},
     )
-    replace_file(out, render(report).encode())
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.text import shortened
+from fastmlp._base.text import rate, shortened, three_digits
 from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._inspect.metrics import (
     LabelMetrics,
@@ -30,7 +30,7 @@ class Baseline:
     Attributes
     ----------
     name : str
-        What is predicted throughout: "always 'no'", "always the mean, 12.3".
+        What is predicted throughout: "always 'no'", "always the mean (12.3)".
     metrics : LabelMetrics, ValueMetrics, QuantileMetrics or MultiLabelMetrics
         As those of the network. The log loss is that of the frequencies of the classes.
     """
@@ -41,13 +41,13 @@ class Baseline:
     def __str__(self) -> str:
         metrics = self.metrics
         if isinstance(metrics, LabelMetrics):
-            loss = "" if metrics.log_loss is None else f", log loss {metrics.log_loss:.3f}"
-            return f"{self.name}: accuracy {metrics.accuracy:.3f}{loss}"
+            loss = "" if metrics.log_loss is None else f", log loss {rate(metrics.log_loss)}"
+            return f"{self.name}: accuracy {rate(metrics.accuracy)}{loss}"
         if isinstance(metrics, QuantileMetrics):
-            return f"{self.name}: pinball loss {np.mean(metrics.pinball):.3g}"
+            return f"{self.name}: pinball loss {three_digits(float(np.mean(metrics.pinball)))}"
         if isinstance(metrics, MultiLabelMetrics):
-            return f"{self.name}: accuracy {metrics.accuracy:.3f}, log loss {metrics.log_loss:.3f}"
-        return f"{self.name}: RMSE {metrics.rmse:.3g}, MAE {metrics.mae:.3g}"
+            return f"{self.name}: accuracy {rate(metrics.accuracy)}, log loss {rate(metrics.log_loss)}"
+        return f"{self.name}: RMSE {three_digits(metrics.rmse)}, MAE {three_digits(metrics.mae)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -84,7 +84,7 @@ def baseline(evaluation: Evaluation, learned: NDArray[Any] | None = None) -> Bas
         return Baseline("always the same quantiles", of_quantiles)
     mean = np.mean(learned, axis=0)
     names = [name for name, _ in metrics.outputs]
-    constant = "always the means" if names else f"always the mean, {mean:.3g}"
+    constant = "always the means" if names else f"always the mean ({three_digits(mean)})"
     return Baseline(constant, value_metrics(truth, np.broadcast_to(mean, truth.shape), weights, names))
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from fastmlp._base.text import rate, three_digits
 from fastmlp._inspect.baseline import Baseline
 from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
@@ -101,10 +102,10 @@ def _words(metrics: Metrics) -> str:
     """Return the name and the number that people know the error by."""
     if isinstance(metrics, LabelMetrics):
         if metrics.log_loss is None:
-            return f"accuracy {metrics.accuracy:.3f}"
-        return f"log loss {metrics.log_loss:.3f}"
+            return f"accuracy {rate(metrics.accuracy)}"
+        return f"log loss {rate(metrics.log_loss)}"
     if isinstance(metrics, MultiLabelMetrics):
-        return f"log loss {metrics.log_loss:.3f}"
+        return f"log loss {rate(metrics.log_loss)}"
     if isinstance(metrics, QuantileMetrics):
-        return f"pinball loss {np.mean(metrics.pinball):.3g}"
-    return f"RMSE {metrics.rmse:.3g}"
+        return f"pinball loss {three_digits(float(np.mean(metrics.pinball)))}"
+    return f"RMSE {three_digits(metrics.rmse)}"

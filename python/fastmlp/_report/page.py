@@ -2,143 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import base64
+import zlib
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastmlp._base.curves import evenly
+from fastmlp._base.curves import panels as curve_panels
 from fastmlp._base.records import lowest
-from fastmlp._base.text import plural, shortened
-from fastmlp._inspect.evaluation import Evaluation, encoded_inputs
-from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, ValueMetrics
-from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
+from fastmlp._base.text import plural, shortened, three_digits
+from fastmlp._inspect.evaluation import encoded_inputs
 from fastmlp._model.history import epochs_of
 from fastmlp._report import figures
+from fastmlp._report.columns import describe_columns
+from fastmlp._report.facts import Facts
 from fastmlp._report.html import (
     Html,
     code,
     escape,
     heading,
     interactive,
+    note,
     paragraph,
-    picture,
+    row,
+    sentences,
+    still,
     table,
     tabs,
-    warning,
 )
-from fastmlp._report.summary import describe_table
-from fastmlp.data import Table
+from fastmlp._report.images import samples
+from fastmlp._report.overview import overview
+from fastmlp._report.results import results, worst
 
-if TYPE_CHECKING:
-    from fastmlp._network.network import Network
-
-_MARK = '<meta name="generator" content="fastmlp report">'
+MARK = '<meta name="generator" content="fastmlp report">'
 # Nothing is loaded from anywhere; plotly sets styles and makes images of its figures.
 _POLICY = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data: blob:\">"
 )
-_CLASSES = 30  # a larger confusion matrix is replaced by its largest mistakes
-_WORST = 10
-_COLUMNS = 12
-_SIGNALS = (
-    "layer", "units", "activation", "a_mean", "a_variance", "delta_mean", "delta_variance", "dead",
-    "saturated", "dW_norm", "db_norm",
-)  # fmt: skip
+_BARS = 30  # of importances
+_PIXELS = 20  # columns that are described of images
+#: What is told of the signals of a layer, with its name for people and a sentence on it.
+_SIGNALS = {
+    "layer": ("layer", ""),
+    "units": ("units", ""),
+    "activation": ("activation", ""),
+    "a_mean": ("mean of a", "the mean of the activations; far from 0, the layer behind it learns slowly."),
+    "a_variance": (
+        "variance of a",
+        "how much the activations vary; near 0, the layer says the same of all rows.",
+    ),
+    "delta_variance": (
+        "variance of delta",
+        "how much the gradient at the layer varies; it should not shrink or grow a hundredfold on its way.",
+    ),
+    "dead": ("dead", "share of units that no row switches on; they learn nothing more."),
+    "saturated": ("saturated", "share of units at the flat ends of their activation; they learn slowly."),
+    "dW_norm": ("norm of dW", "size of the gradient of the weights; near 0 where training has converged."),
+}
 _DIAGNOSED = 1000  # rows whose signals are looked at
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a report tells.
-
-    Attributes
-    ----------
-    title : str
-    command : str
-        What gives the report, or the run, again.
-    config : mapping
-        The options of the run, by name; empty if they are not known.
-    table : Table
-        All data.
-    network : Network
-    evaluated_on : str or None
-        What the evaluated rows are called: "test rows".
-    evaluation : Evaluation or None
-        None where no rows were held out.
-    """
-
-    title: str
-    command: str
-    config: Mapping[str, Any]
-    table: Table
-    target: str
-    network: Network
-    evaluated_on: str | None
-    evaluation: Evaluation | None
-
-
-def need_plot_libraries() -> None:
-    """Raise ImportError, saying what to install, where there is no matplotlib or plotly."""
-    try:
-        import matplotlib as mpl  # noqa: F401
-        import plotly  # noqa: F401
-    except ImportError:
-        raise ImportError("a report needs matplotlib and plotly: pip install 'fastmlp[plot]'") from None
-
-
-def is_report(path: Path) -> bool:
-    """Tell whether a file is a report, or empty."""
-    with path.open("rb") as file:
-        start = file.read(1000)
-    return not start or _MARK.encode() in start
-
-
-def render(report: Report) -> str:
+def render(facts: Facts) -> str:
     """Return a report as one HTML page."""
-    from plotly.offline import get_plotlyjs
-
-    panels = [
-        ("Data", [describe_table(report.table, _inputs(report), report.target)]),
-        ("Network", _network(report.network)),
-    ]
-    if len(report.network.history):
-        panels.append(("Training", [_training(report.network)]))
-    if report.evaluation is not None:
-        panels.append(("Results", _results(report.evaluation, report.evaluated_on)))
-        panels.append(("Rows predicted worst", _worst(report.evaluation)))
-    panels.append(("Diagnostics", _diagnostics(report)))
-    panels.append(("Configuration", _configuration(report)))
-    title, own = escape(shortened(report.title, 200)), files("fastmlp._report")
+    panels = [("Overview", overview(facts))]
+    if facts.evaluation is not None:
+        panels.append(("Results", results(facts)))
+        if facts.importances is not None:
+            panels.append(("Importance of columns", _importance(facts)))
+        panels.append(("Rows predicted worst", worst(facts)))
+    panels.append(("Data", _data(facts)))
+    if len(facts.network.history):
+        panels.append(("Training", _training(facts)))
+    panels.append(("Network", _network(facts)))
+    panels.append(("Diagnostics", _diagnostics(facts)))
+    panels.append(("Configuration", _configuration(facts)))
+    title, own = escape(shortened(facts.title, 200)), files("fastmlp._report")
     style, script = (own.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{_MARK}\n{_POLICY}\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{MARK}\n{_POLICY}\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-        f"{tabs(panels)}\n<script>{get_plotlyjs()}</script>\n<script>\n{script}</script>\n</body>\n</html>\n"
+        f'<p id="no-figures" class="note warning" hidden></p>\n{tabs(panels)}\n'
+        f'<script type="text/plain" id="plotly">{_packed_plotly()}</script>\n'
+        f"<script>\n{script}</script>\n</body>\n</html>\n"
     )
 
 
-def _inputs(report: Report) -> tuple[str, ...]:
-    encoder = report.network.encoder
-    if encoder is not None:
-        return encoder.input_names
-    return tuple(name for name in report.table.names if name != report.target)
+@cache
+def _packed_plotly() -> str:
+    """Return plotly's script as the page keeps it: compressed (zlib, RFC 1950), in base64."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(zlib.compress(get_plotlyjs().encode(), 9)).decode()
 
 
-def _configuration(report: Report) -> list[Html]:
-    rows = [(name, str(value)) for name, value in report.config.items()]
+def _importance(facts: Facts) -> list[Html]:
+    found = facts.importances
+    assert found is not None
+    left = len(found.names) - _BARS
+    some = f" {plural(left, 'column')} with smaller rises not drawn." if left > 0 else ""
+    some += (
+        f" {plural(found.left_out, 'column')} with the smallest weights not measured."
+        if found.left_out
+        else ""
+    )
+    caption = (
+        f"Rise of the {found.error} when the values of one column are dealt out among the rows anew.{some}"
+    )
+    rows = zip(found.names, found.means.tolist(), found.deviations.tolist(), strict=True)
+    return [
+        paragraph(
+            f"Measured on {found.rows:,} of the {facts.evaluated_on}, "
+            f"{plural(found.repeats, 'time')} each. A column near 0 is not needed, by itself: columns that "
+            "say the same share their importance."
+        ),
+        interactive(figures.importances(found, _BARS), caption, caption),
+        table(("column", f"rise of the {found.error}", "deviation"), list(rows)[:_BARS]),
+    ]
+
+
+def _data(facts: Facts) -> list[Html]:
+    classes = facts.network.classes
+    if facts.pixels is None:
+        return [describe_columns(facts.table, facts.inputs, facts.target, classes is not None)]
+    return [
+        samples(facts.table, facts.pixels, facts.target, classes),
+        heading("Columns"),
+        describe_columns(facts.table, facts.inputs, facts.target, classes is not None, _PIXELS),
+    ]
+
+
+def _configuration(facts: Facts) -> list[Html]:
+    rows = [(name, str(value)) for name, value in facts.config.items()]
     parts = [table(("option", "value"), rows)] if rows else []
-    return [*parts, paragraph(f"With fastmlp {version('fastmlp')}:"), code(report.command)]
+    return [*parts, paragraph(f"With fastmlp {version('fastmlp')}:"), code(facts.command)]
 
 
-def _network(network: Network) -> list[Html]:
+def _network(facts: Facts) -> list[Html]:
+    network = facts.network
     activations = [*network.activations, network.output_activation]
     rows = [
         (i, *W.shape, name, W.size + b.size)
@@ -146,115 +151,58 @@ def _network(network: Network) -> list[Html]:
     ]
     what = f"loss {network.loss}, l2 {network.l2:g}, {network.n_parameters:,} parameters of {network.dtype}"
     return [
-        picture(figures.network_picture(network), f"The network: {what}", what),
+        still(figures.network_picture(network), f"The network: {what}", what),
         table(("layer", "inputs", "outputs", "activation", "parameters"), rows),
     ]
 
 
-def _training(network: Network) -> Html:
-    history = network.history
+def _training(facts: Facts) -> list[Html]:
+    history = facts.network.history
     seconds = float(history["seconds"][-1])
     losses = history["loss"]
-    caption = f"{plural(epochs_of(history), 'epoch')} in {seconds:.3g} s; last loss {losses[-1]:.6g}"
+    caption = (
+        f"{plural(epochs_of(history), 'epoch')} in {three_digits(seconds)} s; last loss {losses[-1]:.3g}"
+    )
     best = lowest(history["validation_loss"]) if "validation_loss" in history else None
     if best is not None:
         loss = history["validation_loss"][best]
-        caption += f"; lowest validation loss {loss:.6g}, in epoch {history['epoch'][best]}"
-    return interactive(figures.curves(network), f"Curves over the epochs: {caption}", caption)
+        caption += f"; lowest validation loss {loss:.3g}, in epoch {history['epoch'][best]:,}"
+    drawn = [
+        interactive(figures.curves(facts.network, metric), f"{metric} over the epochs: {caption}", text)
+        for metric, text in _curves_of(facts, caption)
+    ]
+    return [
+        row(drawn, "figures"),
+        paragraph(
+            "Where the validation loss rises while the training loss falls, the network learns its training "
+            "rows by heart. Where both still fall at the end, more epochs would help."
+        ),
+    ]
 
 
-def _diagnostics(report: Report) -> list[Html]:
+def _curves_of(facts: Facts, caption: str) -> list[tuple[str, str]]:
+    """Return the metrics that were measured, and a caption for each."""
+    titles = {panel.title for panel in curve_panels(facts.network.history)}
+    captions = {
+        "loss": ("loss", caption),
+        "accuracy (share of rows)": ("accuracy", "Share of rows whose label was predicted."),
+        "R²": ("r2", "R²: 1 is perfect, 0 is the mean."),
+    }
+    return [captions[title] for title in captions if title in titles]
+
+
+def _diagnostics(facts: Facts) -> list[Html]:
     """Look at the signals of some of the rows, of those that were not trained on if there are any."""
-    table_of_rows = report.table if report.evaluation is None else report.evaluation.table
+    table_of_rows = facts.table if facts.evaluation is None else facts.evaluation.table
     rows = table_of_rows.take(np.arange(min(table_of_rows.n_rows, _DIAGNOSED)))
-    diagnosis = report.network.diagnose(encoded_inputs(report.network, rows, report.target))
-    columns = [[_rounded(value) for value in diagnosis[name]] for name in _SIGNALS]
+    diagnosis = facts.network.diagnose(encoded_inputs(facts.network, rows, facts.target))
+    columns: list[Any] = [diagnosis[name] for name in _SIGNALS]
+    said = [note(text) for text in diagnosis.warnings] or [
+        note("The signals get through all layers, forward and backward.", "good")
+    ]
     return [
         paragraph(f"Signals of {plural(rows.n_rows, 'row')}, layer by layer."),
-        *map(warning, diagnosis.warnings),
-        table([name.replace("_", " ") for name in _SIGNALS], zip(*columns, strict=True)),
-    ]
-
-
-def _rounded(value: Any) -> Any:
-    return float(f"{value:.3g}") if isinstance(value, float) else value
-
-
-def _results(evaluation: Evaluation, evaluated_on: str | None) -> list[Html]:
-    metrics = evaluation.metrics
-    named = heading(f"Metrics on the {evaluated_on}")
-    if isinstance(metrics, LabelMetrics):
-        return [named, *_label_metrics(metrics)]
-    if isinstance(metrics, QuantileMetrics):
-        rows = list(zip(metrics.levels, metrics.coverage, metrics.pinball, strict=True))
-        middle = len(metrics.levels) // 2
-        what = f"quantile {metrics.levels[middle]:g} of "
-        return [
-            named,
-            table(("quantile", "share at or below", "pinball loss"), rows),
-            _residuals(evaluation, evaluation.predicted[:, middle], what),
-        ]
-    if isinstance(metrics, MultiLabelMetrics):  # which no table with one target column has
-        return [named, paragraph(metrics.summary())]
-    return [named, *_value_metrics(metrics, evaluation)]
-
-
-def _label_metrics(metrics: LabelMetrics) -> list[Html]:
-    values = [("rows", metrics.rows), ("accuracy", metrics.accuracy), ("macro F1", metrics.macro_f1)]
-    if metrics.log_loss is not None:
-        values.append(("log loss", metrics.log_loss))
-    labels = list(map(str, metrics.classes))
-    per_class = zip(labels, metrics.precision, metrics.recall, metrics.f1, metrics.support, strict=True)
-    if len(labels) <= _CLASSES:
-        caption = "Confusion matrix; rows: true class, columns: predicted"
-        mistakes = interactive(figures.confusion(metrics), caption, caption)
-    else:
-        rows = metrics.confusions(_WORST)
-        mistakes = table(("true class", "predicted", "rows"), rows, "The most frequent mistakes")
-    return [
-        table(("metric", "value"), values),
-        mistakes,
-        table(("class", "precision", "recall", "F1", "rows"), per_class),
-    ]
-
-
-def _value_metrics(metrics: ValueMetrics, evaluation: Evaluation) -> list[Html]:
-    r2 = "not defined" if np.isnan(metrics.r2) else metrics.r2
-    values = [("rows", metrics.rows), ("R2", r2), ("RMSE", metrics.rmse), ("MAE", metrics.mae)]
-    return [table(("metric", "value"), values), _residuals(evaluation, evaluation.predicted)]
-
-
-def _residuals(evaluation: Evaluation, predicted: NDArray[Any], what: str = "") -> Html:
-    rows = np.union1d(evenly(len(predicted)), evaluation.worst(_WORST))
-    figure = figures.residuals(evaluation.truth[rows], predicted[rows], evaluation.target)
-    drawn, n = len(rows), len(predicted)
-    some = "" if drawn == n else f"; {drawn:,} of {n:,} rows are drawn, the worst among them"
-    caption = f"Predicted ({what}{shortened(evaluation.target, 100)}) and true values{some}"
-    return interactive(figure, caption, caption)
-
-
-def _one_cell(predicted: Any) -> Any:
-    """Return a prediction, or those of several quantiles as one text."""
-    return predicted if np.ndim(predicted) == 0 else ", ".join(f"{value:.6g}" for value in predicted)
-
-
-def _worst(evaluation: Evaluation) -> list[Html]:
-    """List the rows with the largest loss, with their columns."""
-    data = evaluation.table
-    names = [name for name in data.names if name != evaluation.target]
-    shown = names[:_COLUMNS]
-    rows = [
-        (
-            data.place(row),
-            evaluation.truth[row],
-            _one_cell(evaluation.predicted[row]),
-            float(evaluation.row_loss[row]),
-            *(data[name][row] for name in shown),
-        )
-        for row in evaluation.worst(_WORST)
-    ]
-    more = f"; {len(names) - len(shown)} more columns are not shown" if len(names) > len(shown) else ""
-    return [
-        paragraph(f"By {evaluation.row_loss_name}{more}."),
-        table(("row", "true", "predicted", evaluation.row_loss_name, *shown), rows),
+        *said,
+        table([title for title, _ in _SIGNALS.values()], zip(*columns, strict=True)),
+        sentences((title, text) for title, text in _SIGNALS.values() if text),
     ]

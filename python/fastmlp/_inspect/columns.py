@@ -1,0 +1,53 @@
+"""Which inputs of a network belong to which column of its table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastmlp._model.model import Model
+
+
+class ColumnGroup(NamedTuple):
+    """A column of a table, and what became of it.
+
+    `features` are its places in X, `inputs` its rows in the weights of the first layer: those of the
+    embedding where it is embedded, which stand behind all others.
+    """
+
+    name: str
+    features: list[int]
+    inputs: list[int]
+
+
+def column_groups(net: Model) -> list[ColumnGroup]:
+    """Return the columns of the table that the network's encoder takes, or else the columns of X.
+
+    Columns of X that have no names are called "feature 0" and so on.
+    """
+    if net.encoder is not None:
+        names = [column.name for column in net.encoder.columns]
+        sizes = [len(column.feature_names) for column in net.encoder.columns]
+    else:
+        width = net.layer_sizes[0]
+        names = list(net.feature_names) or [f"feature {i}" for i in range(width)]
+        sizes = [1] * width
+    inputs = _inputs_of_features(net)
+    groups, start = [], 0
+    for name, size in zip(names, sizes, strict=True):
+        features = list(range(start, start + size))
+        groups.append(ColumnGroup(name, features, [i for feature in features for i in inputs[feature]]))
+        start += size
+    return groups
+
+
+def _inputs_of_features(net: Model) -> list[list[int]]:
+    """Return the rows of the first W that each column of X has."""
+    embedded = {column: width for column, _, width in net.embeddings}
+    inputs: list[list[int]] = [[] for _ in range(net.layer_sizes[0])]
+    plain = (column for column in range(len(inputs)) if column not in embedded)
+    at = 0
+    for column in plain:
+        inputs[column], at = [at], at + 1
+    for column, _, width in net.embeddings:
+        inputs[column], at = list(range(at, at + width)), at + width
+    return inputs

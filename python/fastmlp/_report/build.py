@@ -1,0 +1,212 @@
+"""Make a report of a network and its data, and write it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastmlp._base.files import replace_file
+from fastmlp._base.text import plural
+from fastmlp._base.validation import column_names
+from fastmlp._inspect.evaluation import evaluate
+from fastmlp._network.network import Network
+from fastmlp._report.facts import Facts
+from fastmlp._report.page import MARK, render
+from fastmlp.data import Table, read
+from fastmlp.data._frames import read_frame
+from fastmlp.data._table import quoted
+
+_TARGET = "target"  # what y is called that comes with an array
+
+
+def report(
+    model: Any,
+    table: Any,
+    path: str | PathLike[str],
+    *,
+    target: str | None = None,
+    training: Any = None,
+    evaluated_on: str | None = None,
+) -> None:
+    """Write a report on a network and rows that have the truth: one HTML file that needs nothing else.
+
+    It opens on a verdict (sound, overfits, no better than a constant) with the metrics beside those of a
+    constant. Then come the results with their figures, the importance of each column, the rows predicted
+    worst, the data, the training, the network and its signals. The file makes no request.
+
+    Parameters
+    ----------
+    model : Network, or an estimator that holds one as ``network_``
+    table : data frame, Table, Arrow table, path of a file, or (X, y)
+        Rows to judge the network by, best those that it was not trained on. A table needs the target's
+        column; networks that were trained on arrays take (X, y).
+    path : path
+        Where to write. A report that is there is replaced, another file never.
+    target : str, optional
+        The column of the truth; by default the one that the network's encoder was fitted on.
+    training : as table, optional
+        The rows that the network was trained on. With them the report tells whether it overfits, and takes
+        the constant that it compares with from them.
+    evaluated_on : str, optional
+        What the rows are called; "rows of" and the table's name by default, "test rows" with `training`.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib or plotly.
+    TypeError, ValueError
+        If the model is no network, the table has no target, or the file at `path` is none of ours.
+
+    Examples
+    --------
+    >>> fastmlp.report(net, test_rows, "run.html", training=training_rows)  # doctest: +SKIP
+    """
+    need_plot_libraries()
+    network = getattr(model, "network_", model)
+    if not isinstance(network, Network):
+        raise TypeError(f"model must be a Network or an estimator that holds one, got {model!r}")
+    place = Path(fspath(path))
+    if place.exists() and not (place.is_file() and is_report(place)):
+        raise ValueError(f"path: {place}: is there already and is not a fastmlp report; it is left as it is")
+    judged, column = _as_table("table", table, network, target)
+    learned = None if training is None else _as_table("training", training, network, target)[0]
+    named = evaluated_on or (f"rows of {judged.source}" if learned is None else "test rows")
+    rows = {} if learned is None else {"training": learned.n_rows}
+    write_report(
+        place,
+        network,
+        judged,
+        column,
+        f"fastmlp.report(net, {judged.source!r}, {str(place)!r})",
+        held_out=(named, judged),
+        training=learned,
+        rows=rows | {"evaluated": judged.n_rows},
+    )
+
+
+def write_report(
+    path: str | PathLike[str],
+    network: Network,
+    table: Table,
+    target: str,
+    command: str,
+    *,
+    held_out: tuple[str, Table] | None,
+    training: Table | None,
+    rows: Mapping[str, int],
+    config: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the report on a network, some rows to judge it by, and those that it was trained on.
+
+    Parameters
+    ----------
+    path : path
+    network : Network
+    table : Table
+        All data.
+    target : str
+    command : str
+        What gives the report again.
+    held_out : (str, Table) or None
+        What the rows to judge by are called, and they.
+    training : Table or None
+        None where they are not known.
+    rows : mapping of str to int
+        How many rows are for what.
+    config : mapping, optional
+        The options of the run.
+    """
+    facts = Facts(
+        title=f"fastmlp: {target} of {Path(table.source).name}",
+        command=command,
+        config=config or {},
+        table=table,
+        target=target,
+        network=network,
+        evaluated_on="" if held_out is None else held_out[0],
+        evaluation=None if held_out is None else evaluate(network, held_out[1], target),
+        training=None if training is None else evaluate(network, training, target),
+        rows=rows,
+    )
+    replace_file(path, render(facts).encode())
+
+
+def need_plot_libraries() -> None:
+    """Raise ImportError, saying what to install, where there is no matplotlib or plotly."""
+    try:
+        import matplotlib as mpl  # noqa: F401
+        import plotly  # noqa: F401
+    except ImportError:
+        raise ImportError("a report needs matplotlib and plotly: pip install 'fastmlp[plot]'") from None
+
+
+def is_report(path: Path) -> bool:
+    """Tell whether a file is a report, or empty."""
+    with path.open("rb") as file:
+        start = file.read(1000)
+    return not start or MARK.encode() in start
+
+
+def target_column(network: Network) -> str | None:
+    """Return the column that the network's encoder was fitted on, None if it is not known.
+
+    Raises
+    ------
+    ValueError
+        If there are several.
+    """
+    target = None if network.encoder is None else network.encoder.target
+    if target is None or isinstance(target, str):
+        return target
+    raise ValueError(f"a report is on one target column, the network has {quoted(target)}")
+
+
+def _as_table(argument: str, data: Any, network: Network, target: str | None) -> tuple[Table, str]:
+    """Return rows with their truth as a table, and the name of the target's column."""
+    target = target_column(network) if target is None else target
+    if isinstance(data, (str, PathLike)):
+        data = read(data)
+    if isinstance(data, tuple) and len(data) == 2 and data[1] is not None:
+        return _with_truth(argument, *data, network, target)
+    if isinstance(data, tuple) or not (isinstance(data, Table) or column_names(data)):
+        raise TypeError(
+            f"{argument} must be a table with the target's column, or (X, y), got {type(data).__name__}"
+        )
+    table = read_frame(data)
+    if target is None:
+        raise ValueError(f"target must name the column of the truth, one of {quoted(table.names)}")
+    if target not in table:
+        raise ValueError(
+            f"{argument}: {table.source} has no column {target!r}, the target; it has {quoted(table.names)}"
+        )
+    if network.encoder is None and network.feature_names and set(network.feature_names) <= set(table.names):
+        table = table.keep(*network.feature_names, target)
+    return table, target
+
+
+def _with_truth(argument: str, X: Any, y: Any, network: Network, target: str | None) -> tuple[Table, str]:
+    """Put X and y into one table."""
+    if isinstance(y, str):
+        return _as_table(argument, X, network, y)
+    named = isinstance(X, Table) or bool(column_names(X))
+    if named:
+        features = read_frame(X)
+        columns: dict[str, Any] = {name: features[name] for name in features.names}
+        source = features.source
+    else:
+        X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+        if X.ndim != 2:
+            raise ValueError(f"{argument}: X must have shape (n, inputs), got {X.shape}")
+        names = list(network.feature_names) or [str(i) for i in range(X.shape[1])]
+        if len(names) != X.shape[1]:
+            raise ValueError(f"{argument}: X must have {plural(len(names), 'column')}, got {X.shape[1]}")
+        columns, source = dict(zip(names, X.T, strict=True)), "arrays"
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(f"{argument}: y must have shape (n,), got {y.shape}; reports are on one target")
+    target = target or next(name for name in (_TARGET, "true target", "y") if name not in columns)
+    return Table({**columns, target: y}, source=source), target

@@ -1,0 +1,119 @@
+"""What a report tells, gathered before any of it is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp._inspect.baseline import Baseline, baseline
+from fastmlp._inspect.evaluation import Evaluation
+from fastmlp._inspect.importance import Importances, permutation_importances
+from fastmlp._inspect.verdict import Verdict, verdict
+from fastmlp._report.images import Pixels, find_pixels
+from fastmlp.data import Table
+
+if TYPE_CHECKING:
+    from fastmlp._network.network import Network
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a network and its data.
+
+    Attributes
+    ----------
+    title : str
+    command : str
+        What gives the report, or the run, again.
+    config : mapping
+        The options of the run, by name; empty if they are not known.
+    table : Table
+        All data.
+    target : str
+    network : Network
+    evaluated_on : str
+        What the evaluated rows are called: "test rows".
+    evaluation : Evaluation or None
+        None where no rows were held out.
+    training : Evaluation or None
+        Of the rows that the network was trained on; None where they are not known.
+    rows : mapping of str to int
+        How many rows are for what.
+    """
+
+    title: str
+    command: str
+    config: Mapping[str, Any]
+    table: Table
+    target: str
+    network: Network
+    evaluated_on: str
+    evaluation: Evaluation | None
+    training: Evaluation | None
+    rows: Mapping[str, int]
+
+    @cached_property
+    def created(self) -> str:
+        """The time in UTC, to the minute."""
+        return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that the network sees."""
+        encoder = self.network.encoder
+        if encoder is not None:
+            return encoder.input_names
+        return tuple(name for name in self.table.names if name != self.target)
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """What a constant reaches on the evaluated rows."""
+        if self.evaluation is None:
+            return None
+        return baseline(self.evaluation, None if self.training is None else self.training.truth)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What to think of the network."""
+        evaluation, training = self.evaluation, self.training
+        return verdict(
+            None if evaluation is None else evaluation.metrics,
+            self.baseline,
+            None if training is None else training.metrics,
+            self.evaluated_on,
+            unseen=training is not None,
+        )
+
+    @cached_property
+    def importances(self) -> Importances | None:
+        """How much the network needs each column; None where no rows were held out, and of pixels."""
+        if self.evaluation is None or self.pixels is not None:
+            return None
+        return permutation_importances(self.network, self.evaluation)
+
+    @cached_property
+    def pixels(self) -> Pixels | None:
+        """The pixels that rows consist of, if they are images."""
+        return find_pixels(self.table, self.inputs)
+
+
+def table_hash(table: Table) -> str:
+    """Return the SHA-256 of a table's names and values, whatever file they come from, in hexadecimal."""
+    found = hashlib.sha256()
+    for name in table.names:
+        column = table[name]
+        found.update(f"{name}\0{column.dtype.str}\0{len(column)}\0".encode())
+        if column.dtype != object:
+            found.update(np.ascontiguousarray(column).tobytes())
+            continue
+        texts = [None if text is None else str(text).encode() for text in column]
+        lengths = np.array([-1 if text is None else len(text) for text in texts], np.int64)
+        found.update(lengths.tobytes())
+        found.update(b"".join(text for text in texts if text is not None))
+    return found.hexdigest()
