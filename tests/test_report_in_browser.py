@@ -1,4 +1,4 @@
-"""A report in Chromium: figures answer the mouse, tabs switch, and nothing of the data's is run."""
+"""A report in Chromium: its script unpacks itself, figures answer the mouse, nothing of the data's is run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def open_report(page: Page) -> None:
+    """Open the report and wait until the script that draws figures is unpacked."""
     page.goto(Path("r.html").absolute().as_uri())
+    page.wait_for_function("globalThis.Plotly !== undefined")
 
 
 def titles(page: Page) -> list[str]:
@@ -74,9 +76,10 @@ def test_every_tab_shows_its_panel_alone(run: Run, page: Page) -> None:
     run("train", "iris", "--validation", "0.2", "--epochs", "40", "--report", "r.html")
     open_report(page)
     assert titles(page) == [
-        "Data", "Network", "Training", "Results", "Rows predicted worst", "Diagnostics", "Configuration",
+        "Overview", "Results", "Importance of columns", "Rows predicted worst", "Data", "Training", "Network",
+        "Diagnostics", "Configuration",
     ]  # fmt: skip
-    for title in [*titles(page), "Data"]:
+    for title in [*titles(page), "Overview"]:
         panel = show(page, title)
         assert page.get_by_role("tabpanel").count() == 1  # hidden ones have no role
         assert panel.is_visible()
@@ -89,10 +92,10 @@ def test_arrow_keys_go_from_tab_to_tab(run: Run, page: Page) -> None:
     open_report(page)
     page.get_by_role("tab").first.focus()
     for key, title in (
-        ("ArrowRight", "Network"),
-        ("ArrowLeft", "Data"),
+        ("ArrowRight", "Results"),
+        ("ArrowLeft", "Overview"),
         ("ArrowLeft", "Configuration"),
-        ("Home", "Data"),
+        ("Home", "Overview"),
         ("End", "Configuration"),
     ):
         page.keyboard.press(key)
@@ -164,7 +167,8 @@ def test_text_of_the_data_is_text_everywhere(run: Run, page: Page, hostile: str)
     with Path("t.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow([hostile, "other", f"{hostile} too"])
-        writer.writerows([i, i % 3, hostile if i % 2 else "plain"] for i in range(60))
+        labels = [hostile, "plain", "third"]
+        writer.writerows([i, i % 7, labels[i % 3]] for i in range(90))
     status, _, err = run(
         "train", "t.csv", "--target", "2", "--epochs", "2", "--test", "0.5", "--report", "r.html"
     )
@@ -177,5 +181,108 @@ def test_text_of_the_data_is_text_everywhere(run: Run, page: Page, hostile: str)
     panel = show(page, "Results")
     shortened = hostile if len(hostile) <= 24 else hostile[:23] + "…"
     assert shortened in panel.locator(".ytick").all_text_contents()
-    assert hostile in hover_text(page, panel, ".plotly .nsewdrag", (0.25, 0.25))
+    row = sorted([hostile, "plain", "third"]).index(hostile)
+    assert hostile in hover_text(page, panel, ".plotly .nsewdrag", ((row + 0.5) / 3, (row + 0.5) / 3))
     assert hostile[:19] in show(page, "Network").locator("svg").text_content()
+
+
+def write_two_classes(hostile: str = "yes") -> None:
+    """Write a table of two classes that overlap."""
+    rng = np.random.default_rng(0)
+    with Path("t.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["x", "kind", "y"])
+        for x in rng.normal(size=200):
+            writer.writerow([f"{x:.3f}", "u" if x > 0.3 else "v", hostile if x + rng.normal() > 0 else "no"])
+
+
+def cells(page: Page) -> dict[str, float]:
+    """The numbers that follow the threshold."""
+    found = page.locator("[data-cell]").evaluate_all("all => all.map(c => [c.dataset.cell, c.textContent])")
+    return {name: float(text.replace(",", "")) for name, text in found}
+
+
+@pytest.mark.parametrize("hostile", ["yes", IMAGE])
+def test_the_confusion_matrix_and_the_curves_follow_the_threshold(run: Run, page: Page, hostile: str) -> None:
+    write_two_classes(hostile)
+    assert (
+        run("train", "t.csv", "--target", "y", "--test", "0.4", "--epochs", "20", "--report", "r.html")[0]
+        == 0
+    )
+    open_report(page)
+    panel = show(page, "Results")
+    before = cells(page)
+    total = before["hits"] + before["misses"] + before["alarms"] + before["rejections"]
+    assert total == 80
+    assert before["accuracy"] == pytest.approx((before["hits"] + before["rejections"]) / total, abs=5e-4)
+    slider = panel.get_by_role("slider")
+    slider.focus()
+    for key, value in (("Home", 0.0), ("End", 1.0), ("ArrowLeft", 0.99)):
+        page.keyboard.press(key)
+        assert float(panel.locator("output").inner_text()) == value
+    page.keyboard.press("Home")
+    lowest = cells(page)
+    assert (lowest["recall"], lowest["misses"], lowest["rejections"]) == (1, 0, 0)
+    points = panel.locator(".figure[data-follows]").evaluate_all(
+        "all => all.map(figure => [figure.data.at(-1).x[0], figure.data.at(-1).y[0]])"
+    )
+    share = lowest["hits"] / 80
+    np.testing.assert_allclose(points, [[1, 1], [1, share]])
+    assert page.evaluate("window.hacked") is None
+    assert hostile in panel.inner_text()
+
+
+def test_on_a_dark_page_text_and_axes_are_light(run: Run, page: Page) -> None:
+    run("train", "iris", "--validation", "0.2", "--epochs", "4", "--report", "r.html")
+    open_report(page)
+    show(page, "Results")
+    look = """() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,
+        document.querySelector('.figure')._fullLayout.font.color]"""
+    page.emulate_media(color_scheme="light")
+    light = page.evaluate(look)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(200)
+    dark = page.evaluate(look)
+    assert light == ["rgb(255, 255, 255)", "rgb(22, 25, 29)", "#16191d"]
+    assert dark == ["rgb(20, 24, 28)", "rgb(228, 232, 236)", "#e4e8ec"]
+
+
+def test_a_browser_that_cannot_unpack_the_figures_says_so(run: Run, page: Page) -> None:
+    run("train", "iris", "--epochs", "2", "--report", "r.html")
+    page.add_init_script("delete globalThis.DecompressionStream")
+    page.goto(Path("r.html").absolute().as_uri())
+    page.get_by_text("cannot unpack the script that draws the figures").wait_for()
+    panel = show(page, "Results")
+    assert "accuracy" in panel.inner_text()
+
+
+@pytest.mark.parametrize("width", [500, 1200])
+def test_nothing_is_wider_than_the_window(run: Run, page: Page, width: int) -> None:
+    write_two_classes("a label that is as long as a sentence, and goes on a little after that")
+    run("train", "t.csv", "--target", "y", "--epochs", "4", "--report", "r.html")
+    page.set_viewport_size({"width": width, "height": 800})
+    open_report(page)
+    for title in titles(page):
+        show(page, title)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_rows_of_pixels_are_shown_as_images(run: Run, page: Page) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    images = rng.integers(0, 40, (60, 8, 8))
+    images[np.arange(60), 2 * labels] += 200  # a bright row of pixels tells the class
+    names = ",".join(f"pixel{i}" for i in range(64))
+    rows = "".join(
+        ",".join(map(str, pixels.ravel())) + f",c{label}\n"
+        for pixels, label in zip(images, labels, strict=True)
+    )
+    Path("t.csv").write_text(f"{names},y\n{rows}", encoding="utf-8")
+    assert run("train", "t.csv", "--target", "y", "--epochs", "3", "--report", "r.html")[0] == 0
+    open_report(page)
+    for title, count, size in (("Data", 3, [8 * 9 - 1, 8]), ("Rows predicted worst", 10, [8, 8])):
+        drawn = show(page, title).locator("img")
+        assert drawn.count() == count
+        sizes = drawn.evaluate_all("all => all.map(i => [i.naturalWidth, i.naturalHeight])")
+        assert sizes == [size] * count
+    assert "Importance of columns" not in titles(page)

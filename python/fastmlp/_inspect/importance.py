@@ -87,10 +87,11 @@ def permutation_importances(network: Model, evaluation: Evaluation, seed: int = 
             X[:, group.features] = values[order]
             rises[at, repeat] = error(X) - before
         X[:, group.features] = values
-    means = rises.mean(axis=1)
+    unit = max(float(np.abs(rises).max()), 1e-300)  # the squares of huge values would overflow
+    means, deviations = (rises / unit).mean(axis=1) * unit, (rises / unit).std(axis=1) * unit
     by_size = np.argsort(-means, kind="stable")
     return Importances(
-        [kept[i].name for i in by_size], means[by_size], rises.std(axis=1)[by_size], name, rows, repeats,
+        [kept[i].name for i in by_size], means[by_size], deviations[by_size], name, rows, repeats,
         len(groups) - len(kept),
     )  # fmt: skip
 
@@ -129,4 +130,5 @@ def _error_of(
     if isinstance(metrics, QuantileMetrics):
         levels = metrics.levels
         return "pinball loss", lambda X: float(np.mean(quantile_metrics(truth, predicted(X), levels).pinball))
-    return "RMSE", lambda X: float(np.sqrt(np.square(predicted(X) - truth).mean()))
+    unit = max(float(np.abs(truth).max()), 1e-300)  # the square of a huge value would overflow
+    return "RMSE", lambda X: unit * float(np.sqrt(np.square(predicted(X) / unit - truth / unit).mean()))

@@ -95,7 +95,7 @@ def _error(metrics: Metrics) -> float:
         return metrics.log_loss
     if isinstance(metrics, QuantileMetrics):
         return float(np.mean(metrics.pinball))
-    return float(np.square(metrics.rmse))
+    return metrics.rmse * metrics.rmse
 
 
 def _words(metrics: Metrics) -> str:

@@ -70,7 +70,7 @@ def code(text: object) -> Html:
 def tile(name: object, value: object, below: object) -> Html:
     """Make one large number with its name, and what to compare it with."""
     return Html(
-        f'<div class="tile"><span>{escape(name)}</span><b>{escape(value)}</b>'
+        f'<div class="tile"><span>{escape(name)}</span><strong>{escape(value)}</strong>'
         f"<span>{escape(below)}</span></div>"
     )
 
