@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastmlp._model.model import Model
@@ -19,17 +20,17 @@ class ColumnGroup(NamedTuple):
     inputs: list[int]
 
 
-def column_groups(net: Model) -> list[ColumnGroup]:
+def column_groups(net: Model, names_of_X: Sequence[str] = ()) -> list[ColumnGroup]:
     """Return the columns of the table that the network's encoder takes, or else the columns of X.
 
-    Columns of X that have no names are called "feature 0" and so on.
+    Columns of X that have no names are called as given, or "feature 0" and so on.
     """
     if net.encoder is not None:
         names = [column.name for column in net.encoder.columns]
         sizes = [len(column.feature_names) for column in net.encoder.columns]
     else:
         width = net.layer_sizes[0]
-        names = list(net.feature_names) or [f"feature {i}" for i in range(width)]
+        names = list(net.feature_names or names_of_X) or [f"feature {i}" for i in range(width)]
         sizes = [1] * width
     inputs = _inputs_of_features(net)
     groups, start = [], 0

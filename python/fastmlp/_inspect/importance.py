@@ -71,7 +71,8 @@ def permutation_importances(network: Model, evaluation: Evaluation, seed: int = 
     ----------
     L. Breiman, Random forests, Machine Learning 45, 2001.
     """
-    groups = column_groups(network)
+    names = [name for name in evaluation.table.names if name != evaluation.target]
+    groups = column_groups(network, names)
     rows, repeats, measured = _within_budget(len(evaluation.truth), len(groups), network.n_parameters)
     kept = _heaviest(network, groups, measured)
     random = np.random.default_rng(seed)

@@ -170,7 +170,9 @@ def _as_table(argument: str, data: Any, network: Network, target: str | None) ->
     target = target_column(network) if target is None else target
     if isinstance(data, (str, PathLike)):
         data = read(data)
-    if isinstance(data, tuple) and len(data) == 2 and data[1] is not None:
+    if isinstance(data, tuple) and len(data) == 2 and data[1] is None:  # a file that has no targets beside it
+        data = data[0]
+    if isinstance(data, tuple) and len(data) == 2:
         return _with_truth(argument, *data, network, target)
     if isinstance(data, tuple) or not (isinstance(data, Table) or column_names(data)):
         raise TypeError(
