@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -57,6 +58,11 @@ def integer(argument: str, value: Any, *, low: int, high: int = 2**63 - 1) -> in
         upper = f" and at most {high}" if high != 2**63 - 1 or int(value) > high else ""
         raise ValueError(f"{argument} must be at least {low}{upper}, got {value!r}")
     return int(value)
+
+
+def chosen_seed(value: Any) -> int:
+    """Return a seed of 64 bits; in place of None one of 32 bits that the system draws."""
+    return secrets.randbits(32) if value is None else integer("seed", value, low=0, high=2**64 - 1)
 
 
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

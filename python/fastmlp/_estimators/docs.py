@@ -98,6 +98,8 @@ _PARAMETERS = """
     ----------
 {attributes}    coefs_, intercepts_ : list of array
         W (I, O) and b (O,) of each layer: views of the network's memory.
+    network_ : Network
+        The fitted network, which shares this memory, with `trace`, `evaluate`, exports and more.
     loss_, best_loss_ : float
         Of the last epoch, and the lowest (None with early_stopping).
     loss_curve_ : list of float

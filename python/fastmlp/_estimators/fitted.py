@@ -48,6 +48,23 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         """Return this library's name of the loss."""
         raise NotImplementedError
 
+    @property
+    def network_(self) -> Network:
+        """The fitted network, with all that a `Network` has; it shares its memory with ``coefs_``.
+
+        What is changed in the one changes in the other; a new `fit` makes a new network.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        """
+        network = self._fitted_network()
+        network._classes, network._seed = self._network_classes(), None
+        network.feature_names = getattr(self, "feature_names_in_", ())
+        network.history = self.history_
+        return network
+
     def transform(self, X: Any) -> Array:
         """Return the activations of the last hidden layer, which are X itself where there is none.
 
@@ -82,11 +99,31 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         path : path
             A file that exists is replaced once the new one is complete.
         """
-        network = self._fitted_network()
-        network.classes = self._network_classes()
-        network.feature_names = tuple(getattr(self, "feature_names_in_", ()))
-        network.history = self.history_
-        network.save(path)
+        self.network_.save(path)
+
+    def to_onnx(self, path: str | PathLike[str]) -> None:
+        """Write the network as an ONNX model; see `fastmlp.export.to_onnx`.
+
+        With several quantiles, it gives all of them, sorted, as `predict_quantiles` does.
+
+        Parameters
+        ----------
+        path : path
+        """
+        self.network_.to_onnx(path)
+
+    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
+        """Write the network as one C99 header; see `fastmlp.export.to_c`.
+
+        With several quantiles, it gives all of them, sorted, as `predict_quantiles` does.
+
+        Parameters
+        ----------
+        path : path
+        name : str, default "model"
+            What the functions begin with.
+        """
+        self.network_.to_c(path, name)
 
     @classmethod
     def from_sklearn(cls, fitted: Any) -> Self:

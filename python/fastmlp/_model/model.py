@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from fastmlp._base.validation import (
     as_numbers,
+    chosen_seed,
     column_names,
     dtype_name,
     feature_names,
     features_and_target,
-    integer,
     real,
 )
 from fastmlp._model.architecture import (
@@ -67,7 +67,7 @@ class Model:
         output_activation: str = "auto",
         l2: float = 0.0,
         init: Any = "auto",
-        seed: int = 0,
+        seed: int | None = 0,
         dtype: Any = "float32",
         embeddings: Sequence[Embedding] = (),
     ) -> None:
@@ -96,14 +96,14 @@ class Model:
         )
         self._parameters: Array = self._core.parameters
         self._weights, self._biases, self._tables = self._views(self._parameters)
-        seed = integer("seed", seed, low=0, high=2**64 - 1)
-        initialize_tables(self._core, len(self.tables), seed)
+        self._seed: int | None = chosen_seed(seed)
+        initialize_tables(self._core, len(self.tables), self._seed)
         if hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
             self._copy_parameters(init)
         else:
             activations = (*self.activations, self.output_activation)
             layers = list(zip(activations, self.weights, self.biases, strict=True))
-            initialize(self._core, layers, init, seed)
+            initialize(self._core, layers, init, self._seed)
 
     @property
     def parameters(self) -> Array:
@@ -148,6 +148,14 @@ class Model:
     def output_activation(self) -> str:
         """The activation of the outputs."""
         return self._output_activation
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the initial weights and of the run of `train`, also where None was given.
+
+        None where it is not known: of older files, estimators and other programs' models.
+        """
+        return self._seed
 
     @property
     def l2(self) -> float:
@@ -434,6 +442,7 @@ def metadata(model: Model) -> dict[str, Any]:
         "l2": model.l2,
         "dtype": model.dtype.name,
         "embeddings": [list(embedding) for embedding in model.embeddings],
+        "seed": model.seed,
     }
 
 
@@ -446,6 +455,8 @@ def from_metadata(make: type[Made], described: dict[str, Any], parameters: NDArr
     embeddings = described.get("embeddings", [])  # older files have none
     model = make.__new__(make)
     Model.__init__(model, **{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
+    seed = described.get("seed")
+    model._seed = None if seed is None else chosen_seed(seed)
     if parameters is not None:
         model.parameters[:] = parameters
     return model

@@ -67,4 +67,6 @@ class Layers:
         elif output == "identity":
             output = "auto"
         sizes = [self._dense[0][0].shape[0], *(W.shape[1] for W, _ in self._dense)]
-        return Network(sizes, hidden, loss, output, init=self._dense, dtype=self._dense[0][0].dtype)
+        network = Network(sizes, hidden, loss, output, init=self._dense, dtype=self._dense[0][0].dtype)
+        network._seed = None  # not that of these weights
+        return network

@@ -44,8 +44,8 @@ class Network(Model):
         Penalty ``l2/2`` times the sum of squared weights (not biases).
     init : str, list of (W, b), or Network, default "auto"
         "auto" (<inits_of_activations>), <inits>; or the values themselves.
-    seed : int, default 0
-        Chooses the initial weights.
+    seed : int or None, default 0
+        Chooses the initial weights; None draws a seed.
     dtype : "float32" or "float64", default "float32"
     embeddings : sequence of (column, codes, width), default ()
         Columns of X that hold codes 0 .. codes - 1 of a category, such as `TableEncoder` makes. Each code
@@ -60,6 +60,8 @@ class Network(Model):
     feature_names : tuple of str
         The columns of the table that the network was trained on, () if it was none; another table must have
         the same, in the same order. As many names as X has columns, or none, can be assigned.
+    seed : int or None
+        The seed, also where it was drawn: it makes the same network again. Kept in the model's file.
     history : History
         What training measured; empty for an untrained network.
     stop_reason : str or None

@@ -22,6 +22,7 @@ from fastmlp._studies.runs import (
     steps_to,
     train_quietly,
     with_loss,
+    with_seed,
 )
 from fastmlp._training.progress import run_bar
 from fastmlp.spec.optimizers import LBFGS, as_optimizer
@@ -53,21 +54,26 @@ class BatchSizeStudy(Records):
     ----------
     rows : iterable of tuples (batch_size, seconds_per_step, steps_to_target, lowest_loss, diverged)
     target_loss : float
+    seed : int, default 0
 
     Attributes
     ----------
     target_loss : float
         The loss of all rows to reach.
+    seed : int
+        Of all runs, also where it was drawn.
     """
 
-    def __init__(self, rows: Iterable[tuple[int, float, float, float, bool]], target_loss: float) -> None:
+    def __init__(
+        self, rows: Iterable[tuple[int, float, float, float, bool]], target_loss: float, seed: int = 0
+    ) -> None:
         table = []
         for size, seconds, steps, lowest_loss, diverged in rows:
             outcome = "diverged" if diverged else "not reached" if math.isnan(steps) else "reached"
             steps = steps if outcome == "reached" else math.nan
             table.append((size, seconds, steps, seconds * steps, lowest_loss, outcome))
         super().__init__(_COLUMNS, table)
-        self.target_loss = target_loss
+        self.target_loss, self.seed = target_loss, seed
 
     @property
     def best(self) -> int | None:
@@ -178,6 +184,7 @@ def study_batch_size(
     optimizer = settings.get("optimizer", "adam")
     if isinstance(as_optimizer(optimizer), LBFGS):
         raise ValueError(f"optimizer must be one that trains in batches, got {optimizer!r}")
+    seed = with_seed(settings)
     X, y = as_rows(X, y, settings)
     settings = with_loss(y, settings)
     batches = _default_sizes(len(y)) if sizes is None else _checked_sizes(sizes, len(y))
@@ -199,7 +206,7 @@ def study_batch_size(
         (size, time / math.ceil(len(y) / size), *row)
         for size, time, row in zip(batches, seconds, reached, strict=True)
     ]
-    return BatchSizeStudy(table, target)
+    return BatchSizeStudy(table, target, seed)
 
 
 def _default_sizes(rows: int) -> list[int]:

@@ -20,6 +20,7 @@ from fastmlp._studies.runs import (
     train_quietly,
     untrained,
     with_loss,
+    with_seed,
 )
 from fastmlp._training.progress import run_bar
 
@@ -49,11 +50,15 @@ class InitComparison(Records):
         Of the runs.
     stop_reasons : sequence of str
         Why the runs ended.
+    seed : int, default 0
+        Of the runs.
 
     Attributes
     ----------
     diagnoses : dict of str to Diagnosis
     histories : dict of str to History
+    seed : int
+        Of all runs, also where it was drawn.
     """
 
     def __init__(
@@ -62,7 +67,9 @@ class InitComparison(Records):
         diagnoses: Sequence[Diagnosis],
         histories: Sequence[History],
         stop_reasons: Sequence[str],
+        seed: int = 0,
     ) -> None:
+        self.seed = seed
         self.diagnoses = dict(zip(inits, diagnoses, strict=True))
         self.histories = dict(zip(inits, histories, strict=True))
         rows = []
@@ -131,7 +138,7 @@ def compare_inits(
     hidden: int | Sequence[int] = (50, 50, 50, 50, 50),
     activation: str | Sequence[str] = "relu",
     epochs: int = 50,
-    seed: int = 0,
+    seed: int | None = 0,
     progress: bool = True,
     **settings: Any,
 ) -> InitComparison:
@@ -144,7 +151,8 @@ def compare_inits(
     inits : sequence of str
         Names of schemes, see `Network`.
     hidden, activation, epochs, seed
-        As in `train`. A deep network by default, as it shows the differences.
+        As in `train`. A deep network by default, as it shows the differences. A seed that is drawn, for
+        None, is that of all runs.
     progress : bool, default True
         Show a progress bar where standard error is a terminal and ``fastmlp[cli]`` is installed.
     **settings
@@ -169,6 +177,7 @@ def compare_inits(
     """
     settings |= {"hidden": hidden, "activation": activation, "epochs": epochs, "seed": seed}
     check_settings("compare_inits", settings, own=("init",))
+    drawn = with_seed(settings)
     schemes = checked_list("inits", inits, "names of schemes", _checked_scheme)
     X, y = as_rows(X, y, settings)
     settings = with_loss(y, settings)
@@ -181,7 +190,7 @@ def compare_inits(
             diagnoses.append(untrained(network, settings | {"init": init}).diagnose(X, y))
             histories.append(network.history)
             reasons.append(str(network.stop_reason))
-    return InitComparison(schemes, diagnoses, histories, reasons)
+    return InitComparison(schemes, diagnoses, histories, reasons, drawn)
 
 
 def _checked_scheme(argument: str, init: Any) -> str:

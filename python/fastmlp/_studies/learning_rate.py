@@ -21,6 +21,7 @@ from fastmlp._studies.runs import (
     checked_list,
     measured_run,
     with_loss,
+    with_seed,
 )
 from fastmlp._training.progress import run_bar
 from fastmlp.spec.optimizers import check_representable
@@ -55,6 +56,7 @@ class LearningRateStudy(Records):
     ----------
     rows : iterable of tuples (learning_rate, loss, epochs_to_target, diverged)
     target_loss, start_loss : float
+    seed : int, default 0
 
     Attributes
     ----------
@@ -62,10 +64,16 @@ class LearningRateStudy(Records):
         The loss of all rows to reach.
     start_loss : float
         The loss of all rows with the initial weights.
+    seed : int
+        Of all runs, also where it was drawn.
     """
 
     def __init__(
-        self, rows: Iterable[tuple[float, float, float, bool]], target_loss: float, start_loss: float
+        self,
+        rows: Iterable[tuple[float, float, float, bool]],
+        target_loss: float,
+        start_loss: float,
+        seed: int = 0,
     ) -> None:
         runs = sorted(rows)
         lowering = [(loss, rate) for rate, loss, _, diverged in runs if not diverged and loss < start_loss]
@@ -78,7 +86,7 @@ class LearningRateStudy(Records):
             judged = math.nan if diverged or best is None else epochs
             table.append((rate, math.nan if diverged else loss, judged, verdict))
         super().__init__(_COLUMNS, table)
-        self.target_loss, self.start_loss = target_loss, start_loss
+        self.target_loss, self.start_loss, self.seed = target_loss, start_loss, seed
         self._best = best
 
     @property
@@ -179,6 +187,7 @@ def study_learning_rate(
     L. N. Smith, Cyclical learning rates for training neural networks, WACV 2017 (the range test).
     """
     check_settings("study_learning_rate", settings, own=("learning_rate",))
+    seed = with_seed(settings)
     X, y = as_rows(X, y, settings)
     settings = with_loss(y, settings)
     rates = np.geomspace(1e-5, 10, 13).tolist() if rates is None else rates
@@ -201,7 +210,7 @@ def study_learning_rate(
         (rate, run.losses[-1], run.epochs_to(target), run.diverged)
         for rate, run in zip(tried, runs, strict=True)
     ]
-    return LearningRateStudy(rows, target, start)
+    return LearningRateStudy(rows, target, start, seed)
 
 
 def _checked_rate(argument: str, rate: Any, dtype: str) -> float:

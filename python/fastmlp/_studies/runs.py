@@ -17,6 +17,7 @@ from fastmlp._base.validation import (
     as_array,
     as_matrix,
     check_shape,
+    chosen_seed,
     dtype_name,
     features_and_target,
     same_length,
@@ -42,6 +43,12 @@ def check_settings(study: str, settings: Mapping[str, Any], own: Sequence[str]) 
     for name in settings:
         if name in (*own, *_REFUSED):
             raise TypeError(f"{study} does not take {name}, got {settings[name]!r}")
+
+
+def with_seed(settings: dict[str, Any]) -> int:
+    """Return the seed of all runs of a study, and put it into the settings; None draws one."""
+    settings["seed"] = chosen_seed(settings.get("seed", 0))
+    return settings["seed"]  # type: ignore[no-any-return]
 
 
 def checked_list(argument: str, values: Any, what: str, check: Callable[[str, Any], T]) -> list[T]:

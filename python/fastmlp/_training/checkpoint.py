@@ -140,6 +140,12 @@ class Checkpoints:
             self._own_rows = [tuple(row) for row in earlier.tolist()] + self._own_rows
 
 
+def recorded_seed(resume: Any) -> int | None:
+    """Return the seed of the run whose checkpoints a folder holds; None if there are none."""
+    found = _checkpoints(_folder("resume", resume))
+    return load_run(found[-1])[1].settings.get("seed") if found else None
+
+
 def _folder(argument: str, given: Any) -> Path:
     if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
         raise TypeError(f"{argument} must be the path of a folder, got {given!r}")

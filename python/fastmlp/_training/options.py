@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastmlp._base.validation import flag, integer, real
+from fastmlp._base.validation import chosen_seed, flag, integer, real
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp.spec.optimizers import LBFGS, Optimizer, as_optimizer, check_representable
@@ -60,7 +60,7 @@ def checked_settings(
         "loss_target": None if loss_target is None else real("loss_target", loss_target),
         "max_time": None if max_time is None else real("max_time", max_time, **positive),
         "shuffle": flag("shuffle", shuffle),
-        "seed": integer("seed", seed, low=0, high=2**64 - 1),
+        "seed": chosen_seed(seed),
         "threads": _threads.resolve(None if threads is None else integer("threads", threads, low=1)),
     }
     chosen, schedule = as_optimizer(optimizer), as_schedule(learning_rate)

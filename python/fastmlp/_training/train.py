@@ -13,7 +13,7 @@ from fastmlp._rows.read import RunRows, divide_rows, read_rows
 from fastmlp._rows.targets import takes_labels
 from fastmlp._rows.windows import WindowedRows
 from fastmlp._training.callbacks import checked_callbacks, epoch_callback
-from fastmlp._training.checkpoint import Checkpoints
+from fastmlp._training.checkpoint import Checkpoints, recorded_seed
 from fastmlp._training.finish import finished
 from fastmlp._training.options import RunSettings, checked_settings, core_options
 from fastmlp._training.progress import epoch_bar
@@ -46,7 +46,7 @@ def train(
     class_weight: Any = None,
     shuffle: bool = True,
     init: Any = "auto",
-    seed: int = 0,
+    seed: int | None = 0,
     dtype: Any = "float32",
     threads: int | None = None,
     embeddings: Sequence[tuple[int, int, int]] = (),
@@ -133,8 +133,10 @@ def train(
         Draw the batches in a new random order each epoch; the full batch stays in order.
     init : str, list of (W, b), or Network, default "auto"
         See `Network`; a network's weights are copied, to go on from them.
-    seed : int, default 0
-        Of initial weights, shuffling, dropout and held-back rows; 0 to 2**64 - 1.
+    seed : int or None, default 0
+        Of initial weights, shuffling, dropout and held-back rows; 0 to 2**64 - 1. None draws one: the
+        network's attribute ``seed``, which its file has too, makes the same run again. With resume, None is
+        the seed of the run that goes on.
     dtype : "float32" or "float64", default "float32"
     threads : int, optional
         The most threads to use; by default `get_num_threads`.
@@ -189,6 +191,8 @@ def train(
     """
     dtype = dtype_name(dtype)
     every, keep = integer("every", every, low=1), integer("keep", keep, low=1)
+    if seed is None and resume is not None:
+        seed = recorded_seed(resume)
     settings = checked_settings(
         optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs,
         dropout=dropout, clip_norm=clip_norm, patience=patience, min_delta=min_delta,

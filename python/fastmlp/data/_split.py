@@ -206,6 +206,8 @@ def _folds(k: Any, n: int) -> int:
 
 
 def _permutation(seed: int, substream: int, n: int) -> Rows:
+    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"seed must be an integer, got {seed!r}")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must be between 0 and 2**64 - 1, got {seed!r}")
 
