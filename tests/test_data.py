@@ -249,7 +249,7 @@ def test_what_the_csv_module_writes_is_read_back(rows: list[list[str]], delimite
         st.binary(max_size=60).map(lambda data: gzip.compress(data)[:-1] + data[:1]),
     )
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_bytes_are_a_table_or_a_value_error(content: bytes) -> None:
     try:
         table = read(content)
