@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,3 +188,14 @@ def test_what_is_not_text_is_not_guessed_at() -> None:
         table_of(b"a,b\x01\xff\n1,2\n")
     with pytest.raises(ValueError, match="is not utf-16 text"):
         table_of(b"\xff\xfea\x00,\xd8")
+
+
+def test_the_documentation_shows_what_is_printed_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    code, shown = re.findall(r"```python\n([^`]*flats\.csv[^`]*)```\n\n```text\n([^`]*)```", page)[0]
+    monkeypatch.chdir(tmp_path)
+    exec("from pathlib import Path\nfrom fastmlp import data\n" + code)
+    printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert printed == [line.strip() for line in shown.splitlines() if line]

@@ -38,15 +38,18 @@ def looks_like_data(first: Sequence[str], rows: Rows) -> str | None:
         return f"every cell is a number ({_samples(numbers)})"
     texts = [i for i, cell in enumerate(first) if cell and not is_number(cell)]
     others = [row for row in rows if row != first]
-    again = (i for i in texts if any(row[i] == first[i] for row in others))
+
+    def occurs_again(i: int) -> bool:
+        return any(row[i] == first[i] for row in others)
+
     if not numbers:
-        if len(texts) > 1 and others and sum(1 for _ in again) == len(texts):
+        if len(texts) > 1 and others and all(map(occurs_again, texts)):
             return f"each cell is a value of its column in other rows ({_samples([first[i] for i in texts])})"
         return None
     fractions = [cell for cell in numbers if not is_whole(cell)]
     if fractions:
         return f"there are numbers among its cells ({_samples(fractions)})"
-    value = next(again, None)
+    value = next(filter(occurs_again, texts), None)
     if value is not None:
         return (
             f"{_samples([first[value]])} is a value of its column in other rows, {_samples(numbers)} a number"

@@ -78,8 +78,9 @@ def table_of_texts(
         if mark is not None:
             decimal[name] = mark
         marked = [cell for cell in cells if cell and cell in rules.missing]
-        absent.update(marked)
-        n_columns += bool(marked)
+        if marked:
+            absent.update(marked)
+            n_columns += 1
     notes += missing_note(absent, n_columns)
     return Table(values, source=source, lines=lines, notes=notes, decimal=decimal)
 

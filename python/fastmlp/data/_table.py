@@ -117,7 +117,8 @@ class Table:
         return iter(self._columns)
 
     def __repr__(self) -> str:
-        return f"<Table {self.source}: {self.n_rows} rows, {len(self._columns)} columns>"
+        notes = f"; {plural(len(self.notes), 'note')}" if self.notes else ""
+        return f"<Table {self.source}: {self.n_rows} rows, {len(self._columns)} columns{notes}>"
 
     def take(self, rows: ArrayLike) -> Table:
         """Return a table of the given rows (0-based indices or a mask), in the given order."""
