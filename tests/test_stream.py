@@ -398,7 +398,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures resident memory as Linux counts it")
-@pytest.mark.parametrize("source", ["npy", "parquet"])
+@pytest.mark.parametrize("source", ["npy", "parquet", "large.parquet"])
 def test_the_process_stays_within_the_limit(source: str, tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -408,6 +408,10 @@ def test_the_process_stays_within_the_limit(source: str, tmp_path: Path) -> None
         file = np.lib.format.open_memmap(path, "w+", "float32", (1_500_000, 100))  # 600 MB
         file[:, 0] = 1
         del file
+    elif source == "large.parquet":  # one row group whose rows in float32, 320 MB, are more than the limit
+        column = pa.array(np.random.default_rng(0).integers(0, 9, 400_000) / 9)
+        names = [*(f"x{i}" for i in range(200)), "y"]
+        pq.write_table(pa.table([column] * 201, names), path, row_group_size=400_000)
     else:  # one row group of many columns, 160 MB
         columns = np.random.default_rng(0).standard_normal((200, 100_000), np.float64)
         pq.write_table(pa.table({f"x{i}": c for i, c in enumerate(columns)} | {"y": columns[0]}), path)

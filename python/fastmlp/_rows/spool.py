@@ -18,6 +18,7 @@ from fastmlp._rows.targets import as_targets
 from fastmlp.data import read_npy
 
 _PARQUET_BYTES = 2**23  # of a row group's columns that are read at a time
+_BLOCK_BYTES = 2**23  # of its rows that are put together at a time
 
 
 class CodedLabels:
@@ -137,13 +138,6 @@ class _Rows:
         self._file.write(np.ascontiguousarray(rows, self.dtype).data)
         self._rows += len(rows)
 
-    def room(self, rows: int, columns: int) -> NDArray[Any]:
-        """Return so many rows that are yet to be written."""
-        assert self.dtype is not None
-        self._file.truncate(rows * columns * self.dtype.itemsize)
-        mapped: NDArray[Any] = np.memmap(self._file, self.dtype, "r+", shape=(rows, columns))
-        return mapped
-
     def array(self) -> Any:
         self._file.flush()
         if self._rows == 0 or self.dtype is None:
@@ -205,14 +199,17 @@ def spool_parquet(source: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str,
         rows = sum(_row_count(group) for group in groups)
         if rows == 0:
             raise ValueError("there are no rows")
-        with _Rows(np.dtype(dtype)) as X_file, _Targets() as targets:
-            X = X_file.room(rows, len(inputs))
-            at = 0
+        with (
+            _Rows(np.dtype(dtype)) as X_file,
+            _Targets() as targets,
+            _Stripes(np.dtype(dtype)) as stripes,
+        ):
             for group in groups:
-                at += _copy_group(group, dataset.schema, inputs, X[at:], y, targets)
-                release(X)
+                _copy_group(group, dataset.schema, inputs, stripes, y, targets)
+                for part in stripes.rows():
+                    X_file.append(part)
                 pa.system_memory_pool().release_unused()  # malloc would keep tens of MB
-            return X, targets.array(), tuple(inputs)
+            return X_file.array(), targets.array(), tuple(inputs)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{name}: {error}") from None
@@ -239,8 +236,51 @@ def _row_count(group: Any) -> int:
     return sum(int(part.num_rows) for part in group.row_groups)
 
 
-def _copy_group(group: Any, schema: Any, inputs: list[str], X: Any, y: str, targets: _Targets) -> int:
-    """Copy a row group to the first rows of X and to the targets; return the number of rows."""
+class _Stripes:
+    """The columns of a row group, a few at a time in an unnamed file, from which they are read row by row.
+
+    In memory, or in a map of the rows, they would take as much as the whole row group.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._file: Any = tempfile.TemporaryFile(prefix="fastmlp-")  # noqa: SIM115
+        self.dtype, self._height = dtype, 0
+        self._widths: list[int] = []
+
+    def __enter__(self) -> _Stripes:  # noqa: PYI034 (Self is not in Python 3.10)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def append(self, columns: NDArray[Any]) -> None:
+        """Add columns, (rows, several)."""
+        self._height = len(columns)
+        self._widths.append(columns.shape[1])
+        self._file.write(np.ascontiguousarray(columns, self.dtype).data)
+
+    def rows(self) -> Iterator[NDArray[Any]]:
+        """Yield the rows, block by block, and forget them."""
+        size = self.dtype.itemsize
+        step = max(_BLOCK_BYTES // (size * sum(self._widths)), 1)
+        for first in range(0, self._height, step):
+            count = min(step, self._height - first)
+            block = np.empty((count, sum(self._widths)), self.dtype)
+            start = column = 0
+            for width in self._widths:
+                self._file.seek((start + first * width) * size)
+                part = np.frombuffer(self._file.read(count * width * size), self.dtype)
+                block[:, column : column + width] = part.reshape(count, width)
+                start, column = start + self._height * width, column + width
+            yield block
+        self._widths.clear()
+        self._file.seek(0)
+
+
+def _copy_group(
+    group: Any, schema: Any, inputs: list[str], stripes: _Stripes, y: str, targets: _Targets
+) -> None:
+    """Copy a row group to the stripes and the targets."""
     pa = import_pyarrow()
     from pyarrow import dataset as ds
 
@@ -261,10 +301,9 @@ def _copy_group(group: Any, schema: Any, inputs: list[str], X: Any, y: str, targ
     for first in range(0, len(inputs), several):
         columns = inputs[first : first + several]
         try:
-            X[:rows, first : first + several] = as_matrix("X", read(columns), X.dtype)
+            stripes.append(as_matrix("X", read(columns), stripes.dtype))
         except (ValueError, TypeError) as error:
             raise type(error)(f"columns {columns[0]!r} to {columns[-1]!r}: {error}") from None
-    return rows
 
 
 def release(source: Any) -> None:
