@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastmlp._base.arrow import import_pyarrow
+from fastmlp._base.arrow import import_pyarrow, is_arrow_column, values_of
 from fastmlp._base.csr import as_csr
 from fastmlp._native import core as _core
 
@@ -168,7 +168,12 @@ def check_undated(argument: str, data: Any) -> None:
 def as_table(data: Any) -> Any:
     """Return an Arrow table of data that offers one through the PyCapsule interface; other data as it is."""
     known = type(data).__module__.partition(".")[0] in ("numpy", "pandas", "polars", "scipy")
-    if known or hasattr(data, "to_batches") or not hasattr(data, "__arrow_c_stream__"):
+    if (
+        known
+        or is_arrow_column(data)
+        or hasattr(data, "to_batches")
+        or not hasattr(data, "__arrow_c_stream__")
+    ):
         return data
     return import_pyarrow().table(data)
 
@@ -178,16 +183,29 @@ def as_array(argument: str, data: Any) -> NDArray[Any]:
     if type(data) is np.ndarray:  # the common case, which one row's prediction must not wait for
         return data
     check_unmasked(argument, data)
+    check_collected(argument, data)
     if hasattr(data, "toarray"):  # scipy.sparse
         data = as_csr(argument, data).toarray()
-    elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table
-        data = np.column_stack([data.column(name).to_numpy() for name in data.column_names])
+    elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table or RecordBatch
+        if not data.column_names:
+            raise ValueError(f"{argument} must have at least one column, got none")
+        columns = range(len(data.column_names))
+        data = np.column_stack([_column_values(argument, data.column(i)) for i in columns])
+    elif is_arrow_column(data):
+        data = _column_values(argument, data)
     elif hasattr(data, "to_numpy"):
         data = data.to_numpy()
     try:
         return np.asarray(data)
     except ValueError:
         raise ValueError(f"{argument} must be a rectangular array, got rows of different lengths") from None
+
+
+def _column_values(argument: str, column: Any) -> NDArray[Any]:
+    try:
+        return values_of(column)
+    except TypeError as error:
+        raise TypeError(f"{argument} must hold numbers, booleans, dates or strings; {error}") from None
 
 
 def as_numbers(
@@ -243,8 +261,17 @@ def _kind(array: NDArray[Any]) -> str:
     return f"dtype {array.dtype}"
 
 
+def check_collected(argument: str, data: Any) -> None:
+    """Refuse queries that have not been computed, such as polars' LazyFrame."""
+    if hasattr(data, "collect") and not hasattr(data, "__array__"):
+        raise TypeError(
+            f"{argument} must be rows, got a {type(data).__name__}, which has none yet; collect() it first"
+        )
+
+
 def column_names(table: Any) -> tuple[Any, ...]:
     """Return the names of a table's columns, () for other data."""
+    check_collected("X", table)
     return tuple(getattr(table, "column_names", getattr(table, "columns", ())))  # Arrow; pandas, polars
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp._base.said import say
 from fastmlp._base.validation import choice, integer
+from fastmlp.data._arrays import is_array, read_rows
 from fastmlp.data._categories import CategoryColumn, EmbeddingColumn, fit_texts
 from fastmlp.data._checks import array, boolean, fields, strings
 from fastmlp.data._columns import BoolColumn, EncodedColumn, NumberColumn
 from fastmlp.data._dates import DateColumn
-from fastmlp.data._frames import read_frame
 from fastmlp.data._scaling import SCALINGS, Scaling
 from fastmlp.data._table import Table, quoted
 from fastmlp.data._target import (
@@ -26,6 +26,10 @@ from fastmlp.data._target import (
     target_from_dict,
 )
 from fastmlp.data._task import Task, told_task
+from fastmlp.data._transformer import Transformer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FORMAT = "fastmlp.TableEncoder"
 
@@ -47,7 +51,7 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-class TableEncoder:
+class TableEncoder(Transformer):
     """Turn the columns of a table into inputs of a network, and a target column into what it learns.
 
     ``fit`` looks at the training rows alone. Then, column by column and matched by name,
@@ -100,6 +104,11 @@ class TableEncoder:
         The encoded columns, in the order of the fitted table; empty before ``fit``.
     dropped : tuple of str
         Columns that `audit` or ``fit`` left out; tables may or may not have them.
+
+    Notes
+    -----
+    It is a transformer as scikit-learn's are: ``make_pipeline(TableEncoder(), MLPClassifier())``. There y is
+    handed to the estimator, and the encoder has no target.
     """
 
     def __init__(
@@ -117,34 +126,43 @@ class TableEncoder:
             raise ValueError(f"task must be 'auto', 'classification' or 'regression', got {task!r}")
         if isinstance(ignore, str):
             raise TypeError(f"ignore must be a collection of column names, got the string {ignore!r}")
+        if not isinstance(ignore, Collection):
+            raise TypeError(f"ignore must be a collection of column names, got {ignore!r}")
+        choice("scale", scale, SCALINGS)
+        integer("max_one_hot", max_one_hot, low=0)
+        integer("min_count", min_count, low=1)
         self.target = target
         _check_target(target)
         for name in self.target_names:
             if name in ignore:
                 raise ValueError(f"the target column {name!r} cannot be ignored")
+        # Kept as they were given: scikit-learn's clone compares them.
         self._wanted_task = task
-        self.scale = choice("scale", scale, SCALINGS)
-        self.scale_target = bool(scale_target)
-        self.ignore = tuple(ignore)
-        self.max_one_hot = integer("max_one_hot", max_one_hot, low=0)
-        self.min_count = integer("min_count", min_count, low=1)
+        self.scale, self.scale_target, self.ignore = scale, scale_target, ignore
+        self.max_one_hot, self.min_count = max_one_hot, min_count
         self.columns: tuple[EncodedColumn, ...] = ()
         self.dropped: tuple[str, ...] = ()
         self.decimal: dict[str, str] = {}
         self._target: Target | None = None
 
-    def fit(self, table: Any) -> TableEncoder:
+    def _parameters(self) -> dict[str, Any]:
+        own = ("target", "task", "scale", "scale_target", "ignore", "max_one_hot", "min_count")
+        return {name: self._wanted_task if name == "task" else getattr(self, name) for name in own}
+
+    def fit(self, table: Any, y: Any = None) -> Self:
         """Learn means, medians and categories from a table of training rows.
 
         Parameters
         ----------
-        table : Table, pandas or polars data frame, or Arrow table
-            Its columns other than the target and the ignored ones are the inputs.
+        table : Table, pandas or polars data frame, Arrow table, array, or list of rows
+            Its columns other than the target and the ignored ones are the inputs. Those of an array are
+            called x0, x1 and so on.
+        y : ignored
+            The target is a column of the table, if there is one. Pipelines of scikit-learn hand on their y.
 
         Returns
         -------
-        TableEncoder
-            This one.
+        self
 
         Raises
         ------
@@ -157,7 +175,8 @@ class TableEncoder:
         UserWarning
             For each column that is left out because most of its many strings occur once.
         """
-        table = read_frame(table)
+        of_array = is_array(table)
+        table = read_rows(table)
         for name in (*self.ignore, *self.target_names):
             if name not in table.left_out or name in self.target_names:
                 _check_has(table, name)
@@ -180,6 +199,10 @@ class TableEncoder:
         self._target = target
         used = (*self.input_names, *self.target_names)
         self.decimal = {name: table.decimal[name] for name in used if name in table.decimal}
+        self.n_features_in_ = len(table.names)
+        vars(self).pop("feature_names_in_", None)
+        if not of_array:
+            self.feature_names_in_ = np.array(table.names, dtype=object)
         return self
 
     def transform(self, table: Any, dtype: Any = "float32") -> NDArray[Any]:
@@ -187,8 +210,9 @@ class TableEncoder:
 
         Parameters
         ----------
-        table : Table, pandas or polars data frame, or Arrow table
-            It must have every input column, in any order, and may have the target and ignored columns.
+        table : Table, pandas or polars data frame, Arrow table, array, or list of rows
+            It must have every input column, in any order, and may have the target and ignored columns. An
+            array of as many columns as there are inputs has these, in order.
         dtype : {"float32", "float64"}, default "float32"
 
         Returns
@@ -206,7 +230,7 @@ class TableEncoder:
             raise ValueError("the encoder is not fitted; call fit(table) first")
         if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-        table = read_frame(table).with_decimal(self.decimal)
+        table = read_rows(table, self.input_names).with_decimal(self.decimal)
         self._check_columns(table)
         out = np.zeros((table.n_rows, len(self.feature_names)), dtype=dtype)
         start = 0
@@ -228,7 +252,7 @@ class TableEncoder:
         ValueError
             If there is no fitted target, or the table has no such column or values missing in it.
         """
-        target, table = self._fitted_target(), read_frame(table).with_decimal(self.decimal)
+        target, table = self._fitted_target(), read_rows(table).with_decimal(self.decimal)
         for name in self.target_names:
             _check_has(table, name)
         return target.encode(table)
@@ -303,9 +327,9 @@ class TableEncoder:
         settings = {
             "task": self._wanted_task,
             "scale": self.scale,
-            "scale_target": self.scale_target,
-            "max_one_hot": self.max_one_hot,
-            "min_count": self.min_count,
+            "scale_target": bool(self.scale_target),
+            "max_one_hot": int(self.max_one_hot),
+            "min_count": int(self.min_count),
         }
         # The defaults are left out, so that versions which know no settings read the encoder too.
         return {

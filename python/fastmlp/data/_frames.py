@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
-import numpy as np
-
-from fastmlp._base.arrow import import_pyarrow
-from fastmlp.data._table import Column, Table, quoted
-
-_TEXTS = ("string", "large_string", "string_view")
+from fastmlp._base.arrow import import_pyarrow, values_of
+from fastmlp.data._table import Table, quoted
 
 
 def read_frame(frame: Any) -> Table:
@@ -19,7 +16,8 @@ def read_frame(frame: Any) -> Table:
 
     Columns of integers, floats, decimals, booleans, dates, times, strings and categories are taken. Integers
     and booleans with missing values become float64 with NaN; times with a zone are turned into UTC; of
-    nanoseconds, whole microseconds are kept. The index of a pandas data frame is left out.
+    nanoseconds, whole microseconds are kept. The index of a pandas data frame is left out, and names that are
+    whole numbers are written out: 0 becomes "0", as the columns of files without a header are called.
 
     Parameters
     ----------
@@ -43,9 +41,8 @@ def read_frame(frame: Any) -> Table:
         return frame
     pa = import_pyarrow()
     if hasattr(frame, "iloc") and hasattr(frame, "columns"):  # pandas, whose object columns must be looked at
-        return _table(
-            list(frame.columns), lambda i: pa.chunked_array([pa.array(frame.iloc[:, i], from_pandas=True)])
-        )
+        names = [str(name) if _is_number(name) else name for name in frame.columns]
+        return _table(names, lambda i: pa.array(frame.iloc[:, i], from_pandas=True))
     if not (hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__")):
         hint = "; collect() it first" if hasattr(frame, "collect") else ""
         raise TypeError(
@@ -58,52 +55,26 @@ def read_frame(frame: Any) -> Table:
     return from_arrow(table, "table")
 
 
+def _is_number(name: Any) -> bool:
+    return isinstance(name, Integral) and not isinstance(name, bool)
+
+
 def from_arrow(table: Any, source: str) -> Table:
     """Turn a pyarrow.Table into a table, which messages call `source`."""
     return _table(table.column_names, table.column, source)
 
 
 def _table(names: list[Any], column: Callable[[int], Any], source: str = "table") -> Table:
-    """Build a table from the names of the columns and a function that returns each as a ChunkedArray."""
+    """Build a table from the names of the columns and a function that returns each, as Arrow has it."""
     doubled = [str(name) for name, count in Counter(names).items() if count > 1]
     if doubled:
         raise ValueError(f"{source}: several columns have the same name: {quoted(doubled)}")
     pa, columns = import_pyarrow(), {}
     for i, name in enumerate(names):
         try:
-            columns[name] = _values(column(i))
+            columns[name] = values_of(column(i))
         except (pa.ArrowException, TypeError, OverflowError) as error:
             raise TypeError(
                 f"{source}: column {name!r} cannot be read as numbers, booleans, dates or strings: {error}"
             ) from None
     return Table(columns, source=source)
-
-
-def _values(column: Any) -> Column:
-    """Return a pyarrow.ChunkedArray as an array that a Table takes."""
-    pa = import_pyarrow()
-    kind, types = column.type, pa.types
-    if types.is_dictionary(kind):
-        plain = pa.large_string() if str(kind.value_type) in _TEXTS else kind.value_type  # views take no rows
-        chunks = [chunk.dictionary.cast(plain).take(chunk.indices) for chunk in column.chunks]
-        return _values(pa.chunked_array(chunks, type=plain))
-    if types.is_null(kind):
-        return np.full(len(column), np.nan)
-    if types.is_floating(kind):
-        values = column
-    elif types.is_integer(kind) or types.is_boolean(kind):
-        values = column.cast(pa.float64(), safe=False) if column.null_count else column
-    elif types.is_decimal(kind):
-        values = column.cast(pa.float64())
-    elif types.is_date(kind):
-        values = column.cast(pa.timestamp("us"))
-    elif types.is_timestamp(kind):  # counted in UTC, whatever the zone
-        microseconds = pa.timestamp("us", tz=kind.tz)
-        options = pa.compute.CastOptions(target_type=microseconds, allow_time_truncate=True)
-        values = pa.compute.cast(column, options=options)
-    elif str(kind) in _TEXTS:
-        values = column.cast(pa.large_string())
-    else:
-        raise TypeError(f"its type is {kind}")
-    array: Column = values.to_numpy()
-    return array

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp._base.arrow import import_pyarrow, is_arrow_column, values_of
 from fastmlp._base.records import Records
 from fastmlp._base.text import plural
 
@@ -244,7 +245,7 @@ def _as_column(name: object, values: ArrayLike, source: str) -> Column:
     """Convert values to one of the five kinds of column."""
     if not isinstance(name, str):
         raise TypeError(f"{source}: a column's name must be a string, got {name!r}")
-    column = np.asarray(values)
+    column = _as_one_array(name, values, source)
     if column.ndim != 1:
         raise ValueError(f"{source}: column {name!r} must be 1-D, got shape {column.shape}")
     kind = column.dtype.kind
@@ -266,6 +267,25 @@ def _as_column(name: object, values: ArrayLike, source: str) -> Column:
         f"{source}: column {name!r} has dtype {column.dtype}; "
         "a table holds numbers, booleans, dates and strings"
     )
+
+
+def _as_one_array(name: str, values: Any, source: str) -> Column:
+    """Return an array of values that may be a column of Arrow's, pandas' or polars' own."""
+    arrow = is_arrow_column(values)
+    if not arrow and not _has_nullable_type(values):
+        return np.asarray(values)
+    try:
+        return values_of(values if arrow else import_pyarrow().array(values, from_pandas=True))
+    except TypeError as error:
+        raise TypeError(
+            f"{source}: column {name!r} cannot be read as numbers, booleans, dates or strings: {error}"
+        ) from None
+
+
+def _has_nullable_type(values: Any) -> bool:
+    """Tell whether values are of pandas, with a type that NumPy does not have."""
+    dtype = getattr(values, "dtype", None)
+    return hasattr(dtype, "na_value")
 
 
 def _as_dates(name: str, column: Column, source: str) -> Column:
