@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -18,7 +19,7 @@ import pytest
 from sklearn import metrics as sk
 
 import fastmlp
-from fastmlp.data import read_csv
+from fastmlp.data import Table, TableEncoder, read_csv
 
 if TYPE_CHECKING:
     from cli_tools import Run
@@ -121,6 +122,23 @@ def test_a_model_trained_on_arrays_is_evaluated_on_the_columns_beside_the_target
         assert run("evaluate", f"{name}.safetensors", "t.csv", "--target", "y") == (2, "", error)
     line = "fastmlp: error: --target is needed; the columns of t.csv are 'y', 'a', 'b'\n"
     assert run("evaluate", "values.safetensors", "t.csv") == (2, "", line)
+
+
+def test_several_targets_have_a_line_each(run: Run) -> None:
+    x = np.linspace(-1, 1, 20)
+    table = Table({"x": x, "a": 3 * x, "b": 100 - x})
+    encoder = TableEncoder(["a", "b"]).fit(table)
+    net = fastmlp.train(encoder.transform(table), encoder.transform_target(table), hidden=(4,), epochs=5)
+    net.encoder = encoder
+    net.save("ab.safetensors")
+    cells = "".join(f"{v!r},{3 * v!r},{100 - v!r}\n" for v in x.tolist())
+    Path("ab.csv").write_text("x,a,b\n" + cells, encoding="utf-8")
+    status, out, _ = run("evaluate", "ab.safetensors", "ab.csv")
+    expected = net.evaluate(table).metrics
+    assert status == 0
+    assert out.startswith(expected.summary())
+    for name, each in expected.outputs:  # type: ignore[union-attr]
+        assert re.search(rf"{name} +{each.r2:.4f} +{each.rmse:.6g} +{each.mae:.6g}", out)
 
 
 def test_output_takes_what_would_be_printed(run: Run, model: Path) -> None:

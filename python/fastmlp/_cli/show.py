@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from fastmlp._base.text import shortened
-from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics
+from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
@@ -92,6 +92,12 @@ def show_metrics(out: Console, metrics: Metrics, on: str = "", per_class: bool =
             for q, coverage, loss in zip(metrics.levels, metrics.coverage, metrics.pinball, strict=True)
         ]
         out.print(_grid(["quantile", "coverage", "pinball loss"], cells, 0))
+    if isinstance(metrics, ValueMetrics) and metrics.outputs:
+        cells = [
+            [shortened(name, 2 * _LONGEST_NAME), f"{each.r2:.4f}", f"{each.rmse:.6g}", f"{each.mae:.6g}"]
+            for name, each in metrics.outputs
+        ]
+        out.print(_grid(["target", "R2", "RMSE", "MAE"], cells))
     if not isinstance(metrics, LabelMetrics):
         return
     if per_class:
