@@ -21,4 +21,4 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(blocks) == 2
     exec("\n".join(blocks), {})
     plt.close("all")
-    assert {path.name for path in tmp_path.iterdir()} == {"iris.safetensors", "iris.onnx"}
+    assert {path.name for path in tmp_path.iterdir()} == {"iris.safetensors", "iris.onnx", "run.html"}
