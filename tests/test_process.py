@@ -5,11 +5,6 @@ Each runs in an interpreter of its own, so that a hang ends with the time limit 
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 
@@ -19,46 +14,7 @@ import pytest
 import fastmlp
 from fastmlp._native import core as _core
 from problems import Case, make_problem, train
-
-HANG = 120  # seconds; everything here takes a few
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
-
-
-def run(script: str) -> str:
-    """What the script printed; it must end by itself and well."""
-    # Other libraries set OpenMP's variables when they are imported.
-    environment = {name: v for name, v in os.environ.items() if not name.startswith(("GOMP_", "KMP_"))}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=HANG,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def run_and_interrupt(script: str, after: float) -> str:
-    """The same with SIGINT, `after` seconds after the script has printed its first line."""
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-c", textwrap.dedent(script)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "started\n"
-        time.sleep(after)
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=HANG)
-    finally:
-        process.kill()
-    assert process.returncode == 0, errors
-    return output
+from process_tools import HANG, posix, run, run_and_interrupt
 
 
 @posix
@@ -173,6 +129,71 @@ def test_a_forked_child_trains_after_a_parent_with_threads() -> None:
         """
     )
     assert output == "0 same same\nTrue\n"
+
+
+@posix
+def test_a_child_forked_by_a_callback_goes_on_with_the_run_alone() -> None:
+    output = run(
+        """
+        import os, signal, warnings
+        import numpy as np, fastmlp
+        from fastmlp._native import core as _core
+        from fastmlp._native import threads as _threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        _core.set_exact_threads(True)
+        _threads.available_cpus = lambda: 64
+        X, y = np.random.default_rng(1).normal(size=(500, 20)), np.arange(500.0)
+        options = dict(hidden=(64, 64), epochs=6, threads=4)
+        want = fastmlp.train(X, y, **options).parameters
+        children = []
+        def fork(net):
+            if not children:
+                children.append(os.fork())
+                if children == [0]:
+                    signal.alarm(60)
+        net = fastmlp.train(X, y, callbacks=[fork], **options)
+        print((net.parameters == want).all(), flush=True)
+        if children == [0]:
+            os._exit(0)
+        print(os.waitpid(children[0], 0)[1])
+        """
+    )
+    assert output == "True\nTrue\n0\n"
+
+
+@posix
+def test_a_child_forked_by_a_signal_handler_in_the_midst_of_a_team_raises() -> None:
+    output = run(
+        """
+        import os, signal, warnings
+        import numpy as np, fastmlp
+        from fastmlp._native import core as _core
+        from fastmlp._native import threads as _threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        _core.set_exact_threads(True)
+        _threads.available_cpus = lambda: 64
+        X, y = np.random.default_rng(1).normal(size=(500, 20)), np.arange(500.0)
+        options = dict(hidden=(64, 64), threads=4)
+        children = []
+        def fork(*_):
+            children.append(os.fork())
+            if children == [0]:
+                signal.alarm(60)
+        signal.signal(signal.SIGALRM, fork)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            net = fastmlp.train(X, y, epochs=10**9, max_time=2.0, **options)  # one region for all epochs
+            print(net.stop_reason, os.waitpid(children[0], 0)[1])
+        except RuntimeError as error:
+            net = fastmlp.train(X, y, epochs=2, **options)  # the child goes on by itself
+            print(error, np.isfinite(net.predict(X)).all(), flush=True)
+            os._exit(0)
+        """
+    )
+    child, parent = output.splitlines()
+    assert "forked while fastmlp computed on several threads" in child
+    assert child.endswith(" True")
+    assert parent == "max_time 0"
 
 
 @pytest.mark.parametrize("callbacks", ["()", "[lambda net: None]"])

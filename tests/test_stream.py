@@ -231,17 +231,18 @@ def test_a_map_is_not_changed_and_neither_is_one_of_the_users_own_changes(
 
 
 def test_a_reader_leaves_no_thread_and_no_file(tmp_path: Path, small_windows: int, monkeypatch: Any) -> None:
+    import _thread
     import tempfile
-    import threading
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    threads = _thread._count()
     X, y = rows()
     for stop in (False, True):
         fastmlp.train(
             ((X[i : i + 500], y[i : i + 500]) for i in range(0, N, 500)),
             memory_limit=small_windows, callbacks=lambda net, stop=stop: stop, **SMALL,
         )  # fmt: skip
-    assert [t.name for t in threading.enumerate() if "fastmlp" in t.name] == []
+    assert _thread._count() == threads
     assert list(tmp_path.iterdir()) == []
 
 

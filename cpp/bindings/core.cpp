@@ -27,16 +27,7 @@ Index first_nonfinite(const Array<T>& x) {
 Array<std::int64_t> random_order(std::uint64_t seed, std::uint32_t stream, std::uint32_t substream, Index n) {
     Array<std::int64_t> order(n);
     std::int64_t* const out = order.mutable_data();
-    PythonCalls python;
-    Monitor monitor(python.interrupted());
-    {
-        const WithoutGil released;
-        permutation(seed, Stream(stream), substream, out, n, [&] {
-            monitor.poll();
-            return monitor.interrupted();
-        });
-    }
-    python.rethrow();
+    interruptible([&](auto stops) { permutation(seed, Stream(stream), substream, out, n, stops); });
     return order;
 }
 
@@ -59,6 +50,7 @@ void bind_core(py::module_& m) {
         py::arg("core"));
     m.def("build_config", build_config);
     m.def("openmp_threads", [] { return core_in_use().openmp_threads(); });
+    m.def("openmp_processors", [] { return core_in_use().openmp_processors(); });
     m.def("set_exact_threads", [](bool exact) { core_in_use().set_exact_threads(exact); }, py::arg("exact"));
     m.def("first_nonfinite", first_nonfinite<float>, py::arg("x").noconvert());
     m.def("first_nonfinite", first_nonfinite<double>, py::arg("x").noconvert());

@@ -186,19 +186,16 @@ void bind_run_state(const py::handle& scope) {
         .def_property("progress", &CarriedState<T>::progress, &CarriedState<T>::set_progress);
 }
 
-// Weights are drawn without the GIL: many take seconds.
 template <class T>
 void initialize(BoundNetwork<T>& network, Index layer, const std::string& kind, double scale,
                 std::uint64_t seed) {
     const InitKind init = named(kInitKinds, kind);
-    const WithoutGil released;
-    network.initialize(layer, init, scale, seed);
+    interruptible([&](auto stops) { network.initialize(layer, init, scale, seed, stops); });
 }
 
 template <class T>
 void initialize_table(BoundNetwork<T>& network, Index number, double scale, std::uint64_t seed) {
-    const WithoutGil released;
-    network.initialize_table(number, scale, seed);
+    interruptible([&](auto stops) { network.initialize_table(number, scale, seed, stops); });
 }
 
 }  // namespace

@@ -107,4 +107,20 @@ private:
     bool raised_ = false;
 };
 
+// Calls work(stops) without the GIL; work asks stops() now and then and ends if it is true. Then what a signal
+// raised is thrown.
+template <class Work>
+void interruptible(Work work) {
+    PythonCalls python;
+    Monitor monitor(python.interrupted());
+    {
+        const WithoutGil released;
+        work([&monitor] {
+            monitor.poll();
+            return monitor.interrupted();
+        });
+    }
+    python.rethrow();
+}
+
 }  // namespace fastmlp

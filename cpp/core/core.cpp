@@ -65,6 +65,7 @@ const Core& core() {
                       .tile_rows = tile_rows(kTileVectors),
                       .tile_columns = kTileVectors * kLanes<float>},
             .openmp_threads = openmp_threads,
+            .openmp_processors = openmp_processors,
             .set_exact_threads = set_exact_threads,
             .float32 = computations<float>(),
             .float64 = computations<double>(),

@@ -63,6 +63,7 @@ struct BuildConfig {
 struct Core {
     BuildConfig build;
     int (*openmp_threads)();
+    int (*openmp_processors)();
     void (*set_exact_threads)(bool exact);
     Computations<float> float32;
     Computations<double> float64;

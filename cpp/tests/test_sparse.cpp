@@ -67,11 +67,11 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
 TEST_CASE_TEMPLATE("sparse rows train to the bits of dense ones, on any team", T, float, double) {
     set_exact_threads(true);
     const Examples<T> rows(150, 90, 8);
-    for (const auto& [name, kind] : kOptimizers)
+    for (const auto& optimizer : kOptimizers)
         for (const std::vector<Index>& hidden :
              {std::vector<Index>{}, std::vector<Index>{5}, std::vector<Index>{101, 9}})
             for (const bool clipped : {false, true}) {
-                CAPTURE(name);
+                CAPTURE(optimizer.first);
                 CAPTURE(hidden.size());
                 std::vector<Index> sizes{90};
                 sizes.insert(sizes.end(), hidden.begin(), hidden.end());
@@ -80,7 +80,7 @@ TEST_CASE_TEMPLATE("sparse rows train to the bits of dense ones, on any team", T
                 options.epochs = 2;
                 options.batch_size = 40;
                 options.clip_norm = clipped ? 0.1 : 0;
-                options.optimizer.kind = kind;
+                options.optimizer.kind = optimizer.second;
                 options.schedule.rate = 0.01;
                 const std::vector<T> dense = trained(rows, sizes, options, false);
                 for (const int threads : {1, 2, 5}) {

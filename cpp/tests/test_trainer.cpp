@@ -72,9 +72,10 @@ std::vector<T> trained(const Problem& problem, const TrainOptions& options) {
 }  // namespace
 
 TEST_CASE("the gradient is the slope of the loss, for every loss, and where a tall batch is cut into parts") {
-    for (const auto& [name, loss] : kLosses)
+    for (const auto& named : kLosses)
         for (const Index rows : {Index(7), Index(24000)}) {
-            CAPTURE(name);
+            const Loss loss = named.second;
+            CAPTURE(named.first);
             CAPTURE(rows);
             if (rows > 7 && loss != Loss::squared_error) continue;  // parts are the same for all
             Made<double> made(Problem{rows, {3, 5, 4}, Activation::gelu, loss});
@@ -97,15 +98,15 @@ TEST_CASE_TEMPLATE("loss and gradient have the same bits on any team", T, float,
 
 TEST_CASE_TEMPLATE("training has the same bits on any team, with every optimizer", T, float, double) {
     set_exact_threads(true);
-    for (const auto& [name, kind] : kOptimizers)
+    for (const auto& optimizer : kOptimizers)
         for (const bool clipped : {false, true}) {
-            CAPTURE(name);
+            CAPTURE(optimizer.first);
             TrainOptions options;
             options.epochs = 3;
             options.batch_size = 50;
             options.dropout = 0.2;
             options.clip_norm = clipped ? 0.1 : 0;
-            options.optimizer.kind = kind;
+            options.optimizer.kind = optimizer.second;
             options.optimizer.momentum = 0.9;
             options.schedule.rate = 0.01;
             const Problem problem{170, {5, 40, 9, 3}};

@@ -100,9 +100,9 @@ TEST_CASE_TEMPLATE("far out, functions reach their limits", T, float, double) {
 
 TEST_CASE_TEMPLATE("a NaN stays a NaN in every activation", T, float, double) {
     constexpr T nan = std::numeric_limits<T>::quiet_NaN();
-    for (const auto& [name, activation] : kActivations) {
-        CAPTURE(name);
-        with_activation(activation, [&](auto f) {
+    for (const auto& activation : kActivations) {
+        CAPTURE(activation.first);
+        with_activation(activation.second, [&](auto f) {
             using F = decltype(f);
             CHECK(std::isnan(apply<T>([](auto z) { return F::value(z); }, nan)));
         });

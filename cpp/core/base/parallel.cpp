@@ -1,9 +1,13 @@
 #include "core/base/parallel.h"
 
 #include <algorithm>
+#include <csetjmp>
 #include <exception>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <thread>
+#include <vector>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -19,7 +23,8 @@ namespace fastmlp {
 
 namespace {
 
-std::atomic<bool> exact{false}, forked{false};
+std::atomic<bool> exact{false};
+std::atomic<unsigned> forks_so_far{0};
 
 // Thrown at a barrier that another thread of the team will not reach.
 struct TeamFailed {};
@@ -32,10 +37,117 @@ void pause() {
 #endif
 }
 
+// Threads that are started together, as many of them as the system starts.
+class NewThreads {
+public:
+    // Starts threads 1 .. size - 1, which call work(rank, size) after begin(); the caller is thread 0.
+    template <class Work>
+    NewThreads(int size, const Work& work) {
+        try {
+            threads_.reserve(std::size_t(size));
+            for (int rank = 1; rank < size; ++rank)
+                threads_.emplace_back([this, rank, work] {
+                    while (!begun_.load(std::memory_order_acquire)) std::this_thread::yield();
+                    work(rank, this->size());
+                });
+        } catch (const std::exception&) {  // no more threads, or no more memory for their stacks
+        }
+    }
+    NewThreads(const NewThreads&) = delete;
+    NewThreads& operator=(const NewThreads&) = delete;
+    ~NewThreads() {
+        begin();
+        for (std::thread& thread : threads_) thread.join();
+    }
+    int size() const { return int(threads_.size()) + 1; }
+    void begin() { begun_.store(true, std::memory_order_release); }
+
+private:
+    std::vector<std::thread> threads_;
+    std::atomic<bool> begun_{false};
+};
+
+// What the threads of a team share.
+class SharedRun {
+public:
+    SharedRun(Monitor* monitor, const std::function<void(const Team&)>& body)
+        : monitor_(monitor), body_(body) {}
+
+    void set_size(int size) { barrier_.emplace(size); }
+
+    // An exception that left the team's region would end the process.
+    void work(int rank, int size) noexcept {
+        try {
+            body_(Team{rank, size, monitor_, &*barrier_});
+        } catch (const TeamFailed&) {  // another thread's exception is the one to report
+        } catch (...) {
+            if (!has_error_.exchange(true)) error_ = std::current_exception();
+            barrier_->fail();
+        }
+    }
+
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+private:
+    Monitor* const monitor_;
+    const std::function<void(const Team&)>& body_;
+    std::optional<Barrier> barrier_;
+    std::exception_ptr error_;
+    std::atomic<bool> has_error_{false};
+};
+
+#ifdef _OPENMP
+
+// How many threads the runtime can be asked for. GCC's ends the process when it cannot start a thread, so those
+// that it does not have yet are started and ended here first. It keeps the threads of this thread's last team.
+int startable(int threads) {
+    thread_local int kept = 1;
+    if (threads > kept) threads = NewThreads(threads - kept + 1, [](int, int) {}).size() + kept - 1;
+    return kept = threads;
+}
+
+void run_omp_region(int threads, SharedRun& run) {
+#ifndef _WIN32
+    const unsigned before = forks();
+    std::jmp_buf outside;
+    if (setjmp(outside) != 0) return;
+#endif
+#pragma omp parallel num_threads(threads)
+    {
+        // The runtime may give fewer threads than asked for.
+#pragma omp single
+        run.set_size(omp_get_num_threads());
+        run.work(omp_get_thread_num(), omp_get_num_threads());
+#ifndef _WIN32
+        // In a forked child the end of the region would wait for the parent's threads for ever. Nothing that
+        // needs a destructor lies between here and there.
+        if (forks() != before) std::longjmp(outside, 1);
+#endif
+    }
+}
+
+void run_region(int threads, SharedRun& run) { run_omp_region(startable(threads), run); }
+
+#else
+
+void run_region(int threads, SharedRun& run) {
+    const unsigned before = forks();
+    auto others = std::make_unique<NewThreads>(threads, [&run](int rank, int size) { run.work(rank, size); });
+    run.set_size(others->size());
+    others->begin();
+    run.work(0, others->size());
+    if (forks() != before) static_cast<void>(others.release());  // a forked child has no threads to join
+}
+
+#endif
+
 }  // namespace
 
 void Barrier::wait() {
     constexpr int kSpins = 4000;
+    if (forks() != forks_) throw TeamFailed();
     const unsigned generation = generation_.load(std::memory_order_acquire);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
         arrived_.store(0, std::memory_order_relaxed);
@@ -62,34 +174,22 @@ void Barrier::wait() {
 void Barrier::fail() { failed_ = true; }
 
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body) {
-#ifdef _OPENMP
-    if (threads > 1) {
-        std::optional<Barrier> barrier;
-        std::exception_ptr error;
-        std::atomic<bool> has_error{false};
-#pragma omp parallel num_threads(threads)
-        {
-            // The runtime may give fewer threads than asked for.
-#pragma omp single
-            barrier.emplace(omp_get_num_threads());
-            // An exception that left the region would end the process.
-            try {
-                body(Team{omp_get_thread_num(), omp_get_num_threads(), monitor, &*barrier});
-            } catch (const TeamFailed&) {  // another thread's exception is the one to report
-            } catch (...) {
-                if (!has_error.exchange(true)) error = std::current_exception();
-                barrier->fail();
-            }
-        }
-        if (error) std::rethrow_exception(error);
+    const unsigned before = forks();
+    if (threads <= 1 || before > 0) {
+        body(Team{0, 1, monitor});
         return;
     }
-#endif
-    body(Team{0, 1, monitor});
+    SharedRun run(monitor, body);
+    run_region(threads, run);
+    run.rethrow();
+    if (forks() != before)
+        throw std::runtime_error(
+            "the process was forked while fastmlp computed on several threads, which the child does not have; "
+            "begin the computation again in the child, or do it with threads=1");
 }
 
 int worth_threads(double flops, int limit) {
-    if (forked || limit <= 1) return 1;
+    if (forks() > 0 || limit <= 1) return 1;
     if (exact) return limit;
     return static_cast<int>(std::clamp(flops / kFlopsPerThread, 1.0, static_cast<double>(limit)));
 }
@@ -98,13 +198,31 @@ int openmp_threads() {
 #ifdef _OPENMP
     return omp_get_max_threads();
 #else
-    return 1;
+    return int(std::max(std::thread::hardware_concurrency(), 1u));
 #endif
 }
 
+int openmp_processors() {
+#if defined(_OPENMP) && _OPENMP >= 201511
+    if (omp_get_proc_bind() == omp_proc_bind_false) return 0;
+    std::vector<int> processors;
+    for (int place = 0; place < omp_get_num_places(); ++place) {
+        const std::size_t known = processors.size();
+        processors.resize(known + std::size_t(omp_get_place_num_procs(place)));
+        omp_get_place_proc_ids(place, processors.data() + known);
+    }
+    std::sort(processors.begin(), processors.end());
+    return int(std::unique(processors.begin(), processors.end()) - processors.begin());
+#else
+    return 0;
+#endif
+}
+
+unsigned forks() { return forks_so_far.load(std::memory_order_relaxed); }
+
 void watch_forks() {
 #ifndef _WIN32
-    pthread_atfork(nullptr, nullptr, [] { forked = true; });
+    pthread_atfork(nullptr, nullptr, [] { ++forks_so_far; });
 #endif
 }
 

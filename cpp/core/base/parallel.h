@@ -1,5 +1,6 @@
-// Threads: the only place that calls OpenMP. What a task computes depends on its number alone, never on the
-// thread that does it, so results do not depend on the number of threads.
+// Threads: the only place that calls OpenMP, or starts threads of its own where there is none. What a task
+// computes depends on its number alone, never on the thread that does it, so results do not depend on the
+// number of threads.
 #pragma once
 
 #include <atomic>
@@ -10,13 +11,20 @@
 
 namespace fastmlp {
 
+// How many times this process and its ancestors were forked since watch_forks() was called.
+unsigned forks();
+
+// From now on forked children are known. Called once, when the core is loaded.
+void watch_forks();
+
 // Where the threads of a team wait for each other. A waiting thread spins briefly, then yields its processor
 // again and again, so that a teammate whose processor is shared with another process gets its turn.
 class Barrier {
 public:
     explicit Barrier(int size) : size_(size) {}
 
-    // Throws TeamFailed once any thread of the team has called fail().
+    // Throws TeamFailed once any thread of the team has called fail(), and in a child that was forked since
+    // the team began: the other threads are the parent's.
     void wait();
 
     // Releases everybody, now and at every later wait: this thread will not come to the barrier any more.
@@ -27,6 +35,7 @@ public:
 
 private:
     const int size_;
+    const unsigned forks_ = forks();
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<unsigned> generation_{0};
     std::atomic<bool> failed_{false};
@@ -67,8 +76,11 @@ struct Team {
     }
 };
 
-// Calls body(team) on `threads` threads, on the calling thread alone if threads is 1. An exception on any of
-// them ends the team; it is thrown again here, on the calling thread.
+// Calls body(team) on `threads` threads, on the calling thread alone if threads is 1; on fewer where the system
+// starts no more. An exception on any of them ends the team; it is thrown again here, on the calling thread.
+//
+// A child that is forked by the body's callbacks has the calling thread alone. It computes what needs no team;
+// else this throws std::runtime_error in the child.
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body);
 
 // Below this much work a second thread costs more in barriers than it saves.
@@ -79,11 +91,12 @@ inline constexpr double kFlopsPerThread = 2e6;
 int worth_threads(double flops, int limit);
 
 // The most threads that the OpenMP runtime gives by default: OMP_NUM_THREADS, or what was set for this thread
-// since, by threadpoolctl for example.
+// since, by threadpoolctl for example. Without OpenMP the number of processors.
 int openmp_threads();
 
-// From now on forked children are known. Called once, when the core is loaded.
-void watch_forks();
+// How many processors OpenMP binds its threads to, by OMP_PROC_BIND, OMP_PLACES or GOMP_CPU_AFFINITY; 0 where
+// it does not bind them. (The calling thread may be bound to one of them.)
+int openmp_processors();
 
 // Tests of reproducibility switch the judgement off, to run exactly as many threads as they ask for.
 void set_exact_threads(bool exact);

@@ -30,7 +30,7 @@ def show_config() -> None:
         "SIMD": f"{build['simd']}; float32 tile {tile}; Eigen {build['eigen']}",
         "compiler": build["compiler"],
         "flags": build["flags"],
-        "OpenMP": "yes" if build["openmp"] else "no: one thread",
+        "OpenMP": "yes" if build["openmp"] else "no: threads of its own",
         "threads": f"{_threads.get_num_threads()} of {_threads.available_cpus()} processors",
     }
     for name, value in lines.items():

@@ -15,9 +15,17 @@ _limit: int | None = None
 
 
 def available_cpus() -> int:
-    """Return the number of processors this process may use: its affinity and its cgroup's CPU quota."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of processors this process may use: its affinity and its cgroup's CPU quota.
+
+    Where OpenMP binds its threads (``OMP_PROC_BIND``, ``OMP_PLACES``, ``GOMP_CPU_AFFINITY``), it bound the
+    main thread to one processor when it was loaded: its list of processors counts instead of the affinity.
+    """
+    cpus = _core.openmp_processors() or _affinity()
     return max(1, math.ceil(min(cpus, _cgroup_quota())))
+
+
+def _affinity() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Thread
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -128,8 +129,10 @@ class WindowedRows:
             )
         once = self.window_rows is None
         rooms = [source.buffers(blocks.window_rows) for _ in range(1 if once else 2)]
-        ahead = _ReadAhead(self.reader, rooms, blocks.windows(epochs, shuffle, seed), once)
+        plan = blocks.windows(epochs, shuffle, seed)
+        ahead = _ReadAhead(self.reader, rooms, plan, once)
         try:
+            ahead.start()
             yield rooms[0].first(blocks.window_rows), ahead
         finally:
             ahead.close()
@@ -157,42 +160,80 @@ def divide_stream(
 
 
 class _ReadAhead:
-    """Hands out windows; a thread fills the next one while the core is busy with the last."""
+    """Hands out windows; a thread fills the next one while the core is busy with the last.
+
+    Where the system starts no thread, each window is read when it is asked for. The thread knows nothing of
+    this object, whose end is therefore the thread's end too, wherever an interrupt came.
+    """
 
     def __init__(
         self, reader: BlockReader, rooms: list[Buffers], plan: Iterator[list[int]], once: bool
     ) -> None:
-        self._reader, self._plan, self._once = reader, plan, once
         self._free: SimpleQueue[Buffers | None] = SimpleQueue()
-        self._filled: SimpleQueue[tuple[Buffers, int] | BaseException] = SimpleQueue()
+        self._reader, self._plan, self._once = reader, plan, once
+        self._filled: SimpleQueue[_Filled] = SimpleQueue()
         self._current: tuple[Buffers, int] | None = None
         for room in rooms:
             self._free.put(room)
-        self._thread = Thread(target=self._fill, name="fastmlp reader", daemon=True)
-        self._thread.start()
+        self._process, self._working = os.getpid(), allocate_lock()
+        self._threads: list[int] = []
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._working.acquire()
+        arguments = (self._reader, self._plan, self._free, self._filled, self._working)
+        # One call, in whose midst no signal is handled: the thread runs and is noted, or neither.
+        with suppress(RuntimeError):  # the system has no more threads
+            self._threads.extend(map(start_new_thread, (_fill,), (arguments,)))
 
     def __call__(self) -> CoreRows:
         if self._current is None or not self._once:
             if self._current is not None:
                 self._free.put(self._current[0])
-            filled = self._filled.get()
+            filled = self._next()
             if isinstance(filled, BaseException):
                 raise filled
             self._current = filled
         room, rows = self._current
         return room.first(rows)
 
-    def close(self) -> None:
-        """End the thread."""
-        self._free.put(None)
-        self._thread.join()
+    def _next(self) -> _Filled:
+        if not self._threads:
+            room = self._free.get()
+            assert room is not None
+            return room, self._reader.window(next(self._plan), room)
+        if os.getpid() != self._process:
+            return RuntimeError(
+                "the process was forked while a thread read rows, which the child does not have; "
+                "begin the run again in the child"
+            )
+        return self._filled.get()
 
-    def _fill(self) -> None:
-        try:
-            for blocks in self._plan:
-                room = self._free.get()
-                if room is None:
-                    return
-                self._filled.put((room, self._reader.window(blocks, room)))
-        except BaseException as error:
-            self._filled.put(error)
+    def close(self) -> None:
+        """End the thread, and wait for its end."""
+        self._free.put(None)
+        if self._threads and os.getpid() == self._process:
+            self._working.acquire()
+
+    def __del__(self) -> None:
+        self._free.put(None)
+
+
+_Filled: TypeAlias = "tuple[Buffers, int] | BaseException"
+
+
+def _fill(
+    reader: BlockReader, plan: Iterator[list[int]], free: SimpleQueue[Buffers | None],
+    filled: SimpleQueue[_Filled], working: LockType,
+) -> None:  # fmt: skip
+    """Fill what is free until there is nothing more to read, or None comes instead."""
+    try:
+        for blocks in plan:
+            room = free.get()
+            if room is None:
+                return
+            filled.put((room, reader.window(blocks, room)))
+    except BaseException as error:
+        filled.put(error)
+    finally:
+        working.release()
