@@ -300,6 +300,28 @@ def test_hostile_names_and_categories_stay_text(tmp_path: Path) -> None:
     np.testing.assert_allclose(got, encoder.inverse_target(net.predict(X)), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("correct?", "correct?"),
+        ("a * b / c", "a * b / c"),
+        ("*/ int evil; /*", "*\\u002f int evil; \\u002f*"),
+        ("/*/", "\\u002f*\\u002f"),
+        ("what???/", "what?\\u003f?/"),
+        ("käse", "k\\u00e4se"),
+        ('"\\\n\0😀', '\\"\\\\\\u000a\\u0000\\U0001f600'),
+    ],
+)
+def test_names_in_the_comment_stay_readable(name: str, written: str, tmp_path: Path) -> None:
+    encoder = TableEncoder("y", task="regression").fit(Table({name: [1.0, 2.0], "y": [1.5, 2.0]}))
+    net = network((1, 1))
+    net.encoder = encoder
+    to_c(net, tmp_path / "model.h")
+    assert f'numbers[0]  "{written}"\n' in (tmp_path / "model.h").read_text()
+    if COMPILER is not None:
+        run_c(tmp_path, '#include "model.h"\nint main(void) { return model_n_outputs - 1; }\n')
+
+
 # --------------------------------------------------------------------------------------------------- the file
 
 

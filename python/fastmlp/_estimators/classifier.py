@@ -183,6 +183,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP, ClassifierParameters):
             if known and y.shape[1] != len(self.classes_):
                 raise ValueError(f"y must have {len(self.classes_)} columns as before, got shape {y.shape}")
             return y
+        if y.dtype.kind == "S" or any(isinstance(label, bytes) for label in y[:1]):
+            raise TypeError(  # scikit-learn's tools do not take them
+                "y must hold labels that are strings, numbers or booleans, got bytes; decode them first, "
+                "for example with np.char.decode(y)"
+            )
         try:
             labels = np.unique(y)
             if known:

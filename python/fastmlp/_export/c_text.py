@@ -40,8 +40,19 @@ def string(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a name as it can stand in a comment."""
-    return string(text).replace("*", "\\052")
+    """Return a name as it can stand in a comment: readable ASCII that neither ends a comment nor begins one.
+
+    Nothing else is escaped: "correct?" stays as it is, as only two question marks can be part of a trigraph.
+    """
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\' else _escaped(c) for c in text)
+    for pair, harmless in (("*/", "*\\u002f"), ("/*", "\\u002f*"), ("??", "?\\u003f")):
+        plain = plain.replace(pair, harmless)
+    return f'"{plain}"'
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\{character}" if character in '"\\' else f"\\u{code:04x}" if code < 2**16 else f"\\U{code:08x}"
 
 
 class Source:

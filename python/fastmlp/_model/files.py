@@ -301,7 +301,15 @@ def _classes_to_json(classes: NDArray[Any]) -> dict[str, Any]:
         isinstance(value, (str, int, float, bool)) for value in values
     ):
         raise ValueError(f"labels of dtype {classes.dtype} cannot be saved; use strings, numbers or dates")
-    return {"dtype": classes.dtype.str, "values": values}
+    return {"dtype": _narrowest(classes.dtype.str, values), "values": values}
+
+
+def _narrowest(kind: str, values: list[Any]) -> str:
+    """Return a type of texts no wider than they need; other types as they are."""
+    if kind[1:2] not in ("U", "S"):
+        return kind
+    longest = max((len(value) for value in values if isinstance(value, str)), default=0)
+    return f"{kind[:2]}{min(int(kind[2:]), max(longest, 1))}"
 
 
 def _classes(described: Any, network: Model) -> NDArray[Any] | None:
@@ -315,8 +323,7 @@ def _classes(described: Any, network: Model) -> NDArray[Any] | None:
         raise ValueError(f"its classes have type {kind!r}")
     if len(values) != len(default) or not all(isinstance(value, (str, int, float, bool)) for value in values):
         raise ValueError(f"it has {len(values)} classes, expected {len(default)} labels")
-    if kind[1:2] in "US" and int(kind[2:]) > max(map(len, map(str, values)), default=1) + 1:
-        raise ValueError(f"its classes have type {kind!r}, longer than any of them")
+    kind = _narrowest(kind, values)  # no more memory than the file has texts
     texts = [value.encode("latin-1") for value in values] if "S" in kind else values
     classes = np.array(texts, dtype=kind)
     ordered = len(classes) == 2 and classes[0] == classes[1]  # an estimator that saw one class

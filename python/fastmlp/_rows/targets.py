@@ -93,7 +93,17 @@ def as_targets(y: Any) -> NDArray[Any]:
             raise ValueError(f"y has a missing value at row {np.argwhere(missing)[0][0]}")
     if array.dtype.kind == "O" and _are_fractions(array):
         return array.astype(np.float64)
+    if array.dtype.kind == "O" and all(isinstance(value, bytes) for value in array.flat):
+        return _bytes(array)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _bytes(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return bytes as an array of them, which drops zeros at the end."""
+    packed = labels.astype("S")
+    if (packed.astype(object) != labels).any():
+        raise ValueError("y holds bytes that end in a zero byte, which NumPy cannot hold; decode them first")
+    return packed
 
 
 def _is_missing(value: Any) -> bool:
