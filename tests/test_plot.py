@@ -14,11 +14,13 @@ from scipy import sparse
 import fastmlp
 from fastmlp import plot
 from fastmlp.data import TableEncoder
+from fastmlp.plot._units import feature_axes
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.dates import date2num
 from matplotlib.text import Text
 
 IRIS = fastmlp.datasets.load_iris()
@@ -226,7 +228,7 @@ class TestDecisionBoundary:
         net.biases[0] = constant
         assert plot.decision_boundary(net, np.ones((3, 2)), resolution=5).get_xlim() == (0.5, 1.5)
 
-    def test_a_table_is_shown_in_its_encoded_features_and_the_units_of_its_target(self) -> None:
+    def test_a_table_is_shown_in_its_own_units(self) -> None:
         table = pd.DataFrame(
             {"size": np.arange(60.0), "age": np.arange(60) % 7, "kind": ["a", "b", "c"] * 20}
         )
@@ -243,10 +245,45 @@ class TestDecisionBoundary:
         )
         net.encoder = encoder
         ax = plot.decision_boundary(net, table, price, features=("size", "age"), resolution=11)
-        assert (ax.get_xlabel(), ax.get_ylabel()) == ("size (encoded)", "age (encoded)")
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "age")
+        np.testing.assert_allclose(ax.get_xlim(), (-0.05 * 59, 59 * 1.05), rtol=1e-6)
+        np.testing.assert_allclose(ax.collections[-1].get_offsets(), table[["size", "age"]], atol=1e-4)
         assert ax.figure.axes[1].get_ylim()[1] > 2000  # the colour bar
         with pytest.raises(ValueError, match="features must not be embedded: column 2 holds codes"):
             plot.decision_boundary(net, table, features=("size", "kind"))
+
+    def test_dates_vary_with_their_cycles_and_other_features_by_themselves(self) -> None:
+        days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(400), unit="D")
+        table = pd.DataFrame({"when": days, "kind": ["a", "b"] * 200, "size": np.arange(400.0) % 9})
+        table.loc[::7, "size"] = np.nan
+        table["y"] = np.sin(2 * np.pi * np.arange(400) / 365.25)
+        encoder = TableEncoder("y").fit(table)
+        net = fastmlp.train(
+            encoder.transform(table), encoder.transform_target(table), hidden=(8,), epochs=100,
+            learning_rate=0.02,
+        )  # fmt: skip
+        net.encoder = encoder
+        assert len(encoder.columns[0].feature_names) > 2  # with cycles
+        ax = plot.decision_boundary(net, table, "y", features=("when", "kind=a"), resolution=41)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("when", "kind=a (encoded)")
+        first = ax.collections[-1].get_offsets()[0, 0]
+        assert first == pytest.approx(date2num(np.datetime64("2024-01-01")), abs=0.01)
+        ax.figure.canvas.draw()
+        assert any("Feb" in tick.get_text() or "2024" in tick.get_text() for tick in ax.get_xticklabels())
+        # A number and whether it is missing are features of one column; each varies by itself.
+        ax = plot.decision_boundary(net, table, features=("size", "size is missing"), resolution=3)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "size is missing (encoded)")
+
+    def test_the_grid_predicts_what_the_table_with_these_values_does(self) -> None:
+        days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(90), unit="D")
+        table = pd.DataFrame({"when": days, "size": np.arange(90.0) % 9, "y": np.arange(90) % 2})
+        encoder = TableEncoder("y").fit(table)
+        net = fastmlp.Network((len(encoder.feature_names), 5, 2), activation="tanh")
+        net.encoder = encoder
+        axes = feature_axes(net, encoder.feature_names, [0, encoder.feature_names.index("size")])
+        X = encoder.transform(table, "float64")
+        for axis in axes:
+            np.testing.assert_allclose(axis.encoded(axis.shown(X)), X[:, axis.features], atol=1e-9)
 
     def test_sparse_rows_are_drawn(self) -> None:
         net = fastmlp.Network((3, 2))
@@ -305,6 +342,38 @@ class TestWeights:
         assert ticks(first.yaxis) == list(IRIS.feature_names)
         assert ticks(last.xaxis) == list(IRIS.target_names)
         assert (first.get_xlabel(), first.get_ylabel()) == ("unit", "input")
+
+    @pytest.mark.parametrize("towns", [3, 40])  # one-hot, embedded
+    def test_the_inputs_of_a_column_stand_together_between_lines(self, towns: int) -> None:
+        kinds = ["a", "b"] * 40
+        table = pd.DataFrame(
+            {"town": [f"t{i % towns}" for i in range(80)], "size": np.arange(80.0), "kind": kinds, "y": kinds}
+        )
+        encoder = TableEncoder("y").fit(table)
+        net = fastmlp.Network((len(encoder.feature_names), 4, 2), embeddings=encoder.embeddings)
+        net.encoder = encoder
+        ax, W = plot.weights(net), net.weights[0]
+        width = len(W) - 4  # beside size, kind=a, kind=b and other kinds
+        drawn = ax.images[0].get_array()
+        if towns == 40:  # the embedding's weights lie behind the others, and are drawn where the column is
+            W = np.concatenate([W[4:], W[:4]])
+        np.testing.assert_array_equal(drawn, W)
+        names = ticks(ax.yaxis)
+        assert names[-4:] == ["size", "kind=a", "kind=b", "kind is other"]
+        assert names[0] == ("town=t0" if towns == 3 else "town[0]")
+        lines = [line.get_ydata()[0] for line in ax.lines]  # type: ignore[index]
+        assert lines == [width - 0.5, width + 0.5]
+
+    def test_columns_are_named_where_inputs_are_too_many(self) -> None:
+        table = pd.DataFrame({"town": [f"t{i % 40:02}" for i in range(120)], "size": np.arange(120.0)})
+        table["y"] = ["a", "b"] * 60
+        encoder = TableEncoder("y", max_one_hot=50).fit(table)
+        net = fastmlp.Network((len(encoder.feature_names), 4, 2))
+        net.encoder = encoder
+        ax = plot.weights(net)
+        assert ticks(ax.yaxis) == ["town", "size"]
+        assert ax.get_yticks().tolist() == [20.0, 41.0]  # 40 towns and the others, then size
+        assert ax.get_ylabel() == "column"
 
     @pytest.mark.parametrize(("units", "shape"), [(1, (2, 3)), (5, (2, 3)), (7, (6, 1)), (64, (1, 6))])
     def test_the_image_of_each_unit_is_in_the_mosaic(self, units: int, shape: tuple[int, int]) -> None:

@@ -79,13 +79,15 @@ def shown(value: object) -> str:
     return shortened(value, _LETTERS)
 
 
-def name_ticks(axis: Axis, names: Sequence[object]) -> None:
-    """Name the places 0, 1, .. of an axis; where there are too many, every second or so."""
+def name_ticks(axis: Axis, names: Sequence[object], places: Sequence[float] | None = None) -> None:
+    """Name places of an axis, by default 0, 1, ..; where there are too many, every second or so."""
     from matplotlib.axis import XAxis
 
-    places = range(0, len(names), -(-len(names) // NAMED_TICKS))
-    texts = [shown(names[i]) for i in places]
+    kept = range(0, len(names), -(-len(names) // NAMED_TICKS))
+    texts = [shown(names[i]) for i in kept]
     style: dict[str, Any] = {"fontsize": 10 if len(texts) <= 12 else 8 if len(texts) <= 20 else 7}
     if isinstance(axis, XAxis) and len(texts) * max(map(len, texts)) > 60:
         style |= {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axis.set_ticks(list(places), labels=texts, **style, **LITERAL)
+    axis.set_ticks(
+        [float(i if places is None else places[i]) for i in kept], labels=texts, **style, **LITERAL
+    )

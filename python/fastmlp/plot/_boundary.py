@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from fastmlp._base import validation
 from fastmlp._base.curves import evenly
-from fastmlp._base.drawing import LITERAL, new_axes, shown
+from fastmlp._base.drawing import LITERAL, new_axes
 from fastmlp._base.validation import as_numbers, features_and_target, integer, same_length
 from fastmlp._model.model import Model
 from fastmlp._rows.features import dense_form
 from fastmlp._rows.targets import as_targets, class_numbers
 from fastmlp.plot._axes import check_network, feature_names, legend, levels
+from fastmlp.plot._units import FeatureAxis, feature_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,8 @@ def decision_boundary(
     net : Network
         Of at least two inputs, which predicts one label or one value for each row.
     X : array_like or table, (n, inputs)
-        A table goes through the network's encoder, if it has one: then the axes are the encoded features.
+        A table goes through the network's encoder, if it has one. Then axes of numbers and dates are in the
+        units of the table; others show the encoded feature, such as "kind=a".
     y : array_like, (n,), optional
         Labels or values, by which the points are coloured; or the name of a column of X.
     features : pair of int or str, default (0, 1)
@@ -77,7 +79,8 @@ def decision_boundary(
     names = feature_names(net) or validation.feature_names(X)
     names = names or tuple(f"feature {i}" for i in range(rows.shape[1]))
     chosen = _checked_pair(features, names, net)
-    edges, predicted = _predict_grid(net, rows, chosen, integer("resolution", resolution, low=2, high=5000))
+    axes = feature_axes(net, names, chosen)
+    edges, predicted = _predict_grid(net, rows, axes, integer("resolution", resolution, low=2, high=5000))
     if net._in_units(X):
         predicted = net.encoder.inverse_target(predicted)  # type: ignore[union-attr]
     if net.classes is None and not np.isfinite(predicted).any():
@@ -85,16 +88,17 @@ def decision_boundary(
 
     ax = new_axes(ax, size=(9, 6))[0]
     kept = evenly(len(rows), _POINTS)
-    points, values = rows[kept][:, chosen], None if targets is None else targets[kept]
+    points = np.stack([axis.shown(rows[kept]) for axis in axes], axis=1)
+    values = None if targets is None else targets[kept]
     if net.classes is None:
         _draw_values(ax, edges, predicted, points, values)
     else:
         _draw_regions(ax, edges, class_numbers(predicted, net.classes), points, values, net.classes)
     ax.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
-    unit = " (encoded)" if net.encoder is not None else ""
-    ax.set_xlabel(shown(names[chosen[0]]) + unit, **LITERAL)
-    ax.set_ylabel(shown(names[chosen[1]]) + unit, **LITERAL)
-    if rows.shape[1] > 2:
+    ax.set_xlabel(axes[0].label, **LITERAL)
+    ax.set_ylabel(axes[1].label, **LITERAL)
+    _show_dates(ax, axes)
+    if rows.shape[1] > len({*axes[0].features, *axes[1].features}):
         codes = ", codes at the most frequent" if net.embeddings else ""
         ax.set_title(f"the other features are at their median{codes}", fontsize="medium")
     return ax
@@ -130,24 +134,33 @@ def _checked_pair(features: Any, names: Sequence[str], net: Model) -> list[int]:
 
 
 def _predict_grid(
-    net: Model, rows: NDArray[Any], pair: list[int], resolution: int
+    net: Model, rows: NDArray[Any], axes: tuple[FeatureAxis, FeatureAxis], resolution: int
 ) -> tuple[list[NDArray[np.float64]], NDArray[Any]]:
     """Return the ticks of both axes, and the predictions (y, x) there."""
     edges = []
-    for column in pair:
-        low, high = float(rows[:, column].min()), float(rows[:, column].max())
+    for axis in axes:
+        values = axis.shown(rows)
+        low, high = float(values.min()), float(values.max())
         margin = 0.05 * (high - low) or 0.5
         edges.append(np.linspace(low - margin, high + margin, resolution))
     typical = np.median(rows, axis=0)
     for column, _, _ in net.embeddings:
         typical[column] = np.bincount(rows[:, column].astype(np.int64)).argmax()
     line = np.tile(typical.astype(net.dtype), (resolution, 1))
-    line[:, pair[0]] = edges[0]
+    line[:, axes[0].features] = axes[0].encoded(edges[0])
     predicted = []
-    for height in edges[1]:
-        line[:, pair[1]] = height
+    for height in axes[1].encoded(edges[1]):
+        line[:, axes[1].features] = height
         predicted.append(net.predict(line))
     return edges, np.stack(predicted)
+
+
+def _show_dates(ax: Axes, axes: tuple[FeatureAxis, FeatureAxis]) -> None:
+    """Write days since 1970-01-01, in which Matplotlib counts too, as dates."""
+    if axes[0].of_dates:
+        ax.xaxis_date()
+    if axes[1].of_dates:
+        ax.yaxis_date()
 
 
 def _draw_regions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +11,14 @@ from numpy.typing import NDArray
 
 from fastmlp._base.drawing import NAMED_TICKS, integer_ticks, name_ticks, new_axes
 from fastmlp._base.validation import integer, layer_sizes
+from fastmlp._inspect.columns import ColumnGroup, column_groups
 from fastmlp._model.model import Model
 from fastmlp.plot._axes import check_network, input_names, output_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_SEPARATED = 100  # columns; lines between more would hide the weights
 
 
 def weights(
@@ -26,7 +30,8 @@ def weights(
     ----------
     net : Network
     layer : int, default 0
-        0 reads the columns of X.
+        0 reads the columns of X. Where the network has an encoder, the inputs that one column of the table
+        has become stand together, those of an embedding too, between lines.
     image_shape : (height, width), optional
         Draw the incoming weights of each unit as an image of this shape; the images stand in rows, unit 0 at
         the top left. By default the matrix is drawn.
@@ -46,6 +51,10 @@ def weights(
     """
     check_network(net)
     W = net.weights[integer("layer", layer, low=0, high=len(net.weights) - 1)]
+    grouped = layer == 0 and image_shape is None and net.encoder is not None
+    groups = column_groups(net) if grouped else []
+    if groups:
+        W = W[[i for group in groups for i in group.inputs]]
     picture = W if image_shape is None else _mosaic(W, _checked_shape(image_shape, len(W)))
     finite = np.abs(W[np.isfinite(W)])
     largest = float(finite.max()) if finite.any() else 1.0
@@ -60,15 +69,17 @@ def weights(
     )
     ax.figure.colorbar(image, ax=ax, label="weight")
     if image_shape is None:
-        _name_matrix(ax, net, layer)
+        _name_matrix(ax, net, layer, groups)
     else:
         _name_mosaic(ax, W.shape[1], image_shape)
     return ax
 
 
-def _name_matrix(ax: Axes, net: Model, layer: int) -> None:
+def _name_matrix(ax: Axes, net: Model, layer: int, groups: Sequence[ColumnGroup]) -> None:
     ax.set(xlabel="unit", ylabel="input")
     inputs = input_names(net) if layer == 0 else ()
+    if groups:
+        inputs = tuple(inputs[i] for group in groups for i in group.inputs)
     units = output_names(net) if layer == len(net.weights) - 1 else ()
     for axis, names, count in zip(
         (ax.yaxis, ax.xaxis), (inputs, units), net.weights[layer].shape, strict=True
@@ -77,6 +88,20 @@ def _name_matrix(ax: Axes, net: Model, layer: int) -> None:
             name_ticks(axis, names or range(count))
         else:
             integer_ticks(axis)
+    if groups:
+        _separate(ax, groups, named=len(inputs) > NAMED_TICKS)
+
+
+def _separate(ax: Axes, groups: Sequence[ColumnGroup], named: bool) -> None:
+    """Draw lines between the columns of a table and, where the inputs are too many to be named, name them."""
+    ends = np.cumsum([len(group.inputs) for group in groups])
+    if len(groups) <= _SEPARATED:
+        for end in ends[:-1]:
+            ax.axhline(end - 0.5, color="black", linewidth=0.8)
+    if named:
+        starts = np.concatenate([[0], ends[:-1]])
+        ax.set_ylabel("column")
+        name_ticks(ax.yaxis, [group.name for group in groups], ((starts + ends - 1) / 2).tolist())
 
 
 def _checked_shape(image_shape: Any, inputs: int) -> tuple[int, int]:
