@@ -240,3 +240,39 @@ def test_an_evaluation_is_drawn(kind: str) -> None:
             with pytest.raises(ValueError, match="output must be at least 0 and at most 1, got 2"):
                 found.plot(output=2)
     plt.close("all")
+
+
+def test_labels_of_another_kind_are_called_what_they_are() -> None:
+    X, _ = rows()
+    holds = {
+        "texts": np.array(["a", "b", "c"]),
+        "numbers": np.array([1, 2, 3]),
+        "bytes": np.array([b"a", b"b", b"c"]),
+        "dates": np.array(["2020-01-01", "2021-01-01", "2022-01-01"], "M8[D]"),
+    }
+    net = fastmlp.Network((3, 3))
+    for learned, classes in holds.items():
+        net.classes = classes
+        for given, labels in holds.items():
+            y = labels[np.arange(90) % 3]
+            if given == learned:
+                assert net.evaluate(X, y).metrics.support.tolist() == [30, 30, 30]
+                continue
+            with pytest.raises(ValueError, match=f"y holds {given}; the network's labels are {learned}"):
+                net.evaluate(X, y)
+
+
+def test_sparse_rows_are_scored_as_dense_ones() -> None:
+    import scipy.sparse as sp
+
+    X, z = rows()
+    X = np.where(np.abs(X) > 0.5, X, 0)
+    net = fastmlp.train(X, z, **SMALL)
+    assert net.score(sp.csr_array(X), z) == pytest.approx(net.score(X, z), abs=1e-6)
+
+
+def test_rows_that_are_not_kept_are_not_there_to_be_asked_for() -> None:
+    X, z = rows()
+    found = fastmlp.train(X, z, **SMALL).evaluate(X, z)
+    with pytest.raises(ValueError, match="the evaluated rows are not kept"):
+        _ = found.table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -349,11 +350,17 @@ def _labels_of_rows(network: Model, classes: Array, truth: Array) -> Array:
 
 
 def _check_kind(classes: Array, truth: Array, what: str, owner: str) -> None:
-    """Refuse texts where labels are numbers, the other way round, and labels that no class matches."""
-    texts = truth.dtype.kind in "UO" and all(isinstance(label, str) for label in truth[:100])
-    if texts != (classes.dtype.kind in "UO" and all(isinstance(label, str) for label in classes[:100])):
-        holds, learned = ("texts", "numbers") if texts else ("numbers", "texts")
+    """Refuse texts where labels are numbers, numbers where they are dates, and so on."""
+    holds, learned = _kind(truth), _kind(classes)
+    if holds != learned:
         raise ValueError(f"{what} holds {holds}; the {owner}'s labels are {learned}")
+
+
+def _kind(labels: Array) -> str:
+    if labels.dtype.kind == "O":
+        kinds = (("texts", str), ("bytes", bytes), ("numbers", Real))
+        return next((name for name, kind in kinds if all(isinstance(x, kind) for x in labels)), "objects")
+    return {"U": "texts", "S": "bytes", "M": "dates", "m": "durations"}.get(labels.dtype.kind, "numbers")
 
 
 def _in_type(classes: Array, truth: Array) -> Array:
