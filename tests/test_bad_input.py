@@ -162,7 +162,7 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
         ValueError,
         (
             "class_weight has 1e+300 at row 0, more than float32 holds (3.4e+38); compute in float64 "
-            '(dtype="float64"), or give it on a smaller scale'
+            '(dtype="float64"; estimators: X of that type), or give it on a smaller scale'
         ),
     ),
     (
@@ -248,7 +248,7 @@ DATA: list[tuple[Any, Any, type[Exception], str]] = [
         ValueError,
         (
             "X has 1e+300 at row 3, column 1, more than float32 holds (3.4e+38); compute in float64 "
-            '(dtype="float64"), or give it on a smaller scale'
+            '(dtype="float64"; estimators: X of that type), or give it on a smaller scale'
         ),
     ),
     (X, ["a"] * 6, ValueError, "y has only one class, 'a'; at least two are needed"),

@@ -276,6 +276,17 @@ def test_wrong_validation_values_are_named(y_val: Any) -> None:
         MLPRegressor(**SMALL).fit(X, VALUES, X_val=X, y_val=y_val)
 
 
+@pytest.mark.parametrize("quantiles", [None, (0.1, 0.5, 0.9)])
+def test_values_that_float32_cannot_hold_are_named_by_their_row(quantiles: Any) -> None:
+    options = SMALL | ({} if quantiles is None else {"loss": "quantile", "quantiles": quantiles})
+    y = VALUES.copy()
+    y[7] = 1e39
+    with pytest.raises(
+        ValueError, match=r"y has 1e\+39 at row 7, more than float32 holds .*: X of that type"
+    ):
+        MLPRegressor(**options).fit(X.astype(np.float32), y)
+
+
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize(("factor_x", "factor_y"), [(1e300, 1), (1, 1e300)])
 def test_validation_rows_far_away_do_not_end_training(

@@ -241,7 +241,7 @@ def not_finite(argument: str, value: Any, where: str, dtype: DTypeLike) -> Value
         most = np.finfo(np.dtype(dtype)).max
         return ValueError(
             f"{argument} has {value:g} {where}, more than {np.dtype(dtype)} holds ({most:.3g}); compute in "
-            'float64 (dtype="float64"), or give it on a smaller scale'
+            'float64 (dtype="float64"; estimators: X of that type), or give it on a smaller scale'
         )
     return ValueError(f"{argument} has {value} {where}; only finite numbers are accepted")
 

@@ -310,8 +310,11 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
 
     def _core_rows(self, network: Network, X: Any, y: Array, weights: Array | None) -> CoreRows:
         """Return X, labels, values and weights in the network's type."""
-        targets = self._encode(y)
-        values = None if targets.values is None else as_numbers("y", targets.values, network.dtype)
+        targets, values = self._encode(y), None
+        if targets.values is not None:
+            columns = targets.values.shape[1]
+            place = (lambda at: (at // columns,)) if y.ndim == 1 else None
+            values = as_numbers("y", targets.values, network.dtype, place)
         weights = None if weights is None else as_numbers("sample_weight", weights, network.dtype)
         features = as_features("X", X, network.dtype, network.layer_sizes[0])
         return core_form(features), targets.labels, values, weights
