@@ -50,6 +50,11 @@ SHUFFLED = np.random.default_rng(1).permutation(N) + 1
             "most of its 39 texts occur once, as identifiers are",
         ),
         (
+            "day",
+            texts(*(f"{1 + i % 12}/{1 + i // 2}/2014 5:48 PM" for i in range(N))),
+            "its texts look like dates, which are read where they are spelled 2026-11-21",
+        ),
+        (
             "note",
             texts(*(f"{' '.join(WORDS)} {i}" for i in range(N))),
             "its 40 texts are all different, as those of free text are",

@@ -14,7 +14,7 @@ import pytest
 
 import fastmlp
 from fastmlp._model.architecture import checked_embeddings
-from fastmlp.data import Table, TableEncoder, read
+from fastmlp.data import Table, TableEncoder, audit, read
 
 N = 100_000
 NAMES = [f"c{i}" for i in range(N)]
@@ -123,3 +123,13 @@ def test_many_embeddings_are_checked() -> None:
     assert checked_embeddings(given, N) == (*given,)
     with pytest.raises(ValueError, match=rf"embeddings\[{N}\]: column 7 has an embedding already"):
         checked_embeddings([*given, (7, 3, 2)], N)
+
+
+def test_a_table_of_many_columns_is_audited() -> None:
+    columns = {name: np.array([1.0, 2.0, i % 2]) for i, name in enumerate(NAMES[:20_000])}
+    constant = {f"flat {name}": np.ones(3) for name in NAMES[:20_000]}
+    found = audit(Table({**columns, **constant, "y": np.arange(3.0)}), "y")
+    assert found.dropped == tuple(constant)
+    assert len(found.notes) == 1
+    encoder = TableEncoder("y", task="regression", ignore=found.dropped).fit(found.table)
+    assert len(encoder.get_feature_names_out(encoder.input_names)) == 20_000

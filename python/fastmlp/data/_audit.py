@@ -19,6 +19,9 @@ from fastmlp.data._table import Column, Table, missing_values, quoted
 _ID_WORDS = frozenset({"id", "ids", "uid", "uuid", "guid", "key", "index", "idx", "rowid", "rownames"})
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
+#: Days, months and years in other orders than that of ISO 8601, and times after them.
+_SLASHED = re.compile(r"[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}(?:[T ][0-9: .]{1,20}(?:[AaPp][Mm])?)?")
+
 #: Of fewer rows, neither 1, 2, 3, .. is a count of rows, nor are a few different texts identifiers.
 _FEW_ROWS = 20
 
@@ -210,6 +213,8 @@ def _identifying_text(name: str, column: Column, max_one_hot: int) -> tuple[str,
     all_different = different == total and total >= (2 if _is_id(name) else _FEW_ROWS)
     if not (all_different or mostly_once(counts, max_one_hot)):
         return None
+    if all(map(_SLASHED.fullmatch, counts)):
+        return "other dates", "its texts look like dates, which are read where they are spelled 2026-11-21"
     what = "free text" if is_free_text(counts) else "identifiers"
     how = f"its {total} texts are all different" if different == total else (
         f"most of its {different} texts occur once"
@@ -243,6 +248,7 @@ _SEVERAL = {
     "row numbers": "which number the rows",
     "identifiers": "which look like identifiers",
     "free text": "which hold free text",
+    "other dates": "which look like dates, but those are read where they are spelled 2026-11-21",
 }
 
 

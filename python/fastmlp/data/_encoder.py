@@ -177,9 +177,9 @@ class TableEncoder(Transformer):
         """
         of_array = is_array(table)
         table = read_rows(table)
-        for name in (*self.ignore, *self.target_names):
-            if name not in table.left_out or name in self.target_names:
-                _check_has(table, name)
+        gone = {*table.left_out}
+        for name in (*(name for name in self.ignore if name not in gone), *self.target_names):
+            _check_has(table, name)
         left_out = {*self.target_names, *self.ignore}
         names = [name for name in table.names if name not in left_out]
         if not names or not table.n_rows:
