@@ -113,13 +113,9 @@ def write_bad_files() -> None:
         ("predict iris.safetensors absent.csv", "absent.csv: no such file"),
         (
             "predict iris.safetensors good.csv",
-            "good.csv: no column 'sepal_length'; its columns are 'x', 'y'",
-        ),
-        (
-            "predict iris.safetensors extra.csv",
             (
-                "extra.csv: unknown column 'id'; "
-                "the inputs are 'sepal_length', 'sepal_width', 'petal_length', 'petal_width'"
+                "good.csv: no columns 'sepal_length', 'sepal_width', 'petal_length', 'petal_width'; "
+                "its columns are 'x', 'y'"
             ),
         ),
         (
@@ -334,3 +330,13 @@ def test_a_bar_is_shown_on_a_terminal_only() -> None:
     assert b"epoch " in shown
     assert b"loss " in shown
     assert "\x1b" not in out
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_column_that_the_model_does_not_know_is_left_out_and_said(run: Run, model: Path) -> None:
+    write_bad_files()
+    status, out, said = run("predict", "iris.safetensors", "extra.csv")
+    assert status == 0
+    assert out.startswith("prediction")
+    line = "extra.csv: left out the column 'id', which the network was not trained on"
+    assert said == f"fastmlp: warning: {line}\n"

@@ -18,7 +18,8 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     text = README.read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     exec("\n".join(blocks), {})
     plt.close("all")
-    assert {path.name for path in tmp_path.iterdir()} == {"iris.safetensors", "iris.onnx", "run.html"}
+    written = {"iris.safetensors", "iris.onnx", "houses.csv", "run.html"}
+    assert {path.name for path in tmp_path.iterdir()} == written

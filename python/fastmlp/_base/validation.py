@@ -277,6 +277,9 @@ def column_names(table: Any) -> tuple[Any, ...]:
 
 def features_and_target(X: Any, y: Any) -> tuple[Any, Any]:
     """Take the target out of a table, if y is the name of a column."""
+    several = column_targets(X, y)
+    if several:
+        return drop_columns(X, several), np.column_stack([as_array("y", table_column(X, n)) for n in several])
     if not isinstance(y, str):
         return X, y
     names = column_names(X)
@@ -287,9 +290,33 @@ def features_and_target(X: Any, y: Any) -> tuple[Any, Any]:
         raise ValueError(
             f"y must be one of the columns {', '.join(map(str, names))}; got {y!r}, the name of {found}"
         )
+    return drop_columns(X, (y,)), table_column(X, y)
+
+
+def column_targets(X: Any, y: Any) -> tuple[str, ...]:
+    """Return the columns of a table X that a list y names, () where it is no list of them.
+
+    As many names as there are rows are labels.
+    """
+    if not isinstance(y, (list, tuple)) or not y or not all(isinstance(name, str) for name in y):
+        return ()
+    names = () if type(X) is np.ndarray else column_names(X)
+    if not set(y) <= set(names):
+        return ()
+    rows = X.n_rows if hasattr(X, "n_rows") else X.shape[0]
+    return tuple(y) if len(y) != rows else ()
+
+
+def table_column(X: Any, name: str) -> Any:
+    """Return a column of a table."""
+    return X.column(name) if hasattr(X, "column_names") else X[name]
+
+
+def drop_columns(X: Any, names: tuple[str, ...]) -> Any:
+    """Return a table without some columns."""
     if hasattr(X, "column_names"):
-        return X.drop_columns([y]), X.column(y)
-    return X.drop(columns=[y]) if hasattr(X, "iloc") else X.drop(y), X[y]
+        return X.drop_columns(list(names))
+    return X.drop(columns=list(names)) if hasattr(X, "iloc") else X.drop(*names)
 
 
 def feature_names(table: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastmlp._cli.files import check_output, load_model, load_rows, write_output
 from fastmlp._inspect.evaluation import plain_inputs
+from fastmlp.data._match import encoder_inputs
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
@@ -23,7 +24,11 @@ def run_predict(model: str, file: str, output: str | None, proba: bool) -> int:
     network = load_model(model)
     encoder = network.encoder
     table = load_rows(network, file)
-    X = plain_inputs(network, table) if encoder is None else encoder.transform(table, network.dtype)
+    X = (
+        plain_inputs(network, table)
+        if encoder is None
+        else encoder.transform(encoder_inputs(encoder, table), network.dtype)
+    )
     columns = _predictions(network, X, proba)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from fastmlp._base.draw_predictions import draw_confusion, draw_label_scores, draw_values
 from fastmlp._base.text import plural
-from fastmlp._base.validation import as_numbers, column_names, features_and_target, flag, integer
+from fastmlp._base.validation import (
+    as_numbers,
+    column_names,
+    column_targets,
+    features_and_target,
+    flag,
+    integer,
+)
 from fastmlp._inspect.metrics import (
     LabelMetrics,
     Metrics,
@@ -38,6 +45,7 @@ from fastmlp.data import Table
 from fastmlp.data._columns import as_flags
 from fastmlp.data._columns import as_numbers as column_of_numbers
 from fastmlp.data._frames import read_frame
+from fastmlp.data._match import encoder_inputs
 from fastmlp.data._table import quoted
 from fastmlp.data._target import LabelTarget, check_present
 
@@ -160,7 +168,7 @@ class Evaluation:
 def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = None) -> Evaluation:
     """Compare a network's predictions with the truth; see `Network.evaluate`."""
     table = X if isinstance(X, Table) else None
-    names: tuple[str, ...] = (y,) if isinstance(y, str) else ()
+    names = (y,) if isinstance(y, str) else column_targets(X, y)
     if y is None:
         names = _targets_in(network, X)
         y = names[0] if len(names) == 1 else _columns(read_frame(X), names)
@@ -248,7 +256,7 @@ def encoded_inputs(network: Model, table: Table, target: str | Sequence[str]) ->
     inputs = _without(table, _target_names(target))
     if network.encoder is None:
         return plain_inputs(network, inputs)
-    return network.encoder.transform(inputs, network.dtype)
+    return network.encoder.transform(encoder_inputs(network.encoder, inputs), network.dtype)
 
 
 def _target_names(target: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -286,8 +294,8 @@ def _without(table: Table, names: tuple[str, ...]) -> Table:
 
 
 def _targets_in(network: Model, X: Any) -> tuple[str, ...]:
-    """Return the names of the target columns that the encoder knows, if the table X has them."""
-    targets = () if network.encoder is None else network.encoder.target_names
+    """Return the names of the target columns that the network learned, if the table X has them."""
+    targets = network.target_names if network.encoder is None else network.encoder.target_names
     names = column_names(X) if type(X) is not np.ndarray else ()
     if not targets or not set(targets) <= set(names):
         hint = f", or a table with the column {quoted(targets)} as X" if targets else ""

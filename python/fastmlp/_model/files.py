@@ -70,6 +70,7 @@ def header(network: Model) -> dict[str, Any]:
         "version": version("fastmlp"),
         "classes": None if network.classes is None else _classes_to_json(network.classes),
         "feature_names": list(network.feature_names),
+        "target_names": list(network.target_names),
         "history": {"columns": list(network.history.columns)},
         "stop_reason": network.stop_reason,
         "encoder": None if network.encoder is None else network.encoder.to_dict(),
@@ -200,6 +201,10 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     for name, array in _tensors(network).items():
         array[...] = _finite(file, name)
     network.feature_names = described.get("feature_names", ())
+    targets = described.get("target_names", [])
+    if not isinstance(targets, list) or not all(isinstance(name, str) for name in targets):
+        raise ValueError("its target_names must be strings")
+    network.target_names = tuple(targets)
     rows = history["rows"] if "rows" in history else file.get_tensor("history")
     network.history = _history(history["columns"], rows, _other_file(history), path, whole)
     if not isinstance(described["stop_reason"], (str, type(None))):

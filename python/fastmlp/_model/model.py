@@ -51,6 +51,7 @@ from fastmlp._rows.targets import (
     row_weights,
 )
 from fastmlp.data import TableEncoder
+from fastmlp.data._match import encoder_inputs, plain_inputs
 from fastmlp.spec.losses import PROBABILITY_LOSSES
 
 Made = TypeVar("Made", bound="Model")
@@ -81,6 +82,7 @@ class Model:
         self._output_activation = checked_output_activation(output_activation, self._loss)
         self._l2 = real("l2", l2, low=0)
         self._feature_names: tuple[str, ...] = ()
+        self.target_names: tuple[str, ...] = ()
         self._classes: Array | None = default_classes(self._loss, self.layer_sizes[-1])
         self.history = History()
         self.stop_reason: str | None = None
@@ -393,13 +395,11 @@ class Model:
 
     def _matrix(self, X: Any) -> Features:
         if self._encodes(X):
-            X = self.encoder.transform(X, self._dtype)  # type: ignore[union-attr]
-        names = feature_names(X)
-        if names and self.feature_names and names != self.feature_names:
-            raise ValueError(
-                f"X must have the columns {', '.join(self.feature_names)}, in this order; "
-                f"got {', '.join(names)}"
-            )
+            encoder = self.encoder
+            assert encoder is not None
+            X = encoder.transform(encoder_inputs(encoder, X), self._dtype)
+        elif self.feature_names and feature_names(X):
+            X = plain_inputs(X, self.feature_names, self.target_names)
         features = as_features("X", X, self._dtype, self.layer_sizes[0])
         self._check_codes(features)
         return features
@@ -423,7 +423,7 @@ class Model:
         return X, targets, row_weights(sample_weight, class_weight, y, self.classes, self._dtype)
 
     def __reduce__(self) -> Any:
-        names = ("stop_reason", "_classes", "_encoder", "_feature_names")
+        names = ("stop_reason", "_classes", "_encoder", "_feature_names", "target_names")
         state = {name: getattr(self, name) for name in names}
         state["history"] = self.history.copy()
         return from_metadata, (type(self), metadata(self), self.parameters.copy()), state

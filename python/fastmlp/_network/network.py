@@ -58,8 +58,11 @@ class Network(Model):
     classes : array or None
         The labels that the outputs stand for, sorted; others of the same number can be assigned.
     feature_names : tuple of str
-        The columns of the table that the network was trained on, () if it was none; another table must have
-        the same, in the same order. As many names as X has columns, or none, can be assigned.
+        The columns of the table that the network was trained on, () if it was none. Of another table it
+        reads these, in whatever order they are; further columns are left out with a warning. As many names
+        as X has columns, or none, can be assigned.
+    target_names : tuple of str
+        The column of that table that was learned, which another table may have too.
     seed : int or None
         The seed, also where it was drawn: it makes the same network again. Kept in the model's file.
     history : History

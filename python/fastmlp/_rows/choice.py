@@ -39,7 +39,7 @@ def choose_loss(loss: Any, task: Any, parts: Parts, *, labelled: bool = False) -
     """
     choice("task", task, TASKS)
     if not isinstance(loss, str) or loss != "auto":
-        _check_agreement(loss, task)
+        check_agreement(loss, task)
         return loss
     first = next(iter(parts()))
     if first.ndim == 2:
@@ -55,7 +55,7 @@ def choose_loss(loss: Any, task: Any, parts: Parts, *, labelled: bool = False) -
     return _checked(task, first, f"task is {task!r}")
 
 
-def _check_agreement(loss: Any, task: str) -> None:
+def check_agreement(loss: Any, task: str) -> None:
     """Refuse a task that is not that of the loss."""
     if task != "auto" and takes_labels(parse_loss(loss)[0]) != (task == "classification"):
         raise ValueError(f"task {task!r} does not go with loss {loss!r}; leave one of them out")

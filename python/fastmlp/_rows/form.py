@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp._rows.targets import (
     TargetForm,
+    check_known,
     find_classes,
     has_output_per_class,
     parse_loss,
@@ -17,14 +18,21 @@ from fastmlp._rows.targets import (
 )
 
 
-def target_form(loss: Any, sample: NDArray[Any], labels: Callable[[], NDArray[Any]]) -> TargetForm:
+def target_form(
+    loss: Any, sample: NDArray[Any], labels: Callable[[], NDArray[Any]], known: NDArray[Any] | None = None
+) -> TargetForm:
     """Return the loss with its numbers, the classes that the targets show, and the number of outputs.
 
     The sample shows what kind of targets there are; labels() returns targets among which each label is.
+    With labels that are known, sorted, those of a network to go on from, these are the classes.
     """
     name, numbers = parse_loss(loss)
     sample = per_quantile(sample, numbers)
-    classes = find_classes(labels() if takes_labels(name) else sample, name)
+    shown = labels() if takes_labels(name) else sample
+    if known is not None and takes_labels(name) and shown.ndim == 1:
+        classes: NDArray[Any] | None = check_known(shown, known)
+    else:
+        classes = find_classes(shown, name)
     if classes is not None and has_output_per_class(name):
         return TargetForm(name, numbers, classes, len(classes))
     return TargetForm(name, numbers, classes, 1 if sample.ndim == 1 else int(sample.shape[1]))

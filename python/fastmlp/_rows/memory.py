@@ -35,7 +35,7 @@ NextWindow = Callable[[], CoreRows]
 _LOOKED_AT = 1000  # rows at either end
 HELD_BACK = "the rows that validation={:g} holds back"
 LEFT = "the rows that validation={:g} leaves to learn from"
-_VALIDATION = "a fraction, a pair (X, y) or a triple (X, y, sample_weight)"
+VALIDATION = "a fraction, a pair (X, y) or a triple (X, y, sample_weight)"
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,9 @@ class WholeRows:
 
 
 def read_memory(
-    X: Any, y: Any, loss: Any, task: Any, sample_weight: Any, class_weight: Any, dtype: str
-) -> MemoryRows:
+    X: Any, y: Any, loss: Any, task: Any, sample_weight: Any, class_weight: Any, dtype: str,
+    known: NDArray[Any] | None = None,
+) -> MemoryRows:  # fmt: skip
     """Return rows that are in memory, checked and encoded for the loss."""
     X, y = features_and_target(X, y)
     names = feature_names(X)
@@ -110,7 +111,7 @@ def read_memory(
     y = as_targets(y)
     same_length("y", len(y), len(features))
     loss = choose_loss(loss, task, lambda: [y], labelled=class_weight is not None)
-    form = target_form(loss, y, lambda: y)
+    form = target_form(loss, y, lambda: y, known)
     targets = form.encode(y, dtype, len(features))
     weights = row_weights(sample_weight, class_weight, y, form.classes, dtype)
     if class_weight is not None:
@@ -160,7 +161,7 @@ def given_validation(
     if validation is None:
         return None
     if len(validation) not in (2, 3):
-        raise TypeError(f"validation must be {_VALIDATION}, got {validation!r}")
+        raise TypeError(f"validation must be {VALIDATION}, got {validation!r}")
     Xv, yv = features_and_target(*validation[:2])
     weights = validation[2] if len(validation) == 3 else None
     try:
@@ -172,7 +173,7 @@ def given_validation(
 def validation_fraction(validation: Any, rows: int) -> float:
     """Return the fraction of rows to validate on."""
     if not isinstance(validation, numbers.Real):
-        raise TypeError(f"validation must be {_VALIDATION}, got {validation!r}")
+        raise TypeError(f"validation must be {VALIDATION}, got {validation!r}")
     fraction = real("validation", validation, low=0, high=1, open_low=True, open_high=True)
     if rows < 2:
         raise ValueError(f"validation={fraction:g} needs at least 2 rows, got {rows}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from numpy.typing import NDArray
+
 from fastmlp._base.validation import as_array, as_matrix, feature_names, features_and_target, memory_size
 from fastmlp._rows.learner import Learner
 from fastmlp._rows.memory import MemoryRows, WholeRows, divide_memory, read_memory
@@ -11,16 +13,27 @@ from fastmlp._rows.spool import as_batches, is_npy, is_parquet, mapped, spool, s
 from fastmlp._rows.stream import StreamedRows, read_stream
 from fastmlp._rows.windows import WindowedRows, divide_stream
 
-_DEFAULT_LIMIT = 2 * 10**9
+DEFAULT_LIMIT = 2 * 10**9
 
 RunRows: TypeAlias = WholeRows | WindowedRows
 
 
 def read_rows(
-    X: Any, y: Any, loss: Any, task: Any, sample_weight: Any, class_weight: Any, dtype: str, memory_limit: Any
+    X: Any,
+    y: Any,
+    loss: Any,
+    task: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    dtype: str,
+    memory_limit: Any,
+    known: NDArray[Any] | None = None,
 ) -> MemoryRows | StreamedRows:
-    """Return the rows to learn from, checked: in memory, unless they come from files or there is a limit."""
-    limit = _DEFAULT_LIMIT if memory_limit is None else memory_size("memory_limit", memory_limit)
+    """Return the rows to learn from, checked: in memory, unless they come from files or there is a limit.
+
+    `known` are the labels, sorted, of a network to go on from, which y may have fewer of.
+    """
+    limit = DEFAULT_LIMIT if memory_limit is None else memory_size("memory_limit", memory_limit)
     in_memory = memory_limit is None and not is_npy(X)
     X, y = mapped(X), mapped(y)
     if is_parquet(X):
@@ -30,10 +43,10 @@ def read_rows(
     elif y is None:
         raise TypeError("y is needed, except for an iterator of batches (X, y)")
     elif in_memory:
-        return read_memory(X, y, loss, task, sample_weight, class_weight, dtype)
+        return read_memory(X, y, loss, task, sample_weight, class_weight, dtype, known)
     else:
         streamed = _arrays(X, y, dtype)
-    return read_stream(*streamed, loss, task, sample_weight, class_weight, dtype, limit)
+    return read_stream(*streamed, loss, task, sample_weight, class_weight, dtype, limit, known)
 
 
 def divide_rows(

@@ -188,7 +188,7 @@ def spool_parquet(source: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str,
     """
     if not isinstance(y, str):
         raise TypeError(f"y must be the name of a column of the Parquet dataset, got {y!r}")
-    dataset, name = _dataset(source)
+    dataset, name = parquet_dataset(source)
     names = list(dataset.schema.names)
     if names.count(y) != 1:
         raise ValueError(f"{name}: y must be one of the columns {', '.join(names)}; got {y!r}")
@@ -215,7 +215,7 @@ def spool_parquet(source: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str,
         raise kind(f"{name}: {error}") from None
 
 
-def _dataset(source: Any) -> tuple[Any, str]:
+def parquet_dataset(source: Any) -> tuple[Any, str]:
     import_pyarrow()
     from pyarrow import dataset as ds
 

@@ -103,7 +103,7 @@ class StreamedRows:
 
 def read_stream(
     X: Any, y: Any, names: tuple[str, ...], loss: Any, task: Any, sample_weight: Any, class_weight: Any,
-    dtype: str, memory_limit: int,
+    dtype: str, memory_limit: int, known: NDArray[Any] | None = None,
 ) -> StreamedRows:  # fmt: skip
     """Return rows that stay where they lie.
 
@@ -114,7 +114,7 @@ def read_stream(
     same_length("y", len(y), len(X))
     sample = as_targets(y[:_SAMPLE])
     loss = choose_loss(loss, task, lambda: _scanned(y), labelled=class_weight is not None)
-    form = target_form(loss, sample, lambda: _labels(y, sample))
+    form = target_form(loss, sample, lambda: _labels(y, sample), known)
     if sample_weight is not None:
         sample_weight = as_array("sample_weight", sample_weight)
         same_length("sample_weight", len(sample_weight), len(X))

@@ -158,6 +158,18 @@ def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
     return classes
 
 
+def check_known(y: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
+    """Return the labels that the network to go on from knows, among which those of y must be."""
+    texts = y.dtype.kind in "USO", known.dtype.kind in "USO"
+    new = y if texts[0] != texts[1] else y[~np.isin(y, known)]
+    if len(new):
+        raise ValueError(
+            f"y has the label {_shown(new[0])}, which init, the network to go on from, does not know; its "
+            f"labels are {', '.join(_shown(c) for c in known[:10])}{', ..' if len(known) > 10 else ''}"
+        )
+    return known
+
+
 def encode(
     y: NDArray[Any],
     loss: str,

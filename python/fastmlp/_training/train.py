@@ -15,9 +15,11 @@ from fastmlp._rows.windows import WindowedRows
 from fastmlp._training.callbacks import checked_callbacks, epoch_callback
 from fastmlp._training.checkpoint import Checkpoints, recorded_seed
 from fastmlp._training.finish import finished
+from fastmlp._training.going_on import begun, known_classes, loss_to_go_on_with
 from fastmlp._training.options import RunSettings, checked_settings, core_options
 from fastmlp._training.progress import epoch_bar
 from fastmlp._training.run import run
+from fastmlp._training.tables import EncodingSettings, Given, encoded
 
 
 def train(
@@ -29,6 +31,7 @@ def train(
     loss: str = "auto",
     output_activation: str = "auto",
     task: str = "auto",
+    encode: bool | str = "auto",
     optimizer: Any = "adam",
     learning_rate: Any = None,
     batch_size: int | str | None = "auto",
@@ -66,15 +69,17 @@ def train(
     Parameters
     ----------
     X : array_like, (n, inputs)
-        Finite numbers: NumPy array, pandas, polars or Arrow table, or SciPy sparse matrix.
+        Finite numbers: NumPy array, pandas, polars or Arrow table, or SciPy sparse matrix. Or a table that
+        holds texts, dates, booleans or gaps too, or the path of a file of any format that
+        `fastmlp.data.read` knows: see `encode`.
         C-contiguous data of the right dtype is not copied, and neither is a CSR matrix of it with sorted
         indices (but the indices are, where Python runs between epochs); other sparse matrices become CSR, and
         none is made dense.
-        What does not fit into the memory is streamed: the path of a Parquet dataset or of an .npy file, a
-        pyarrow dataset, an iterator of batches (X, y), or, with memory_limit, any array.
-    y : array_like, (n,) or (n, outputs), or str
-        Labels of any sortable type, or numbers; or the name of the target column of a table X. Not needed
-        for an iterator of pairs.
+        What does not fit into the memory is streamed: the path of a Parquet dataset of numbers or of an .npy
+        file, a pyarrow dataset, an iterator of batches (X, y), or, with memory_limit, any array.
+    y : array_like, (n,) or (n, outputs), str, or list of str
+        Labels of any sortable type, or numbers; or the name of the target column of a table X, or the names
+        of several. Not needed for an iterator of pairs.
     hidden : int or sequence of int, default (100,)
         Widths of the hidden layers; () is a linear model.
     activation : str or sequence of str, default "relu"
@@ -90,6 +95,14 @@ def train(
         other numbers are quantities. Rows that each have a single 1 are classes. What is not plain is said
         in a warning: whole numbers that are taken as quantities, floats of only 0 and 1 that are taken as
         labels.
+    encode : {"auto", True, False}, default "auto"
+        Whether a table goes through a `fastmlp.data.TableEncoder`, which is fitted on the rows that are
+        learned from alone and becomes the network's ``encoder``: then `Network.predict` takes such tables.
+        Numbers, and quantities to learn, are standardised: losses and R2 in the history are those of
+        standardised values, predictions come in units. What nothing can be learned from (see
+        `fastmlp.data.audit`) is left out with a warning. "auto": a table with other columns than numbers
+        without gaps, and any file that holds a table, but a Parquet dataset of numbers, which is streamed as
+        it is. With a network for init that has an encoder, tables go through that one.
     optimizer : str or object, default "adam"
         "sgd", "rmsprop", "adagrad", "adam", "adamw", "lbfgs", or an object: `SGD`, `RMSprop`, `Adagrad`,
         `Adam`, `LBFGS`.
@@ -108,7 +121,8 @@ def train(
         The gradient is scaled down to this norm where it is longer.
     validation : (X, y), (X, y, sample_weight) or float, optional
         Rows to measure after each epoch, or the fraction of the rows to hold back for it: stratified for
-        labels or, where rows are read in windows, from each block of the file. Their loss is weighted as that
+        labels or, where rows are read in windows, from each block of the file. Of a table that is encoded, X
+        is such a table, y a column of it. Their loss is weighted as that
         of the rows learned from; the scores count each row once.
     patience : int, optional
         Stop after this many epochs in a row without a monitored loss (that of validation, if any) below the
@@ -132,7 +146,9 @@ def train(
     shuffle : bool, default True
         Draw the batches in a new random order each epoch; the full batch stays in order.
     init : str, list of (W, b), or Network, default "auto"
-        See `Network`; a network's weights are copied, to go on from them.
+        See `Network`; a network's weights are copied, to go on from them. Where it was trained, its inputs
+        are matched with the columns of a table by name, and its outputs with the labels of y, which may lack
+        some; others are an error, as other activations are. Unless loss or task are given, its loss is kept.
     seed : int or None, default 0
         Of initial weights, shuffling, dropout and held-back rows; 0 to 2**64 - 1. None draws one: the
         network's attribute ``seed``, which its file has too, makes the same run again. With resume, None is
@@ -188,6 +204,19 @@ def train(
     >>> net = fastmlp.train(iris.data, iris.target, hidden=(6,), epochs=500, validation=0.2)
     >>> float(net.history["validation_accuracy"][-1]) > 0.8
     True
+
+    A table as it is, here one of our own; a pandas or polars data frame, or a path, goes the same way:
+
+    >>> homes = fastmlp.data.Table(
+    ...     {
+    ...         "area": [70, 55, 120, 80, 61, 95] * 20,
+    ...         "city": ["Rome", "Oslo"] * 60,
+    ...         "price": [210.5, 250, 340, 260, 240, 290] * 20,
+    ...     }
+    ... )
+    >>> net = fastmlp.train(homes, "price", validation=0.2, hidden=(8,), epochs=100)
+    >>> net.predict(homes).shape
+    (120,)
     """
     dtype = dtype_name(dtype)
     every, keep = integer("every", every, low=1), integer("keep", keep, low=1)
@@ -202,15 +231,26 @@ def train(
     callbacks = checked_callbacks(callbacks)
     flag("progress", progress)
 
-    given = read_rows(X, y, loss, task, sample_weight, class_weight, dtype, memory_limit)
-    sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
-    network = Network(
-        sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype, embeddings
+    loss = loss_to_go_on_with(loss, task, init)
+    data = encoded(
+        Given(X, y, validation, sample_weight, task, embeddings),
+        EncodingSettings(
+            encode, loss, output_activation, class_weight, init, settings.seed, dtype, memory_limit
+        ),
     )
-    network.classes, network.feature_names = given.form.classes, given.names
-    rows = divide_rows(given, network, validation, settings.seed, clipped=clip_norm is not None)
+    given = read_rows(
+        data.X, data.y, loss, data.task, data.sample_weight, class_weight, dtype, memory_limit,
+        known_classes(init),
+    )  # fmt: skip
+    sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
+    network = begun(
+        sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype, data.embeddings,
+        names=given.names, classes=given.form.classes,
+    )  # fmt: skip
+    network.encoder, network.target_names = data.encoder, data.target_names
+    rows = divide_rows(given, network, data.validation, settings.seed, clipped=clip_norm is not None)
     network.history = History(_history_columns(rows, given.form.loss))
-    del given  # with its copy of X, if there is one
+    del data, given  # with their copies of X, if there are any
 
     if settings.limits is not None:
         _check_lbfgs(

@@ -1,0 +1,128 @@
+"""The network that a run begins with; where it goes on from another one, matched by column and by label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._base.validation import as_numbers
+from fastmlp._model.architecture import checked_embeddings, hidden_activations, parameter_views
+from fastmlp._network.network import Network
+from fastmlp.data._table import quoted
+
+Embeddings = Sequence[tuple[int, int, int]]
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Parameters to begin with, as `Network` takes them for init."""
+
+    layer_sizes: tuple[int, ...]
+    embeddings: tuple[tuple[int, int, int], ...]
+    parameters: NDArray[Any]
+
+
+def is_network(init: Any) -> bool:
+    """Whether init is a network, rather than a way to draw weights or the weights themselves."""
+    return hasattr(init, "layer_sizes") and hasattr(init, "parameters")
+
+
+def has_learned(init: Any) -> bool:
+    """Whether init is a network that was trained."""
+    return is_network(init) and bool(len(getattr(init, "history", ())))
+
+
+def loss_to_go_on_with(loss: Any, task: Any, init: Any) -> Any:
+    """Return the loss; where neither it nor the task is told, that of the trained network to go on from."""
+    auto = isinstance(loss, str) and loss == "auto" and isinstance(task, str) and task == "auto"
+    return init.loss if auto and has_learned(init) else loss
+
+
+def known_classes(init: Any) -> NDArray[Any] | None:
+    """Return the labels that the outputs of the network to go on from are known to stand for."""
+    classes = getattr(init, "classes", None) if is_network(init) else None
+    if classes is None:
+        return None
+    classes = np.asarray(classes)
+    default = classes.dtype.kind in "iu" and np.array_equal(classes, np.arange(len(classes)))
+    return None if default and not has_learned(init) else classes
+
+
+def begun(
+    sizes: tuple[int, ...], activation: Any, loss: str, output_activation: Any, l2: Any, init: Any, seed: int,
+    dtype: str, embeddings: Embeddings, *, names: tuple[str, ...], classes: NDArray[Any] | None,
+) -> Network:  # fmt: skip
+    """Return the network of a run; `names` are the columns of X and `classes` the labels of y.
+
+    Raises
+    ------
+    ValueError
+        If init is a network of other columns, labels, activations or sizes.
+    """
+    if is_network(init):
+        init = _matched(init, activation, names, classes, embeddings)
+    network = Network(sizes, activation, loss, output_activation, l2, init, seed, dtype, embeddings)
+    network.classes, network.feature_names = classes, names
+    return network
+
+
+def _matched(
+    init: Any, activation: Any, names: tuple[str, ...], classes: NDArray[Any] | None, embeddings: Embeddings
+) -> Any:
+    """Return init, checked, with its inputs in the order of the columns."""
+    hidden = getattr(init, "activations", None)
+    if hidden is not None and hidden_activations(activation, len(hidden)) != tuple(hidden):
+        raise ValueError(
+            f"activation must be that of init, activation={init.activation!r}, got {activation!r}"
+        )
+    if has_learned(init) and (init.classes is None) != (classes is None):
+        learned, given = ("values", "labels") if init.classes is None else ("labels", "values")
+        raise ValueError(f"init has learned {learned}, y holds {given}")
+    known = known_classes(init)
+    if known is not None and classes is not None and not np.array_equal(known, classes):
+        had, given = quoted(known.tolist()), quoted(classes.tolist())
+        raise ValueError(f"y must have the labels of init, {had}; got {given}")
+    rows = _first_rows(init, names, embeddings)
+    if rows is None:
+        return init
+    order, of_tables = rows
+    parameters = as_numbers("init", init.parameters, init.parameters.dtype).copy()
+    weights, _, tables = parameter_views(parameters, init.layer_sizes, init.embeddings)
+    weights[0][...] = weights[0][order]
+    dense = len(parameters) - sum(table.size for table in tables)
+    parameters = np.concatenate([parameters[:dense], *(tables[i].ravel() for i in of_tables)])
+    return _Start(init.layer_sizes, checked_embeddings(embeddings, len(names)), parameters)
+
+
+def _first_rows(
+    init: Any, names: tuple[str, ...], embeddings: Embeddings
+) -> tuple[NDArray[np.int64], list[int]] | None:
+    """Return the rows of init's first W, and its tables, in the order of the columns; None if they are so."""
+    old = tuple(getattr(init, "feature_names", ()))
+    if not old or not names or old == names:
+        return None
+    if set(old) != set(names):
+        raise ValueError(
+            "X must have the columns of init, in any order; "
+            f"init alone has {quoted(name for name in old if name not in set(names))}, "
+            f"X alone {quoted(name for name in names if name not in set(old))}"
+        )
+    place = {name: i for i, name in enumerate(old)}
+    coded = {column for column, _, _ in init.embeddings}
+    plain = {i: row for row, i in enumerate(i for i in range(len(old)) if i not in coded)}
+    tables = {old[column]: at for at, (column, _, _) in enumerate(init.embeddings)}
+    wanted = [names[column] for column, _, _ in embeddings]
+    if set(wanted) != set(tables):
+        raise ValueError(f"embeddings must be of {quoted(tables)}, as those of init, got {quoted(wanted)}")
+    for (_, *shape), name in zip(embeddings, wanted, strict=True):
+        if tuple(shape) != tuple(init.embeddings[tables[name]][1:]):
+            raise ValueError(f"init has embeddings {init.embeddings}, but {tuple(embeddings)} are needed")
+    starts = len(plain) + np.cumsum([0, *(width for _, _, width in init.embeddings)])
+    order = [plain[place[name]] for name in names if name not in tables]
+    for name in wanted:
+        order += range(starts[tables[name]], starts[tables[name] + 1])
+    return np.array(order), [tables[name] for name in wanted]

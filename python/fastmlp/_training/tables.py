@@ -1,0 +1,266 @@
+"""Tables to learn from: what `train` gets of them is encoded on the rows that are learned from."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._base.said import say
+from fastmlp._base.text import plural
+from fastmlp._base.validation import as_array, as_table, choice, column_names, column_targets, same_length
+from fastmlp._rows.choice import check_agreement
+from fastmlp._rows.memory import VALIDATION, validation_fraction
+from fastmlp._rows.targets import as_targets, parse_loss, takes_labels
+from fastmlp._training.sources import opened
+from fastmlp.data import Table, TableEncoder, audit, holdout, read_frame
+from fastmlp.data._match import encoder_inputs, joined
+from fastmlp.data._plain import odd_column
+from fastmlp.data._table import missing_values, quoted
+from fastmlp.data._target import LabelTarget
+from fastmlp.data._task import TASKS, guess_task, say_guess
+from fastmlp.spec.losses import LOSSES
+
+#: What a target that came beside a table is called.
+_GIVEN_TARGET = "y"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Arguments of `train` that tables change; `encoder` is what encoded them, None where nothing did."""
+
+    X: Any
+    y: Any
+    validation: Any
+    sample_weight: Any
+    task: Any
+    embeddings: Sequence[tuple[int, int, int]]
+    target_names: tuple[str, ...] = ()  # of a table that is not encoded
+    encoder: TableEncoder | None = None
+
+
+@dataclass(frozen=True)
+class EncodingSettings:
+    """Arguments of `train` that say how tables are encoded."""
+
+    encode: Any
+    loss: Any
+    output_activation: Any
+    class_weight: Any
+    init: Any
+    seed: int
+    dtype: str
+    memory_limit: Any
+
+
+def encoded(given: Given, settings: EncodingSettings) -> Given:
+    """Return the arguments with what is a table encoded, or as they are where nothing is to be.
+
+    A file that holds a table is read and encoded. A table in memory is encoded if a column of it holds more
+    than numbers without gaps, if `encode` is True, or if the network to go on from has an encoder.
+    """
+    encode = settings.encode
+    if not isinstance(encode, bool) and not (isinstance(encode, str) and encode == "auto"):
+        raise ValueError(f"encode must be 'auto', True or False, got {encode!r}")
+    X, y, from_file = opened(given.X, given.y, encode, settings.memory_limit)
+    X = X if hasattr(X, "read_next_batch") else as_table(X)
+    names = () if type(X) is np.ndarray else column_names(X)
+    if encode is True and not names:
+        raise TypeError(f"encode=True needs a table of named columns, got X of type {type(X).__name__}")
+    targets = named_targets(X, y)
+    given = replace(given, X=X, y=y, target_names=targets)
+    if encode is False or not names:
+        return given
+    known = getattr(settings.init, "encoder", None)
+    if not (encode is True or from_file or known is not None):
+        odd = odd_column(X, targets)
+        if odd is None:
+            return given
+        _check_begun(settings.init, f"the column {odd[0]!r} holds {odd[1]}")
+    elif known is None:
+        _check_begun(settings.init, "encode is True" if encode is True else "X is a file")
+    if len(given.embeddings):
+        raise ValueError("embeddings are the encoder's own where a table is encoded; give encode=False")
+    return _encoded(given, settings, known)
+
+
+def _check_begun(init: Any, why: str) -> None:
+    """Refuse to encode for a network that has learned from columns as they were."""
+    if len(getattr(init, "history", ())):
+        raise ValueError(
+            f"init was trained without an encoder, but {why}, so that the table is to be encoded; give the "
+            "columns that init was trained on, with encode=False"
+        )
+
+
+def _encoded(given: Given, settings: EncodingSettings, known: TableEncoder | None) -> Given:
+    """Return the arguments with tables encoded, by a new encoder or by one that is known."""
+    table, targets, own = _with_target(read_frame(given.X), given.X, given.y, known)
+    if known is not None and known.target_names != targets:
+        raise ValueError(
+            f"y must be {quoted(known.target_names)}, as that of init was, got {quoted(targets)}"
+        )
+    weights = _of_rows(given.sample_weight, _rows_with_target(table, targets), table.n_rows)
+    audited = audit(table, targets, keep=() if known is None else _inputs(table, targets))
+    for note in audited.notes:
+        say(f"{table.source}: {note}")
+    table = audited.table
+    task = _task(table, targets, given.task, settings) if known is None else known.task or given.task
+    learned, held = _divided(table, targets, own, task, given.validation, settings.seed)
+    training = table if held is None else table.take(learned)
+    encoder = known or TableEncoder(
+        None if not targets else targets[0] if len(targets) == 1 else targets,
+        task=cast(Any, task), scale_target=_scales_target(settings),
+    ).fit(training)  # fmt: skip
+
+    def pair(rows: Table, taken: Any) -> tuple[Any, Any]:
+        X = encoder.transform(encoder_inputs(encoder, rows), settings.dtype)
+        if own is None:
+            return X, encoder.transform_target(rows)
+        return X, own if taken is None else own[taken]
+
+    validation = given.validation
+    if held is not None:
+        weighted = () if weights is None else (weights[held],)
+        validation = (*pair(table.take(held), held), *weighted)
+        weights = None if weights is None else weights[learned]
+    elif isinstance(validation, (tuple, list)):
+        validation = _validation(validation, encoder, settings.dtype)
+    X, y = pair(training, None if held is None else learned)
+    resolved = task if isinstance(settings.loss, str) and settings.loss == "auto" else "auto"
+    return Given(X, y, validation, weights, resolved, encoder.embeddings, encoder=encoder)
+
+
+def named_targets(X: Any, y: Any) -> tuple[str, ...]:
+    """Return the columns of a table X that y names, () where y holds the targets itself."""
+    if isinstance(y, str):
+        return (y,)
+    return column_targets(X, y)
+
+
+def _with_target(
+    table: Table, X: Any, y: Any, known: TableEncoder | None
+) -> tuple[Table, tuple[str, ...], NDArray[Any] | None]:
+    """Return a table that holds the target, its name, and targets that no column can hold."""
+    names = named_targets(X, y)
+    for name in names:
+        if name not in table:
+            raise ValueError(f"y must be one of the columns {quoted(table.names)}; got {name!r}")
+    if names:
+        return table, names, None
+    if y is None:
+        raise TypeError("y is needed: the name of a column of X, labels or numbers")
+    values = as_targets(y)
+    same_length("y", len(values), table.n_rows)
+    column = _as_column(values)
+    if column is None or (known is not None and len(known.target_names) != 1):
+        return table, () if known is None else known.target_names, values
+    name = _GIVEN_TARGET if known is None else known.target_names[0]
+    while known is None and name in table:
+        name += "_"
+    return joined(table, name, column), (name,), None
+
+
+def _as_column(values: NDArray[Any]) -> NDArray[Any] | None:
+    """Return targets as a column of a table, None where a table holds no such."""
+    if values.ndim == 2:
+        return None
+    if values.dtype.kind in "biufUM":
+        return values
+    if values.dtype.kind == "O":
+        if all(isinstance(value, str) for value in values):
+            return values
+        if all(isinstance(value, numbers.Integral) and not isinstance(value, bool) for value in values):
+            return values.astype(np.int64)
+    return None
+
+
+def _rows_with_target(table: Table, targets: tuple[str, ...]) -> NDArray[np.int64] | None:
+    """Return the rows that have every target, None if all have."""
+    without = np.zeros(table.n_rows, np.bool_)
+    for name in targets:
+        without |= missing_values(table[name])
+    return np.flatnonzero(~without) if without.any() else None
+
+
+def _of_rows(weights: Any, rows: NDArray[np.int64] | None, n_rows: int) -> NDArray[Any] | None:
+    """Return the weights of the rows that have a target."""
+    if weights is None:
+        return None
+    weights = as_array("sample_weight", weights)
+    same_length("sample_weight", len(weights), n_rows)
+    return weights if rows is None else np.asarray(weights[rows])
+
+
+def _inputs(table: Table, targets: tuple[str, ...]) -> list[str]:
+    return [name for name in table.names if name not in targets]
+
+
+def _task(table: Table, targets: tuple[str, ...], task: Any, settings: EncodingSettings) -> Any:
+    """Return what the target is for: by the loss, by `task`, or by a look at the column."""
+    if not isinstance(settings.loss, str) or settings.loss != "auto":
+        check_agreement(settings.loss, task)
+        return "classification" if takes_labels(parse_loss(settings.loss)[0]) else "regression"
+    choice("task", task, TASKS)
+    if task != "auto" or len(targets) != 1:
+        return task
+    guess = guess_task([table[targets[0]]])
+    if guess.note is not None and settings.class_weight is not None:
+        return "classification"
+    say_guess(f"{table.source}: the target column {targets[0]!r}", guess.note)
+    return guess.task
+
+
+def _divided(
+    table: Table, targets: tuple[str, ...], y: NDArray[Any] | None, task: Any, validation: Any, seed: int
+) -> tuple[Any, Any]:
+    """Return the rows to learn from and those that a fraction holds back, None and None without one.
+
+    They are those that it holds back of arrays.
+    """
+    if validation is None or isinstance(validation, (tuple, list)):
+        return None, None
+    fraction = validation_fraction(validation, table.n_rows)
+    labels: Any = table.n_rows
+    if targets and task == "classification":
+        labels = LabelTarget(targets[0]).encode(table)
+    elif y is not None and y.ndim == 1 and task != "regression":
+        labels = y
+    return holdout(labels, fraction, seed)
+
+
+def _scales_target(settings: EncodingSettings) -> bool:
+    """Standardise quantities for linear outputs; others have units and bounds of their own."""
+    if settings.output_activation not in ("auto", "identity"):
+        return False
+    auto = isinstance(settings.loss, str) and settings.loss == "auto"
+    return auto or LOSSES[parse_loss(settings.loss)[0]].link is None
+
+
+def _validation(given: Sequence[Any], encoder: TableEncoder, dtype: str) -> tuple[Any, ...]:
+    """Return validation rows of the user's own as the encoder makes them."""
+    if len(given) not in (2, 3):
+        raise TypeError(f"validation must be {VALIDATION}, got {len(given)} things")
+    try:
+        X, y, _ = opened(given[0], given[1], True, None)
+        X = as_table(X)
+        if type(X) is np.ndarray or not column_names(X):
+            raise TypeError(f"X must be a table, as that to learn from is; got {type(X).__name__}")
+        table, targets, y = _with_target(read_frame(X), X, y, encoder if encoder.target_names else None)
+        if y is None and targets != encoder.target_names:
+            raise ValueError(f"y must be {quoted(encoder.target_names)}, got {quoted(targets)}")
+        rows = _rows_with_target(table, targets) if y is None else None
+        weights = _of_rows(given[2] if len(given) == 3 else None, rows, table.n_rows)
+        if rows is not None:
+            say(f"validation: dropped {plural(table.n_rows - len(rows), 'row')} without a target")
+            table = table.take(rows)
+        matched = encoder.transform(encoder_inputs(encoder, table, "validation"), dtype)
+        pair = (matched, encoder.transform_target(table) if y is None else y)
+        return pair if weights is None else (*pair, weights)
+    except (TypeError, ValueError) as error:
+        named = str(error).startswith("validation")
+        raise type(error)(str(error) if named else f"validation: {error}") from None
