@@ -103,6 +103,30 @@ def test_a_first_column_without_a_name_that_does_not_is_kept(cells: str) -> None
     assert table_of(f"a,\n5,{one}\n6,{two}\n").names == ("a", "column 2")
 
 
+@pytest.mark.parametrize(
+    ("top", "names", "passed_over"),
+    [
+        ("# a title, and more\na,b\n", "a,b", "1 line at the top that begins"),
+        ('# one\n#\n# say "three\na,b\n', "a,b", "3 lines at the top that begin"),
+        ("# a title\n#a,b\n", "#a,b", "1 line at the top that begins"),
+        ("#a,b\n", "#a,b", None),
+        ("# a,b\n", "# a,b", None),
+    ],
+)
+def test_lines_of_comments_at_the_top_are_passed_over(top: str, names: str, passed_over: str | None) -> None:
+    table = table_of(top + "1,x\n2,y\n")
+    assert table.names == tuple(names.split(","))
+    assert table.n_rows == 2
+    assert table.place(0) == f"line {top.count(chr(10)) + 1}"
+    assert table.notes == ([] if passed_over is None else [f"passed over {passed_over} with '#'"])
+
+
+@pytest.mark.parametrize("content", ["#", "# a", "#\n", "#a,b\n# c\n"])
+def test_a_file_of_comments_alone_has_no_rows(content: str) -> None:
+    with pytest.raises(ValueError, match=r"but no rows follow|does it name the columns"):
+        table_of(content)
+
+
 def test_a_file_of_row_numbers_alone_is_kept() -> None:
     assert lists(table_of('""\n0\n1\n')) == {"column 1": [0, 1]}
 
@@ -147,6 +171,14 @@ def test_other_encodings_are_detected(encoding: str) -> None:
     found = "cp1252" if encoding == "latin-1" else encoding
     assert table.notes[0].startswith(f"read as {found}, because line ")
     assert "is not UTF-8" in table.notes[0]
+
+
+def test_a_few_odd_bytes_in_english_text_do_not_make_it_japanese() -> None:
+    name = "this one was written by Chav\x87z for the paper, who owns it, and sent from there".encode(
+        "latin-1"
+    )
+    table = table_of(b'a,b\n1,Manuel Rodr\xcc_guez wrote of these things at home\n2,"' + name + b'"\n')
+    assert table.notes[0].startswith("read as cp1252")
 
 
 def test_one_accent_is_enough_and_the_note_shows_it() -> None:

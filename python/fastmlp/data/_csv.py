@@ -7,8 +7,9 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from fastmlp._base.text import shortened
+from fastmlp._base.text import plural, shortened
 from fastmlp.data._arrow import ARROW_FILE, PARQUET
+from fastmlp.data._cells import is_number
 from fastmlp.data._encoding import decode
 from fastmlp.data._header import looks_like_data, row_numbers, settle, unnamed_note
 from fastmlp.data._npy import NPY
@@ -48,8 +49,9 @@ def read_csv(
 ) -> Table:
     r"""Read a CSV file, plain or packed with gzip or zip, into a table.
 
-    Quoted cells may hold delimiters, doubled quotes and line breaks (RFC 4180). A byte-order mark and blank
-    lines are passed over. What was guessed, dropped or assumed is told by `Table.notes`, a line each.
+    Quoted cells may hold delimiters, doubled quotes and line breaks (RFC 4180). A byte-order mark, blank
+    lines, and lines at the top that begin with # are passed over. What was guessed, dropped or assumed is
+    told by `Table.notes`, a line each.
 
     A column is int64 if every cell is a whole number, float64 if every cell is a number or missing,
     datetime64[us] in UTC if every cell is an ISO 8601 date (2026-11-21, 2026-11-21T09:30,
@@ -111,6 +113,8 @@ def read_csv(
         raise ValueError(f"header must be 'auto', True or False, got {header!r}")
     rules = cell_rules(text, missing, default_missing, decimal)
     content, source, notes = _read_text(path_or_file, encoding)
+    content, passed_over = _without_comments(content, source, delimiter)
+    notes += passed_over
     if delimiter is None:
         delimiter = _detect_delimiter(content, source)
     lines, rows = _rows(content, source, delimiter, strip)
@@ -169,15 +173,42 @@ def _check_text(content: bytes, source: str) -> None:
             raise ValueError(f"{source}: this is {what}, not CSV text")
 
 
-def _detect_delimiter(content: str, source: str) -> str:
-    def width(delimiter: str) -> int:
-        try:
-            record = next(_records(content, source, delimiter, strip=True), None)
-        except ValueError:
-            return 0
-        return len(record.cells) if record else 0
+def _without_comments(content: str, source: str, delimiter: str | None) -> tuple[str, list[str]]:
+    """Blank the lines at the top that begin with #; the last is kept if it names the columns.
 
-    return max(DELIMITERS, key=width)
+    It does, if it has as many cells as the line that follows, unless a blank follows # and that line has no
+    numbers: then it is a comment, and that line has the names.
+    """
+    end, count = 0, 0
+    last = 0
+    while content.startswith("#", end):
+        last, end, count = end, content.find("\n", end) + 1, count + 1
+        if end == 0:
+            return content, []
+    if not count:
+        return content, []
+    separated = delimiter or _detect_delimiter(content[end:], source)
+    line, row = (_first_cells(content[start:], source, separated) for start in (last, end))
+    names = len(line) == len(row) and (content[last : last + 2] != "# " or any(map(is_number, row)))
+    if names or not row:
+        end, count = last, count - 1
+    note = (
+        f"passed over {plural(count, 'line')} at the top that {'begins' if count == 1 else 'begin'} with '#'"
+    )
+    return "\n" * count + content[end:], [note] if count else []
+
+
+def _detect_delimiter(content: str, source: str) -> str:
+    return max(DELIMITERS, key=lambda delimiter: len(_first_cells(content, source, delimiter)))
+
+
+def _first_cells(content: str, source: str, delimiter: str) -> list[str]:
+    """Return the cells of the first row, none if there is no such row."""
+    try:
+        record = next(_records(content, source, delimiter, strip=True), None)
+    except ValueError:
+        return []
+    return record.cells if record else []
 
 
 def _records(content: str, source: str, delimiter: str, strip: bool) -> Iterator[_Record]:
@@ -229,7 +260,11 @@ def _check_widths(
     for line, cells in zip(lines, rows, strict=True):
         have = len(cells)
         if have != want:
-            expected = f"{want} columns are named" if named else f"the first row has {want}"
+            expected = (
+                f"{want} {'column is' if want == 1 else 'columns are'} named"
+                if named
+                else f"the first row has {want}"
+            )
             if have > want:
                 detail = f"cell {want + 1} is {cells[want]!r}"
             else:

@@ -17,6 +17,8 @@ _MARKS = {
 # What Windows and older systems write; the detection of an encoding among all there are is less reliable.
 _LIKELY = ("cp1252", "cp1250", "cp1251", "cp1253", "cp932", "gb18030", "big5", "cp949")
 _SAMPLE = 2**16
+# Where fewer of the letters are not ASCII, the text is Western: a quotation mark or an accent here and there.
+_FEW = 0.04
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
 _WRITES = "save the file as UTF-8, or give encoding"
 
@@ -31,8 +33,8 @@ def decode(content: bytes, source: str, encoding: str | None = None) -> tuple[st
         What messages call the file.
     encoding : str, optional
         A name that Python knows. None takes the byte-order mark's, else UTF-8; for bytes that are not UTF-8,
-        UTF-16 if every other byte is 0, else what charset-normalizer finds the most likely of cp1252 (which
-        Latin-1 is read as) and some others. Without that package it is cp1252.
+        UTF-16 if every other byte is 0, else cp1252 (which Latin-1 is read as) where few letters are not
+        ASCII or charset-normalizer finds nothing more likely. Without that package it is cp1252.
 
     Raises
     ------
@@ -105,7 +107,9 @@ def _guess(content: bytes) -> str:
     except ImportError:
         matches = []
     else:
-        matches = list(from_bytes(_sample(content), cp_isolation=list(_LIKELY)))
+        sample = _sample(content)
+        western = sum(byte > 127 for byte in sample) < _FEW * sum(map(_is_letter, sample))
+        matches = [] if western else list(from_bytes(sample, cp_isolation=list(_LIKELY)))
     best = min((match.chaos for match in matches), default=0.0)
     usual = [match for match in matches if "cp1252" in match.could_be_from_charset]
     if matches and not (usual and usual[0].chaos <= best):
@@ -115,6 +119,10 @@ def _guess(content: bytes) -> str:
     except UnicodeDecodeError:  # five bytes stand for nothing in it
         return "latin-1"
     return "cp1252"
+
+
+def _is_letter(byte: int) -> bool:
+    return byte > 127 or 65 <= byte <= 90 or 97 <= byte <= 122
 
 
 def _sample(content: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastmlp.data._cells import is_number
@@ -98,7 +98,7 @@ def are_numbers(texts: Iterable[str]) -> bool:
     return bool(different) and 10 * len(read_numbers(different).plain) >= 9 * len(different)
 
 
-def zeros_matter(plain: Mapping[str, str], n_texts: int, present: list[str]) -> list[str]:
+def zeros_matter(plain: Mapping[str, str], n_texts: int, present: Sequence[str]) -> list[str]:
     """Return the texts whose leading zeros make a column one of identifiers; none if it is of numbers.
 
     Identifiers are postcodes, for example: over a tenth of the different texts have such zeros, or they fill
@@ -111,7 +111,7 @@ def zeros_matter(plain: Mapping[str, str], n_texts: int, present: list[str]) -> 
         `Numbers.plain`.
     n_texts : int
         The number of different texts, numbers or not.
-    present : list of str
+    present : sequence of str
         All cells but missing ones.
     """
     digits = [text for text in plain if text.isascii() and text.isdecimal()]

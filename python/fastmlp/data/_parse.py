@@ -77,10 +77,10 @@ def table_of_texts(
         notes += more
         if mark is not None:
             decimal[name] = mark
-        marked = [cell for cell in cells if cell and cell in rules.missing]
-        if marked:
+        if not rules.missing.isdisjoint(cells):
+            marked = [cell for cell in cells if cell and cell in rules.missing]
             absent.update(marked)
-            n_columns += 1
+            n_columns += bool(marked)
     notes += missing_note(absent, n_columns)
     return Table(values, source=source, lines=lines, notes=notes, decimal=decimal)
 
@@ -91,7 +91,8 @@ def read_column(name: str, cells: Sequence[str], rules: Rules) -> Reading:
     Texts that stand for a missing value do not count. Of the kinds of numbers and dates, the texts that are
     neither are missing, which a note says.
     """
-    present = [cell for cell in cells if cell not in rules.missing]
+    whole = rules.missing.isdisjoint(cells)
+    present = cells if whole else [cell for cell in cells if cell not in rules.missing]
     if name in rules.text:
         return Reading(text_of(cells, rules.missing))
     decimal = (
