@@ -109,6 +109,29 @@ def test_an_estimator_and_a_numeric_frame_are_taken() -> None:
     assert "columns</td><td>3, 2 inputs" in written()
 
 
+@pytest.mark.parametrize("labels", [False, True])
+def test_several_targets_are_reported_one_by_one(labels: bool) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    Y = np.stack([X[:, 0] * 1000, X[:, 1]], axis=1)
+    if labels:
+        net = fastmlp.train(X, (Y > 0).astype(int), hidden=(8,), learning_rate=0.02, epochs=60)
+        fastmlp.report(net, (X, (Y > 0).astype(int)), "r.html", target=["wide", "high"])
+        assert "<td>high</td>" in written()
+        return
+    table = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "wide": Y[:, 0], "high": Y[:, 1]})
+    encoder = TableEncoder(["wide", "high"]).fit(table)
+    X, Y = encoder.transform(table), encoder.transform_target(table)
+    net = fastmlp.train(X, Y, hidden=(8,), learning_rate=0.02, epochs=60)
+    net.encoder = encoder
+    fastmlp.report(net, table, "r.html", training=table)
+    page = written()
+    assert "Sound: mean R2 0.9" in page
+    assert "Target by target" in page
+    assert page.count('class="figure"') == 6  # two for each target, importances, loss
+    assert "rise of the RMSE in standard deviations" in page
+
+
 def net_of_arrays() -> fastmlp.Network:
     return fastmlp.Network((2, 2))
 
@@ -150,7 +173,7 @@ def net_of_arrays() -> fastmlp.Network:
             (np.ones((3, 2)), np.ones((3, 2))),
             {},
             ValueError,
-            "table: y must have shape (n,)",
+            "target: the network predicts one label",
         ),
     ],
 )

@@ -77,3 +77,15 @@ def test_rows_that_may_have_been_trained_on_are_said_to_be_so() -> None:
     judged = verdict(labels(0.1), Baseline("always 0", labels(0.6)), labels(0.1), "rows of t.csv", False)
     assert judged.kind == "sound"
     assert "may have seen these rows" in str(judged)
+
+
+def test_several_targets_count_alike_whatever_their_units() -> None:
+    def several(wide: float, narrow: float) -> ValueMetrics:
+        outputs = (("wide", values(wide)), ("narrow", values(narrow)))
+        return ValueMetrics(10, 0.5, (wide + narrow) / 2, 1.0, outputs)
+
+    constant = Baseline("always the means", several(1000.0, 1.0))
+    assert verdict(several(500.0, 0.5), constant, several(450.0, 0.45)).kind == "sound"
+    # The wide one alone would be sound; the narrow one is much worse than the constant.
+    assert verdict(several(500.0, 3.0), constant).kind == "no better than the constant"
+    assert str(verdict(several(500.0, 0.5), constant)).startswith("sound: mean R2 0.500 on")

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastmlp._cli.files import check_output, check_replaceable, load_model, load_rows
 from fastmlp._cli.outcome import Outcome
-from fastmlp._report import is_report, need_plot_libraries, target_column, write_report
+from fastmlp._report import is_report, need_plot_libraries, target_columns, write_report
 from fastmlp.data import Table
 from fastmlp.data._table import quoted
 
@@ -22,14 +22,12 @@ def check_report_path(option: str, name: str) -> None:
 def report_training(path: str, table: Table, outcome: Outcome) -> None:
     """Write the report on a run that has ended."""
     config, network, parts = outcome.config, outcome.network, outcome.parts
-    target = target_column(network)
-    assert target is not None
     held_out = parts.held_out()
     write_report(
         path,
         network,
         table,
-        target,
+        target_columns(network),
         command_line(config),
         held_out=None if held_out is None else (f"{held_out[0]} rows", held_out[1]),
         training=parts.training,
@@ -44,15 +42,15 @@ def run_report(model: str, data: str, out: str, target: str | None) -> int:
     check_output("--out", out, (model, data))
     network = load_model(model)
     table = load_rows(network, data)
-    column = target_column(network) if target is None else target
-    if column is None:
+    columns = target_columns(network) if target is None else (target,)
+    if not columns:
         raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")
     words = ["fastmlp", "report", "--out", out, *([] if target is None else ["--target", target])]
     write_report(
         out,
         network,
         table,
-        column,
+        columns,
         _joined(words, model, data),
         held_out=(f"rows of {table.source}", table),
         training=None,

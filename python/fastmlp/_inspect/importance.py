@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastmlp._inspect.columns import ColumnGroup, column_groups
 from fastmlp._inspect.evaluation import Evaluation, encoded_inputs
 from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, label_losses, quantile_metrics
+from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, multilabel_losses
 from fastmlp._model.model import Model
 
 Floats = NDArray[np.float64]
@@ -48,7 +49,9 @@ class Importances:
     left_out: int
 
 
-def permutation_importances(network: Model, evaluation: Evaluation, seed: int = 0) -> Importances:
+def permutation_importances(
+    network: Model, evaluation: Evaluation, targets: Sequence[str] = (), seed: int = 0
+) -> Importances:
     """Measure the rise of the error when the values of one column are dealt out among the rows anew.
 
     All inputs that a column has become move together. Columns that say the same share their importance. The
@@ -60,6 +63,8 @@ def permutation_importances(network: Model, evaluation: Evaluation, seed: int = 
     network : Network
     evaluation : Evaluation
         Of rows that it was not trained on.
+    targets : sequence of str
+        Their target columns, where there are several.
     seed : int, default 0
         Chooses rows and orders.
 
@@ -71,13 +76,14 @@ def permutation_importances(network: Model, evaluation: Evaluation, seed: int = 
     ----------
     L. Breiman, Random forests, Machine Learning 45, 2001.
     """
-    names = [name for name in evaluation.table.names if name != evaluation.target]
+    targets = targets or (evaluation.target,)
+    names = [name for name in evaluation.table.names if name not in targets]
     groups = column_groups(network, names)
     rows, repeats, measured = _within_budget(len(evaluation.truth), len(groups), network.n_parameters)
     kept = _heaviest(network, groups, measured)
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(evaluation.truth), rows, replace=False))
-    X = encoded_inputs(network, evaluation.table.take(chosen), evaluation.target)
+    X = encoded_inputs(network, evaluation.table.take(chosen), targets)
     name, error = _error_of(network, evaluation, chosen)
     before = error(X)
     orders = [random.permutation(rows) for _ in range(repeats)]
@@ -131,5 +137,16 @@ def _error_of(
     if isinstance(metrics, QuantileMetrics):
         levels = metrics.levels
         return "pinball loss", lambda X: float(np.mean(quantile_metrics(truth, predicted(X), levels).pinball))
-    unit = max(float(np.abs(truth).max()), 1e-300)  # the square of a huge value would overflow
-    return "RMSE", lambda X: unit * float(np.sqrt(np.square(predicted(X) / unit - truth / unit).mean()))
+    if isinstance(metrics, MultiLabelMetrics):
+        return "log loss", lambda X: float(multilabel_losses(truth, network.forward(X)).mean())
+    # In units of the largest value, as the square of a huge one would overflow; of several targets, the mean
+    # over them in units of their deviations.
+    several = truth.ndim == 2
+    deviations = truth.std(axis=0)
+    unit = np.where(deviations > 0, deviations, 1) if several else max(float(np.abs(truth).max()), 1e-300)
+
+    def relative(X: NDArray[Any]) -> float:
+        errors = np.square(predicted(X) / unit - truth / unit).mean(axis=0)
+        return float(np.sqrt(errors).mean() * (1.0 if several else unit))
+
+    return ("RMSE in standard deviations" if several else "RMSE"), relative

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp._base.text import rate, three_digits
 from fastmlp._inspect.baseline import Baseline
-from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics
+from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
 
 Kind = Literal["sound", "overfits", "no better than the constant", "not judged"]
@@ -69,10 +69,10 @@ def verdict(
     """
     if metrics is None or constant is None:
         return Verdict("not judged", "not judged: no rows were held out to judge it by")
-    error, level = _error(metrics), _error(constant.metrics)
+    error, level = (_error(one, constant.metrics) for one in (metrics, constant.metrics))
     here = f"{_words(metrics)} on {evaluated_on}"
     if training is not None and unseen:
-        learned = level - _error(training)
+        learned = level - _error(training, constant.metrics)
         if learned > _LEAST_GAIN * level and level - error < _LEAST_SHARE * learned:
             worse = f"; {constant.name}: {_words(constant.metrics)}"
             return Verdict("overfits", f"overfits: {_words(training)} on training rows, {here}{worse}")
@@ -87,14 +87,17 @@ def verdict(
     return Verdict("sound", f"sound: {here}{also}; {reached}{doubt}")
 
 
-def _error(metrics: Metrics) -> float:
-    """Return what the verdict goes by, of which less is better."""
+def _error(metrics: Metrics, constant: Metrics) -> float:
+    """Return what the verdict goes by, less is better; of several targets, the share of the constant's."""
     if isinstance(metrics, LabelMetrics):
         return 1 - metrics.accuracy if metrics.log_loss is None else metrics.log_loss
     if isinstance(metrics, MultiLabelMetrics):
         return metrics.log_loss
     if isinstance(metrics, QuantileMetrics):
         return float(np.mean(metrics.pinball))
+    if metrics.outputs and isinstance(constant, ValueMetrics):
+        pairs = zip(metrics.outputs, constant.outputs, strict=True)
+        return float(np.mean([(one.rmse / (by.rmse or 1.0)) ** 2 for (_, one), (_, by) in pairs]))
     return metrics.rmse * metrics.rmse
 
 
@@ -108,4 +111,6 @@ def _words(metrics: Metrics) -> str:
         return f"log loss {rate(metrics.log_loss)}"
     if isinstance(metrics, QuantileMetrics):
         return f"pinball loss {three_digits(float(np.mean(metrics.pinball)))}"
+    if metrics.outputs:
+        return f"mean R2 {rate(metrics.r2)}"
     return f"RMSE {three_digits(metrics.rmse)}"

@@ -4,6 +4,6 @@ The package imports `plot`, `_network` and what lies below them; matplotlib and 
 are used.
 """
 
-from fastmlp._report.build import is_report, need_plot_libraries, report, target_column, write_report
+from fastmlp._report.build import is_report, need_plot_libraries, report, target_columns, write_report
 
-__all__ = ["is_report", "need_plot_libraries", "report", "target_column", "write_report"]
+__all__ = ["is_report", "need_plot_libraries", "report", "target_columns", "write_report"]

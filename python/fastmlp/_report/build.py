@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def report(
     table: Any,
     path: str | PathLike[str],
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     training: Any = None,
     evaluated_on: str | None = None,
 ) -> None:
@@ -46,8 +46,8 @@ def report(
         column; networks that were trained on arrays take (X, y).
     path : path
         Where to write. A report that is there is replaced, another file never.
-    target : str, optional
-        The column of the truth; by default the one that the network's encoder was fitted on.
+    target : str or sequence of str, optional
+        The column of the truth, or several; by default those that the network's encoder was fitted on.
     training : as table, optional
         The rows that the network was trained on. With them the report tells whether it overfits, and takes
         the constant that it compares with from them.
@@ -72,7 +72,9 @@ def report(
     place = Path(fspath(path))
     if place.exists() and not (place.is_file() and is_report(place)):
         raise ValueError(f"path: {place}: is there already and is not a fastmlp report; it is left as it is")
-    judged, column = _as_table("table", table, network, target)
+    judged, columns = _as_table("table", table, network, target)
+    if network.classes is not None and len(columns) > 1:
+        raise ValueError(f"target: the network predicts one label for each row, got {quoted(columns)}")
     learned = None if training is None else _as_table("training", training, network, target)[0]
     named = evaluated_on or (f"rows of {judged.source}" if learned is None else "test rows")
     rows = {} if learned is None else {"training": learned.n_rows}
@@ -80,7 +82,7 @@ def report(
         place,
         network,
         judged,
-        column,
+        columns,
         f"fastmlp.report(net, {judged.source!r}, {str(place)!r})",
         held_out=(named, judged),
         training=learned,
@@ -92,7 +94,7 @@ def write_report(
     path: str | PathLike[str],
     network: Network,
     table: Table,
-    target: str,
+    targets: Sequence[str],
     command: str,
     *,
     held_out: tuple[str, Table] | None,
@@ -108,7 +110,8 @@ def write_report(
     network : Network
     table : Table
         All data.
-    target : str
+    targets : sequence of str
+        The columns that the network predicts.
     command : str
         What gives the report again.
     held_out : (str, Table) or None
@@ -121,15 +124,15 @@ def write_report(
         The options of the run.
     """
     facts = Facts(
-        title=f"fastmlp: {target} of {Path(table.source).name}",
+        title=f"fastmlp: {', '.join(targets)} of {Path(table.source).name}",
         command=command,
         config=config or {},
         table=table,
-        target=target,
+        targets=tuple(targets),
         network=network,
         evaluated_on="" if held_out is None else held_out[0],
-        evaluation=None if held_out is None else evaluate(network, held_out[1], target),
-        training=None if training is None else evaluate(network, training, target),
+        evaluation=None if held_out is None else evaluate(network, held_out[1], targets),
+        training=None if training is None else evaluate(network, training, targets),
         rows=rows,
     )
     replace_file(path, render(facts).encode())
@@ -151,51 +154,50 @@ def is_report(path: Path) -> bool:
     return not start or MARK.encode() in start
 
 
-def target_column(network: Network) -> str | None:
-    """Return the column that the network's encoder was fitted on, None if it is not known.
-
-    Raises
-    ------
-    ValueError
-        If there are several.
-    """
-    target = None if network.encoder is None else network.encoder.target
-    if target is None or isinstance(target, str):
-        return target
-    raise ValueError(f"a report is on one target column, the network has {quoted(target)}")
+def target_columns(network: Network) -> tuple[str, ...]:
+    """Return the columns that the network's encoder was fitted on, () if they are not known."""
+    return () if network.encoder is None else network.encoder.target_names
 
 
-def _as_table(argument: str, data: Any, network: Network, target: str | None) -> tuple[Table, str]:
-    """Return rows with their truth as a table, and the name of the target's column."""
-    target = target_column(network) if target is None else target
+def _as_table(
+    argument: str, data: Any, network: Network, target: str | Sequence[str] | None
+) -> tuple[Table, tuple[str, ...]]:
+    """Return rows with their truth as a table, and the names of the targets' columns."""
+    targets = target_columns(network) if target is None else _names(target)
     if isinstance(data, (str, PathLike)):
         data = read(data)
     if isinstance(data, tuple) and len(data) == 2 and data[1] is None:  # a file that has no targets beside it
         data = data[0]
     if isinstance(data, tuple) and len(data) == 2:
-        return _with_truth(argument, *data, network, target)
+        return _with_truth(argument, *data, network, targets)
     if isinstance(data, tuple) or not (isinstance(data, Table) or column_names(data)):
         raise TypeError(
             f"{argument} must be a table with the target's column, or (X, y), got {type(data).__name__}"
         )
     table = read_frame(data)
-    if target is None:
+    if not targets:
         raise ValueError(f"target must name the column of the truth, one of {quoted(table.names)}")
-    if target not in table:
-        raise ValueError(
-            f"{argument}: {table.source} has no column {target!r}, the target; it has {quoted(table.names)}"
-        )
+    for name in targets:
+        if name not in table:
+            raise ValueError(
+                f"{argument}: {table.source} has no column {name!r}, the target; it has {quoted(table.names)}"
+            )
     if network.encoder is None and network.feature_names and set(network.feature_names) <= set(table.names):
-        table = table.keep(*network.feature_names, target)
-    return table, target
+        table = table.keep(*network.feature_names, *targets)
+    return table, targets
 
 
-def _with_truth(argument: str, X: Any, y: Any, network: Network, target: str | None) -> tuple[Table, str]:
+def _names(target: str | Sequence[str]) -> tuple[str, ...]:
+    return (target,) if isinstance(target, str) else tuple(target)
+
+
+def _with_truth(
+    argument: str, X: Any, y: Any, network: Network, targets: tuple[str, ...]
+) -> tuple[Table, tuple[str, ...]]:
     """Put X and y into one table."""
     if isinstance(y, str):
         return _as_table(argument, X, network, y)
-    named = isinstance(X, Table) or bool(column_names(X))
-    if named:
+    if isinstance(X, Table) or column_names(X):
         features = read_frame(X)
         columns: dict[str, Any] = {name: features[name] for name in features.names}
         source = features.source
@@ -208,7 +210,10 @@ def _with_truth(argument: str, X: Any, y: Any, network: Network, target: str | N
             raise ValueError(f"{argument}: X must have {plural(len(names), 'column')}, got {X.shape[1]}")
         columns, source = dict(zip(names, X.T, strict=True)), "arrays"
     y = np.asarray(y)
-    if y.ndim != 1:
-        raise ValueError(f"{argument}: y must have shape (n,), got {y.shape}; reports are on one target")
-    target = target or next(name for name in (_TARGET, "true target", "y") if name not in columns)
-    return Table({**columns, target: y}, source=source), target
+    if y.ndim not in (1, 2) or (y.ndim == 2 and targets and len(targets) != y.shape[1]):
+        raise ValueError(f"{argument}: y must have shape (n,) or (n, targets), got {y.shape}")
+    truth = [y] if y.ndim == 1 else list(y.T)
+    if not targets:
+        free = next(name for name in (_TARGET, "true target", "y") if name not in columns)
+        targets = (free,) if len(truth) == 1 else tuple(f"{free} {i}" for i in range(len(truth)))
+    return Table({**columns, **dict(zip(targets, truth, strict=True))}, source=source), targets

@@ -23,29 +23,29 @@ _KINDS = {"i": "whole numbers", "f": "numbers", "b": "true or false", "M": "date
 
 
 def describe_columns(
-    data: Table, inputs: Sequence[str], target: str, labels: bool, most: int = _COLUMNS
+    data: Table, inputs: Sequence[str], targets: Sequence[str], labels: bool, most: int = _COLUMNS
 ) -> Html:
-    """Make a table with a row for each column of the data, the target first.
+    """Make a table with a row for each column of the data, the targets first.
 
     Parameters
     ----------
     data : Table
     inputs : sequence of str
         The columns that the network sees.
-    target : str
-        The column that it predicts.
+    targets : sequence of str
+        The columns that it predicts.
     labels : bool
-        Whether that holds labels, of which the rows are counted.
+        Whether those hold labels, of which the rows are counted.
     most : int
         So many columns are shown.
     """
-    names = [target, *(name for name in data.names if name != target)]
+    names = [*targets, *(name for name in data.names if name not in targets)]
     seen = set(inputs)
     parts = [
         paragraph(f"{data.source}: {data.n_rows:,} rows, {plural(len(names), 'column')}."),
         table(
             ("column", "role", "kind", "missing", "distribution", "values"),
-            _rows(data, names[:most], seen, target if labels else None, target),
+            _rows(data, names[:most], seen, set(targets), labels),
         ),
         paragraph(
             f"Bars: rows in {_BARS} parts of equal width from the smallest to the largest value, or of each "
@@ -58,14 +58,14 @@ def describe_columns(
 
 
 def _rows(
-    data: Table, names: Sequence[str], inputs: set[str], counted: str | None, target: str
+    data: Table, names: Sequence[str], inputs: set[str], targets: set[str], labels: bool
 ) -> Iterator[tuple[object, ...]]:
     for name in names:
-        role = "target" if name == target else "input" if name in inputs else "ignored"
+        role = "target" if name in targets else "input" if name in inputs else "ignored"
         column = data[name]
         missing = missing_values(column)
         present = column[~missing]
-        if name == counted:
+        if labels and name in targets:
             present = present.astype(str).astype(object)
         yield (name, role, _KINDS[column.dtype.kind], int(missing.sum()), *_described(present, name))
 

@@ -35,7 +35,8 @@ class Facts:
         The options of the run, by name; empty if they are not known.
     table : Table
         All data.
-    target : str
+    targets : tuple of str
+        The columns that the network predicts.
     network : Network
     evaluated_on : str
         What the evaluated rows are called: "test rows".
@@ -51,7 +52,7 @@ class Facts:
     command: str
     config: Mapping[str, Any]
     table: Table
-    target: str
+    targets: tuple[str, ...]
     network: Network
     evaluated_on: str
     evaluation: Evaluation | None
@@ -69,7 +70,7 @@ class Facts:
         encoder = self.network.encoder
         if encoder is not None:
             return encoder.input_names
-        return tuple(name for name in self.table.names if name != self.target)
+        return tuple(name for name in self.table.names if name not in self.targets)
 
     @cached_property
     def baseline(self) -> Baseline | None:
@@ -95,7 +96,7 @@ class Facts:
         """How much the network needs each column; None where no rows were held out, and of pixels."""
         if self.evaluation is None or self.pixels is not None:
             return None
-        return permutation_importances(self.network, self.evaluation)
+        return permutation_importances(self.network, self.evaluation, self.targets)
 
     @cached_property
     def pixels(self) -> Pixels | None:

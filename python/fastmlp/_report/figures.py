@@ -94,8 +94,8 @@ def _rates(
     for name, curve in curves.items():
         kept = evenly(len(curve.x), _POINTS)
         figure.add_scatter(
-            x=np.round(curve.x[kept], 4),
-            y=np.round(curve.y[kept], 4),
+            x=curve.x[kept].astype(np.float32),
+            y=curve.y[kept].astype(np.float32),
             mode="lines",
             name=f"{_text(name, _LABEL)} ({area} {curve.area:.3f})",
             hovertemplate=f"{axes[0]} %{{x:.3f}}<br>{axes[1]} %{{y:.3f}}<extra></extra>",

@@ -104,7 +104,7 @@ def _made_of(facts: Facts) -> Iterator[tuple[str, object]]:
     network, data = facts.network, facts.table
     layers = "-".join(map(str, network.layer_sizes))
     yield "data", data.source
-    yield "target", facts.target
+    yield "target", ", ".join(facts.targets)
     yield "rows", ", ".join(f"{count:,} {what}" for what, count in facts.rows.items())
     yield "columns", f"{len(data.names)}, {plural(len(facts.inputs), 'input')}"
     yield "SHA-256 of the data", table_hash(data)[:_HASH]

@@ -44,7 +44,6 @@ _POLICY = (
     "style-src 'unsafe-inline'; img-src data: blob:\">"
 )
 _BARS = 30  # of importances
-_PIXELS = 20  # columns that are described of images
 #: What is told of the signals of a layer, with its name for people and a sentence on it.
 _SIGNALS = {
     "layer": ("layer", ""),
@@ -126,13 +125,13 @@ def _importance(facts: Facts) -> list[Html]:
 
 
 def _data(facts: Facts) -> list[Html]:
-    classes = facts.network.classes
+    classes, labels = facts.network.classes, facts.network.classes is not None
     if facts.pixels is None:
-        return [describe_columns(facts.table, facts.inputs, facts.target, classes is not None)]
+        return [describe_columns(facts.table, facts.inputs, facts.targets, labels)]
     return [
-        samples(facts.table, facts.pixels, facts.target, classes),
+        samples(facts.table, facts.pixels, facts.targets[0], classes),
         heading("Columns"),
-        describe_columns(facts.table, facts.inputs, facts.target, classes is not None, _PIXELS),
+        describe_columns(facts.table, facts.inputs, facts.targets, labels, len(facts.targets)),
     ]
 
 
@@ -195,7 +194,7 @@ def _diagnostics(facts: Facts) -> list[Html]:
     """Look at the signals of some of the rows, of those that were not trained on if there are any."""
     table_of_rows = facts.table if facts.evaluation is None else facts.evaluation.table
     rows = table_of_rows.take(np.arange(min(table_of_rows.n_rows, _DIAGNOSED)))
-    diagnosis = facts.network.diagnose(encoded_inputs(facts.network, rows, facts.target))
+    diagnosis = facts.network.diagnose(encoded_inputs(facts.network, rows, facts.targets))
     columns: list[Any] = [diagnosis[name] for name in _SIGNALS]
     said = [note(text) for text in diagnosis.warnings] or [
         note("The signals get through all layers, forward and backward.", "good")

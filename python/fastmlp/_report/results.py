@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.curves import evenly
 from fastmlp._base.text import plural, rate, shortened, three_digits
-from fastmlp._inspect.evaluation import Evaluation
-from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics
+from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, ValueMetrics
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
 from fastmlp._inspect.scores import calibration, precision_recall, roc
 from fastmlp._report import figures
@@ -55,11 +54,22 @@ def results(facts: Facts) -> list[Html]:
             paragraph(
                 "The share at or below a quantile is the quantile itself, where predictions are right."
             ),
-            *_residuals(evaluation, evaluation.predicted[:, middle], what),
+            *_residuals(facts, evaluation.predicted[:, middle], what),
         ]
-    if isinstance(metrics, MultiLabelMetrics):  # which no table with one target column has
-        return [named, values]
-    return [named, values, *_residuals(evaluation, evaluation.predicted)]
+    if isinstance(metrics, MultiLabelMetrics):
+        return [named, values, _several_labels(facts, metrics)]
+    return [named, values, *_outputs(metrics), *_residuals(facts, evaluation.predicted)]
+
+
+def _several_labels(facts: Facts, metrics: MultiLabelMetrics) -> Html:
+    """Return how well each of several labels is told."""
+    rows = [
+        (name, rate(precision), rate(recall), rate(f1), float(support))
+        for name, precision, recall, f1, support in zip(
+            facts.targets, metrics.precision, metrics.recall, metrics.f1, metrics.support, strict=True
+        )
+    ]
+    return table(("label", "precision", "recall", "F1", "rows"), rows[:_CLASSES])
 
 
 def _labels(metrics: LabelMetrics, followed: bool) -> list[Html]:
@@ -125,24 +135,42 @@ def _scores(facts: Facts) -> list[Html]:
     return [heading("Probabilities"), row(drawn, "figures")]
 
 
-def _residuals(evaluation: Evaluation, predicted: NDArray[Any], what: str = "") -> list[Html]:
+def _residuals(facts: Facts, predicted: NDArray[Any], what: str = "") -> list[Html]:
+    """Draw predicted over true values and the residuals, of several targets one after the other."""
+    evaluation = facts.evaluation
+    assert evaluation is not None
     rows = np.union1d(evenly(len(predicted)), evaluation.worst(_WORST))
-    truth, drawn, n = evaluation.truth[rows], len(rows), len(predicted)
+    drawn, n = len(rows), len(predicted)
     some = "" if drawn == n else f"; {drawn:,} of {n:,} rows are drawn, the worst among them"
-    captions = (
-        f"Predicted ({what}{shortened(evaluation.target, 80)}) and true values{some}; equal on the line.",
-        "Residuals. A band that bends or widens tells of what the network has not learned.",
-    )
-    pair = zip((figures.predicted_over_true, figures.residuals), captions, strict=True)
-    shown = [
-        interactive(draw(truth, predicted[rows], evaluation.target), caption, caption)
-        for draw, caption in pair
-    ]
+    shown = []
+    for target, y, p in zip(facts.targets, _columns(evaluation.truth), _columns(predicted), strict=True):
+        captions = (
+            f"Predicted ({what}{shortened(target, 80)}) and true values{some}; equal on the line.",
+            "Residuals. A band that bends or widens tells of what the network has not learned.",
+        )
+        pair = zip((figures.predicted_over_true, figures.residuals), captions, strict=True)
+        shown += [interactive(draw(y[rows], p[rows], target), caption, caption) for draw, caption in pair]
     return [row(shown, "figures")]
 
 
+def _columns(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the columns of an array, which may be a single one."""
+    return list(values.reshape(len(values), -1).T)
+
+
+def _outputs(metrics: ValueMetrics) -> list[Html]:
+    """Return the metrics of each of several targets."""
+    if not metrics.outputs:
+        return []
+    rows = [
+        (name, *(measured(metric, value) for metric, value in values_of(one).items()))
+        for name, one in metrics.outputs
+    ]
+    return [table(("target", *values_of(metrics)), rows, "Target by target; above are their means")]
+
+
 def _one_cell(predicted: Any) -> Any:
-    """Return a prediction, or those of several quantiles as one text."""
+    """Return a prediction, or those of several quantiles or targets as one text."""
     if np.ndim(predicted) == 0:
         return of_data(predicted) if not isinstance(predicted, (float, np.floating)) else float(predicted)
     return ", ".join(map(three_digits, predicted))
@@ -153,7 +181,7 @@ def worst(facts: Facts) -> list[Html]:
     evaluation = facts.evaluation
     assert evaluation is not None
     data, rows = evaluation.table, evaluation.worst(_WORST)
-    names = [name for name in data.names if name != evaluation.target]
+    names = [name for name in data.names if name not in facts.targets]
     shown = [] if facts.pixels is not None else names[:_COLUMNS]
     images = [] if facts.pixels is None else thumbnails(evaluation, facts.pixels, rows)
     cells = [

@@ -45,7 +45,8 @@ def input_names(net: Model) -> tuple[str, ...]:
 def output_names(net: Model) -> tuple[str, ...]:
     """Return the names of the outputs, () if they are not known."""
     if net.classes is None:
-        return ()
+        names = () if net.encoder is None else net.encoder.target_names
+        return names if len(names) == net.layer_sizes[-1] else ()
     labels = tuple(map(str, net.classes))
     return labels if len(labels) == net.layer_sizes[-1] else (f"p({labels[1]})",)
 
