@@ -142,8 +142,9 @@ def _error_of(
     # In units of the largest value, as the square of a huge one would overflow; of several targets, the mean
     # over them in units of their deviations.
     several = truth.ndim == 2
-    deviations = truth.std(axis=0)
-    unit = np.where(deviations > 0, deviations, 1) if several else max(float(np.abs(truth).max()), 1e-300)
+    largest = np.maximum(np.abs(truth).max(axis=0), 1e-300)
+    deviations = (truth / largest).std(axis=0) * largest
+    unit = np.where(deviations > 0, deviations, largest) if several else largest
 
     def relative(X: NDArray[Any]) -> float:
         errors = np.square(predicted(X) / unit - truth / unit).mean(axis=0)
