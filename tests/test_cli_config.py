@@ -21,7 +21,7 @@ pytest_plugins = ["cli_tools"]
 
 def write_table(n: int = 60) -> None:
     """Write columns a, b, "c,d" and the target y = 2 a, in the order of the rows."""
-    rows = "".join(f"{i},{i % 5},{i % 3},{2 * i}.5\n" for i in range(n))
+    rows = "".join(f"{i + 5},{i % 5},{i % 3},{2 * i}.5\n" for i in range(n))
     Path("t.csv").write_text(f'a,b,"c,d",y\n{rows}', encoding="utf-8")
 
 
@@ -63,7 +63,9 @@ def test_columns_are_chosen_by_name_or_place(
 
 
 def test_a_column_called_like_a_number_goes_before_a_place(run: Run) -> None:
-    Path("t.csv").write_text("a,1,0\n" + "".join(f"{i},{i},{i / 2}\n" for i in range(20)), encoding="utf-8")
+    Path("t.csv").write_text(
+        "a,1,0\n" + "".join(f"{i + 5},{i + 5},{i / 2}\n" for i in range(20)), encoding="utf-8"
+    )
     network = result(run, "train", "t.csv", "--target", "0", "--epochs", "1")["network"]
     assert (network["columns"], network["target"]) == (["a", "1"], "0")
 
@@ -105,10 +107,12 @@ def test_a_split_in_time_holds_back_the_last_rows_the_test_after_the_validation(
 @pytest.mark.parametrize(
     ("options", "rows", "on"),
     [
-        ((), {"training": 45, "validation": 0, "test": 15}, "test"),
+        ((), {"training": 36, "validation": 9, "test": 15}, "test"),
         (("--validation", "0.2"), {"training": 48, "validation": 12, "test": 0}, "validation"),
         (("--validation", "0.2", "--test", "0.5"), {"training": 24, "validation": 6, "test": 30}, "test"),
-        (("--test", "0"), {"training": 60, "validation": 0, "test": 0}, None),
+        (("--test", "0"), {"training": 48, "validation": 12, "test": 0}, "validation"),
+        (("--validation", "0"), {"training": 45, "validation": 0, "test": 15}, "test"),
+        (("--test", "0", "--validation", "0"), {"training": 60, "validation": 0, "test": 0}, None),
     ],
 )
 def test_the_network_is_judged_by_the_test_rows_or_else_by_the_validation_rows(
@@ -152,8 +156,8 @@ def test_several_quantiles_are_judged_by_their_coverage(run: Run) -> None:
 def test_json_is_one_object_with_all_of_the_run(run: Run) -> None:
     outcome = result(run, "train", "iris", "--hidden", "6", "--epochs", "7", "--save", "m")
     assert list(outcome) == [
-        "config", "rows", "network", "history", "evaluated_on", "metrics", "stop_reason", "seconds", "saved",
-        "report",
+        "config", "notes", "rows", "network", "history", "evaluated_on", "metrics", "baseline", "verdict",
+        "stop_reason", "seconds", "saved", "report",
     ]  # fmt: skip
     assert outcome["network"]["layer_sizes"] == [4, 6, 3]
     assert outcome["history"]["epoch"] == [1, 2, 3, 4, 5, 6, 7]
@@ -163,7 +167,7 @@ def test_json_is_one_object_with_all_of_the_run(run: Run) -> None:
 
 
 def test_what_is_not_finite_becomes_null(run: Run) -> None:
-    Path("t.csv").write_text("x,y\n" + "".join(f"{i},1.5\n" for i in range(20)), encoding="utf-8")
+    Path("t.csv").write_text("x,y\n" + "".join(f"{i + 5},1.5\n" for i in range(20)), encoding="utf-8")
     outcome = result(run, "train", "t.csv", "--target", "y", "--epochs", "1")
     assert outcome["metrics"]["r2"] is None
 

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["cli_tools"]
 
+#: What is said of the file that the model was trained on.
+SEEN = (
+    "fastmlp: warning: the model was trained on 90 of these 150 rows; "
+    "--rows test takes those that were held back\n"
+)
 IRIS = (files("fastmlp.datasets") / "iris.csv").read_bytes()
 
 
@@ -47,7 +52,7 @@ def feed(stdin: io.BytesIO, content: bytes) -> None:
 
 def test_evaluate_gives_the_metrics_of_labels(run: Run, model: Path) -> None:
     status, out, err = run("evaluate", model, "iris", "--json")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, SEEN)
     found = json.loads(out)
     table = read_csv(io.BytesIO(IRIS))
     network = fastmlp.load(model)
@@ -60,7 +65,7 @@ def test_evaluate_gives_the_metrics_of_labels(run: Run, model: Path) -> None:
     assert found["macro_f1"] == pytest.approx(sk.f1_score(y, predicted, average="macro"))
     assert found["confusion_matrix"] == sk.confusion_matrix(y, predicted).tolist()
     status, out, err = run("evaluate", model, "iris")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, SEEN)
     assert out.startswith(f"accuracy {found['accuracy']:.4f} (")
     assert "precision   recall" in out
     assert "rows: true class, columns: predicted" in out
@@ -68,11 +73,11 @@ def test_evaluate_gives_the_metrics_of_labels(run: Run, model: Path) -> None:
 
 def test_evaluate_gives_the_metrics_of_values_in_their_units(run: Run) -> None:
     Path("t.csv").write_text(
-        "x,y\n" + "".join(f"{i},{1e5 + 300 * i}\n" for i in range(100)), encoding="utf-8"
+        "x,y\n" + "".join(f"{i + 5},{1e5 + 300 * i}\n" for i in range(100)), encoding="utf-8"
     )
     run("train", "t.csv", "--target", "y", "--save", "m", "--epochs", "50")
     status, out, err = run("evaluate", "m", "t.csv", "--json")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, SEEN.replace("90 of these 150", "60 of these 100"))
     found = json.loads(out)
     run("predict", "m", "t.csv", "--output", "p.csv")
     y, p = read_csv("t.csv")["y"], read_csv("p.csv")["prediction"]
@@ -80,7 +85,10 @@ def test_evaluate_gives_the_metrics_of_values_in_their_units(run: Run) -> None:
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(y, p), rel=1e-4)
     assert found["r2"] == pytest.approx(sk.r2_score(y, p), rel=1e-4)
     status, out, _ = run("evaluate", "m", "t.csv")
-    assert out == f"R2 {found['r2']:.4f}, RMSE {found['rmse']:.6g}, MAE {found['mae']:.6g} (100 rows)\n"
+    constant = found["baseline"]
+    metrics, always = out.splitlines()
+    assert always.startswith(f"  {constant['predicts']}: RMSE ")
+    assert metrics == f"R2 {found['r2']:.4f}, RMSE {found['rmse']:.6g}, MAE {found['mae']:.6g} (100 rows)"
 
 
 def test_hinge_has_no_log_loss(run: Run) -> None:
@@ -91,7 +99,7 @@ def test_hinge_has_no_log_loss(run: Run) -> None:
 
 
 def test_the_truth_may_have_another_name_and_labels_that_look_like_numbers_stay_texts(run: Run) -> None:
-    rows = [f"{i},{['007', '11'][i % 2]}" for i in range(40)]
+    rows = [f"{i + 5},{['007', '11'][i % 2]}" for i in range(40)]
     Path("t.csv").write_text("x,y\n" + "\n".join(rows), encoding="utf-8")
     Path("new.csv").write_text("x,truth\n1,11\n2,11\n", encoding="utf-8")
     Path("same.csv").write_text("x,y\n1,11\n2,11\n", encoding="utf-8")
@@ -104,7 +112,9 @@ def test_the_truth_may_have_another_name_and_labels_that_look_like_numbers_stay_
     )
     Path("new.csv").write_text("x,truth\n1,007\n2,seven\n", encoding="utf-8")
     status, out, err = run("evaluate", "m", "new.csv", "--target", "truth", "--json")
-    assert (status, err) == (0, "")
+    assert status == 0
+    said = "new.csv: 1 row of labels that the model does not know count as mistakes: 'seven'"
+    assert err == f"fastmlp: warning: {said}\n"
     assert [c["label"] for c in json.loads(out)["classes"]] == ["007", "11", "seven"]
 
 
@@ -143,9 +153,9 @@ def test_several_targets_have_a_line_each(run: Run) -> None:
 
 def test_output_takes_what_would_be_printed(run: Run, model: Path) -> None:
     _, text, _ = run("evaluate", model, "iris")
-    assert run("evaluate", model, "iris", "--output", "e.txt") == (0, "", "")
+    assert run("evaluate", model, "iris", "--output", "e.txt") == (0, "", SEEN)
     assert Path("e.txt").read_text(encoding="utf-8") == text
-    assert run("evaluate", model, "iris", "--output", "-") == (0, text, "")
+    assert run("evaluate", model, "iris", "--output", "-") == (0, text, SEEN)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +206,7 @@ def test_a_dash_reads_standard_input_plain_or_gzipped(
         stdin.seek(0)
         feed(stdin, pack(IRIS))
         status, out, err = run(*arguments)
-        assert (status, err) == (0, "")
+        assert (status, err) == (0, SEEN if arguments[0] == "evaluate" else "")
         assert "150 rows" in out or out.count("\n") == 151
 
 

@@ -43,10 +43,10 @@ def test_a_table_goes_through_onnx_runtime_as_through_predict(run: Run) -> None:
     days = (table["opened"] - np.datetime64(0, "D")) / np.timedelta64(1, "D")
     session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
     inputs = {
-        "area": table["area"].astype(np.float32)[:, None],
+        "area": table["area"][:, None],
         "size": table["size"][:, None],
         "shop": table["shop"][:, None],
-        "opened": days.astype(np.float32)[:, None],
+        "opened": days[:, None],
     }
     (prediction,) = session.run(["prediction"], inputs)
     np.testing.assert_allclose(prediction, read_csv("p.csv")["prediction"], rtol=1e-4, atol=1e-4)
@@ -81,7 +81,10 @@ def test_standard_output_gets_the_file_as_it_is(
         ("iris.safetensors --to java --output x", "--to must be onnx or c, got 'java'"),
         ("iris.safetensors --to c --output iris.safetensors", "--output: iris.safetensors is the file to"),
         ("iris.safetensors --to c --output notes.txt", "notes.txt: is there already and is not a C header"),
-        ("iris.safetensors --to onnx --output notes.txt", "notes.txt: is there already and is not an ONNX"),
+        (
+            "iris.safetensors --to onnx --output notes.txt",
+            "--output: notes.txt: ONNX cannot be written as .txt",
+        ),
         ("iris.safetensors --to c --output no/x.h", "--output: no/x.h: there is no folder 'no'"),
         ("absent.safetensors --to c --output x.h", "absent.safetensors: no such file"),
         ("iris.safetensors --to c", "Missing option '--output'"),

@@ -16,10 +16,11 @@ import pytest
 import fastmlp
 from cli_tools import interrupted_training
 from fastmlp._cli import evaluate as evaluate_command
+from fastmlp._cli import outcome
 from fastmlp._cli import predict as predict_command
 from fastmlp._cli import report as report_command
 from fastmlp._cli import train as train_command
-from fastmlp._cli.files import load_table
+from fastmlp._cli.files import load_data
 from fastmlp._model.history import History
 from fastmlp._training.progress import epoch_bar
 from fastmlp.data import TableEncoder, holdout
@@ -42,13 +43,13 @@ def interrupt(*arguments: Any, **options: Any) -> None:
         ("train iris --epochs 1", train_command, "load_data"),
         ("train iris --epochs 1", TableEncoder, "fit"),
         ("train iris --epochs 1", TableEncoder, "transform"),
-        ("train iris --epochs 1", train_command, "evaluate"),
-        ("train iris --epochs 1 --report r.html", report_command, "render"),
+        ("train iris --epochs 1", outcome, "evaluate"),
+        ("train iris --epochs 1 --report r.html", report_command, "write_report"),
         ("predict iris.safetensors iris", predict_command, "load_rows"),
         ("predict iris.safetensors iris", TableEncoder, "transform"),
         ("evaluate iris.safetensors iris", evaluate_command, "load_rows"),
         ("evaluate iris.safetensors iris", evaluate_command, "evaluate"),
-        ("report iris.safetensors iris --out r.html", report_command, "render"),
+        ("report iris.safetensors iris --out r.html", report_command, "write_report"),
     ],
 )
 def test_ctrl_c_at_any_point_is_one_line_and_exit_code_130(
@@ -57,7 +58,8 @@ def test_ctrl_c_at_any_point_is_one_line_and_exit_code_130(
     monkeypatch.setattr(module, name, interrupt)
     before = sorted(Path().iterdir())
     status, _, err = run(*command.split())
-    assert (status, err) == (130, "fastmlp: interrupted\n")
+    assert (status, err.splitlines()[-1]) == (130, "fastmlp: interrupted")
+    assert all(line.startswith("fastmlp: ") for line in err.splitlines())
     assert sorted(Path().iterdir()) == before
 
 
@@ -83,7 +85,7 @@ def test_ctrl_c_with_validation_rows_saves_the_best_weights_so_far(tmp_path: Pat
 
     network = fastmlp.load(path)
     assert network.encoder is not None
-    table = load_table("iris")
+    table = load_data("iris").table
     _, held_out = holdout(table["species"].astype(str), 0.3, 0, substream=1)
     rows = table.take(held_out)
     X, y = network.encoder.transform(rows), network.encoder.transform_target(rows)
@@ -121,6 +123,18 @@ def test_the_bar_shows_epoch_losses_speed_and_the_time_left(
     assert speed is None or speed in shown
 
 
-def test_there_is_no_bar_where_standard_error_is_no_terminal() -> None:
-    with epoch_bar(True, 20, 100) as bar:
-        assert bar is None
+def test_a_line_every_few_seconds_where_standard_error_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter((0.0, 1.0, 5.5, 6.0, 12.0))  # when the run begins, and when it is called
+    monkeypatch.setattr("fastmlp._training.progress.time.monotonic", lambda: next(seconds))
+    columns = ("epoch", "loss", "learning_rate", "seconds", "validation_loss")
+    with epoch_bar(True, 20, 100) as lines:
+        assert lines is not None
+        for epoch in (1, 5, 6, 12):
+            network = SimpleNamespace(history=History(columns, [(epoch, 0.25, 0.1, 2.0, 0.5)]))
+            lines(network)  # type: ignore[arg-type]
+    assert capsys.readouterr().err == (
+        "epoch 5/20  loss 0.25  validation loss 0.5  250 rows/s\n"
+        "epoch 12/20  loss 0.25  validation loss 0.5  600 rows/s\n"
+    )

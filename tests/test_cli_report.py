@@ -115,7 +115,9 @@ def test_the_report_on_a_run_with_labels_has_all_sections(run: Run) -> None:
     for text in ("150 rows, 5 columns", "sepal_length", "Confusion matrix", "macro F1", "51 parameters",
                  "setosa", "line ", "60 epochs"):  # fmt: skip
         assert text in page.text
-    assert len(figures(page)) == 6  # confusion, ROC, precision-recall, calibration, importances, loss
+    assert (
+        len(figures(page)) == 7
+    )  # confusion, ROC, precision-recall, calibration, importances, loss, accuracy
     pictures = [attributes for _, attributes in page.elements if attributes.get("role") == "img"]
     assert all(picture["aria-label"] for picture in pictures)
     assert sum("bars of" in str(picture["aria-label"]) for picture in pictures) == 5
@@ -200,7 +202,10 @@ def test_a_file_that_looks_like_an_option_stands_behind_two_dashes(run: Run) -> 
 
 
 def test_a_report_without_held_out_rows_has_no_metrics(run: Run) -> None:
-    assert run("train", "iris", "--test", "0", "--epochs", "2", "--report", "r.html")[0] == 0
+    assert (
+        run("train", "iris", "--test", "0", "--validation", "0", "--epochs", "2", "--report", "r.html")[0]
+        == 0
+    )
     assert "Metrics" not in read("r.html").text
 
 
@@ -214,7 +219,7 @@ def test_many_classes_and_columns_and_several_quantiles_are_summed_up(run: Run) 
     text = read("r.html").text
     assert "The most frequent mistakes" in text
     assert "10 of 40 classes, those with the fewest rows, are left out" in text
-    assert "18 more columns not shown" in text
+    assert "13 more columns not shown" in text
     write_values()
     assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--loss", "quantile(0.1, 0.5, 0.9)",
                "--report", "r.html")[0] == 0  # fmt: skip

@@ -6,11 +6,12 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from fastmlp._base.text import printable
 from fastmlp._cli.exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, OK
 
+_HELP = "fastmlp --help"
 _NEEDS = "fastmlp's command line needs typer and rich: pip install 'fastmlp[cli]'"
 
 
@@ -73,8 +74,27 @@ def _guard(command: Callable[[], int]) -> int:
             # The classes of usage errors moved between versions of typer; what they share is this method.
             if not hasattr(error, "format_message"):
                 raise
-            _say(f"fastmlp: error: {one_line(error.format_message())}")
+            _say(f"fastmlp: error: {one_line(_usage(error))}")
             return BAD_INPUT
+
+
+def _usage(error: Any) -> str:
+    """Say what is wrong with the command line and, where there is no such option or command, what is near."""
+    from fastmlp._cli.near import did_you_mean
+
+    context = getattr(error, "ctx", None)
+    command = getattr(context, "command", None)
+    option = getattr(error, "option_name", None)
+    message = str(error.format_message())
+    if isinstance(option, str) and hasattr(error, "possibilities"):  # no such option
+        parameters = getattr(command, "params", [])
+        known = [name for each in parameters for name in (*each.opts, *each.secondary_opts)]
+        near = did_you_mean(option, [name for name in known if name.startswith("--")])
+        return f"No such option: {option}" + (f"; {near}" if near else "")
+    if message.startswith("No such command '"):
+        near = did_you_mean(message.split("'")[1], list(getattr(command, "commands", {})))
+        return message.rstrip(".") + (f"; {near}" if near else f"; see {_HELP}")
+    return message
 
 
 def one_line(error: object) -> str:

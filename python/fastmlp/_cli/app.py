@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import typer
 
 from fastmlp._cli import options as opt
 from fastmlp._cli.exit_codes import EXIT_CODES
+
+if TYPE_CHECKING:
+    from fastmlp._cli.reading import Reading
 
 Job = Callable[[], int]
 
@@ -17,7 +21,7 @@ app = typer.Typer(
     help="Train multilayer perceptrons on tables, and predict with them.",
     epilog=EXIT_CODES,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -33,14 +37,33 @@ def _start(context: typer.Context, version: opt.Version = False) -> None:
         print(context.get_help())
 
 
-@app.command()
+def _command(function: Callable[..., Job]) -> Callable[..., Job]:
+    """Make a command whose help is the text of the function, each paragraph as wide as the terminal."""
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    app.command(help="\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs))(function)
+    return function
+
+
+@_command
 def train(
     context: typer.Context,
     data: opt.DataOrConfig = None,
     config: opt.Config = None,
     target: opt.Target = None,
+    task: opt.Task = None,
     x: opt.Inputs = None,
     ignore: opt.Ignore = None,
+    id: opt.Ids = None,
+    weight: opt.Weight = None,
+    group: opt.Group = None,
+    drop_missing_target: opt.DropMissingTarget = None,
+    strict: opt.Strict = None,
+    header: opt.Header = None,
+    delimiter: opt.Delimiter = None,
+    missing: opt.Missing = None,
+    text: opt.Text = None,
+    encoding: opt.Encoding = None,
+    strip_dot: opt.StripDot = None,
     split: opt.Split = None,
     test: opt.Test = None,
     validation: opt.Validation = None,
@@ -78,18 +101,23 @@ def train(
 ) -> Job:
     """Train a network on a table, test it on rows it has not seen, and save it.
 
-    Numbers and dates are standardised, missing ones are replaced by the median, and text is one-hot encoded
-    or, where there are many categories, embedded, all by the training rows alone. Unless --optimizer,
-    --learning-rate, --dropout, --l2, --patience, --loss-target or --max-time is given, AdamW trains with one
-    cycle of the learning rate and some dropout.
+    A quarter of the rows is kept for the test; on a fifth of the others the network is validated after each
+    epoch, and it ends with the weights of the best one. What a constant prediction would reach is printed
+    beside.
 
-    A target of text or of at most 20 different whole numbers is taken for labels,
-    any other for a quantity, unless --loss says otherwise. A quantity is standardised if the output is
-    linear; losses, and with them --loss-target and --min-delta, are then in standard deviations.
+    Numbers and dates are standardised, missing ones are replaced by the median, and text is one-hot encoded
+    or, where there are many categories, embedded, all by the training rows alone. Columns that identify rows
+    or are constant are left out, with a line for each. Unless --optimizer, --learning-rate, --dropout, --l2,
+    --patience, --loss-target or --max-time is given, AdamW trains with one cycle of the learning rate and
+    some dropout.
+
+    A target of text or of at most 20 different whole numbers is taken for labels, any other for a quantity,
+    unless --task or --loss says otherwise. A quantity is standardised if the output is linear; losses, and
+    with them --loss-target and --min-delta, are then in standard deviations.
     """
     from fastmlp._cli.train import TrainJob
 
-    settings = {name: value for name, value in context.params.items() if value is not None}
+    settings = _given(context)
     if settings.pop("config", None) is not None:
         from fastmlp._cli.config import read_config
 
@@ -97,40 +125,86 @@ def train(
     return TrainJob.of(settings)
 
 
+def _given(context: typer.Context) -> dict[str, Any]:
+    """Return the options that were given; those that were given several times have commas in between."""
+    given = {name: value for name, value in context.params.items() if value not in (None, [], ())}
+    several = {name: ",".join(value) for name, value in given.items() if isinstance(value, (list, tuple))}
+    return given | several
+
+
 def _train_options() -> dict[str, type]:
     """Return what each option of `train` holds; all are optional, so that one not given can be told."""
     hints = get_type_hints(train)
     others = ("context", "config", "return")
-    return {name: get_args(hint)[0] for name, hint in hints.items() if name not in others}
+    kinds = {name: get_args(hint)[0] for name, hint in hints.items() if name not in others}
+    return {name: str if get_args(kind) else kind for name, kind in kinds.items()}  # lists are texts
 
 
-@app.command()
-def predict(model: opt.Model, file: opt.File, output: opt.Output = None, proba: opt.Proba = False) -> Job:
-    """Predict every row of a table. Writes a CSV with the column "prediction", in the order of the rows."""
+def _reading(context: typer.Context) -> Reading:
+    """Return how the options say that a file is to be read."""
+    from fastmlp._cli.reading import Reading
+
+    given = _given(context)
+    names = ("header", "delimiter", "encoding", "missing", "text")
+    return Reading.of(**{name: given.get(name) for name in names})
+
+
+@_command
+def predict(
+    context: typer.Context,
+    model: opt.Model,
+    file: opt.File,
+    output: opt.Output = None,
+    proba: opt.Proba = False,
+    id: opt.Ids = None,
+    header: opt.Header = None,
+    delimiter: opt.Delimiter = None,
+    missing: opt.Missing = None,
+    text: opt.Text = None,
+    encoding: opt.Encoding = None,
+) -> Job:
+    """Predict every row of a table, in the order of the rows.
+
+    Writes CSV, or Parquet if --output ends in .parquet, with the column "prediction" behind those that
+    --id names here or named in training. The file is read as that of the training was, unless options say
+    otherwise.
+    """
     from fastmlp._cli.predict import run_predict
 
-    return partial(run_predict, model, file, output, proba)
+    ids = _given(context).get("id")
+    return partial(run_predict, model, file, output, proba, ids, _reading(context))
 
 
-@app.command()
+@_command
 def evaluate(
+    context: typer.Context,
     model: opt.Model,
     file: opt.File,
     target: opt.ModelTarget = None,
+    rows: opt.EvaluatedRows = "all",
+    weight: opt.Weight = None,
     output: opt.Output = None,
     json: opt.Json = None,
+    header: opt.Header = None,
+    delimiter: opt.Delimiter = None,
+    missing: opt.Missing = None,
+    text: opt.Text = None,
+    encoding: opt.Encoding = None,
+    strip_dot: opt.StripDot = None,
 ) -> Job:
     """Compare a model's predictions with the truth, in a table that has it.
 
     Of labels: accuracy, log loss, F1, precision and recall of each class, confusion matrix. Of values:
-    R2, RMSE and MAE, in the target's units.
+    R2, RMSE and MAE, in the target's units. Beside stands what a constant would reach. The file is read as
+    that of the training was, unless options say otherwise.
     """
-    from fastmlp._cli.evaluate import run_evaluate
+    from fastmlp._cli.evaluate import EvaluateJob
 
-    return partial(run_evaluate, model, file, target, output, bool(json))
+    reading = _reading(context)
+    return EvaluateJob(model, file, target, rows, weight, output, bool(json), bool(strip_dot), reading)
 
 
-@app.command()
+@_command
 def export(
     model: opt.Model, to: opt.ExportFormat, output: opt.ExportOutput, name: opt.ExportName = "model"
 ) -> Job:
@@ -140,7 +214,7 @@ def export(
     return partial(run_export, model, to, output, name)
 
 
-@app.command()
+@_command
 def info(model: opt.ModelOrNone = None, json: opt.Json = None) -> Job:
     """Describe a model; without one, how fastmlp was built and what it runs on."""
     from fastmlp._cli.info import run_info
@@ -148,15 +222,26 @@ def info(model: opt.ModelOrNone = None, json: opt.Json = None) -> Job:
     return partial(run_info, model, bool(json))
 
 
-@app.command()
-def report(model: opt.Model, file: opt.File, out: opt.ReportOut, target: opt.ModelTarget = None) -> Job:
+@_command
+def report(
+    context: typer.Context,
+    model: opt.Model,
+    file: opt.File,
+    out: opt.ReportOut,
+    target: opt.ModelTarget = None,
+    header: opt.Header = None,
+    delimiter: opt.Delimiter = None,
+    missing: opt.Missing = None,
+    text: opt.Text = None,
+    encoding: opt.Encoding = None,
+) -> Job:
     """Write a report on a model and a table that has the truth: one HTML file with pictures."""
     from fastmlp._cli.report import run_report
 
-    return partial(run_report, model, file, out, target)
+    return partial(run_report, model, file, out, target, _reading(context))
 
 
-@app.command()
+@_command
 def bench(
     rows: opt.Rows = 10_000,
     inputs: opt.NumberInputs = 64,
@@ -173,6 +258,7 @@ def bench(
     The data is made up. Each number is the median of several runs, after one that is not counted.
     """
     from fastmlp._cli.bench import Shape, run_bench
+    from fastmlp._cli.option_values import read_hidden
 
-    shape = Shape(rows, (inputs, *opt.read_hidden(hidden), outputs), batch_size, dtype)
+    shape = Shape(rows, (inputs, *read_hidden(hidden), outputs), batch_size, dtype)
     return partial(run_bench, shape, threads, seconds, bool(json))

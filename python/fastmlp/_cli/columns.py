@@ -1,4 +1,4 @@
-"""Which columns of a table are the target and the inputs."""
+"""Which columns of a table are targets, inputs, weights, groups and names of rows."""
 
 from __future__ import annotations
 
@@ -9,46 +9,84 @@ from fastmlp.data._table import quoted
 
 
 class Columns(NamedTuple):
-    """The column to predict, and those that are neither it nor inputs."""
+    """The columns to predict, and those that are neither these nor inputs."""
 
-    target: str
+    targets: tuple[str, ...]
     ignored: tuple[str, ...]
+    inputs: tuple[str, ...] | None  # where they were named
+    ids: tuple[str, ...] = ()
+    weight: str | None = None
+    group: str | None = None
+
+    @property
+    def target(self) -> str | tuple[str, ...]:
+        """The column to predict, or several."""
+        return self.targets[0] if len(self.targets) == 1 else self.targets
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The weight and the group."""
+        return tuple(name for name in (self.weight, self.group) if name is not None)
 
 
 def choose_columns(
-    table: Table, target: str | None, inputs: tuple[str, ...] | None, ignore: tuple[str, ...]
+    table: Table,
+    targets: tuple[str, ...] | None,
+    *,
+    x: tuple[str, ...] | None = None,
+    ignore: tuple[str, ...] = (),
+    ids: tuple[str, ...] = (),
+    weight: str | None = None,
+    group: str | None = None,
 ) -> Columns:
     """Find the columns that the options name.
 
     Parameters
     ----------
     table : Table
-    target : str or None
+    targets : tuple of str or None
         --target, or what the data itself calls so.
-    inputs : tuple of str or None
-        --x, by default all columns but the target.
-    ignore : tuple of str
-        --ignore.
+    x : tuple of str or None
+        --x, by default all columns that are nothing else.
+    ignore, ids : tuple of str
+        --ignore and --id.
+    weight, group : str or None
+        --weight and --group.
 
     Raises
     ------
     ValueError
         Naming the option, if a column is not there or has two roles.
     """
-    if target is None:
+    if targets is None:
         raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")
-    target = find_column(table, target, "--target")
-    ignored = tuple(dict.fromkeys(find_column(table, name, "--ignore") for name in ignore))
-    if target in ignored:
-        raise ValueError(f"--ignore: {target!r} is the target")
-    if inputs is None:
-        return Columns(target, ignored)
-    chosen = dict.fromkeys(find_column(table, name, "--x") for name in inputs)
-    left_out = frozenset(ignored)
-    for name in chosen:
-        if name == target or name in left_out:
-            raise ValueError(f"--x: {name!r} is {'the target' if name == target else 'in --ignore too'}")
-    return Columns(target, tuple(name for name in table.names if name != target and name not in chosen))
+    named = {
+        "--target": targets,
+        "--ignore": ignore,
+        "--id": ids,
+        "--weight": () if weight is None else (weight,),
+        "--group": () if group is None else (group,),
+        "--x": x or (),
+    }
+    found: dict[str, tuple[str, ...]] = {}
+    roles: dict[str, str] = {}
+    for option, names in named.items():
+        found[option] = tuple(dict.fromkeys(find_column(table, name, option) for name in names))
+        for name in found[option]:
+            other = roles.setdefault(name, option)
+            if other != option:
+                what = "the target" if other == "--target" else f"in {other} too"
+                raise ValueError(f"{option}: {name!r} is {what}")
+    ignored = found["--ignore"]
+    if x is not None:
+        ignored = (*ignored, *(name for name in table.names if name not in roles))
+    return Columns(
+        found["--target"],
+        ignored,
+        None if x is None else found["--x"],
+        found["--id"],
+        *(next(iter(found[option]), None) for option in ("--weight", "--group")),
+    )
 
 
 def find_column(table: Table, given: str, option: str) -> str:

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fastmlp._cli.options import LISTS, NUMBERS_OR_TEXTS
+from fastmlp._base.text import shortened
+from fastmlp._cli.near import did_you_mean
+from fastmlp._cli.option_values import LISTS, NUMBERS_OR_TEXTS
 from fastmlp.data._table import quoted
 
 if sys.version_info >= (3, 11):
@@ -46,7 +48,9 @@ def read_config(name: str, accepted: Mapping[str, type]) -> dict[str, Any]:
     for key, value in _read_toml(name).items():
         option = key.replace("-", "_")
         if option not in accepted:
-            raise ValueError(f"{name}: unknown key {key!r}; the keys are {quoted(accepted, len(accepted))}")
+            near = did_you_mean(key, [known.replace("_", "-") for known in accepted])
+            known = near or f"the keys are {quoted(accepted, len(accepted))}"
+            raise ValueError(f"{name}: unknown key {key!r}; {known}")
         if option in given:
             raise ValueError(f"{name}: {key!r} is there twice, with a dash and with an underscore")
         if option in NUMBERS_OR_TEXTS and isinstance(value, float):
@@ -65,6 +69,8 @@ def _read_toml(name: str) -> dict[str, Any]:
         raise ValueError(f"{name}: not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{name}: not TOML: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{name}: its arrays or tables are nested too deeply for options") from None
     table = content.get("train")
     if not isinstance(table, dict):
         return content
@@ -77,7 +83,7 @@ def _read_toml(name: str) -> dict[str, Any]:
 def _value(value: Any, kind: type, is_list: bool, where: str) -> Any:
     if is_list and isinstance(value, list):
         if not all(_is_word(item) for item in value):
-            raise ValueError(f"{where}: must be an array of texts or whole numbers, got {value!r}")
+            raise ValueError(f"{where}: must be an array of texts or whole numbers, got {_short(value)}")
         return join(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -85,8 +91,16 @@ def _value(value: Any, kind: type, is_list: bool, where: str) -> Any:
         return str(value)
     if type(value) is not kind:
         what = f"{_KINDS[kind]} or an array" if is_list else _KINDS[kind]
-        raise ValueError(f"{where}: must be {what}, got {value!r}")
+        raise ValueError(f"{where}: must be {what}, got {_short(value)}")
     return value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list) and not all(isinstance(item, (str, int, float)) for item in value):
+        return "an array of other things"
+    return shortened(repr(value), 60)
 
 
 def _is_word(value: Any) -> bool:

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.files import replace_file
+from fastmlp._cli.reading import Reading
 from fastmlp._model.files import may_replace
 from fastmlp._network.files import load
 from fastmlp.data import Table, read, read_csv, read_idx, read_jsonl, read_svmlight
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from fastmlp._network.network import Network
 
 IRIS = "iris"
+
+_PLAIN = Reading()
+_TEXT_READERS = (read_csv, read_jsonl)
+
+#: What the reader of CSV files calls its arguments, and what the options are called.
+_OPTIONS = {"header=False": "--no-header", "header=True": "--header"}
 
 _MOST_DENSE = 4 * 10**9  # bytes
 
@@ -48,22 +55,12 @@ class Loaded(NamedTuple):
     has_labels: bool = False
 
 
-def load_table(
-    name: str,
-    text: Collection[str] = (),
-    n_features: int | None = None,
-    decimal: Mapping[str, str] | None = None,
-) -> Table:
-    """Read a file of any format, standard input, or the iris data; see `load_data`."""
-    return load_data(name, text, n_features=n_features, decimal=decimal).table
-
-
 def load_data(
     name: str,
-    text: Collection[str] = (),
+    reading: Reading = _PLAIN,
     labels: str | None = None,
     n_features: int | None = None,
-    decimal: Mapping[str, str] | None = None,
+    asked: bool = True,
 ) -> Loaded:
     """Read a file of any format, standard input, or the iris data that comes with the package.
 
@@ -72,18 +69,19 @@ def load_data(
     Parameters
     ----------
     name : str
-    text : collection of str
-        Columns of a CSV or JSON Lines file to keep as texts.
+    reading : Reading
+        How a CSV or JSON Lines file is read.
     labels : str, optional
         The file of the labels, if there is one of this name and images are in a file of their own (IDX).
     n_features : int, optional
         The width of svmlight files, whose last columns may have no entries.
-    decimal : mapping of str to str, optional
-        The decimal marks of columns of a CSV or JSON Lines file.
+    asked : bool, default True
+        Whether options ask for this reading, rather than a model that may have learned from other files:
+        then it is an error if the file is none of these.
     """
     if name == IRIS:
         with (files("fastmlp.datasets") / "iris.csv").open("rb") as file:
-            table = read_csv(file, text=text)
+            table = read_csv(file)
         table.source = IRIS
         return Loaded(table, "species")
     source: Any = name
@@ -96,14 +94,41 @@ def load_data(
     try:
         content = resolve(source)
         reader = choose_reader(content)
-        if reader in (read_csv, read_jsonl):
-            return Loaded(reader(content, text=text, decimal=decimal))
+        if reader in _TEXT_READERS:
+            return Loaded(_read_text(reader, name, content, reading))
+        _refuse_reading(name, reading, asked, "CSV file")
         has_labels = reader is read_idx and labels is not None and Path(labels).is_file()
         options = {"n_features": n_features} if reader is read_svmlight else {}
         X, y = read(content, labels if has_labels else None, **options)
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename}: no such file") from None
     return Loaded(X) if isinstance(X, Table) else _load_array(X, y, name)._replace(has_labels=has_labels)
+
+
+def _read_text(reader: Any, name: str, content: Any, reading: Reading) -> Table:
+    """Read a CSV or JSON Lines file; errors name the options of the command line."""
+    if reader is read_jsonl:
+        for_csv = Reading(header=reading.header, delimiter=reading.delimiter)
+        _refuse_reading(name, for_csv, True, "CSV file")
+    try:
+        table: Table = reader(content, **reading.given())
+    except ValueError as error:
+        raise ValueError(_as_options(str(error))) from None
+    return table
+
+
+def _as_options(message: str) -> str:
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option)
+    return message
+
+
+def _refuse_reading(name: str, reading: Reading, asked: bool, what: str) -> None:
+    """Raise ValueError if options ask for a way to read text files, and this is none."""
+    given = next(iter(reading.given()), None)
+    if asked and given is not None:
+        option = "header or --no-header" if given == "header" else given
+        raise ValueError(f"--{option}: {name} is no {what}")
 
 
 def _load_array(X: Any, y: NDArray[Any] | None, source: str) -> Loaded:
@@ -130,14 +155,16 @@ def load_model(name: str) -> Network:
     return load(name)
 
 
-def load_rows(network: Network, name: str) -> Table:
-    """Read the rows that a model is to be evaluated on, its texts as texts whatever they look like."""
+def load_rows(network: Network, name: str, reading: Reading = _PLAIN) -> Table:
+    """Read rows for a model as those that it learned from were read, its texts as texts."""
     encoder = network.encoder
     if encoder is None:
-        return load_table(name)
+        return load_data(name, reading, asked=bool(reading.given())).table
+    asked = bool(reading.given())
     labels = network.classes is not None and network.classes.dtype.kind == "U"
     texts = [*encoder.text_columns, *(encoder.target_names if labels else ())]
-    return load_table(name, texts, len(encoder.input_names), encoder.decimal)
+    reading = reading.or_else(network.origin.get("reading")).with_texts(texts, encoder.decimal)
+    return load_data(name, reading, n_features=len(encoder.input_names), asked=asked).table
 
 
 def check_place(option: str, name: str) -> Path:
@@ -171,6 +198,24 @@ def check_output(
             raise ValueError(
                 f"{option}: {name}: is there already and was not written by this command; it is left as it is"
             )
+
+
+#: What suffixes of files promise; others promise nothing.
+_TEXTS = (".csv", ".tsv", ".txt", ".md", ".json", ".jsonl", ".html", ".htm", ".toml", ".yaml", ".h", ".c")
+_TABLES = (".parquet", ".arrow", ".feather", ".npy", ".npz", ".xlsx", ".xls", ".h5")
+_MODELS = (".safetensors", ".onnx", ".pt", ".pth", ".pkl", ".pickle")
+_PACKED = (".zip", ".gz", ".bz2", ".xz", ".zst")
+_PROMISES = frozenset((*_TEXTS, *_TABLES, *_MODELS, *_PACKED, ".png", ".svg", ".pdf"))
+
+
+def check_suffix(option: str, name: str | None, what: str, accepted: tuple[str, ...]) -> None:
+    """Refuse a file's name that promises another format than the one that will be written."""
+    suffix = "" if name is None else Path(name).suffix.lower()
+    if suffix in _PROMISES and suffix not in accepted:
+        raise ValueError(
+            f"{option}: {name}: {what} cannot be written as {suffix}; "
+            f"the name may end in {' or '.join(accepted)}"
+        )
 
 
 def check_replaceable(option: str, name: str, what: str, replaceable: Callable[[Path], bool]) -> None:
@@ -209,6 +254,7 @@ def check_replaceable(option: str, name: str, what: str, replaceable: Callable[[
 def check_save_path(name: str) -> None:
     """Make sure that a model can be saved there."""
     check_replaceable("--save", name, "a fastmlp model", may_replace)
+    check_suffix("--save", name, "a model", (".safetensors",))
 
 
 def write_output(name: str | None, content: str) -> None:

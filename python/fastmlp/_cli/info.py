@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table as Grid
 
-from fastmlp._base.text import shortened
+from fastmlp._base.text import plural, shortened
 from fastmlp._cli.files import load_model, write_output
 from fastmlp._cli.show import column, console, to_json
 from fastmlp._native.config import show_config
@@ -34,9 +34,10 @@ def describe_network(network: Network) -> dict[str, Any]:
     encoder = network.encoder
     if encoder is not None:
         described |= {
-            "target": encoder.target,
+            "target": encoder.target if isinstance(encoder.target, str) else list(encoder.target_names),
             "task": encoder.task,
             "columns": list(encoder.input_names),
+            "kinds": [_kind(column) for column in encoder.columns],
             "ignored": list(encoder.ignore),
             "inputs": encoder.feature_names,
         }
@@ -88,16 +89,29 @@ def _lines(described: dict[str, Any]) -> dict[str, str]:
     if described["classes"] is not None:
         lines["classes"] = _listing(described["classes"])
     if described.get("target") is not None:
-        lines["target"] = f"{shortened(described['target'])} ({described['task']})"
+        target = described["target"]
+        names = [target] if isinstance(target, str) else target
+        lines["target"] = f"{_listing(names)} ({described['task']})"
     if "columns" in described:
-        lines["columns"] = _listing(described["columns"])
+        columns = zip(described["columns"], described["kinds"], strict=True)
+        lines["columns"] = _listing([f"{shortened(name, 40)} ({kind})" for name, kind in columns], 80)
         lines["inputs"] = _listing(described["inputs"])
     if described.get("ignored"):
         lines["ignored"] = _listing(described["ignored"])
     return lines
 
 
-def _listing(values: list[Any]) -> str:
-    names = [shortened(value, 40) for value in values]
+def _kind(column: Any) -> str:
+    """Return what a column holds: "number", "date", "boolean", or "text, 12 categories"."""
+    categories = getattr(column, "categories", None)
+    return (
+        str(column.kind)
+        if categories is None
+        else f"text, {plural(len(categories), 'category', 'categories')}"
+    )
+
+
+def _listing(values: list[Any], most: int = 40) -> str:
+    names = [shortened(value, most) for value in values]
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from fastmlp._cli.files import check_output, check_replaceable, load_model, load_rows
+from fastmlp._cli.files import check_output, check_replaceable, check_suffix, load_model, load_rows
 from fastmlp._cli.outcome import Outcome
+from fastmlp._cli.reading import Reading
 from fastmlp._report import is_report, need_plot_libraries, target_columns, write_report
 from fastmlp.data import Table
 from fastmlp.data._table import quoted
@@ -17,6 +18,7 @@ def check_report_path(option: str, name: str) -> None:
     """Make sure that a report can be made and written there."""
     need_plot_libraries()
     check_replaceable(option, name, "a fastmlp report", is_report)
+    check_suffix(option, name, "a report", (".html", ".htm"))
 
 
 def report_training(path: str, table: Table, outcome: Outcome) -> None:
@@ -36,12 +38,12 @@ def report_training(path: str, table: Table, outcome: Outcome) -> None:
     )
 
 
-def run_report(model: str, data: str, out: str, target: str | None) -> int:
+def run_report(model: str, data: str, out: str, target: str | None, reading: Reading) -> int:
     """Write a report on a model and a table that has the truth."""
     check_report_path("--out", out)
     check_output("--out", out, (model, data))
     network = load_model(model)
-    table = load_rows(network, data)
+    table = load_rows(network, data, reading)
     columns = target_columns(network) if target is None else (target,)
     if not columns:
         raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from fastmlp._base.text import shortened
+from fastmlp._inspect.baseline import Baseline
 from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def console(file: IO[str] | None = None, quiet: bool = False) -> Console:
     if file is None and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     return _Console(file=file, quiet=quiet, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Write a warning of the command line to standard error."""
+    if sys.stderr is not None:
+        line = f"fastmlp: warning: {shortened(text)}"
+        encoding = sys.stderr.encoding or "utf-8"
+        print(line.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 
 
 def to_json(values: Any) -> str:
@@ -73,7 +82,9 @@ def epoch_table(network: Network) -> Grid:
     return _grid(list(shown), [[f"{values[row]:.6g}" for values in shown.values()] for row in rows], 0)
 
 
-def show_metrics(out: Console, metrics: Metrics, on: str = "", per_class: bool = False) -> None:
+def show_metrics(
+    out: Console, metrics: Metrics, on: str = "", per_class: bool = False, constant: Baseline | None = None
+) -> None:
     """Print the metrics, and of labels the confusion matrix.
 
     Parameters
@@ -84,8 +95,12 @@ def show_metrics(out: Console, metrics: Metrics, on: str = "", per_class: bool =
         What the rows are called: "test" or "validation".
     per_class : bool, default False
         Print precision, recall and F1 of each class too.
+    constant : Baseline, optional
+        To compare with.
     """
     out.print(f"{on} {metrics.summary()}".strip())
+    if constant is not None:
+        out.print(f"  {constant}")
     if isinstance(metrics, QuantileMetrics):
         cells = [
             [f"{q:g}", f"{coverage:.4f}", f"{loss:.6g}"]

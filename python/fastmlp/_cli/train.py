@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from numpy.typing import NDArray
+from rich.console import Console
 
 from fastmlp._base.text import plural, shortened
-from fastmlp._cli.columns import choose_columns
+from fastmlp._cli.columns import Columns, choose_columns
 from fastmlp._cli.exit_codes import FAILED, OK
-from fastmlp._cli.files import check_save_path, load_data, write_output
-from fastmlp._cli.options import (
+from fastmlp._cli.files import Loaded, check_save_path, load_data, write_output
+from fastmlp._cli.option_values import (
     read_activation,
     read_batch_size,
     read_hidden,
@@ -22,28 +22,22 @@ from fastmlp._cli.options import (
     read_names,
     read_optimizer,
 )
-from fastmlp._cli.outcome import Outcome, show_data, show_outcome, show_split
+from fastmlp._cli.origin import origin_of
+from fastmlp._cli.outcome import Outcome, judged, show_data, show_outcome, show_split
+from fastmlp._cli.prepare import Prepared, cleaned, divided, labels_of, without_final_dots
+from fastmlp._cli.reading import Reading
+from fastmlp._cli.recipe import HIDDEN, enough_epochs, recipe
 from fastmlp._cli.show import column, console, to_json
-from fastmlp._cli.split import ORDERS, TEST, Parts, split
-from fastmlp._inspect.evaluation import evaluate
+from fastmlp._cli.split import LEAST_ROWS, ORDERS, TEST, VALIDATION, Split
 from fastmlp._rows.targets import takes_labels
 from fastmlp._training.train import train
-from fastmlp.data import Table, TableEncoder, choose_task
+from fastmlp.data import Table, TableEncoder
 from fastmlp.data._scaling import SCALINGS
-from fastmlp.data._target import LabelTarget, check_present
-from fastmlp.data._task import Task
+from fastmlp.data._task import TASKS, Task, guess_task
 from fastmlp.spec.losses import LOSSES
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
-
-_LEAST_EPOCHS, _LEAST_STEPS = 200, 3000
-
-#: What trains well on most tables: weights shrink, and the rate rises and falls once.
-_RECIPE = {"optimizer": "adamw(0.1)", "learning_rate": "one_cycle(0.01)", "dropout": 0.1}
-#: Options that take its place: other ways to train, and ends before the last epoch, where the rate is lowest.
-_OWN_WAYS = {*_RECIPE, "l2", "patience", "loss_target", "max_time"}
-_HIDDEN = "128,64"
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "hidden": read_hidden,
@@ -53,18 +47,31 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "optimizer": read_optimizer,
     "x": partial(read_names, "--x"),
     "ignore": partial(read_names, "--ignore"),
+    "id": partial(read_names, "--id"),
 }
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """One run of the command; `arguments` holds the options that go to `fastmlp.train`."""
+    """One run of the command; `arguments` holds the options that go to `fastmlp.train`, as texts."""
 
     settings: Mapping[str, Any]
     data: str
     target: str | None = None
+    task: str = "auto"
     x: tuple[str, ...] | None = None
-    ignore: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    id: tuple[str, ...] = ()
+    weight: str | None = None
+    group: str | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    missing: str | None = None
+    text: str | None = None
+    strip_dot: bool = False
+    drop_missing_target: bool = False
+    strict: bool = False
     split: str = "random"
     test: float | None = None
     validation: float | None = None
@@ -80,11 +87,8 @@ class TrainJob:
         """Sort the options that were given, on the command line or in a file, into ours and the library's."""
         if "data" not in settings:
             raise ValueError("Missing argument 'DATA'.")
-        recipe = {} if _OWN_WAYS & settings.keys() else _RECIPE
-        settings = {"hidden": _HIDDEN, **recipe, **settings}
-        values = {
-            name: _READERS[name](value) if name in _READERS else value for name, value in settings.items()
-        }
+        settings = {"hidden": HIDDEN, **settings}
+        values = _values(settings)
         own = {name: values.pop(name) for name in settings if name in cls.__dataclass_fields__}
         return cls(settings, arguments=values, **own)
 
@@ -92,48 +96,42 @@ class TrainJob:
         """Check, read, split, encode, train, save, report."""
         self._check()
         out = console(quiet=self.quiet or self.json)
-        table, target, scale, has_labels = load_data(self.data, labels=self.target)
-        if self.target is not None and not has_labels:
-            target = self.target
-        columns = choose_columns(table, target, self.x, self.ignore or ())
-        check_present(table, columns.target)
-        task = self._task(table, columns.target)
-        labels = _labels(table, columns.target) if task == "classification" else None
-        parts = split(table, labels, self._test(), self.validation, self.split, self._seed())
-        encoder = TableEncoder(
-            columns.target,
-            task=task,
-            scale=cast(Any, self.scale or scale),
-            scale_target=self._scaled(),
-            ignore=columns.ignored,
-        ).fit(parts.training)
-        show_data(out, table, columns.target, labels)
-        show_split(out, parts, self.split, self._seed())
-        arguments = self._arguments(parts.training.n_rows)
-        network = self._train(encoder, parts, arguments)
+        reading = Reading.of(self.header, self.delimiter, self.encoding, self.missing, self.text)
+        # Names of rows are written again as they were spelled.
+        loaded = load_data(
+            self.data, reading.with_texts(self.id), labels=self.target, asked=bool(reading.given())
+        )
+        prepared, notes = self._prepare(loaded, reading)
+        show_data(out, loaded.table, prepared, notes)
+        show_split(out, prepared)
+        given = self._given(prepared)
+        network = self._train(prepared, reading, _values(given))
         if not len(network.history):
             raise FloatingPointError("the loss diverged in the first epoch; nothing was learned or saved")
         if self.save is not None:
             network.save(self.save)
-        given = self.target if has_labels and self.target is not None else columns.target
-        outcome = self._outcome(given, parts, network, arguments)
-        show_outcome(out, outcome)
-        if self.report is not None:
-            from fastmlp._cli.report import report_training
-
-            report_training(self.report, table, outcome)
-            out.print(f"report written to {shortened(self.report)}")
+        outcome = judged(
+            network, prepared, self._config(prepared, given, loaded), self._keeps_best(prepared), notes
+        )
+        show_outcome(out, outcome, self.quiet and not self.json)
+        self._report(out, prepared, outcome)
         if self.json:
             write_output(None, to_json(outcome.to_dict()))
         return FAILED if network.stop_reason == "diverged" else OK
 
     def _check(self) -> None:
         """Refuse what can be refused before the data is read."""
-        _check_fraction("--test", self.test, zero=True)
-        _check_fraction("--validation", self.validation, zero=True)
-        for option, given, accepted in (("--split", self.split, ORDERS), ("--scale", self.scale, SCALINGS)):
+        _check_fraction("--test", self.test)
+        _check_fraction("--validation", self.validation)
+        for option, given, accepted in (
+            ("--split", self.split, ORDERS),
+            ("--scale", self.scale, SCALINGS),
+            ("--task", self.task, TASKS),
+        ):
             if given is not None and given not in accepted:
                 raise ValueError(f"{option} must be {' or '.join(accepted)}, got {given!r}")
+        if self.group is not None and self.split == "time":
+            raise ValueError("--group does not go with --split time: groups are held back at random")
         if self.save is not None:
             check_save_path(self.save)
         if self.report is not None:
@@ -143,113 +141,173 @@ class TrainJob:
             if self.save is not None and Path(self.save).resolve() == Path(self.report).resolve():
                 raise ValueError(f"--report: {self.report} is where --save goes")
 
-    def _test(self) -> float:
-        """Return the part of the rows to test on: none by default where there are validation rows."""
-        if self.test is not None:
-            return self.test
-        return 0.0 if self.validation else TEST
+    def _prepare(self, loaded: Loaded, reading: Reading) -> tuple[Prepared, list[str]]:
+        """Choose columns and rows; return them with a line for each thing that was guessed or left out."""
+        _check_texts(loaded.table, reading.text)
+        columns = choose_columns(
+            loaded.table, self._targets(loaded), x=self.x, ignore=self.ignore, ids=self.id,
+            weight=self.weight, group=self.group,
+        )  # fmt: skip
+        table = without_final_dots(loaded.table, columns.targets) if self.strip_dot else loaded.table
+        table, notes = cleaned(
+            table, columns, drop_missing_target=self.drop_missing_target, strict=self.strict
+        )
+        task, guessed = self._task(table, columns)
+        labels = labels_of(table, columns.targets[0]) if task == "classification" else None
+        split = self._split(table.n_rows, labels is not None)
+        try:
+            parts, more = divided(table, labels, split)
+        except ValueError:
+            if self.validation is not None:
+                raise
+            split = replace(split, validation=0.0)  # so few rows of each class that none can be held back
+            parts, more = divided(table, labels, split)
+        encoder = TableEncoder(
+            columns.target,
+            task=task,
+            scale=cast(Any, self.scale or loaded.scale),
+            scale_target=self._scaled(),
+            ignore=(*columns.ignored, *columns.ids, *columns.beside),
+        ).fit(parts.training)
+        notes = [*loaded.table.notes, *notes, *guessed, *more]
+        return Prepared(table, columns, task, labels, split, parts, encoder), notes
 
-    def _seed(self) -> int:
-        return int(self.arguments.get("seed", 0))
+    def _targets(self, loaded: Loaded) -> tuple[str, ...] | None:
+        """Return the columns that --target names, or the one that the data calls so."""
+        if self.target is None or loaded.has_labels:
+            return None if loaded.target is None else (loaded.target,)
+        if self.target in loaded.table:  # also a name with a comma
+            return (self.target,)
+        return read_names("--target", self.target)
 
-    def _task(self, table: Table, target: str) -> Task:
-        """Tell by the loss whether the target is labels or values; without one, by the column."""
+    def _split(self, rows: int, labelled: bool) -> Split:
+        """Return how rows are dealt out: by default a quarter to test on, a fifth of the rest to validate."""
+        test = self.test
+        if test is None:
+            test = 0.0 if self.validation else TEST
+        validation = self.validation
+        if validation is None:
+            validation = VALIDATION if (1 - test) * rows >= LEAST_ROWS else 0.0
+        stratified = labelled and self.split == "random" and self.group is None
+        return Split(test, validation, self.split, int(self.arguments.get("seed", 0)), stratified, self.group)
+
+    def _task(self, table: Table, columns: Columns) -> tuple[Task, list[str]]:
+        """Tell labels from values by --task or the loss, or else by the column; say a guess."""
         loss = str(self.arguments.get("loss", "auto")).partition("(")[0].strip()
-        if loss not in LOSSES:
-            return choose_task(table[target])
-        return "classification" if takes_labels(loss) else "regression"
+        by_loss: Task | None = None
+        if loss in LOSSES:
+            by_loss = "classification" if takes_labels(loss) else "regression"
+        if self.task != "auto":
+            if by_loss is not None and by_loss != self.task:
+                raise ValueError(f"--task {self.task} does not go with --loss {loss}, which is for {by_loss}")
+            by_loss = cast(Task, self.task)
+        if len(columns.targets) > 1:
+            if by_loss == "classification":
+                raise ValueError("--target: several targets must be quantities; predict labels one at a time")
+            return "regression", []
+        if by_loss is not None:
+            return by_loss, []
+        name = columns.targets[0]
+        guess = guess_task([table[name]])
+        how = "--task classification or --task regression says what it is for"
+        return guess.task, [] if guess.note is None else [f"target {name!r} holds {guess.note}; {how}"]
 
     def _scaled(self) -> bool:
         """Standardise the target for linear outputs; others have units and bounds of their own."""
         linear = self.arguments.get("output_activation", "auto") in ("auto", "identity")
         return linear and self.arguments.get("loss") != "poisson"
 
-    def _arguments(self, n_rows: int) -> dict[str, Any]:
-        """Return the arguments of `fastmlp.train`, with the number of epochs."""
-        epochs = _enough_epochs(n_rows, self.arguments.get("batch_size", "auto"))
-        return {"epochs": epochs, **self.arguments}
+    def _given(self, prepared: Prepared) -> dict[str, Any]:
+        """Return the options that go to `fastmlp.train`, with those of the recipe and the epochs."""
+        rows, task = prepared.parts.training.n_rows, prepared.task
+        given = {name: self.settings[name] for name in self.arguments}
+        epochs = enough_epochs(task, rows, self.arguments.get("batch_size", "auto"))
+        return {"epochs": epochs, **recipe(given, task, rows), **given}
 
-    def _train(self, encoder: TableEncoder, parts: Parts, arguments: dict[str, Any]) -> Network:
+    def _train(self, prepared: Prepared, reading: Reading, arguments: dict[str, Any]) -> Network:
+        parts, encoder = prepared.parts, prepared.encoder
         dtype = arguments.get("dtype", "float32")
-        X, y = encoder.transform(parts.training, dtype), encoder.transform_target(parts.training)
+        X, y, weights = prepared.rows(parts.training, dtype)
         held_back = None
         if parts.validation is not None:
-            held_back = (
-                encoder.transform(parts.validation, dtype),
-                encoder.transform_target(parts.validation),
-            )
+            *pair, of_pair = prepared.rows(parts.validation, dtype)
+            held_back = tuple(pair) if of_pair is None else (*pair, of_pair)
 
         def attach(network: Network) -> None:  # so that checkpoints take raw files, too
             network.encoder = encoder
+            network.origin = origin_of(network, prepared, reading)
 
         try:
             network = train(
-                X, y, validation=held_back, progress=not self.quiet, embeddings=encoder.embeddings,
-                callbacks=[attach] if "checkpoint" in arguments else [], **arguments,
+                X, y, task=prepared.task, validation=held_back, sample_weight=weights,
+                progress=not self.quiet, embeddings=encoder.embeddings,
+                callbacks=[attach] if "checkpoint" in arguments else [],
+                **arguments,
             )  # fmt: skip
         except KeyboardInterrupt as interrupt:
-            raise KeyboardInterrupt(self._keep(getattr(interrupt, "network", None), encoder)) from None
-        network.encoder = encoder
+            saved = self._keep(getattr(interrupt, "network", None), prepared, attach)
+            raise KeyboardInterrupt(saved) from None
+        attach(network)
         return network
 
-    def _keep(self, network: Network | None, encoder: TableEncoder) -> str:
+    def _keep(self, network: Network | None, prepared: Prepared, attach: Callable[[Network], None]) -> str:
         """Save what an interrupted run has learned, and say so."""
         if network is None or not len(network.history):
             return "interrupted before the first epoch ended; nothing was learned or saved"
         done = f"interrupted after {plural(len(column(network, 'epoch')), 'epoch')}"
         if self.save is None:
             return done
-        network.encoder = encoder
+        attach(network)
         network.save(self.save)
-        best = "best " if self._keeps_best() else ""
+        best = "best " if self._keeps_best(prepared) else ""
         return f"{done}; the {best}weights so far are in {self.save}"
 
-    def _outcome(self, target: str, parts: Parts, network: Network, arguments: dict[str, Any]) -> Outcome:
-        held_out = parts.held_out()
-        hidden = ("json", "quiet")
+    def _config(self, prepared: Prepared, given: Mapping[str, Any], loaded: Loaded) -> dict[str, Any]:
+        """Return the options that give this run again."""
+        target = self.target if self.target is not None else loaded.target
+        if self.target is not None and not loaded.has_labels and len(prepared.columns.targets) == 1:
+            target = prepared.columns.targets[0]
+        split = prepared.split
         decided = {
             "data": self.data,
             "target": target,
-            "split": self.split,
-            "test": self._test(),
-            "epochs": arguments["epochs"],
-            "seed": self._seed(),
+            "split": split.order,
+            "test": split.test,
+            "validation": split.validation,
+            "seed": split.seed,
         }
-        return Outcome(
-            config={**decided, **{n: v for n, v in self.settings.items() if n not in (*hidden, *decided)}},
-            parts=parts,
-            network=network,
-            evaluated_on=None if held_out is None else held_out[0],
-            evaluation=None if held_out is None else evaluate(network, held_out[1]),
-            kept_best=self._keeps_best(),
-        )
+        others = {
+            name: value
+            for name, value in self.settings.items()
+            if name not in ("json", "quiet", *decided, *given)
+        }
+        return {**decided, **given, **others}
 
-    def _keeps_best(self) -> bool:
+    def _report(self, out: Console, prepared: Prepared, outcome: Outcome) -> None:
+        if self.report is None:
+            return
+        from fastmlp._cli.report import report_training
+
+        report_training(self.report, prepared.table, outcome)
+        out.print(f"report written to {shortened(self.report)}")
+
+    def _keeps_best(self, prepared: Prepared) -> bool:
         """Tell whether the run ends with the weights of its best epoch."""
-        watched = bool(self.validation) or "patience" in self.arguments
+        watched = prepared.parts.validation is not None or "patience" in self.arguments
         return watched and self.arguments.get("restore_best", True) is True
 
 
-def _labels(table: Table, target: str) -> NDArray[Any]:
-    labels = LabelTarget(target).encode(table)
-    if (labels == labels[0]).all():
-        raise ValueError(
-            f"{table.source}: the target column {target!r} holds one class only, {str(labels[0])!r}"
-        )
-    return labels
+def _values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what options stand for."""
+    return {name: _READERS[name](value) if name in _READERS else value for name, value in settings.items()}
 
 
-def _check_fraction(option: str, fraction: float | None, zero: bool = False) -> None:
-    if fraction is None or 0 < fraction < 1 or (zero and fraction == 0):
-        return
-    low = "0 or between 0 and 1" if zero else "between 0 and 1"
-    raise ValueError(f"{option} must be {low}, got {fraction:g}")
+def _check_texts(table: Table, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in table:
+            raise ValueError(f"--text: {table.source} has no column {name!r}")
 
 
-def _enough_epochs(n_rows: int, batch_size: Any) -> int:
-    """Return 200 epochs, or as many as make 3000 steps where the data is small."""
-    if batch_size == "auto":
-        batch_size = 200
-    rows = min(n_rows, batch_size) if batch_size is not None and batch_size > 0 else n_rows
-    steps = -(-n_rows // rows)
-    return max(_LEAST_EPOCHS, -(-_LEAST_STEPS // steps))
+def _check_fraction(option: str, fraction: float | None) -> None:
+    if fraction is not None and not 0 <= fraction < 1:
+        raise ValueError(f"{option} must be 0 or between 0 and 1, got {fraction:g}")

@@ -65,7 +65,7 @@ def save(network: Model, path: str | PathLike[str]) -> None:
 
 def header(network: Model) -> dict[str, Any]:
     """Return what a model file says of a network besides its numbers."""
-    return metadata(network) | {
+    described = metadata(network) | {
         "format": _RUN_FORMAT if network.embeddings else _FIRST_FORMAT,
         "version": version("fastmlp"),
         "classes": None if network.classes is None else _classes_to_json(network.classes),
@@ -75,6 +75,7 @@ def header(network: Model) -> dict[str, Any]:
         "stop_reason": network.stop_reason,
         "encoder": None if network.encoder is None else network.encoder.to_dict(),
     }
+    return described | ({"origin": network.origin} if network.origin else {})
 
 
 def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes | NDArray[Any]]:
@@ -210,6 +211,10 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     if not isinstance(described["stop_reason"], (str, type(None))):
         raise ValueError(f"its stop_reason is {described['stop_reason']!r}")
     network.stop_reason = described["stop_reason"]
+    origin = described.get("origin", {})  # older files have none
+    if not isinstance(origin, dict):
+        raise ValueError(f"its origin must be an object, got {origin!r:.60}")
+    network.origin = origin
     network._classes = _classes(described["classes"], network)
     if described["encoder"] is not None:
         network.encoder = TableEncoder.from_dict(described["encoder"])

@@ -86,6 +86,7 @@ class Model:
         self._classes: Array | None = default_classes(self._loss, self.layer_sizes[-1])
         self.history = History()
         self.stop_reason: str | None = None
+        self.origin: dict[str, Any] = {}
         self._encoder: TableEncoder | None = None
         make = _core.Network32 if self._dtype == "float32" else _core.Network64
         self._core = make(
@@ -423,7 +424,7 @@ class Model:
         return X, targets, row_weights(sample_weight, class_weight, y, self.classes, self._dtype)
 
     def __reduce__(self) -> Any:
-        names = ("stop_reason", "_classes", "_encoder", "_feature_names", "target_names")
+        names = ("stop_reason", "origin", "_classes", "_encoder", "_feature_names", "target_names")
         state = {name: getattr(self, name) for name in names}
         state["history"] = self.history.copy()
         return from_metadata, (type(self), metadata(self), self.parameters.copy()), state

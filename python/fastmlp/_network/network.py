@@ -70,6 +70,9 @@ class Network(Model):
     stop_reason : str or None
         Why training ended: epochs, patience, loss_target, max_time, callback, converged (lbfgs),
         diverged, interrupted.
+    origin : dict
+        What the command line keeps in the model file of the data: how it was read and split, a fingerprint,
+        the frequencies of the labels. Values that JSON can hold; empty for other networks.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastmlp._model.history import History
 from fastmlp._network.network import Network
 from fastmlp._training.checkpoint import Checkpoints
-from fastmlp._training.progress import EpochBar
+from fastmlp._training.progress import OnEpoch
 from fastmlp._training.run import Record
 
 
@@ -32,7 +32,7 @@ def epoch_callback(
     network: Network,
     earlier: History,
     callbacks: Sequence[Callable[[Network], Any]],
-    bar: EpochBar | None,
+    bar: OnEpoch | None,
     checkpoints: Checkpoints | None,
 ) -> Callable[[Record], bool] | None:
     """Return what a run is to call after each epoch; None where nothing looks at the network meanwhile.

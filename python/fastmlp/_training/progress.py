@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from fastmlp._network.network import Network
 
+OnEpoch = Callable[["Network"], None]
+
 _SECONDS_BETWEEN_UPDATES = 0.1
+_SECONDS_BETWEEN_LINES = 5.0
 
 
 class EpochBar:
@@ -51,18 +54,51 @@ class EpochBar:
         if now < self._next:
             return
         self._next = now + _SECONDS_BETWEEN_UPDATES
-        row = dict(zip(network.history.columns, network.history.last(), strict=True))
-        measured = f"loss {row['loss']:.4g}"
-        if "validation_loss" in row:
-            measured += f"  validation loss {row['validation_loss']:.4g}"
-        if self._rows is not None and row["seconds"] > 0:
-            measured += f"  {row['epoch'] * self._rows / row['seconds']:,.0f} rows/s"
-        self._progress.update(self._task, completed=row["epoch"], measured=measured)
+        epoch, measured = _measured(network, self._rows)
+        self._progress.update(self._task, completed=epoch, measured=measured)
 
 
-def epoch_bar(show: bool, epochs: int, rows: int) -> AbstractContextManager[EpochBar | None]:
-    """Return a bar, or nothing if none is wanted or standard error is not a terminal."""
-    return EpochBar(epochs, rows) if show and _on_terminal() else nullcontext()
+class EpochLines:
+    """A callback that writes a line every few seconds, where standard error is no terminal.
+
+    Parameters
+    ----------
+    epochs : int
+        How many there will be at the most.
+    rows : int, optional
+        Rows an epoch; without it no speed is shown.
+    """
+
+    def __init__(self, epochs: int, rows: int | None = None) -> None:
+        self._epochs, self._rows = epochs, rows
+        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+
+    def __call__(self, network: Network) -> None:
+        """Write a line, if the last one is long enough ago."""
+        now = time.monotonic()
+        if now < self._next or sys.stderr is None:
+            return
+        self._next = now + _SECONDS_BETWEEN_LINES
+        epoch, measured = _measured(network, self._rows)
+        print(f"epoch {epoch:.0f}/{self._epochs}  {measured}", file=sys.stderr, flush=True)
+
+
+def _measured(network: Network, rows: int | None) -> tuple[float, str]:
+    """Return the last epoch, and what was measured in it."""
+    row = dict(zip(network.history.columns, network.history.last(), strict=True))
+    measured = f"loss {row['loss']:.4g}"
+    if "validation_loss" in row:
+        measured += f"  validation loss {row['validation_loss']:.4g}"
+    if rows is not None and row["seconds"] > 0:
+        measured += f"  {row['epoch'] * rows / row['seconds']:,.0f} rows/s"
+    return row["epoch"], measured
+
+
+def epoch_bar(show: bool, epochs: int, rows: int) -> AbstractContextManager[OnEpoch | None]:
+    """Return a bar on a terminal, lines elsewhere, or nothing if none is wanted."""
+    if not show:
+        return nullcontext()
+    return EpochBar(epochs, rows) if _on_terminal() else nullcontext(EpochLines(epochs, rows))
 
 
 @contextmanager

@@ -1,0 +1,153 @@
+"""What a model file remembers of the data of its run: how it was read and divided, and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._base.text import plural
+from fastmlp._cli.prepare import Prepared
+from fastmlp._cli.reading import Reading
+from fastmlp._cli.split import Split
+from fastmlp.data import Table
+from fastmlp.data._table import Column, quoted
+from fastmlp.data._target import LabelTarget
+
+if TYPE_CHECKING:
+    from fastmlp._network.network import Network
+
+_MOST_ROWS = 10**8  # a model file that claims more is not believed
+
+EVALUATED = ("all", "training", "validation", "test")
+
+
+def origin_of(network: Network, prepared: Prepared, reading: Reading) -> dict[str, Any]:
+    """Return what a network's file is to remember of its run."""
+    encoder, table, columns = prepared.encoder, prepared.table, prepared.columns
+    training, names = prepared.parts.training, columns.targets
+    if network.classes is None:
+        learned: dict[str, Any] = {"means": [float(np.mean(training[name])) for name in names]}
+    else:
+        labels = LabelTarget(names[0]).encode(training)
+        learned = {"counts": [int(np.count_nonzero(labels == label)) for label in network.classes]}
+    return {
+        "rows": table.n_rows,
+        "fingerprint": fingerprint(table, (*encoder.input_names, *names)),
+        "split": prepared.split.to_dict(),
+        "reading": reading.given(),
+        "ids": list(columns.ids),
+        "weight": columns.weight,
+        **learned,
+    }
+
+
+def learned_target(network: Network) -> NDArray[Any] | None:
+    """Return a target of the training rows' labels, as many of each, or of their means; None if not known."""
+    counts: Any = network.origin.get("counts")
+    means: Any = network.origin.get("means")
+    if network.classes is not None:
+        return np.repeat(network.classes, counts) if _counts(counts, len(network.classes)) else None
+    if not _means(means):
+        return None
+    return np.array(means) if len(means) == 1 else np.array([means])
+
+
+def remembered_ids(network: Network) -> tuple[str, ...]:
+    """Return the columns that name the rows."""
+    ids = network.origin.get("ids", [])
+    return tuple(ids) if isinstance(ids, list) and all(isinstance(name, str) for name in ids) else ()
+
+
+def remembered_weight(network: Network) -> str | None:
+    """Return the column of the weights."""
+    weight = network.origin.get("weight")
+    return weight if isinstance(weight, str) else None
+
+
+def fingerprint(table: Table, names: Sequence[str]) -> str:
+    """Return a hash of the values of these columns, row by row in their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in names:
+        digest.update(f"{name}\0".encode("utf-8", "surrogatepass"))
+        digest.update(_content(table[name]))
+    return digest.hexdigest()
+
+
+def rows_of_run(network: Network, table: Table, wanted: str) -> Table:
+    """Return those rows of a table that a model's run used for something.
+
+    Parameters
+    ----------
+    network : Network
+    table : Table
+        Rows with a target.
+    wanted : "all", "training", "validation" or "test"
+
+    Raises
+    ------
+    ValueError
+        If this is not the table that the run divided, or no rows were held back for that.
+    """
+    if wanted == "all":
+        return table
+    if not is_known(network, table):
+        raise ValueError(
+            f"--rows {wanted}: {table.source} does not hold the rows that the run of this model divided"
+            + ("" if "split" in network.origin else "; the model does not remember any")
+        )
+    rows = _divided(network, table)
+    if wanted not in rows:
+        raise ValueError(f"--rows {wanted}: the run of this model had none; it had {quoted(rows)}")
+    return table.take(rows[wanted])
+
+
+def seen_note(network: Network, table: Table) -> str | None:
+    """Say how many of these rows the model was trained on, if they are those of its run."""
+    if not is_known(network, table):
+        return None
+    rows = _divided(network, table)
+    held_back = next((name for name in ("test", "validation") if name in rows), None)
+    hint = "" if held_back is None else f"; --rows {held_back} takes those that were held back"
+    seen = len(rows["training"])
+    return f"the model was trained on {seen} of these {plural(table.n_rows, 'row')}{hint}"
+
+
+def is_known(network: Network, table: Table) -> bool:
+    """Tell whether a table holds the rows that the model's run divided, in their order."""
+    encoder, known = network.encoder, network.origin.get("fingerprint")
+    if encoder is None or known is None or network.origin.get("rows") != table.n_rows:
+        return False
+    names = (*encoder.input_names, *encoder.target_names)
+    return all(name in table for name in names) and fingerprint(table, names) == known
+
+
+def _divided(network: Network, table: Table) -> dict[str, NDArray[np.int64]]:
+    split = Split.from_dict(network.origin.get("split"))
+    if split.group is not None and split.group not in table:
+        raise ValueError(f"--rows: {table.source} has no column {split.group!r}, by which rows were grouped")
+    encoder = network.encoder
+    assert encoder is not None
+    labels = LabelTarget(encoder.target_names[0]).encode(table) if split.stratified else None
+    return split.rows(table, labels)
+
+
+def _content(column: Column) -> bytes:
+    if column.dtype == object:
+        texts = ("\1" if value is None else value for value in column.tolist())
+        return "\0".join(texts).encode("utf-8", "surrogatepass")
+    return f"{column.dtype.kind}\0".encode() + np.ascontiguousarray(column).tobytes()
+
+
+def _counts(values: Any, classes: int) -> bool:
+    """Tell whether these may be the numbers of rows of so many classes."""
+    if not isinstance(values, list) or len(values) != classes:
+        return False
+    return all(type(value) is int and value >= 0 for value in values) and 0 < sum(values) <= _MOST_ROWS
+
+
+def _means(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(type(value) is float for value in values)
