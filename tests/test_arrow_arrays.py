@@ -141,8 +141,19 @@ def test_batches_are_encoded_as_tables_are() -> None:
         ((X[:2], pa.array([[1], [2]])), TypeError, "y must hold numbers, .* strings; its type is list"),
         ((pa.record_batch({"a": [1.0, None]}), [1.0, 2.0]), ValueError, "X has nan at row 1, column 0"),
         ((pa.record_batch({"a": ["u", "v"]}), [1.0, 2.0]), TypeError, "X must hold real numbers"),
+        ((pa.record_batch({"a": [1.0], "day": [DAY]}), [1.0]), TypeError, "X must .* dates in column 'day'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learned_is_refused(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        fastmlp.train(*arguments, **OPTIONS)
+        fastmlp.train(*arguments, encode=False, **OPTIONS)
+
+
+def test_estimators_and_networks_refuse_what_has_not_been_collected() -> None:
+    lazy = pl.LazyFrame({"a": [1.0], "b": [2.0], "c": [3.0]})
+    net = fastmlp.train(X, TARGETS["values"], **OPTIONS)
+    for use in (net.predict, net.forward, lambda X: fastmlp.MLPRegressor().fit(X, [1.0])):
+        with pytest.raises(
+            TypeError, match=r"X must be rows, got a LazyFrame, which has none yet; collect\(\) it"
+        ):
+            use(lazy)

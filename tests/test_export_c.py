@@ -253,6 +253,42 @@ def test_a_tables_row_goes_in_and_units_or_labels_come_out(target: str, dtype: s
         np.testing.assert_allclose(got, net.encoder.inverse_target(predicted), rtol=RTOL[dtype])
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    ("target", "loss", "outputs"),
+    [(["price", "rooms"], "squared_error", 2), ("price", "quantile(0.1, 0.5, 0.9)", 3)],
+    ids=["several targets", "several quantiles"],
+)
+def test_several_values_come_in_their_units(target: Any, loss: str, outputs: int, tmp_path: Path) -> None:
+    x = np.linspace(-1, 1, 20)
+    table = Table({"x": x, "price": 1e9 + 2000 * x, "rooms": 3 - 2 * x})
+    encoder = TableEncoder(target, ignore=[] if outputs == 2 else ["rooms"]).fit(table)
+    net = network((1, 5, outputs), "tanh", loss)
+    net.encoder = encoder
+    to_c(net, tmp_path / "model.h")
+    main = f"""
+        #include <stdio.h>
+        #include "model.h"
+        int main(void)
+        {{
+            for (int i = -5; i <= 5; i++) {{
+                const double numbers[] = {{ i / 4.0 }};
+                double values[{outputs}];
+                model_predict(numbers, NULL, values);
+                for (int j = 0; j < {outputs}; j++)
+                    printf("%.17g\\n", values[j]);
+            }}
+            return 0;
+        }}
+    """
+    got = np.array([float(line) for line in run_c(tmp_path, main).split()]).reshape(11, outputs)
+    expected = net.predict(Table({"x": np.arange(-5, 6) / 4}))
+    np.testing.assert_allclose(got, expected, rtol=1e-11)
+    assert (
+        np.diff(net.forward(encoder.transform(Table({"x": [0.5, 1.0]})))) < 0
+    ).any()  # sorted, if quantiles
+
+
 HOSTILE = [
     "*/ int evil;",
     "/* nested",

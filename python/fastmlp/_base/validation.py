@@ -189,8 +189,7 @@ def as_array(argument: str, data: Any) -> NDArray[Any]:
     elif hasattr(data, "column_names") and hasattr(data, "column"):  # pyarrow.Table or RecordBatch
         if not data.column_names:
             raise ValueError(f"{argument} must have at least one column, got none")
-        columns = range(len(data.column_names))
-        data = np.column_stack([_column_values(argument, data.column(i)) for i in columns])
+        data = _columns_side_by_side(argument, data)
     elif is_arrow_column(data):
         data = _column_values(argument, data)
     elif hasattr(data, "to_numpy"):
@@ -199,6 +198,15 @@ def as_array(argument: str, data: Any) -> NDArray[Any]:
         return np.asarray(data)
     except ValueError:
         raise ValueError(f"{argument} must be a rectangular array, got rows of different lengths") from None
+
+
+def _columns_side_by_side(argument: str, table: Any) -> NDArray[Any]:
+    """Return the columns of an Arrow table or record batch as one array."""
+    columns = [_column_values(argument, table.column(i)) for i in range(len(table.column_names))]
+    dates = [i for i, column in enumerate(columns) if column.dtype.kind == "M"]
+    if dates and len(columns) > 1:
+        raise not_numbers(argument, f"dates in column {table.column_names[dates[0]]!r}")
+    return np.column_stack(columns)
 
 
 def _column_values(argument: str, column: Any) -> NDArray[Any]:

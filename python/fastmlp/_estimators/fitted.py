@@ -12,7 +12,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp._base.csr import as_csr
-from fastmlp._base.validation import as_matrix, as_numbers, as_table, check_undated, check_unmasked
+from fastmlp._base.validation import (
+    as_matrix,
+    as_numbers,
+    as_table,
+    check_collected,
+    check_undated,
+    check_unmasked,
+)
 from fastmlp._estimators import parameters
 from fastmlp._estimators.constructor import CommonParameters
 from fastmlp._model.history import History
@@ -30,6 +37,7 @@ HISTORY_COLUMNS = ("epoch", "loss", "learning_rate", "seconds", "validation_scor
 def prepared(argument: str, data: Any) -> Any:
     """Return data that scikit-learn and SciPy read as they are meant, without crashing."""
     check_unmasked(argument, data)
+    check_collected(argument, data)
     check_undated(argument, data)
     return as_csr(argument, data) if hasattr(data, "tocsr") else as_table(data)
 
