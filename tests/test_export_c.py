@@ -283,10 +283,10 @@ def test_several_values_come_in_their_units(target: Any, loss: str, outputs: int
     """
     got = np.array([float(line) for line in run_c(tmp_path, main).split()]).reshape(11, outputs)
     expected = net.predict(Table({"x": np.arange(-5, 6) / 4}))
-    np.testing.assert_allclose(got, expected, rtol=1e-11)
-    assert (
-        np.diff(net.forward(encoder.transform(Table({"x": [0.5, 1.0]})))) < 0
-    ).any()  # sorted, if quantiles
+    for i in range(outputs):  # float32 at 1e9 has steps of 64
+        scale = table["rooms" if outputs == 2 and i else "price"].std()
+        np.testing.assert_allclose(got[:, i], expected[:, i], rtol=0, atol=1e-5 * scale)
+    assert (np.diff(net.forward(np.array([[0.5], [1.0]], np.float32))) < 0).any()  # so that sorting matters
 
 
 HOSTILE = [
