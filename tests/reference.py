@@ -243,10 +243,12 @@ class Model:
         Y: np.ndarray,
         sample_weight: np.ndarray | None = None,
         masks: Sequence[np.ndarray] | None = None,
+        divisor: float | None = None,
     ) -> Pass:
+        """sum(w_i loss_i) / divisor + l2/2 sum(W^2); the divisor is the sum of the weights, if not given."""
         p = self.forward(layers, X, masks)
         w = np.ones(len(X), X.dtype) if sample_weight is None else sample_weight.astype(X.dtype)
-        w = w / w.sum()
+        w = w / (w.sum() if divisor is None else X.dtype.type(divisor))
         penalty = self.l2 / 2 * sum(float((W * W).sum()) for W, _ in layers)
         p.loss = float((w * row_losses(self.loss, p.z[-1], p.a[-1], Y)).sum()) + penalty
         delta = loss_slope(self.loss, p.z[-1], p.a[-1], Y, self.output) * w[:, None]

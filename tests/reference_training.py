@@ -196,6 +196,7 @@ def train_reference(
     w, weight = flatten(layers).astype(dtype), is_weight(sizes)
     rate = optimizer.default_rate if learning_rate is None else learning_rate
     plan = Schedule(schedule[0], rate, steps=-(-n // batch), epochs=epochs, **schedule[1])
+    mean_weight = 1.0 if sample_weight is None else float(sample_weight.mean())
     run, step = Run(), 0
     for epoch in range(epochs):
         order = permutation(seed, SHUFFLE, epoch, n) if shuffle and batch < n else np.arange(n)
@@ -207,7 +208,9 @@ def train_reference(
             ]
             part = None if sample_weight is None else sample_weight[rows]
             layers = unflatten(w, sizes)
-            p = model.loss_and_gradient(layers, X[rows], Y[rows], part, masks if dropout else None)
+            # A batch divides by its share of all weights, not by those that it happens to have.
+            divisor = len(rows) * mean_weight
+            p = model.loss_and_gradient(layers, X[rows], Y[rows], part, masks if dropout else None, divisor)
             total += len(rows) * p.loss  # the batch's loss before its update
             run.kink = min(run.kink, p.kink)
             rate = plan.at(step)

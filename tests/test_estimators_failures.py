@@ -139,6 +139,18 @@ def test_a_partial_fit_that_diverges_does_not_spoil_the_next(solver: str, factor
     assert estimator.loss_ <= 1.5 * before
 
 
+def test_a_velocity_that_is_finite_but_huge_is_not_carried_on_either() -> None:
+    """The loss of the second batch is infinite, but not the velocity that the first one left."""
+    estimator = good(MLPRegressor, solver="sgd", batch_size=20)
+    with pytest.raises(ValueError, match="non-finite"):
+        estimator.partial_fit(X * 1e60, VALUES)
+    assert not estimator._optimizer.moments.any()
+    before = estimator.loss_
+    for _ in range(5):
+        estimator.partial_fit(X, VALUES)
+    assert estimator.loss_ <= 1.5 * before
+
+
 @pytest.mark.parametrize("solver", ["adam", "rmsprop", "adagrad"])
 @pytest.mark.parametrize("factor", [1e160, 1e200])
 def test_rows_whose_squared_gradient_overflows_do_not_freeze_an_estimator(solver: str, factor: float) -> None:

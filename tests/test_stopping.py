@@ -381,19 +381,6 @@ def test_history_without_validation_has_no_validation_columns() -> None:
     assert (np.diff(seconds) >= 0).all()
 
 
-def test_epoch_loss_is_the_row_weighted_mean_of_batch_losses_before_their_updates() -> None:
-    """From the losses of single batches, with a rate of next to nothing; weights count inside batches."""
-    case = Case(rows=10, batch_size=4, shuffle=False, learning_rate=1e-300, weighted=True, l2=0.3)
-    problem = make_problem(case)
-    assert problem.sample_weight is not None
-    net, total = train(case, problem), 0.0
-    for rows in (slice(0, 4), slice(4, 8), slice(8, 10)):
-        weight = problem.sample_weight[rows]
-        loss, _ = net.loss_and_gradient(problem.X[rows], problem.y[rows], sample_weight=weight)
-        total += loss * len(weight)
-    assert net.history["loss"][0] == pytest.approx(total / 10, rel=1e-13)
-
-
 def split_rows(y: np.ndarray, fraction: float, seed: int, labels: bool) -> tuple[np.ndarray, np.ndarray]:
     """(training rows, validation rows): of each class the first round(fraction * count) in random order."""
     order = rnd.permutation(seed, rnd.SPLIT, 0, len(y))

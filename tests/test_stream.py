@@ -176,6 +176,24 @@ def test_class_weights_count_all_rows(small_windows: int, balanced: bool) -> Non
     assert same(fastmlp.train(X, y, memory_limit=small_windows, class_weight=wanted, **SMALL), expected)
 
 
+def test_windows_divide_by_the_mean_weight_of_all_rows(small_windows: int) -> None:
+    X, y = rows()
+    weights = np.where(np.arange(N) < 3000, 0.0625, 4.0)  # so that the windows differ; their sums are exact
+    options = {**SMALL, "batch_size": 64, "shuffle": False, "sample_weight": weights}
+    assert same(fastmlp.train(X, y, memory_limit=small_windows, **options), fastmlp.train(X, y, **options))
+
+
+def test_the_epoch_loss_of_windows_is_the_weighted_mean_over_all_rows(small_windows: int) -> None:
+    X, y = rows()
+    weights = np.random.default_rng(1).uniform(0.1, 5, N) * np.where(np.arange(N) < 3000, 0.1, 1)
+    net = fastmlp.train(
+        X, y, memory_limit=small_windows, sample_weight=weights, class_weight={1: 7}, learning_rate=1e-37,
+        **SMALL,
+    )  # fmt: skip
+    expected = net.loss_and_gradient(X, y, weights * np.where(y == 1, 7, 1))[0]
+    np.testing.assert_allclose(net.history["loss"], expected, rtol=1e-6)
+
+
 # ------------------------------------------------------------------------------------------------ sources
 
 

@@ -13,7 +13,7 @@ namespace fastmlp {
 template <class T>
 std::pair<double, std::vector<T>> loss_and_gradient(const Network<T>& network, const Features<T>& X,
                                                     const Targets<T>& targets, Index rows, int threads) {
-    const Batch<T> batch{.X = X, .targets = targets, .rows = rows};
+    const Batch<T> batch{.X = X, .targets = targets, .rows = rows, .divisor = double(rows)};
     Backprop<T> backprop(network, rows, {.threads = threads});
     std::vector<T> gradient(std::size_t(network.parameter_count()));
     const AlignedBuffer<T> panels(backprop.layout().size());

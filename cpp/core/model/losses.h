@@ -24,7 +24,7 @@ struct LossBatch {
     T* delta;         // [B, ld]: receives dLoss/dz, or dLoss/da; null when only the value is wanted
     Index ld, outputs;
     const T* parameters;  // [outputs]: delta of huber, q of quantile
-    double scale;         // 1 / sum of the weights of the batch
+    double scale;         // 1 / what the sum of the weighted losses is divided by
     double* losses;       // [B]: receives w_i loss_i
     T* scratch;           // this thread's loss_scratch(outputs) numbers
 

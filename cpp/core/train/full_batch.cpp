@@ -13,10 +13,12 @@ public:
         : network_(network),
           backprop_(network, data.rows,
                     {.threads = threads, .entries = most_entries(data.X, data.rows, data.rows)}),
-          batch_{.X = data.X, .targets = data.targets, .rows = data.rows},
+          batch_{.X = data.X, .targets = data.targets, .rows = data.rows, .divisor = 0},
           gradient_(backprop_.layout().size()),
           flops_(network.training_flops(data.rows, data.X.density(data.rows, network.inputs()))),
-          threads_(threads) {}
+          threads_(threads) {
+        batch_.divisor = batch_.weight_sum();
+    }
 
     double loss_and_gradient(T* gradient, Monitor& monitor) override {
         backprop_.read_parameters();

@@ -42,7 +42,11 @@ struct TrainOptions {
     std::uint64_t seed = 0;
     double dropout = 0;
     double clip_norm = 0;  // 0: no clipping
-    double alpha = 0;      // added to l2, divided by the sum of the batch's weights, as scikit-learn does
+    // Of all rows trained on: a batch divides the sum of its weighted losses by rows * mean_weight, so that
+    // its gradient is that of the weighted mean over all rows, up to chance. 0: by the sum of its own
+    // weights, as scikit-learn does.
+    double mean_weight = 0;
+    double alpha = 0;  // added to l2, divided as the losses are, as scikit-learn does
     OptimizerOptions optimizer;
     ScheduleOptions schedule;
     Index patience = -1;  // -1: never stop early

@@ -192,7 +192,6 @@ template <class T>
 void Backprop<T>::forward_loss(const Team& team, const Batch<T>& batch, const Work& work) {
     const Loss name = network_.architecture().loss;
     const LayerArrays& at = arrays_.back();
-    const double weight_sum = batch.weight_sum();
     const LossBatch<T> loss{.targets = batch.targets,
                             .order = batch.order,
                             .first_row = batch.first_row,
@@ -201,7 +200,7 @@ void Backprop<T>::forward_loss(const Team& team, const Batch<T>& batch, const Wo
                             .ld = at.ld,
                             .outputs = network_.outputs(),
                             .parameters = network_.loss_parameters(),
-                            .scale = weight_sum > 0 ? 1 / weight_sum : 0,
+                            .scale = batch.divisor > 0 ? 1 / batch.divisor : 0,
                             .losses = row_losses_.data(),
                             .scratch = scratch_[std::size_t(team.rank)]};
     const auto rows = [&](Index first, Index last) {
@@ -242,16 +241,14 @@ void Backprop<T>::sum_weight_squares(const Team& team) {
 
 template <class T>
 double Backprop<T>::loss(const Batch<T>& batch) const {
-    const double weight_sum = batch.weight_sum(), total = sum(row_losses_.data(), batch.rows);
-    return (weight_sum > 0 ? total / weight_sum : 0) + penalty(batch);
+    const double total = sum(row_losses_.data(), batch.rows);
+    return (batch.divisor > 0 ? total / batch.divisor : 0) + penalty(batch);
 }
 
 template <class T>
 double Backprop<T>::l2(const Batch<T>& batch) const {
     const double l2 = network_.architecture().l2;
-    if (alpha_ == 0) return l2;
-    const double weight_sum = batch.weight_sum();
-    return weight_sum > 0 ? l2 + alpha_ / weight_sum : l2;
+    return alpha_ != 0 && batch.divisor > 0 ? l2 + alpha_ / batch.divisor : l2;
 }
 
 template <class T>

@@ -41,6 +41,7 @@ struct Batch {
     const std::uint32_t* order = nullptr;
     Index first_row = 0;
     Index rows;
+    double divisor;  // the loss is the sum of the weighted losses of the rows over this; 0 makes it 0
 
     Index data_row(Index i) const { return order ? Index(order[i]) : first_row + i; }
     const T* features(Index i) const { return X.from(data_row(i)).values; }
@@ -57,7 +58,7 @@ struct BackpropOptions {
     double dropout = 0;
     std::uint64_t seed = 0;
     bool gather = false;                          // batches come with an order
-    double alpha = 0;                             // added to l2, divided by the sum of the batch's weights
+    double alpha = 0;                             // added to l2, over the batch's divisor
     bool counts_right = false;                    // right answers are counted, of losses that score classes
     int threads = 1;                              // of the largest team
     std::optional<Index> entries = std::nullopt;  // of the largest batch, where X is sparse

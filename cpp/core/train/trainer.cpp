@@ -144,9 +144,12 @@ template <class T>
 void Trainer<T>::give_back_state() {
     if (state_->best) return;  // it was written at the end of an epoch, whose weights it goes with
     best_weights_ = AlignedBuffer<T>();
-    state_->steps = updates_;
-    const auto give_back = [this](AlignedBuffer<T>& panels, T* flat) {
-        if (panels.size() > 0) backprop_.layout().unpack(panels.data(), flat);
+    // What a run that diverged has left may hold NaN: the next one begins with nothing.
+    const bool diverged = stop_reason_ == StopReason::diverged;
+    state_->steps = diverged ? 0 : updates_;
+    const auto give_back = [&](AlignedBuffer<T>& panels, T* flat) {
+        if (panels.size() > 0 && diverged) std::fill_n(flat, network_.parameter_count(), T(0));
+        if (panels.size() > 0 && !diverged) backprop_.layout().unpack(panels.data(), flat);
         panels = AlignedBuffer<T>();
     };
     give_back(state1_, state_->s1);
@@ -155,14 +158,13 @@ void Trainer<T>::give_back_state() {
 
 template <class T>
 void Trainer<T>::begin_epoch(Monitor& monitor) {
-    loss_sum_ = penalty_sum_ = 0;
+    loss_sum_ = penalty_sum_ = weight_seen_ = 0;
     rows_seen_ = step_in_epoch_ = right_answers_ = 0;
     begin_window(monitor);
 }
 
 template <class T>
 void Trainer<T>::begin_window(Monitor& monitor) {
-    const Index windows = ceil_div(epoch_rows_, window_rows_), window = rows_seen_ / window_rows_;
     first_row_ = 0;
     if (callbacks_.next_window) {
         if (const std::optional<Data<T>> data = callbacks_.next_window())
@@ -170,7 +172,14 @@ void Trainer<T>::begin_window(Monitor& monitor) {
         else
             stop_reason_ = StopReason::interrupted;
     }
-    if (order_.empty() || stop_reason_) return;
+    if (stop_reason_) return;
+    if (!order_.empty()) draw_order(monitor);
+    weigh_batch();
+}
+
+template <class T>
+void Trainer<T>::draw_order(Monitor& monitor) {
+    const Index windows = ceil_div(epoch_rows_, window_rows_), window = rows_seen_ / window_rows_;
     if (callbacks_.draw_order) {
         if (callbacks_.draw_order(order_.data())) stop_reason_ = StopReason::interrupted;
         return;
@@ -180,6 +189,25 @@ void Trainer<T>::begin_window(Monitor& monitor) {
                     monitor.poll();
                     return monitor.interrupted();
                 });
+}
+
+// On one thread, when the batch before is done: the rows lie apart, and no thread need look at them again.
+template <class T>
+void Trainer<T>::weigh_batch() {
+    batch_weight_ = next_batch().weight_sum();
+}
+
+template <class T>
+Batch<T> Trainer<T>::next_batch() const {
+    const Index rows = std::min(batch_size_, data_.rows - first_row_);
+    // A batch of all rows has all weights: their sum is the same, but for rounding.
+    const bool own = options_.mean_weight == 0 || rows == epoch_rows_;
+    return {.X = data_.X,
+            .targets = data_.targets,
+            .order = order_.empty() ? nullptr : order_.data() + first_row_,
+            .first_row = first_row_,
+            .rows = rows,
+            .divisor = own ? batch_weight_ : double(rows) * options_.mean_weight};
 }
 
 // Steps in one parallel region, on every thread of the team: to the end of the training, or until a callback
@@ -211,11 +239,7 @@ void Trainer<T>::train_step(Team team) {
     // Read before the first barrier: rank 0 changes them at the end of its step, when others may still be in
     // theirs.
     const Index step = epoch_ * steps_per_epoch_ + step_in_epoch_, updates = updates_;
-    const Batch<T> batch{.X = data_.X,
-                         .targets = data_.targets,
-                         .order = order_.empty() ? nullptr : order_.data() + first_row_,
-                         .first_row = first_row_,
-                         .rows = std::min(batch_size_, data_.rows - first_row_)};
+    const Batch<T> batch = next_batch();
     backprop_.step(team, batch, std::uint64_t(step), tiles_, whole_gradient_ ? &*whole_gradient_ : nullptr,
                    [&](double loss) { return update_after(team, batch, loss, step, updates); });
 }
@@ -252,6 +276,7 @@ void Trainer<T>::record_step(const Batch<T>& batch, double loss, Index step) {
     penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
     if (counts_right_) right_answers_ += backprop_.right_answers(batch);
     rows_seen_ += batch.rows;
+    weight_seen_ += batch_weight_;
     rate_ = learning_rate_.at(step);
 }
 
@@ -264,6 +289,7 @@ void Trainer<T>::end_step(const Team& team) {
     epoch_over_ = rows_seen_ >= epoch_rows_ || diverged_ || team.monitor->stopped();
     const bool window_over = first_row_ == data_.rows && !epoch_over_;
     leave_region_ = team_size_.end_step(team, rows) || window_over;
+    if (!epoch_over_ && !window_over) weigh_batch();
 }
 
 // Without validation, copies the weights before the first step of an epoch, if they are due to be kept: only
@@ -292,12 +318,22 @@ void Trainer<T>::end_epoch(Monitor& monitor) {
     if (!calls_between_epochs() && !ended()) begin_epoch(monitor);
 }
 
+// The mean of the batches' losses by their rows. Where batches divide by the mean weight, that is the sum of
+// the weighted losses over the sum of the weights, if the epoch was whole; else it is made so.
+template <class T>
+double Trainer<T>::epoch_loss() const {
+    const double rows = double(rows_seen_), loss = loss_sum_ / rows;
+    if (rows_seen_ == epoch_rows_ || options_.mean_weight == 0 || weight_seen_ == 0) return loss;
+    const double penalty = penalty_sum_ / rows;
+    return (loss - penalty) * (rows * options_.mean_weight / weight_seen_) + penalty;
+}
+
 // Records the epoch, keeps the weights worth keeping, and says whether and why training stops.
 template <class T>
 std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
     if (monitor.interrupted()) return StopReason::interrupted;
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-    const double loss = loss_sum_ / double(rows_seen_);
+    const double loss = epoch_loss();
     const double validation_loss = evaluation_ && !diverged_ ? evaluation_->loss() : nan;
     const double monitored = evaluation_ ? validation_loss : loss;
     // A validation loss that overflows says nothing of the weights, unless they are chosen by it.

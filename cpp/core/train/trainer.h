@@ -23,6 +23,9 @@ public:
 private:
     void begin_epoch(Monitor& monitor);
     void begin_window(Monitor& monitor);
+    void draw_order(Monitor& monitor);
+    void weigh_batch();
+    Batch<T> next_batch() const;
     void train_steps(const Team& team);
     void train_step(Team team);
     std::optional<Update<T>> update_after(const Team& team, const Batch<T>& batch, double loss, Index step,
@@ -31,6 +34,7 @@ private:
     void record_step(const Batch<T>& batch, double loss, Index step);
     void end_step(const Team& team);
     void end_epoch(Monitor& monitor);
+    double epoch_loss() const;
     std::optional<StopReason> record_epoch(const Monitor& monitor);
     std::optional<StopReason> enough() const;
     void snapshot_best(const Team& team, double loss);
@@ -71,6 +75,8 @@ private:
     Index first_row_ = 0;          // of the next batch, in the window
     Index right_answers_ = 0;      // in the epoch under way, where they are counted
     Index updates_ = 0;            // of the weights, all runs together
+    double batch_weight_ = 0;      // of the rows of the next batch, together
+    double weight_seen_ = 0;       // of the rows before it in the epoch
     double loss_sum_ = 0, penalty_sum_ = 0, rate_ = 0;
     bool epoch_over_ = false, leave_region_ = false, diverged_ = false, interrupted_mid_step_ = false;
 

@@ -23,7 +23,7 @@ from fastmlp._estimators.state import OptimizerState
 from fastmlp._model.architecture import check_memory
 from fastmlp._network.network import Network
 from fastmlp._rows.features import as_features, core_form
-from fastmlp._rows.memory import CoreRows, WholeRows, check_row_count
+from fastmlp._rows.memory import CoreRows, WholeRows, check_row_count, checked_mean_weight
 from fastmlp._rows.targets import Targets, row_weights
 from fastmlp._training.options import core_options
 from fastmlp._training.run import run
@@ -236,6 +236,15 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
                 )
         return weights
 
+    def _mean_weight(self, learned: CoreRows) -> float:
+        """Return what batches divide by for each of their rows; 0 for the sum of their own weights.
+
+        Those are scikit-learn's rule for sample_weight. By it, weights of classes would do nothing in a batch
+        of one row, so they go by the mean weight of all rows.
+        """
+        by_class = getattr(self, "class_weight", None) is not None
+        return checked_mean_weight(learned, "the rows") if by_class else 0.0
+
     def _forget(self) -> None:
         """Drop what an earlier fit left."""
         for name in ("coefs_", "intercepts_", "classes_", "_optimizer", "_network"):
@@ -289,10 +298,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         self._optimizer = state
         start = time.perf_counter()
         carried = network._core.RunState(state.moments[0], state.moments[1], state.steps)
-        outcome = run(
-            network, WholeRows(learned, by_core, 0.0), options, on_epoch=epochs, state=carried,
-            draw_order=draw_order(random, len(y)),
-        )  # fmt: skip
+        rows_of_run = WholeRows(learned, by_core, self._mean_weight(learned))
+        order = draw_order(random, len(y))
+        outcome = run(network, rows_of_run, options, on_epoch=epochs, state=carried, draw_order=order)
         state.steps = carried.steps
         state.epochs += self.n_iter_
         if options.shuffle and options.batch_size == len(y) and random is self.random_state:

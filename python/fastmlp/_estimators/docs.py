@@ -15,7 +15,9 @@ _MORE = {
         ``sum over j != y of max(0, a_j - a_y + 1)``, which gives `decision_function` and no probabilities.
     class_weight : dict or "balanced", optional
         Weights of the labels, multiplied into those of the rows; "balanced" is n / (classes * count). For
-        multi-label y, "balanced" or a list with a dict for each column.
+        multi-label y, "balanced" or a list with a dict for each column. With it a batch divides the sum of
+        its weighted losses by its rows times the mean weight of all rows, so that the weights count in small
+        batches as in large ones; without, by the sum of its own rows' weights, as scikit-learn does.
 """,
     "MLPRegressor": """\
     quantiles : sequence of float, optional
@@ -44,7 +46,8 @@ _PARAMETERS = """
         "adam", "sgd" or "lbfgs", which take the parameters below; "rmsprop", "adagrad", "adamw"; or an
         optimizer object such as ``fastmlp.Adam(weight_decay=0.01)``.
     alpha : float, default 0.0001
-        L2 penalty of the weights, divided by the sum of the batch's row weights.
+        L2 penalty of the weights, divided by what the batch's losses are divided by: the sum of its row
+        weights.
     batch_size : int or "auto", default "auto"
         Rows a step; "auto" is min(200, n). L-BFGS takes all rows.
     learning_rate : str or schedule, default "constant"

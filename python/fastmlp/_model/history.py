@@ -25,11 +25,11 @@ _AT_ONCE = 2**16  # rows that are turned into arrays together
 class History(Records):
     """A table with one row an epoch.
 
-    Columns: epoch (from 1), loss (row-weighted mean of the batch losses before each update), learning_rate
-    (of the epoch's last step), seconds (since training began) and, with validation, validation_loss and
-    validation_accuracy (share of rows with all outputs right) or validation_r2 (mean over the outputs),
-    measured after the epoch, and for labels accuracy (of the rows trained on, measured as the loss is: batch
-    by batch, before each update and with dropout).
+    Columns: epoch (from 1), loss (sum(w_i loss_i) / sum(w_i) over the rows, and the l2 term; each batch is
+    measured before its update and with dropout), learning_rate (of the epoch's last step), seconds (since
+    training began) and, with validation, validation_loss and validation_accuracy (share of rows with all
+    outputs right) or validation_r2 (mean over the outputs), measured after the epoch, and for labels accuracy
+    (of the rows trained on, measured as the loss is). Scores count each row once, whatever its weight.
 
     A column is read without a copy: it is a read-only view of the values so far, which stay as they are when
     epochs are added. Up to 1,000,000 epochs all rows are kept. Beyond that, every 2nd epoch is kept, then

@@ -66,6 +66,7 @@ class TrainOptions:
     seed: int
     dropout: float
     clip_norm: float
+    mean_weight: float
     alpha: float
     patience: int
     min_delta: float

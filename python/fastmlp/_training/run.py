@@ -74,6 +74,7 @@ def run(
     -------
     Outcome
     """
+    options.mean_weight = rows.mean_weight
     epochs = range(options.first_epoch, options.epochs)
     with rows.windows(options.batch_size, epochs, options.shuffle, options.seed) as (train, next_window):
         held_out = rows.held_out

@@ -63,7 +63,8 @@ def train(
 ) -> Network:
     """Train a multilayer perceptron.
 
-    Minimises ``sum(w_i loss_i) / sum(w_i) + l2/2 sum(W^2)`` by mini-batch gradient descent. The result
+    Minimises ``sum(w_i loss_i) / sum(w_i) + l2/2 sum(W^2)`` over all rows by mini-batch gradient descent: a
+    batch of B rows divides the sum of its weighted losses by B times the mean weight of all rows. The result
     depends on the arguments alone: it has the same bits at any number of threads.
 
     Parameters
