@@ -502,3 +502,11 @@ def test_names_of_columns_are_as_many_as_columns() -> None:
             net.feature_names = wrong
     assert net.feature_names == ("a", "b")
     net.feature_names = ()
+    net.target_names = ["y"]
+    for wrong, error in (
+        (["p", "q"], "target_names must be 1 name, or 3, one for each output, got 2"),
+        ("y", "target_names must be a sequence of strings, got 'y'"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=error):
+            net.target_names = wrong
+    assert net.target_names == ("y",)

@@ -276,3 +276,32 @@ def test_rows_that_are_not_kept_are_not_there_to_be_asked_for() -> None:
     found = fastmlp.train(X, z, **SMALL).evaluate(X, z)
     with pytest.raises(ValueError, match="the evaluated rows are not kept"):
         _ = found.table
+
+
+@pytest.mark.parametrize("target", ["kind", "price"])
+def test_a_frame_that_was_learned_from_is_scored_as_it_is(target: str) -> None:
+    import pandas as pd
+
+    X, z = rows()
+    frame = pd.DataFrame({"city": np.where(X[:, 1] > 0, "Oslo", "Rome"), "size": X[:, 0]})
+    frame.loc[::7, "size"] = np.nan
+    frame[target] = 1000 + 50 * z if target == "price" else np.where(z > 0, "big", "small")
+    net = fastmlp.train(frame, target, **SMALL)
+    inputs, weights = frame.drop(columns=target), np.linspace(0, 1, len(frame))
+    score = sk.r2_score if target == "price" else sk.accuracy_score
+    expected = score(frame[target], net.predict(inputs), sample_weight=weights)
+    for X_and_y in ((frame,), (frame, target), (inputs, frame[target])):
+        assert net.score(*X_and_y, sample_weight=weights) == pytest.approx(expected)
+
+
+def test_a_frame_of_numbers_brings_its_target_too() -> None:
+    import pandas as pd
+
+    X, z = rows()
+    frame = pd.DataFrame(X, columns=list("abc")).assign(y=z, twice=2 * z)
+    one = fastmlp.train(frame.drop(columns="twice"), "y", **SMALL)
+    assert one.score(frame.drop(columns="twice")) == one.score(X, z)
+    both = fastmlp.train(frame, ["y", "twice"], **SMALL)
+    found = both.evaluate(frame)
+    assert [name for name, _ in found.metrics.outputs] == ["y", "twice"]
+    assert found.score == pytest.approx(both.score(X, np.stack([z, 2 * z], axis=1)))

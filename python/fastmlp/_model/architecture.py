@@ -207,14 +207,28 @@ def checked_classes(labels: Any, loss: str, outputs: int) -> Array | None:
 
 def checked_feature_names(names: Any, inputs: int) -> tuple[str, ...]:
     """Return the names of the columns of X, as many as there are, or none."""
+    given = _checked_names("feature_names", names)
+    if len(given) not in (0, inputs):
+        raise ValueError(f"feature_names must be {inputs} names, one for each column of X, got {len(given)}")
+    return given
+
+
+def checked_target_names(names: Any, outputs: int) -> tuple[str, ...]:
+    """Return the names of the columns that are learned: one, or one for each output, or none."""
+    given = _checked_names("target_names", names)
+    if len(given) not in (0, 1, outputs):
+        wanted = "1 name" if outputs == 1 else f"1 name, or {outputs}, one for each output"
+        raise ValueError(f"target_names must be {wanted}, got {len(given)}")
+    return given
+
+
+def _checked_names(argument: str, names: Any) -> tuple[str, ...]:
     try:
         given = None if isinstance(names, (str, bytes)) else tuple(names)
     except TypeError:
         given = None
     if given is None or not all(isinstance(name, str) for name in given):
-        raise TypeError(f"feature_names must be a sequence of strings, got {_shown(names)}")
-    if len(given) not in (0, inputs):
-        raise ValueError(f"feature_names must be {inputs} names, one for each column of X, got {len(given)}")
+        raise TypeError(f"{argument} must be a sequence of strings, got {_shown(names)}")
     return tuple(map(str, given))
 
 

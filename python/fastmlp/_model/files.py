@@ -202,10 +202,7 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     for name, array in _tensors(network).items():
         array[...] = _finite(file, name)
     network.feature_names = described.get("feature_names", ())
-    targets = described.get("target_names", [])
-    if not isinstance(targets, list) or not all(isinstance(name, str) for name in targets):
-        raise ValueError("its target_names must be strings")
-    network.target_names = tuple(targets)
+    network.target_names = described.get("target_names", ())
     rows = history["rows"] if "rows" in history else file.get_tensor("history")
     network.history = _history(history["columns"], rows, _other_file(history), path, whole)
     if not isinstance(described["stop_reason"], (str, type(None))):

@@ -32,6 +32,7 @@ from fastmlp._model.architecture import (
     checked_feature_names,
     checked_output_activation,
     checked_sizes,
+    checked_target_names,
     default_classes,
     hidden_activations,
     parameter_views,
@@ -82,7 +83,7 @@ class Model:
         self._output_activation = checked_output_activation(output_activation, self._loss)
         self._l2 = real("l2", l2, low=0)
         self._feature_names: tuple[str, ...] = ()
-        self.target_names: tuple[str, ...] = ()
+        self._target_names: tuple[str, ...] = ()
         self._classes: Array | None = default_classes(self._loss, self.layer_sizes[-1])
         self.history = History()
         self.stop_reason: str | None = None
@@ -182,6 +183,15 @@ class Model:
     @feature_names.setter
     def feature_names(self, names: Any) -> None:
         self._feature_names = checked_feature_names(names, self.layer_sizes[0])
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The columns of that table that were learned, () if they are not known."""
+        return self._target_names
+
+    @target_names.setter
+    def target_names(self, names: Any) -> None:
+        self._target_names = checked_target_names(names, self.layer_sizes[-1])
 
     @property
     def encoder(self) -> TableEncoder | None:
@@ -424,7 +434,7 @@ class Model:
         return X, targets, row_weights(sample_weight, class_weight, y, self.classes, self._dtype)
 
     def __reduce__(self) -> Any:
-        names = ("stop_reason", "origin", "_classes", "_encoder", "_feature_names", "target_names")
+        names = ("stop_reason", "origin", "_classes", "_encoder", "_feature_names", "_target_names")
         state = {name: getattr(self, name) for name in names}
         state["history"] = self.history.copy()
         return from_metadata, (type(self), metadata(self), self.parameters.copy()), state

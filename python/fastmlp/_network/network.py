@@ -108,7 +108,7 @@ class Network(Model):
             A table goes through the network's encoder, if it has one.
         y : array_like, (n,) or (n, outputs), or str, optional
             True labels, or values; with a table that goes through the encoder, in their units. Or the name of
-            a column of X. It may be left out where X has the column that the encoder has for its target.
+            a column of X, or several. It may be left out where X has the column that the network learned.
         sample_weight : array_like, (n,), optional
             What each row counts, at least 0.
 
