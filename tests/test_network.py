@@ -98,8 +98,9 @@ def test_a_table_must_have_the_columns_of_training() -> None:
     rows = table.drop(columns="species")
     assert net.feature_names == tuple(rows.columns)
     np.testing.assert_array_equal(net.forward(rows), net.forward(rows.to_numpy()))
-    with pytest.raises(ValueError, match="X must have the columns"):
-        net.predict(rows[rows.columns[::-1]])
+    np.testing.assert_array_equal(net.forward(rows[rows.columns[::-1]]), net.forward(rows))
+    with pytest.raises(ValueError, match="X: no column 'sepal_length'; its columns are 'sepal_width'"):
+        net.predict(rows.drop(columns="sepal_length"))
     twice = pd.concat([table, table["species"]], axis=1)
     with pytest.raises(ValueError, match="got 'species', the name of 2"):
         fastmlp.train(twice, "species")

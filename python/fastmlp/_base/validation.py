@@ -306,10 +306,10 @@ def column_targets(X: Any, y: Any) -> tuple[str, ...]:
 
     As many names as there are rows are labels.
     """
-    if not isinstance(y, (list, tuple)) or not y or not all(isinstance(name, str) for name in y):
+    if type(X) is np.ndarray or not isinstance(y, (list, tuple)):
         return ()
-    names = () if type(X) is np.ndarray else column_names(X)
-    if not set(y) <= set(names):
+    names = column_names(X)
+    if not 0 < len(y) <= len(names) or not all(isinstance(name, str) and name in names for name in y):
         return ()
     rows = X.n_rows if hasattr(X, "n_rows") else X.shape[0]
     return tuple(y) if len(y) != rows else ()

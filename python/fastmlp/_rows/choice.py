@@ -49,10 +49,10 @@ def choose_loss(loss: Any, task: Any, parts: Parts, *, labelled: bool = False) -
         guess = guess_task(parts())
         if guess.note is not None and labelled:
             guess = Guess("classification")
-        loss = _checked(guess.task, first, "they are not taken for labels")
+        loss = loss_of_task(guess.task, first, "they are not taken for labels")
         say_guess("y", guess.note)
         return loss
-    return _checked(task, first, f"task is {task!r}")
+    return loss_of_task(task, first, f"task is {task!r}")
 
 
 def check_agreement(loss: Any, task: str) -> None:
@@ -61,8 +61,8 @@ def check_agreement(loss: Any, task: str) -> None:
         raise ValueError(f"task {task!r} does not go with loss {loss!r}; leave one of them out")
 
 
-def _checked(task: str, y: NDArray[Any], why: str) -> str:
-    """Return the loss of a task for targets (n,), after a look at the first of them."""
+def loss_of_task(task: str, y: NDArray[Any], why: str) -> str:
+    """Return the loss of a task for targets (n,), after a look at the first of them; errors say why."""
     if task == "regression" and y.dtype.kind in "SUOMm":
         what = "dates" if y.dtype.kind in "Mm" else "labels"
         raise ValueError(f"y must hold numbers where {why}, got {what} such as {y[0]!r}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp._base.said import say
 from fastmlp._base.text import plural
 from fastmlp._base.validation import as_array, as_table, choice, column_names, column_targets, same_length
-from fastmlp._rows.choice import check_agreement
+from fastmlp._rows.choice import check_agreement, loss_of_task
 from fastmlp._rows.memory import VALIDATION, validation_fraction
 from fastmlp._rows.targets import as_targets, parse_loss, takes_labels
 from fastmlp._training.sources import opened
@@ -206,11 +206,16 @@ def _task(table: Table, targets: tuple[str, ...], task: Any, settings: EncodingS
         check_agreement(settings.loss, task)
         return "classification" if takes_labels(parse_loss(settings.loss)[0]) else "regression"
     choice("task", task, TASKS)
-    if task != "auto" or len(targets) != 1:
+    if len(targets) != 1:
         return task
-    guess = guess_task([table[targets[0]]])
+    column = table[targets[0]]
+    if task != "auto":
+        loss_of_task(task, column, f"task is {task!r}")
+        return task
+    guess = guess_task([column])
     if guess.note is not None and settings.class_weight is not None:
         return "classification"
+    loss_of_task(guess.task, column, "they are not taken for labels")
     say_guess(f"{table.source}: the target column {targets[0]!r}", guess.note)
     return guess.task
 
