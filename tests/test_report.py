@@ -232,7 +232,8 @@ def test_what_is_computed_has_three_digits(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.7, "0.700"), (0.0001, "<0.001"), (0.0, "0.000"), (float("nan"), "not defined")]
+    ("value", "text"),
+    [(0.7, "0.700"), (0.0001, "<0.001"), (-0.0001, "0.000"), (0.0, "0.000"), (float("nan"), "not defined")],
 )
 def test_a_rate_has_three_decimals(value: float, text: str) -> None:
     assert rate(value) == text

@@ -29,7 +29,9 @@ def rate(value: float) -> str:
     """Write a share, a score or a log loss with three decimals: 0.700, <0.001."""
     if not math.isfinite(value):
         return "not defined" if math.isnan(value) else str(float(value))
-    return "<0.001" if 0 < value < 0.0005 else f"{value + 0.0:.3f}"
+    if 0 < value < 0.0005:
+        return "<0.001"
+    return f"{value:.3f}" if abs(value) >= 0.0005 else "0.000"  # and never -0.000
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
