@@ -160,11 +160,31 @@ def test_the_report_on_values_shows_predicted_over_true_and_residuals(run: Run) 
         assert text in page.text
 
 
-def test_the_report_on_a_model_and_a_table(run: Run, model: Path) -> None:
+def test_the_report_on_a_model_and_the_table_of_its_run_is_on_the_rows_that_were_held_back(
+    run: Run, model: Path
+) -> None:
     assert run("report", model.name, "iris", "--out", "r.html") == (0, "", "")
     page = read("r.html")
-    assert "Metrics on the rows of iris" in page.text
+    assert "Metrics on the test rows" in page.text
+    assert re.search("Sound: log loss 0.[0-9]+ on test rows, log loss 0.[0-9]+ on training rows", page.text)
     assert "fastmlp report --out r.html iris.safetensors iris" in page.text
+
+
+def test_the_report_on_a_model_and_other_rows_is_on_those_that_have_a_target(run: Run, model: Path) -> None:
+    rows = [f"{i / 20},3,{i / 25},{i / 60},{'' if i == 5 else 'setosa'}" for i in range(100)]
+    columns = "sepal_length,sepal_width,petal_length,petal_width,species"
+    Path("t.csv").write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
+    assert run("report", model.name, "t.csv", "--out", "r.html")[0] == 0
+    page = read("r.html")
+    assert "Metrics on the rows of t.csv" in page.text
+    assert "99 evaluated" in page.text
+
+
+def test_a_report_says_the_verdict_and_the_constant_that_the_command_prints(run: Run) -> None:
+    status, out, _ = run("train", "iris", "--hidden", "6", "--epochs", "60", "--report", "r.html")
+    assert status == 0
+    verdict = out.split("verdict: ")[1].splitlines()[0]
+    assert verdict[1:] + "." in read("r.html").text
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])

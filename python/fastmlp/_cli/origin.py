@@ -13,6 +13,7 @@ from fastmlp._base.text import plural
 from fastmlp._cli.prepare import Prepared
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.split import Split
+from fastmlp._rows.targets import parse_loss
 from fastmlp.data import Table
 from fastmlp.data._table import Column, quoted
 from fastmlp.data._target import LabelTarget
@@ -46,7 +47,12 @@ def origin_of(network: Network, prepared: Prepared, reading: Reading) -> dict[st
 
 
 def learned_target(network: Network) -> NDArray[Any] | None:
-    """Return a target of the training rows' labels, as many of each, or of their means; None if not known."""
+    """Return a target of the training rows' labels, as many of each, or of their means; None if not known.
+
+    Means say nothing of quantiles.
+    """
+    if len(parse_loss(network.loss)[1]) > 1:
+        return None
     counts: Any = network.origin.get("counts")
     means: Any = network.origin.get("means")
     if network.classes is not None:
@@ -114,6 +120,13 @@ def seen_note(network: Network, table: Table) -> str | None:
     hint = "" if held_back is None else f"; --rows {held_back} takes those that were held back"
     seen = len(rows["training"])
     return f"the model was trained on {seen} of these {plural(table.n_rows, 'row')}{hint}"
+
+
+def parts_of_run(network: Network, table: Table) -> dict[str, Table]:
+    """Return the rows that the model's run was for, by "training", "validation" and "test"; {} if unknown."""
+    if not is_known(network, table):
+        return {}
+    return {name: table.take(rows) for name, rows in _divided(network, table).items()}
 
 
 def is_known(network: Network, table: Table) -> bool:

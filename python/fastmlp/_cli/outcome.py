@@ -12,7 +12,6 @@ from rich.console import Console
 from fastmlp._base.records import lowest
 from fastmlp._base.text import plural, shortened
 from fastmlp._cli.info import describe_network
-from fastmlp._cli.origin import learned_target
 from fastmlp._cli.prepare import Prepared, weights_of
 from fastmlp._cli.show import column, epoch_table, show_metrics, warn
 from fastmlp._cli.split import Parts
@@ -50,6 +49,8 @@ class Outcome:
     evaluated_on : "test", "validation" or None
         The held-out rows that the network was evaluated on, if there are any.
     evaluation : Evaluation or None
+    training : Evaluation or None
+        Of the training rows, where there is one of others.
     constant : Baseline or None
         What the best constant of the training rows reaches on the evaluated rows.
     verdict : Verdict
@@ -64,6 +65,7 @@ class Outcome:
     network: Network
     evaluated_on: str | None
     evaluation: Evaluation | None
+    training: Evaluation | None
     constant: Baseline | None
     verdict: Verdict
     kept_best: bool
@@ -101,12 +103,12 @@ def judged(
 
     held_out = parts.held_out()
     if held_out is None:
-        return Outcome(config, parts, network, None, None, None, verdict(None, None), kept_best, notes)
+        return Outcome(config, parts, network, None, None, None, None, verdict(None, None), kept_best, notes)
     name, rows = held_out
-    evaluation = evaluated(rows)
-    constant = baseline(evaluation, learned_target(network))
-    judgement = verdict(evaluation.metrics, constant, evaluated(parts.training).metrics, f"{name} rows")
-    return Outcome(config, parts, network, name, evaluation, constant, judgement, kept_best, notes)
+    evaluation, training = evaluated(rows), evaluated(parts.training)
+    constant = baseline(evaluation, training.truth)
+    judgement = verdict(evaluation.metrics, constant, training.metrics, f"{name} rows")
+    return Outcome(config, parts, network, name, evaluation, training, constant, judgement, kept_best, notes)
 
 
 def show_data(out: Console, table: Table, prepared: Prepared, notes: list[str]) -> None:

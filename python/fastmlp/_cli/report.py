@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastmlp._cli.files import check_output, check_replaceable, check_suffix, load_model, load_rows
+from fastmlp._cli.origin import learned_target, parts_of_run, remembered_weight
 from fastmlp._cli.outcome import Outcome
+from fastmlp._cli.prepare import weights_of, with_targets
 from fastmlp._cli.reading import Reading
+from fastmlp._inspect.evaluation import Evaluation, evaluate
 from fastmlp._report import is_report, need_plot_libraries, target_columns, write_report
 from fastmlp.data import Table
 from fastmlp.data._table import quoted
@@ -23,23 +26,27 @@ def check_report_path(option: str, name: str) -> None:
 
 def report_training(path: str, table: Table, outcome: Outcome) -> None:
     """Write the report on a run that has ended."""
-    config, network, parts = outcome.config, outcome.network, outcome.parts
-    held_out = parts.held_out()
+    config, parts = outcome.config, outcome.parts
     write_report(
         path,
-        network,
+        outcome.network,
         table,
-        target_columns(network),
+        target_columns(outcome.network),
         command_line(config),
-        held_out=None if held_out is None else (f"{held_out[0]} rows", held_out[1]),
-        training=parts.training,
+        evaluated_on=f"{outcome.evaluated_on} rows",
+        evaluation=outcome.evaluation,
+        training=outcome.training,
         rows={name: part.n_rows for name, part in parts._asdict().items() if part is not None},
         config=config,
+        notes=outcome.notes,
     )
 
 
 def run_report(model: str, data: str, out: str, target: str | None, reading: Reading) -> int:
-    """Write a report on a model and a table that has the truth."""
+    """Write a report on a model and a table that has the truth.
+
+    Where these are the rows of the model's run, it is judged by those that were held back.
+    """
     check_report_path("--out", out)
     check_output("--out", out, (model, data))
     network = load_model(model)
@@ -47,6 +54,16 @@ def run_report(model: str, data: str, out: str, target: str | None, reading: Rea
     columns = target_columns(network) if target is None else (target,)
     if not columns:
         raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")
+    table = with_targets(table, columns)
+    weight = remembered_weight(network)
+
+    def evaluated(rows: Table) -> Evaluation:
+        weights = weights_of(rows, weight) if weight is not None and weight in rows else None
+        return evaluate(network, rows, columns, weights)
+
+    parts = parts_of_run(network, table)
+    held_out = next((name for name in ("test", "validation") if name in parts), None)
+    training = parts.get("training") if held_out is not None else None
     words = ["fastmlp", "report", "--out", out, *([] if target is None else ["--target", target])]
     write_report(
         out,
@@ -54,9 +71,11 @@ def run_report(model: str, data: str, out: str, target: str | None, reading: Rea
         table,
         columns,
         _joined(words, model, data),
-        held_out=(f"rows of {table.source}", table),
-        training=None,
-        rows={"evaluated": table.n_rows},
+        evaluated_on=f"rows of {table.source}" if held_out is None else f"{held_out} rows",
+        evaluation=evaluated(table if held_out is None else parts[held_out]),
+        training=None if training is None else evaluated(training),
+        rows={name: part.n_rows for name, part in (parts or {"evaluated": table}).items()},
+        learned=learned_target(network),
     )
     return 0
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp._base.files import replace_file
 from fastmlp._base.text import plural
 from fastmlp._base.validation import column_names
-from fastmlp._inspect.evaluation import evaluate
+from fastmlp._inspect.evaluation import Evaluation, evaluate
 from fastmlp._network.network import Network
 from fastmlp._report.facts import Facts
 from fastmlp._report.page import MARK, render
@@ -84,8 +85,9 @@ def report(
         judged,
         columns,
         f"fastmlp.report(net, {judged.source!r}, {str(place)!r})",
-        held_out=(named, judged),
-        training=learned,
+        evaluated_on=named,
+        evaluation=evaluate(network, judged, columns),
+        training=None if learned is None else evaluate(network, learned, columns),
         rows=rows | {"evaluated": judged.n_rows},
     )
 
@@ -97,10 +99,13 @@ def write_report(
     targets: Sequence[str],
     command: str,
     *,
-    held_out: tuple[str, Table] | None,
-    training: Table | None,
+    evaluated_on: str,
+    evaluation: Evaluation | None,
+    training: Evaluation | None,
     rows: Mapping[str, int],
     config: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+    learned: NDArray[Any] | None = None,
 ) -> None:
     """Write the report on a network, some rows to judge it by, and those that it was trained on.
 
@@ -114,14 +119,20 @@ def write_report(
         The columns that the network predicts.
     command : str
         What gives the report again.
-    held_out : (str, Table) or None
-        What the rows to judge by are called, and they.
-    training : Table or None
-        None where they are not known.
+    evaluated_on : str
+        What the rows to judge by are called.
+    evaluation : Evaluation or None
+        Of them; None if there are none.
+    training : Evaluation or None
+        Of the training rows; None where they are not known.
     rows : mapping of str to int
         How many rows are for what.
     config : mapping, optional
         The options of the run.
+    notes : sequence of str
+        What was guessed or left out when the data was read.
+    learned : array, optional
+        The target of the training rows, where nothing else is known of them.
     """
     facts = Facts(
         title=f"fastmlp: {', '.join(targets)} of {Path(table.source).name}",
@@ -130,10 +141,12 @@ def write_report(
         table=table,
         targets=tuple(targets),
         network=network,
-        evaluated_on="" if held_out is None else held_out[0],
-        evaluation=None if held_out is None else evaluate(network, held_out[1], targets),
-        training=None if training is None else evaluate(network, training, targets),
+        evaluated_on=evaluated_on,
+        evaluation=evaluation,
+        training=training,
         rows=rows,
+        notes=tuple(notes),
+        learned=learned,
     )
     replace_file(path, render(facts).encode())
 

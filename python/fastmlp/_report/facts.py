@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp._inspect.baseline import Baseline, baseline
 from fastmlp._inspect.evaluation import Evaluation
@@ -46,6 +47,10 @@ class Facts:
         Of the rows that the network was trained on; None where they are not known.
     rows : mapping of str to int
         How many rows are for what.
+    notes : tuple of str
+        What was guessed or left out when the data was read.
+    learned : array or None
+        The target of the training rows, where `training` is not known.
     """
 
     title: str
@@ -58,6 +63,8 @@ class Facts:
     evaluation: Evaluation | None
     training: Evaluation | None
     rows: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    learned: NDArray[Any] | None = None
 
     @cached_property
     def created(self) -> str:
@@ -77,7 +84,7 @@ class Facts:
         """What a constant reaches on the evaluated rows."""
         if self.evaluation is None:
             return None
-        return baseline(self.evaluation, None if self.training is None else self.training.truth)
+        return baseline(self.evaluation, self.learned if self.training is None else self.training.truth)
 
     @cached_property
     def verdict(self) -> Verdict:

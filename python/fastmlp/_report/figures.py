@@ -19,6 +19,7 @@ from fastmlp._inspect.importance import Importances
 from fastmlp._inspect.metrics import LabelMetrics
 from fastmlp._inspect.scores import Calibration, Curve
 from fastmlp._report.html import Html
+from fastmlp._report.numbers import written
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
@@ -53,11 +54,14 @@ def confusion(metrics: LabelMetrics, classes: NDArray[np.int64]) -> str:
             z=counts / totals,
             x=places,
             y=places,
-            text=counts,
-            customdata=[[(true, predicted) for predicted in names] for true in names],
+            text=[["" if count == 0 else written(count) for count in row] for row in counts],
+            customdata=[
+                [(true, predicted, written(count)) for predicted, count in zip(names, row, strict=True)]
+                for true, row in zip(names, counts, strict=True)
+            ],
             texttemplate="%{text}",
             hovertemplate="true %{customdata[0]}<br>predicted %{customdata[1]}<br>"
-            "%{text} rows, %{z:.1%} of the class<extra></extra>",
+            "%{customdata[2]} rows, %{z:.1%} of the class<extra></extra>",
             colorscale=_SHADES, zmin=0, zmax=1, xgap=1, ygap=1,
             colorbar={"title": {"text": "share of the true class", "side": "right"}, "tickformat": ".0%"},
         )

@@ -28,7 +28,8 @@ def overview(facts: Facts) -> list[Html]:
     parts = [note(_sentence(facts.verdict.sentence), "good" if good else "warning")]
     if facts.evaluation is not None:
         parts += [_tiles(facts), *_doubts(facts), _metrics(facts)]
-    return [*parts, *_importances(facts), heading("Made of"), table(("", ""), _made_of(facts))]
+    parts += [*_importances(facts), heading("Made of"), table(("", ""), _made_of(facts))]
+    return [*parts, *_notes(facts)]
 
 
 def _sentence(text: str) -> str:
@@ -89,6 +90,11 @@ def _metrics(facts: Facts) -> Html:
     rows = [(name, *(measured(name, values[name]) for values in numbers)) for name in numbers[0]]
     counts = ("rows", *(metrics.rows for metrics in columns.values()))
     return table(("metric", *columns), [*rows, counts])
+
+
+def _notes(facts: Facts) -> list[Html]:
+    """Say what was guessed or left out when the data was read."""
+    return [heading("How the data was read"), *map(paragraph, facts.notes)] if facts.notes else []
 
 
 def _importances(facts: Facts) -> Iterator[Html]:

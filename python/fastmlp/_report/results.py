@@ -64,7 +64,7 @@ def results(facts: Facts) -> list[Html]:
 def _several_labels(facts: Facts, metrics: MultiLabelMetrics) -> Html:
     """Return how well each of several labels is told."""
     rows = [
-        (name, rate(precision), rate(recall), rate(f1), float(support))
+        (name, rate(precision), rate(recall), rate(f1), support)
         for name, precision, recall, f1, support in zip(
             facts.targets, metrics.precision, metrics.recall, metrics.f1, metrics.support, strict=True
         )
@@ -84,7 +84,7 @@ def _labels(metrics: LabelMetrics, followed: bool) -> list[Html]:
     caption = f"Confusion matrix; rows: true class, columns: predicted{some}"
     per_class = [
         (labels[i], *(Numeral(rate(part[i])) for part in (metrics.precision, metrics.recall, metrics.f1)),
-         int(metrics.support[i]))
+         metrics.support[i])
         for i in kept
     ]  # fmt: skip
     parts = [
