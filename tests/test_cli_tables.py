@@ -118,6 +118,17 @@ def test_what_is_left_out_is_said_in_a_line_and_refused_with_strict(run: Run) ->
     assert run("train", "t.csv", "--target", "income", *FEW, *options)[0] == 0
 
 
+def test_what_the_encoder_leaves_out_is_a_note_or_with_strict_an_error(run: Run) -> None:
+    rows = "".join(f"{i % 9},{f'c{i}' if i % 4 == 0 else ''},{'ab'[i % 2]}\n" for i in range(200))
+    Path("t.csv").write_text("x,cabin,y\n" + rows, encoding="utf-8")
+    status, out, err = run("train", "t.csv", "--target", "y", *FEW)
+    assert (status, err) == (0, "")
+    assert "column 'cabin'" in out.split("note: ")[1]
+    status, _, err = run("train", "t.csv", "--target", "y", *FEW, "--strict")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "column 'cabin'" in err
+
+
 def test_repeated_options_append(run: Run) -> None:
     write_people()
     found = result(run, "t.csv", "--target", "income", "--ignore", "key", "--ignore", "family,count")

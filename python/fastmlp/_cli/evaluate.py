@@ -12,13 +12,14 @@ from fastmlp._base.text import plural
 from fastmlp._cli.files import STREAM, check_output, check_suffix, load_model, load_rows, write_output
 from fastmlp._cli.option_values import read_names
 from fastmlp._cli.origin import (
-    EVALUATED,
+    check_rows,
+    complete_rows,
     learned_target,
     remembered_weight,
     rows_of_run,
-    seen_note,
+    warn_if_seen,
 )
-from fastmlp._cli.prepare import weights_of, with_targets, without_final_dots
+from fastmlp._cli.prepare import weights_of, without_final_dots
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.show import console, show_metrics, to_json, warn
 from fastmlp._inspect.baseline import baseline
@@ -48,8 +49,7 @@ class EvaluateJob:
 
     def __call__(self) -> int:
         """Compare a model's predictions with the truth."""
-        if self.rows not in EVALUATED:
-            raise ValueError(f"--rows must be one of {', '.join(EVALUATED)}; got {self.rows!r}")
+        check_rows(self.rows)
         formats = (".json", ".txt") if self.json else (".txt",)
         check_output("--output", self.output, (self.model, self.data), begins=_BEGINS)
         check_suffix("--output", self.output, "JSON" if self.json else "text", formats)
@@ -77,15 +77,10 @@ class EvaluateJob:
             targets = (self.target,) if self.target in table else read_names("--target", self.target)
         if self.strip_dot:
             table = without_final_dots(table, targets)
-        complete = with_targets(table, targets)
-        if complete.n_rows < table.n_rows and complete.n_rows:
-            left_out = plural(table.n_rows - complete.n_rows, "row")
-            warn(f"{table.source}: {left_out} without a target left out")
-            table = complete
+        table = complete_rows(table, targets)
         self._check_there(table, targets)
-        note = seen_note(network, table) if self.rows == "all" else None
-        if note is not None:
-            warn(note)
+        if self.rows == "all":
+            warn_if_seen(network, table)
         return rows_of_run(network, table, self.rows), targets
 
     def _check_there(self, table: Table, targets: tuple[str, ...]) -> None:

@@ -31,7 +31,7 @@ _PLAIN = Reading()
 _TEXT_READERS = (read_csv, read_jsonl)
 
 #: What the reader of CSV files calls its arguments, and what the options are called.
-_OPTIONS = {"header=False": "--no-header", "header=True": "--header"}
+_OPTIONS = {"header=False (--no-header)": "--no-header", "header=True (--header)": "--header"}
 
 _MOST_DENSE = 4 * 10**9  # bytes
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.text import plural
-from fastmlp._cli.prepare import Prepared
+from fastmlp._cli.prepare import Prepared, with_targets
 from fastmlp._cli.reading import Reading
+from fastmlp._cli.show import warn
 from fastmlp._cli.split import Split
 from fastmlp._rows.targets import parse_loss
 from fastmlp.data import Table
@@ -111,15 +112,30 @@ def rows_of_run(network: Network, table: Table, wanted: str) -> Table:
     return table.take(rows[wanted])
 
 
-def seen_note(network: Network, table: Table) -> str | None:
+def check_rows(wanted: str) -> None:
+    """Refuse what `rows_of_run` does not know."""
+    if wanted not in EVALUATED:
+        raise ValueError(f"--rows must be one of {', '.join(EVALUATED)}; got {wanted!r}")
+
+
+def complete_rows(table: Table, targets: Sequence[str]) -> Table:
+    """Leave out the rows without a target, and say so; if there are no others, leave that to be an error."""
+    complete = with_targets(table, targets)
+    if complete.n_rows in (0, table.n_rows):
+        return table
+    warn(f"{table.source}: {plural(table.n_rows - complete.n_rows, 'row')} without a target left out")
+    return complete
+
+
+def warn_if_seen(network: Network, table: Table) -> None:
     """Say how many of these rows the model was trained on, if they are those of its run."""
     if not is_known(network, table):
-        return None
+        return
     rows = _divided(network, table)
     held_back = next((name for name in ("test", "validation") if name in rows), None)
     hint = "" if held_back is None else f"; --rows {held_back} takes those that were held back"
     seen = len(rows["training"])
-    return f"the model was trained on {seen} of these {plural(table.n_rows, 'row')}{hint}"
+    warn(f"the model was trained on {seen} of these {plural(table.n_rows, 'row')}{hint}")
 
 
 def parts_of_run(network: Network, table: Table) -> dict[str, Table]:

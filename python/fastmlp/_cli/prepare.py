@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,14 @@ def with_targets(table: Table, names: Sequence[str]) -> Table:
     present = [~missing_values(table[name]) for name in names if name in table]
     keep = np.logical_and.reduce(present) if present else np.ones(table.n_rows, dtype=np.bool_)
     return table if keep.all() else table.take(keep)
+
+
+def fit_noting(encoder: TableEncoder, table: Table) -> list[str]:
+    """Fit an encoder; return what it warns of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        encoder.fit(table)
+    return [str(warning.message) for warning in caught]
 
 
 def labels_of(table: Table, target: str) -> NDArray[Any]:

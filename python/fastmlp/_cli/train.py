@@ -24,7 +24,7 @@ from fastmlp._cli.option_values import (
 )
 from fastmlp._cli.origin import origin_of
 from fastmlp._cli.outcome import Outcome, judged, show_data, show_outcome, show_split
-from fastmlp._cli.prepare import Prepared, cleaned, divided, labels_of, without_final_dots
+from fastmlp._cli.prepare import Prepared, cleaned, divided, fit_noting, labels_of, without_final_dots
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.recipe import HIDDEN, enough_epochs, recipe
 from fastmlp._cli.show import column, console, to_json
@@ -168,8 +168,11 @@ class TrainJob:
             scale=cast(Any, self.scale or loaded.scale),
             scale_target=self._scaled(),
             ignore=(*columns.ignored, *columns.ids, *columns.beside),
-        ).fit(parts.training)
-        notes = [*loaded.table.notes, *notes, *guessed, *more]
+        )
+        noted = fit_noting(encoder, parts.training)
+        if self.strict and noted:
+            raise ValueError(f"--strict: {'; '.join(noted)}")
+        notes = [*loaded.table.notes, *notes, *guessed, *more, *noted]
         return Prepared(table, columns, task, labels, split, parts, encoder), notes
 
     def _targets(self, loaded: Loaded) -> tuple[str, ...] | None:
