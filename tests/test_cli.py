@@ -142,7 +142,8 @@ def test_california_housing_is_learned(run: Run) -> None:
     status, out, err = run(
         "train", HOUSING, "--target", "median_house_value", "--epochs", "30", "--save", "h.st"
     )
-    assert (status, err) == (0, "")
+    assert status == 0
+    assert all(line.startswith("epoch ") for line in err.splitlines())  # where it takes over five seconds
     assert "20640 rows, 9 other columns" in out
     assert float(out.split("test R2 ")[1].split(",")[0]) > 0.7
     status, out, _ = run("predict", "h.st", HOUSING)

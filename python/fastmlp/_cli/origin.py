@@ -32,7 +32,8 @@ def origin_of(network: Network, prepared: Prepared, reading: Reading) -> dict[st
     encoder, table, columns = prepared.encoder, prepared.table, prepared.columns
     training, names = prepared.parts.training, columns.targets
     if network.classes is None:
-        learned: dict[str, Any] = {"means": [float(np.mean(training[name])) for name in names]}
+        with np.errstate(over="ignore"):  # values near 1e308
+            learned: dict[str, Any] = {"means": [float(np.mean(training[name])) for name in names]}
     else:
         labels = LabelTarget(names[0]).encode(training)
         learned = {"counts": [int(np.count_nonzero(labels == label)) for label in network.classes]}

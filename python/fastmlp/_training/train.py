@@ -182,7 +182,8 @@ def train(
     callbacks : callable or iterable of callables
         Each is called with the network after every epoch; True stops training.
     progress : bool, default False
-        Show a progress bar; needs ``fastmlp[cli]``.
+        Show a progress bar on a terminal, for which ``fastmlp[cli]`` is needed, and elsewhere a line every
+        five seconds.
 
     Returns
     -------
