@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp._native import core
+from fastmlp._training import checkpoint
 
 CASES: dict[str, dict[str, Any]] = {
     "adam": {},
@@ -134,6 +136,18 @@ def test_weights_that_a_callback_ruins_are_a_divergence(tmp_path: Path) -> None:
         net = train("adam", checkpoint=tmp_path, callbacks=ruin)
     assert net.stop_reason == "diverged"
     assert max(path.name for path in tmp_path.iterdir()) == "epoch-00000002.safetensors"
+
+
+def test_another_instruction_set_is_warned_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its results differ in their last bits. Older checkpoints do not say which they were made with."""
+    X, y = np.zeros((10, 2)), np.arange(10) % 2
+    here = core.ISA
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(checkpoint, "_instruction_set", lambda: "v9")
+        train_on(X, y, tmp_path, epochs=2)
+    with pytest.warns(UserWarning, match=f"used the instruction set v9, this one uses {here}"):
+        train_on(X, y, tmp_path, epochs=3, resume=tmp_path)
+    train_on(X, y, tmp_path, epochs=4, resume=tmp_path)  # the last epoch was computed here
 
 
 def test_more_epochs_go_on_from_the_end(tmp_path: Path) -> None:

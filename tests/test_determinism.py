@@ -124,6 +124,7 @@ def test_everything_else_gives_the_same_bits_on_any_number_of_threads(loss: str,
     )
 
 
+@pytest.mark.filterwarnings("ignore:L-BFGS has not converged:UserWarning")
 def test_lbfgs_gives_the_same_bits_on_any_number_of_threads() -> None:
     check_threads(Case(sizes=(5, 30, 2), rows=200, epochs=10), optimizer="lbfgs", learning_rate=None)
 

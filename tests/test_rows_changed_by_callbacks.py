@@ -39,6 +39,7 @@ def spoil(X: Any) -> None:
     X.indptr[1:-1] = X.indptr[-1]
 
 
+@pytest.mark.filterwarnings("ignore:L-BFGS has not converged:UserWarning")
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_indices_of_sparse_rows_are_the_runs_own(optimizer: str) -> None:
     X, y = sparse_rows()

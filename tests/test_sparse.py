@@ -78,6 +78,7 @@ def test_sparse_rows_train_as_dense_ones_do(loss: str, dtype: str, hidden: tuple
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:L-BFGS has not converged:UserWarning")
 def test_each_optimizer_updates_features_that_no_row_has(optimizer: Any) -> None:
     X = sparse_rows(60, 30, density=0.02)
     assert (X.sum(axis=0) == 0).any()

@@ -31,7 +31,8 @@ _STOPPED = {
     "patience": "no lower loss within the patience",
     "loss_target": "the loss target was reached",
     "max_time": "the time was up",
-    "converged": "no step lowers the loss any more",
+    "converged": "the loss is at a minimum",
+    "stalled": "no step lowers the loss any more",
     "diverged": "the loss diverged",
 }
 

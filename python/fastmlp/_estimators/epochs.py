@@ -195,7 +195,7 @@ class Iterations:
         if outcome.reason == "diverged":
             raise ValueError(NOT_FINITE)
         p.loss_ = p.best_loss_ = self._take_over(result.fun)
-        if outcome.reason == "epochs" or (outcome.reason == "converged" and not result.success):
+        if outcome.reason in ("epochs", "stalled"):
             warnings.warn(
                 f"lbfgs failed to converge after {p.n_iter_} iteration(s) (status={result.status}):\n"
                 f"{result.message}\n\nIncrease max_iter or max_fun, or scale the data.",

@@ -68,8 +68,8 @@ class Network(Model):
     history : History
         What training measured; empty for an untrained network.
     stop_reason : str or None
-        Why training ended: epochs, patience, loss_target, max_time, callback, converged (lbfgs),
-        diverged, interrupted.
+        Why training ended: epochs, patience, loss_target, max_time, callback, diverged, interrupted; of
+        lbfgs also converged (a minimum), or stalled (no step lowers the loss, short of a minimum).
     origin : dict
         What the command line keeps in the model file of the data: how it was read and split, a fingerprint,
         the frequencies of the labels. Values that JSON can hold; empty for other networks.

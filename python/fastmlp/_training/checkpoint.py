@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,7 @@ from fastmlp._base.files import TEMPORARY, replace_file
 from fastmlp._model.files import ARRAYS, RunRecord, header, load_run, serialized
 from fastmlp._model.history_file import HistoryFile, read_rows, remove_others
 from fastmlp._model.model import Model, metadata
+from fastmlp._native import core as _core
 
 _NAME = re.compile(r"epoch-[0-9]{8}\.safetensors")
 
@@ -96,7 +98,7 @@ class Checkpoints:
         state = self.state
         assert state.best is not None
         record = RunRecord(
-            self._settings,
+            self._settings | {"isa": _instruction_set()},
             state.steps,
             dict(zip(ARRAYS, (state.s1, state.s2, state.best), strict=True)),
             np.array(state.progress, np.float64),
@@ -117,6 +119,14 @@ class Checkpoints:
                     f"resume: the run of {os.fspath(path)!r} has {name}={record.settings.get(name)!r}, "
                     f"this one {name}={value!r}"
                 )
+        isa = record.settings.get("isa")  # older checkpoints do not say
+        if isa not in (None, _instruction_set()):
+            warnings.warn(
+                f"resume: the run of {os.fspath(path)!r} used the instruction set {isa}, this one uses "
+                f"{_instruction_set()}: the result differs in its last bits from that of a run that was "
+                "never stopped",
+                stacklevel=5,
+            )
         if (stored.layer_sizes, stored.dtype) != (network.layer_sizes, network.dtype):
             raise ValueError(f"{os.fspath(path)}: its network is not that of its settings")
         network.parameters[:] = stored.parameters
@@ -138,6 +148,11 @@ class Checkpoints:
         elif record.file is not None:
             earlier = read_rows(folder, *record.file, columns)
             self._own_rows = [tuple(row) for row in earlier.tolist()] + self._own_rows
+
+
+def _instruction_set() -> str:
+    """Return which of the core's instruction sets is in use; results of others differ in their last bits."""
+    return str(_core.ISA)
 
 
 def recorded_seed(resume: Any) -> int | None:

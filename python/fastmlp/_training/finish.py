@@ -8,11 +8,14 @@ from contextlib import suppress
 from fastmlp._model.history import History, epochs_of
 from fastmlp._network.network import Network
 from fastmlp._training.callbacks import later_table
+from fastmlp._training.lbfgs import why_not_converged
 from fastmlp._training.run import Outcome
 
 
-def finished(network: Network, earlier: History, outcome: Outcome, restore_best: bool) -> Network:
-    """Return the network with its history and stop reason.
+def finished(
+    network: Network, earlier: History, outcome: Outcome, restore_best: bool, limits: dict[str, float] | None
+) -> Network:
+    """Return the network with its history and stop reason; limits are those that SciPy had for L-BFGS.
 
     Raises
     ------
@@ -37,11 +40,17 @@ def finished(network: Network, earlier: History, outcome: Outcome, restore_best:
             if len(network.history)
             else "the initial weights were restored"
         )
-        try:
-            warnings.warn(f"{text}; {kept}", RuntimeWarning, stacklevel=3)
-        except RuntimeWarning as error:  # where warnings are errors
-            raise _with_network(error, network) from None
+        _warn(f"{text}; {kept}", RuntimeWarning, network)
+    elif limits is not None and (why := why_not_converged(outcome.reason, outcome.scipy_result, limits)):
+        _warn(why, UserWarning, network)
     return network
+
+
+def _warn(text: str, kind: type[Warning], network: Network) -> None:
+    try:
+        warnings.warn(text, kind, stacklevel=4)
+    except kind as error:  # where warnings are errors
+        raise _with_network(error, network) from None
 
 
 def _with_network(error: BaseException, network: Network) -> BaseException:

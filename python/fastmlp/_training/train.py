@@ -16,6 +16,7 @@ from fastmlp._training.callbacks import checked_callbacks, epoch_callback
 from fastmlp._training.checkpoint import Checkpoints, recorded_seed
 from fastmlp._training.finish import finished
 from fastmlp._training.going_on import begun, known_classes, loss_to_go_on_with
+from fastmlp._training.lbfgs import scaled_limits
 from fastmlp._training.options import RunSettings, checked_settings, core_options
 from fastmlp._training.progress import epoch_bar
 from fastmlp._training.run import run
@@ -65,7 +66,8 @@ def train(
 
     Minimises ``sum(w_i loss_i) / sum(w_i) + l2/2 sum(W^2)`` over all rows by mini-batch gradient descent: a
     batch of B rows divides the sum of its weighted losses by B times the mean weight of all rows. The result
-    depends on the arguments alone: it has the same bits at any number of threads.
+    depends on the arguments and on the core's instruction set alone (`show_config`; those of v2, v3 and v4
+    differ in their last bits): it has the same bits at any number of threads.
 
     Parameters
     ----------
@@ -177,8 +179,9 @@ def train(
         How many checkpoints stay; older ones are deleted.
     resume : path, optional
         Folder of checkpoints to go on from. With the other arguments unchanged the result is that of a run
-        that was never stopped, bit for bit; epochs, patience, max_time, threads and callbacks may change. It
-        may be the folder of `checkpoint`, which may be empty then.
+        that was never stopped, bit for bit; epochs, patience, max_time, threads and callbacks may change. On
+        another instruction set it warns, and the last bits differ. It may be the folder of `checkpoint`,
+        which may be empty then.
     callbacks : callable or iterable of callables
         Each is called with the network after every epoch; True stops training.
     progress : bool, default False
@@ -254,11 +257,13 @@ def train(
     network.history = History(_history_columns(rows, given.form.loss))
     del data, given  # with their copies of X, if there are any
 
-    if settings.limits is not None:
+    limits = settings.limits
+    if limits is not None:
         _check_lbfgs(
             rows, learning_rate=learning_rate, dropout=dropout or None, clip_norm=clip_norm,
             validation=validation, patience=patience, checkpoint=checkpoint, resume=resume,
         )  # fmt: skip
+        limits = scaled_limits(limits, rows, network._loss)
     checkpoints = _begun_checkpoints(network, settings, rows, checkpoint, keep, resume)
     state, write = (None, None) if checkpoints is None else (checkpoints.state, checkpoints.write)
     earlier = network.history.copy()
@@ -266,9 +271,9 @@ def train(
     with epoch_bar(progress, settings.epochs, len(rows)) as bar:
         on_epoch = epoch_callback(network, earlier, callbacks, bar, checkpoints)
         outcome = run(
-            network, rows, options, limits=settings.limits, on_epoch=on_epoch, state=state, on_state=write
+            network, rows, options, limits=limits, on_epoch=on_epoch, state=state, on_state=write
         )  # fmt: skip
-    return finished(network, earlier, outcome, settings.restore_best)
+    return finished(network, earlier, outcome, settings.restore_best, limits)
 
 
 def _history_columns(rows: RunRows, loss: str) -> tuple[str, ...]:

@@ -184,14 +184,16 @@ class Adam:
 class LBFGS:
     """Limited-memory BFGS over the whole data, by SciPy; an epoch is one iteration.
 
-    The learning rate, batch size, dropout, clipping and shuffling do not apply.
+    It computes in float64: for a float32 network, with copies of X and y. The learning rate, batch size,
+    dropout, clipping and shuffling do not apply. A run that ends without a minimum warns, with the reason.
 
     Parameters
     ----------
     history : int, default 10
         Pairs of steps and gradients kept for the curvature.
     tol : float, default 1e-5
-        Training ends when no component of the gradient is larger.
+        Training ends when no component of the gradient is larger; for values y with a variance below 1, than
+        tol times the variance.
 
     Raises
     ------
