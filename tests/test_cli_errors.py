@@ -44,6 +44,7 @@ def write_bad_files() -> None:
     }
     for name, content in files.items():
         Path(name).write_text(content, encoding="utf-8")
+    Path("postcodes.csv").write_text("x,zip\n" + "".join(f"{i % 7},00{100 + i % 51}\n" for i in range(102)))
     Path("latin.csv").write_bytes(b"x,y\n1,caf\xe9\x02\n")
     Path("folder").mkdir()
 
@@ -62,6 +63,14 @@ def write_bad_files() -> None:
         (
             "train ragged.csv --target y",
             "ragged.csv: line 3: 1 cell where 2 columns are named; column 'y' is not there",
+        ),
+        (
+            "train postcodes.csv --target zip",
+            (
+                "target 'zip' holds texts that look like numbers, 51 different ones such as "
+                "'00100', '00101', '00102'; --task classification takes them as labels, "
+                "--task regression as quantities"
+            ),
         ),
         (
             "train latin.csv --target y",

@@ -77,7 +77,8 @@ def test_numbers_are_not_taken_for_labels_of_more_than_50_classes(n_classes: int
         assert TableEncoder("price").fit(table).task == "classification"
         return
     message = (
-        "holds texts that look like numbers, 51 different ones such as '1,001', '10,010', '11,011'; task="
+        "holds texts that look like numbers, 51 different ones such as '1,001', '10,010', '11,011'; "
+        "task='classification' takes"
     )
     with pytest.raises(ValueError, match=f"table: the target column 'price' {message}"):
         TableEncoder("price").fit(table)

@@ -33,7 +33,7 @@ from fastmlp._rows.targets import takes_labels
 from fastmlp._training.train import train
 from fastmlp.data import Table, TableEncoder
 from fastmlp.data._scaling import SCALINGS
-from fastmlp.data._task import TASKS, Task, guess_task
+from fastmlp.data._task import TASKS, Task, guess_task, refuse_numbers
 from fastmlp.spec.losses import LOSSES
 
 if TYPE_CHECKING:
@@ -211,6 +211,7 @@ class TrainJob:
         if by_loss is not None:
             return by_loss, []
         name = columns.targets[0]
+        refuse_numbers(f"target {name!r}", table[name], "--task {}")
         guess = guess_task([table[name]])
         how = "--task classification or --task regression says what it is for"
         return guess.task, [] if guess.note is None else [f"target {name!r} holds {guess.note}; {how}"]

@@ -72,8 +72,11 @@ def told_task(what: str, column: NDArray[Any]) -> Task:
     return guess.task
 
 
-def refuse_numbers(what: str, column: NDArray[Any]) -> None:
-    """Raise ValueError for texts that would be labels of more than 50 classes, but look like numbers."""
+def refuse_numbers(what: str, column: NDArray[Any], option: str = "task={!r}") -> None:
+    """Raise ValueError for texts that would be labels of more than 50 classes, but look like numbers.
+
+    `option` is how the user says what they are.
+    """
     if column.dtype.kind not in "UO":
         return
     labels = {value for value in column[:_LOOKED_AT_ONCE].tolist() if isinstance(value, str)}
@@ -81,8 +84,8 @@ def refuse_numbers(what: str, column: NDArray[Any]) -> None:
         some = ", ".join(repr(shortened(label, 30)) for label in sorted(labels)[:3])
         raise ValueError(
             f"{what} holds texts that look like numbers, {len(labels)} different ones such as {some}; "
-            "task='classification' takes them as labels; for quantities make them numbers, in a file by "
-            "missing= for the cells that are none"
+            f"{option.format('classification')} takes them as labels, "
+            f"{option.format('regression')} as quantities"
         )
 
 
