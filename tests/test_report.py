@@ -96,6 +96,16 @@ def test_a_network_that_has_learned_nothing_is_no_better_than_the_constant() -> 
     assert "always the mean (" in page
 
 
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_column_that_tells_the_target_is_pointed_at(noise: bool) -> None:
+    table = frame(200)
+    told = table["label"].where(np.arange(200) % (5 if noise else 1000) > 0, "no")
+    table = table.assign(alive=told).drop(columns="x")
+    seen, unseen = table[:120], table[120:]
+    fastmlp.report(encoded_network(seen, epochs=150), unseen, "r.html", training=seen)
+    assert ("Nearly all of it comes from alive alone" in written()) is not noise
+
+
 def test_an_estimator_and_a_numeric_frame_are_taken() -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(90, 2)), columns=["a", "b"])

@@ -18,6 +18,8 @@ from fastmlp._report.numbers import Numeral
 
 _FEW_ROWS = 50
 _NAMED = 3
+_UNIMPORTANT, _FAR_BEHIND = 0.01, 0.1  # of the rise of the most important column
+_NEAR_PERFECT = 0.99  # accuracy or R2
 _WITH_UNITS = ("RMSE", "MAE", "mean pinball loss")
 _HASH = 16  # hexadecimal digits of it that are shown
 
@@ -101,9 +103,21 @@ def _importances(facts: Facts) -> Iterator[Html]:
     found = facts.importances
     if found is None:
         return
-    names = [name for name, mean in zip(found.names, found.means, strict=True) if mean > 0][:_NAMED]
-    if names:
+    least = max(float(found.means[0]), 0.0) * _UNIMPORTANT
+    names = [name for name, mean in zip(found.names, found.means, strict=True) if mean > least][:_NAMED]
+    alone = len(found.names) > 1 and found.means[1] < _FAR_BEHIND * found.means[0]
+    if alone and names and _near_perfect(facts):
+        yield note(
+            f"Nearly all of it comes from {names[0]} alone. Make sure that it is known before "
+            f"{', '.join(facts.targets)} is: a column that tells it makes a model look better than it is."
+        )
+    elif names:
         yield paragraph(f"The most important columns: {', '.join(names)}.")
+
+
+def _near_perfect(facts: Facts) -> bool:
+    """Whether hardly an error is left, which is rare where no column tells the target."""
+    return facts.evaluation is not None and facts.evaluation.score > _NEAR_PERFECT
 
 
 def _made_of(facts: Facts) -> Iterator[tuple[str, object]]:
