@@ -34,7 +34,7 @@ from fastmlp._training.train import train
 from fastmlp.data import Table, TableEncoder
 from fastmlp.data._scaling import SCALINGS
 from fastmlp.data._task import TASKS, Task, guess_task, refuse_numbers
-from fastmlp.spec.losses import LOSSES
+from fastmlp.spec.losses import LINKS, LOSSES
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
@@ -219,7 +219,7 @@ class TrainJob:
     def _scaled(self) -> bool:
         """Standardise the target for linear outputs; others have units and bounds of their own."""
         linear = self.arguments.get("output_activation", "auto") in ("auto", "identity")
-        return linear and self.arguments.get("loss") != "poisson"
+        return linear and str(self.arguments.get("loss", "auto")).strip() not in LINKS
 
     def _given(self, prepared: Prepared) -> dict[str, Any]:
         """Return the options that go to `fastmlp.train`, with those of the recipe and the epochs."""
