@@ -260,6 +260,38 @@ def test_plateau_watches_the_validation_loss() -> None:
     check_training(case)
 
 
+def test_reduce_on_plateau_asks_losses_below_zero_to_fall_too() -> None:
+    """By the losses of the run: better is below best - threshold |best|."""
+    X, y = np.ones((20, 1)), np.full(20, 20.0)
+    threshold, patience, factor = 0.2, 1, 0.5
+    plan = fastmlp.ReduceOnPlateau(0.002, factor=factor, patience=patience, threshold=threshold)
+    net = fastmlp.train(
+        X,
+        y,
+        hidden=(),
+        loss="poisson",
+        optimizer="sgd",
+        learning_rate=plan,
+        epochs=40,
+        init="zeros",
+        dtype="float64",
+    )
+    rate, best, bad, expected = 0.002, np.inf, 0, []
+    for loss in net.history["loss"]:
+        expected.append(rate)
+        if best == np.inf or loss < best - threshold * abs(best):
+            best, bad = loss, 0
+        else:
+            bad += 1
+        if bad > patience:
+            rate, bad = rate * factor, 0
+    assert net.history["loss"][0] > 0 > net.history["loss"][-1]
+    assert len(set(expected)) > 2
+    np.testing.assert_allclose(net.history["learning_rate"], expected, rtol=1e-12)
+    falling = np.diff(net.history["loss"]) < 0
+    assert falling.all()  # by best (1 - threshold) each of these epochs below 0 would count as better
+
+
 @pytest.mark.parametrize(
     "name", ["Constant", "InverseScaling", "StepDecay", "Cosine", "OneCycle", "ReduceOnPlateau"]
 )

@@ -156,8 +156,9 @@ class ReduceOnPlateau(_Schedule):
     """A rate that is cut when the loss stops falling.
 
     After each epoch the monitored loss (validation loss if there is one) counts as better if it is below
-    ``best (1 - threshold)``; after more than `patience` epochs in a row that are not, ``r = max(r factor,
-    min_rate)``.
+    ``best - threshold |best|``, which is ``best (1 - threshold)`` for losses above 0, and lower than best for
+    those below too (PyTorch's ReduceLROnPlateau then takes ``best (1 - threshold)``, which is higher). After
+    more than `patience` epochs in a row that are not better, ``r = max(r factor, min_rate)``.
 
     Parameters
     ----------
