@@ -30,11 +30,12 @@ from fastmlp._cli.recipe import HIDDEN, enough_epochs, recipe
 from fastmlp._cli.show import column, console, to_json
 from fastmlp._cli.split import LEAST_ROWS, ORDERS, TEST, VALIDATION, Split
 from fastmlp._rows.targets import takes_labels
+from fastmlp._training.tables import scales_target
 from fastmlp._training.train import train
 from fastmlp.data import Table, TableEncoder
 from fastmlp.data._scaling import SCALINGS
 from fastmlp.data._task import TASKS, Task, guess_task, refuse_numbers
-from fastmlp.spec.losses import LINKS, LOSSES
+from fastmlp.spec.losses import LOSSES
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
@@ -218,8 +219,8 @@ class TrainJob:
 
     def _scaled(self) -> bool:
         """Standardise the target for linear outputs; others have units and bounds of their own."""
-        linear = self.arguments.get("output_activation", "auto") in ("auto", "identity")
-        return linear and str(self.arguments.get("loss", "auto")).strip() not in LINKS
+        given = self.arguments
+        return scales_target(given.get("loss", "auto"), given.get("output_activation", "auto"))
 
     def _given(self, prepared: Prepared) -> dict[str, Any]:
         """Return the options that go to `fastmlp.train`, with those of the recipe and the epochs."""

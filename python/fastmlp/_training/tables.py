@@ -23,7 +23,7 @@ from fastmlp.data._plain import odd_column
 from fastmlp.data._table import missing_values, quoted
 from fastmlp.data._target import LabelTarget
 from fastmlp.data._task import TASKS, guess_task, say_guess
-from fastmlp.spec.losses import LOSSES
+from fastmlp.spec.losses import LINKS
 
 #: What a target that came beside a table is called.
 _GIVEN_TARGET = "y"
@@ -114,7 +114,7 @@ def _encoded(given: Given, settings: EncodingSettings, known: TableEncoder | Non
     training = table if held is None else table.take(learned)
     encoder = known or TableEncoder(
         None if not targets else targets[0] if len(targets) == 1 else targets,
-        task=cast(Any, task), scale_target=_scales_target(settings),
+        task=cast(Any, task), scale_target=scales_target(settings.loss, settings.output_activation),
     ).fit(training)  # fmt: skip
 
     def pair(rows: Table, taken: Any) -> tuple[Any, Any]:
@@ -238,12 +238,9 @@ def _divided(
     return holdout(labels, fraction, seed)
 
 
-def _scales_target(settings: EncodingSettings) -> bool:
+def scales_target(loss: Any, output_activation: Any) -> bool:
     """Standardise quantities for linear outputs; others have units and bounds of their own."""
-    if settings.output_activation not in ("auto", "identity"):
-        return False
-    auto = isinstance(settings.loss, str) and settings.loss == "auto"
-    return auto or LOSSES[parse_loss(settings.loss)[0]].link is None
+    return output_activation in ("auto", "identity") and str(loss).strip() not in LINKS
 
 
 def _validation(given: Sequence[Any], encoder: TableEncoder, dtype: str) -> tuple[Any, ...]:
