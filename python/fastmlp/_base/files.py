@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -54,19 +54,34 @@ def _write(path: Path, content: Content) -> None:
         with path.open("wb") as file:
             _write_pieces(file, content)
         return
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    descriptor, temporary = _created_beside(path, 0o666 if mode is None else mode)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123
             _write_pieces(file, content)
             file.flush()
             os.fsync(descriptor)
-        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        Path(temporary).replace(path)
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
+
+
+def _created_beside(path: Path, mode: int) -> tuple[int, Path]:
+    """Create a file with a new name in another's folder.
+
+    The system takes the process's umask from the mode. To ask for the umask would be to change it, for all
+    threads.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(4)}"
+        with suppress(FileExistsError):
+            return os.open(temporary, flags, mode), temporary
 
 
 def _write_pieces(file: IO[bytes], content: Content) -> None:
@@ -83,9 +98,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -20,6 +20,8 @@ from fastmlp.spec.losses import LINKS
 
 Array = NDArray[Any]
 
+_LETTERS = 200  # of a value in an error: networks may have thousands of layers or embeddings
+
 #: Column of X, number of codes, width.
 Embedding: TypeAlias = tuple[int, int, int]
 
@@ -44,13 +46,13 @@ def checked_sizes(sizes: Any) -> tuple[int, ...]:
 def checked_embeddings(embeddings: Any, inputs: int) -> tuple[Embedding, ...]:
     """Return embeddings, each of a column of its own."""
     if isinstance(embeddings, str) or not isinstance(embeddings, Sequence):
-        raise TypeError(f"embeddings must be a sequence of (column, codes, width), got {embeddings!r}")
+        raise TypeError(f"embeddings must be a sequence of (column, codes, width), got {_short(embeddings)}")
     checked: list[Embedding] = []
     embedded: set[int] = set()
     for i, one in enumerate(embeddings):
         name = f"embeddings[{i}]"
         if isinstance(one, str) or not isinstance(one, Sequence) or len(one) != 3:
-            raise TypeError(f"{name} must be (column, codes, width), got {one!r}")
+            raise TypeError(f"{name} must be (column, codes, width), got {_short(one)}")
         column = integer(f"{name} column", one[0], low=0, high=inputs - 1)
         if column in embedded:
             raise ValueError(f"{name}: column {column} has an embedding already")
@@ -106,7 +108,7 @@ def check_memory(argument: str, sizes: Sequence[int], embeddings: Sequence[Embed
     count += sum(codes * width for _, codes, width in embeddings)
     if count * itemsize > _physical_memory():
         raise MemoryError(
-            f"{argument}: {sizes} make {count} parameters, {count * itemsize / 2**30:.0f} GiB: "
+            f"{argument}: {_short(sizes)} make {count} parameters, {count * itemsize / 2**30:.0f} GiB: "
             "more than the memory of this machine"
         )
 
@@ -120,7 +122,7 @@ def check_encoder(encoder: Any, network: Any) -> None:
         raise ValueError(f"encoder must make {network.layer_sizes[0]} inputs, the network's, got {inputs}")
     if sorted(embeddings) != sorted(network.embeddings):
         raise ValueError(
-            f"encoder has the embeddings {embeddings}, the network {network.embeddings}; "
+            f"encoder has the embeddings {_short(embeddings)}, the network {_short(network.embeddings)}; "
             "train with embeddings=encoder.embeddings"
         )
     if encoder.task is not None and (encoder.task == "classification") != (network.classes is not None):
@@ -142,6 +144,10 @@ def parameter_views(
     ends = np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])
     parts = [part.reshape(s) for part, s in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
     return Views(parts[0:layers:2]), Views(parts[1:layers:2]), Views(parts[layers:])
+
+
+def _short(value: object) -> str:
+    return shortened(repr(value), _LETTERS)
 
 
 def _physical_memory() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -19,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 
 from fastmlp._base.files import replace_own_file
 from fastmlp._base.tensor_file import pieces
+from fastmlp._base.text import shortened
 from fastmlp._model.architecture import checked_embeddings, checked_sizes, layer_shapes
 from fastmlp._model.history import History
 from fastmlp._model.history_file import NAME, read_rows
@@ -55,6 +57,8 @@ class RunRecord:
 
 
 ARRAYS = ("s1", "s2", "best")
+_LETTERS = 500  # of what is said of a file, whatever is in it
+_NO_MEMORY = os.strerror(errno.ENOMEM)
 _PROGRESS = 7
 
 
@@ -155,10 +159,19 @@ def _load(path: str | PathLike[str], read: Callable[[dict[str, Any], Any], Read]
         AttributeError,
         RecursionError,
         OverflowError,
-        MemoryError,
     ) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) and error.args else str(error)
+        if isinstance(error, SafetensorError) and _NO_MEMORY in reason:
+            raise _no_memory(path) from None
+        reason = shortened(reason[: 2 * _LETTERS], _LETTERS)
         raise ValueError(f"{os.fspath(path)}: not a fastmlp model: {reason}") from None
+    except MemoryError:
+        raise _no_memory(path) from None
+
+
+def _no_memory(path: str | PathLike[str]) -> MemoryError:
+    size = Path(path).stat().st_size / 1e6
+    return MemoryError(f"{os.fspath(path)}: not enough memory to load this file of {size:.1f} MB")
 
 
 def _checked(described: Any) -> dict[str, Any]:
@@ -181,6 +194,7 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     Every shape is checked before memory is taken for it. The first epochs of a history may lie in another
     file; unless the history must be whole, there is a warning if that is not there.
     """
+    _check_counts(described, len(file.keys()))
     sizes = checked_sizes(described["layer_sizes"])
     embeddings = checked_embeddings(described.get("embeddings", []), sizes[0])
     shapes: dict[str, list[int]] = {}
@@ -194,7 +208,8 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     if "run" in described:  # a checkpoint
         expected |= {f"run.{name}" for name in (*ARRAYS, "progress")}
     if set(file.keys()) != expected:
-        raise ValueError(f"its tensors are {sorted(file.keys())}, expected {sorted(expected)}")
+        missing, more = sorted(expected - {*file.keys()}), sorted({*file.keys()} - expected)
+        raise ValueError(f"of its tensors {missing[:9]} are missing, {more[:9]} should not be there")
     dtype = _DTYPES[described["dtype"]]
     for name, shape in shapes.items():
         _check_tensor(file, name, shape, dtype)
@@ -216,6 +231,14 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     if described["encoder"] is not None:
         network.encoder = TableEncoder.from_dict(described["encoder"])
     return network
+
+
+def _check_counts(described: dict[str, Any], tensors: int) -> None:
+    """Refuse more layers or embeddings than there can be, before any work is done for each of them."""
+    for name in ("layer_sizes", "embeddings"):
+        several = described.get(name)
+        if isinstance(several, list) and len(several) > tensors:
+            raise ValueError(f"it has {len(several)} {name}, but only {tensors} tensors")
 
 
 def _check_tensor(file: Any, name: str, shape: list[int], dtype: str) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from fastmlp._base.validation import as_array, as_matrix, feature_names, features_and_target, memory_size
 from fastmlp._rows.learner import Learner
 from fastmlp._rows.memory import MemoryRows, WholeRows, divide_memory, read_memory
-from fastmlp._rows.spool import as_batches, is_npy, is_parquet, mapped, spool, spool_parquet
+from fastmlp._rows.parquet import is_parquet, spool_parquet
+from fastmlp._rows.spool import as_batches, is_npy, mapped, spool
 from fastmlp._rows.stream import StreamedRows, read_stream
 from fastmlp._rows.windows import WindowedRows, divide_stream
 

@@ -13,7 +13,6 @@ from fastmlp._base.validation import as_array, check_shape, same_length
 from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.form import target_form
 from fastmlp._rows.memory import CoreRows, check_row_count
-from fastmlp._rows.spool import release
 from fastmlp._rows.targets import (
     TargetForm,
     Targets,
@@ -24,6 +23,7 @@ from fastmlp._rows.targets import (
     labelled_classes,
     sample_weights,
 )
+from fastmlp._rows.temporary import release
 
 _SAMPLE = 1000  # targets that show what kind they are
 _SCANNED_AT_ONCE = 2**16  # targets

@@ -9,8 +9,9 @@ from typing import Any
 from fastmlp._base.arrow import import_pyarrow
 from fastmlp._base.said import say
 from fastmlp._base.validation import memory_size
+from fastmlp._rows.parquet import is_parquet, parquet_dataset
 from fastmlp._rows.read import DEFAULT_LIMIT
-from fastmlp._rows.spool import is_npy, is_parquet, parquet_dataset
+from fastmlp._rows.spool import is_npy
 from fastmlp.data import Table, read, read_parquet
 from fastmlp.data._frames import from_arrow
 from fastmlp.data._plain import odd_type

@@ -42,10 +42,13 @@ def read_npy(path_or_file: Source) -> NDArray[Any]:
     data = resolve(path_or_file)
     with opened(data) as (file, name):
         size = _checked_size(file, size_of(file), name)
-        if isinstance(data, Path) and size:  # nothing cannot be mapped
-            return np.load(data, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-        file.seek(0)
-        return npy.read_array(file, allow_pickle=False)
+        try:
+            if isinstance(data, Path) and size:  # nothing cannot be mapped
+                return np.load(data, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+            file.seek(0)
+            return npy.read_array(file, allow_pickle=False)
+        except (ValueError, TypeError, OverflowError) as error:  # such as 65 dimensions
+            raise ValueError(f"{name}: damaged .npy file: {error}") from None
 
 
 def read_npz(path_or_file: Source) -> dict[str, NDArray[Any]]:
