@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,9 +54,9 @@ print((later[0] - memory) // 2**20, later[1] - threads, later[2] - descriptors)
 
 
 @pytest.mark.parametrize(
-    ("call", "times"), [("train", 2000), ("stop", 1000), ("stream", 300), ("file", 300), ("fail", 2000)]
+    ("call", "times"), [("train", 1500), ("stop", 500), ("stream", 200), ("file", 150), ("fail", 1000)]
 )
-def test_runs_leave_nothing_behind(call: str, times: int, tmp_path: str) -> None:
+def test_runs_leave_nothing_behind(call: str, times: int, tmp_path: Path) -> None:
     mebibytes, threads, descriptors = map(
         int, run(_SCRIPT.format(folder=str(tmp_path), call=call, times=times)).split()
     )

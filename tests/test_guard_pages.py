@@ -33,7 +33,7 @@ def guarded(array):
     copy = np.frombuffer(memory, array.dtype).reshape(array.shape)
     copy[...] = array
     for guard in (start, start + PAGE + room):
-        assert libc.mprotect(guard, PAGE, mmap.PROT_NONE) == 0
+        assert libc.mprotect(guard, PAGE, 0) == 0
     return copy
 
 def options(batch_size):
