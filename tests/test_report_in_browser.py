@@ -133,6 +133,15 @@ def test_on_paper_all_panels_are_shown_and_figures_fit(run: Run, page: Page) -> 
     assert all(section.is_visible() for section in page.locator("section").all())
     widths = [figure.bounding_box()["width"] for figure in page.locator(".main-svg").all()]  # type: ignore[index]
     assert max(widths) <= 680
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.get_by_role("tabpanel").count() == 1
+    panel = show(page, "Training")
+    page.wait_for_timeout(300)
+    outer, drawn = (panel.locator(name).first.bounding_box() for name in (".figure", ".main-svg"))
+    assert outer is not None
+    assert drawn is not None
+    assert drawn["width"] == pytest.approx(outer["width"], abs=2)
 
 
 def test_figures_follow_the_width_of_the_window(run: Run, page: Page) -> None:

@@ -17,36 +17,35 @@ async function unpack() {
 }
 
 // The colours of text and axes are those of the page.
-function colours(layout) {
+function colour(figure) {
   const style = getComputedStyle(document.documentElement);
   const [text, line] = ["--text", "--line"].map((name) => style.getPropertyValue(name).trim());
-  const found = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", "font.color": text };
+  const { layout } = figure;
+  layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+  layout.font.color = text;
   for (const name of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
-    for (const part of ["gridcolor", "zerolinecolor", "linecolor"]) found[`${name}.${part}`] = line;
+    for (const part of ["gridcolor", "zerolinecolor", "linecolor"]) layout[name][part] = line;
   }
-  return found;
+  for (const trace of figure.data) if (trace.type === "heatmap") trace.textfont = { color: text };
 }
 
 function draw(place, width) {
   if (place.data || !globalThis.Plotly) return;
   const figure = JSON.parse(place.nextElementSibling.textContent);
   if (width) figure.layout.width = width;
+  colour(figure);
   Plotly.newPlot(place, figure.data, figure.layout, {
     responsive: true,
     displaylogo: false,
     showSendToCloud: false, // the data stays in the page
     plotlyServerURL: "",
-  });
-  paint(place);
-  follow();
+  }).then(follow);
 }
 
 function paint(place) {
   if (!place.data) return;
-  const colour = getComputedStyle(document.documentElement).getPropertyValue("--text").trim();
-  const cells = place.data.flatMap((trace, i) => (trace.type === "heatmap" ? [i] : []));
-  if (cells.length) Plotly.restyle(place, { "textfont.color": colour }, cells);
-  Plotly.relayout(place, colours(place.layout));
+  colour(place);
+  Plotly.react(place, place.data, place.layout);
 }
 
 function drawn(panel) {
@@ -152,7 +151,9 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => {
   document.querySelectorAll(".figure").forEach((place) => {
-    if (place.data) Plotly.relayout(place, { width: null, autosize: true });
+    if (!place.data) return;
+    delete place.layout.width;
+    Plotly.react(place, place.data, { ...place.layout, autosize: true });
   });
   select(selected());
 });
