@@ -202,6 +202,10 @@ def test_ids_are_no_inputs_but_stand_beside_the_predictions(run: Run) -> None:
     for _ in range(2):  # its own output is replaced
         assert run("predict", "m", "t.csv", "--output", "p.csv") == (0, "", "")
     Path("new.csv").write_text("x,name\n3,=1+1\n", encoding="utf-8")
+    Path("plain.csv").write_text("x\n3\n", encoding="utf-8")
+    said = "plain.csv: no column 'code', which named the rows in training"
+    status, _, err = run("predict", "m", "plain.csv")
+    assert (status, err) == (0, f"fastmlp: warning: {said}\n")
     _, out, _ = run("predict", "m", "new.csv", "--id", "name")
     assert out.splitlines()[0] == "name,prediction"
     assert out.splitlines()[1].startswith("=1+1,")

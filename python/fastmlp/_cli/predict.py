@@ -16,6 +16,7 @@ from fastmlp._cli.files import STREAM, check_output, check_suffix, load_model, l
 from fastmlp._cli.option_values import read_names
 from fastmlp._cli.origin import remembered_ids
 from fastmlp._cli.reading import Reading
+from fastmlp._cli.show import warn
 from fastmlp._inspect.evaluation import plain_inputs
 from fastmlp.data import Table
 from fastmlp.data._arrow import PARQUET
@@ -56,8 +57,12 @@ def run_predict(
 def _ids(table: Table, names: tuple[str, ...], asked: bool) -> dict[str, NDArray[Any]]:
     """Return the columns that name the rows; those that training had need not be there."""
     for name in names:
-        if asked and name not in table:
-            raise ValueError(f"--id: {table.source} has no column {name!r}; it has {quoted(table.names)}")
+        if name.startswith(_OWN):
+            raise ValueError(f"--id: {name!r} is what a column of predictions is called; rename that column")
+        if name not in table:
+            if asked:
+                raise ValueError(f"--id: {table.source} has no column {name!r}; it has {quoted(table.names)}")
+            warn(f"{table.source}: no column {name!r}, which named the rows in training")
     return {name: table[name] for name in names if name in table}
 
 
