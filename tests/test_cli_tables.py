@@ -289,7 +289,17 @@ def test_a_first_line_of_numbers_is_asked_about(run: Run) -> None:
     Path("t.csv").write_text("5.1,3.5,0\n4.9,3.0,0\n6.3,3.3,1\n", encoding="utf-8")
     status, _, err = run("train", "t.csv", "--target", "2")
     assert status == 2
-    assert "--no-header" in err
+    assert "; --no-header reads it as a row" in err
+    assert "header=" not in err
+
+
+def test_what_the_reader_notes_names_the_options(run: Run) -> None:
+    rows = "".join(f"{i % 7},{('café', 'bar')[i % 2]}\n" for i in range(60))
+    Path("t.csv").write_bytes(f"x,y\n{rows}".encode("cp1252"))
+    found = result(run, "t.csv", "--target", "y")
+    assert found["notes"][0].startswith("read as ")
+    assert found["notes"][0].endswith("; --encoding says it where that is wrong")
+    assert found["network"]["classes"] == ["bar", "café"]
 
 
 def test_options_of_text_files_are_refused_for_others(run: Run) -> None:

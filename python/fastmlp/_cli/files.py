@@ -31,7 +31,11 @@ _PLAIN = Reading()
 _TEXT_READERS = (read_csv, read_jsonl)
 
 #: What the reader of CSV files calls its arguments, and what the options are called.
-_OPTIONS = {"header=False (--no-header)": "--no-header", "header=True (--header)": "--header"}
+_OPTIONS = {
+    "header=False (--no-header)": "--no-header",
+    "header=True (--header)": "--header",
+    "; encoding says": "; --encoding says",
+}
 
 _MOST_DENSE = 4 * 10**9  # bytes
 
@@ -114,6 +118,7 @@ def _read_text(reader: Any, name: str, content: Any, reading: Reading) -> Table:
         table: Table = reader(content, **reading.given())
     except ValueError as error:
         raise ValueError(_as_options(str(error))) from None
+    table.notes = [_as_options(note) for note in table.notes]
     return table
 
 
