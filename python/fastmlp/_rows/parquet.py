@@ -44,7 +44,12 @@ def spool_parquet(source: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str,
         _check_files(files, names, strict=source is not dataset)
         if not sum(_row_count(file) for file in files):
             raise ValueError("there are no rows")
-    with Rows(np.dtype(dtype)) as X_file, TargetRows() as targets, _Stripes(np.dtype(dtype)) as stripes:
+    with (
+        _system_memory(),
+        Rows(np.dtype(dtype)) as X_file,
+        TargetRows() as targets,
+        _Stripes(np.dtype(dtype)) as stripes,
+    ):
         for file in files:
             row = 0
             with _errors_name(_path(file)):
@@ -109,6 +114,18 @@ def _check_files(files: list[Any], names: list[str], *, strict: bool) -> None:
             if columns:
                 others = f" and {len(columns) - 1} others" if len(columns) > 1 else ""
                 raise ValueError(f"{_path(file)} {what} {shortened(repr(columns[0]), 80)}{others}")
+
+
+@contextmanager
+def _system_memory() -> Iterator[None]:
+    """Let Arrow take memory from malloc: its own allocator would keep tens of MB, some for each thread."""
+    pa = import_pyarrow()
+    usual = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(usual)
 
 
 def _row_count(part: Any) -> int:
