@@ -188,6 +188,28 @@ def test_one_accent_is_enough_and_the_note_shows_it() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("x,y\n" + "1,já è\n2,n\n" * 200, "cp1252"),  # è is č in cp1250
+        ("price\n£5\n£7\n", "cp1252"),
+        ("t\n21°C\n22°C\n", "cp1252"),
+        ("price\n5 €\n6 €\n", "cp1252"),
+        ("città,y\nForlì,più\nCantù,così\n", "cp1252"),
+        ("jméno,město\nJiří,Plzeň\nŘehoř,Třebíč\nBožena,Ústí nad Labem\n", "cp1250"),
+        ("名前,都市\nアイウエオ,トウキョウ\nカタカナ,オオサカ\n", "cp932"),
+    ],
+)
+def test_signs_and_accents_among_latin_letters_are_western_unless_words_say_otherwise(
+    text: str, encoding: str
+) -> None:
+    pytest.importorskip("charset_normalizer")
+    names = text.partition("\n")[0].split(",")
+    table = table_of(text.encode(encoding), text=names)
+    assert lists(table) == cells(text)
+    assert table.notes[0].startswith(f"read as {encoding}, because ")
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
 def test_without_a_detector_western_texts_are_read(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "charset_normalizer", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from typing import Any
 
 from fastmlp._base.text import shortened
 
@@ -16,9 +17,15 @@ _MARKS = {
 }
 # What Windows and older systems write; the detection of an encoding among all there are is less reliable.
 _LIKELY = ("cp1252", "cp1250", "cp1251", "cp1253", "cp932", "gb18030", "big5", "cp949")
+_LATIN = ("cp1252", "cp1250")
 _SAMPLE = 2**16
 # Where fewer of the letters are not ASCII, the text is Western: a quotation mark or an accent here and there.
 _FEW = 0.04
+# Where fewer of the bytes beyond ASCII are beside another one, they are letters with accents, or signs, among
+# Latin letters; those of other scripts stand side by side.
+_SIDE_BY_SIDE = 1 / 3
+# The first bytes of the Japanese syllables in cp932, whose second ones may be ASCII.
+_KANA = b"\x81\x82\x83"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
 _WRITES = "save the file as UTF-8, or give encoding"
 
@@ -34,7 +41,8 @@ def decode(content: bytes, source: str, encoding: str | None = None) -> tuple[st
     encoding : str, optional
         A name that Python knows. None takes the byte-order mark's, else UTF-8; for bytes that are not UTF-8,
         UTF-16 if every other byte is 0, else cp1252 (which Latin-1 is read as) where few letters are not
-        ASCII or charset-normalizer finds nothing more likely. Without that package it is cp1252.
+        ASCII or charset-normalizer finds nothing more likely. Of Latin letters with accents among others
+        without, only the words of a language make cp1250 more likely. Without that package it is cp1252.
 
     Raises
     ------
@@ -102,23 +110,42 @@ def _wide(content: bytes) -> str | None:
 
 
 def _guess(content: bytes) -> str:
+    sample = _sample(content)
+    beyond = [byte > 127 for byte in sample]
+    if sum(beyond) < _FEW * sum(map(_is_letter, sample)):
+        return _western(content)
     try:
         from charset_normalizer import from_bytes
     except ImportError:
-        matches = []
-    else:
-        sample = _sample(content)
-        western = sum(byte > 127 for byte in sample) < _FEW * sum(map(_is_letter, sample))
-        matches = [] if western else list(from_bytes(sample, cp_isolation=list(_LIKELY)))
-    best = min((match.chaos for match in matches), default=0.0)
-    usual = [match for match in matches if "cp1252" in match.could_be_from_charset]
-    if matches and not (usual and usual[0].chaos <= best):
-        return str(matches[0].encoding)
+        return _western(content)
+
+    def matches(*encodings: str) -> list[Any]:
+        return list(from_bytes(sample, cp_isolation=list(encodings)))
+
+    kana = sum(byte in _KANA for byte in sample)
+    if _side_by_side(beyond) < _SIDE_BY_SIDE * sum(beyond) and 2 * kana < sum(beyond):
+        west, east = (max((m.coherence for m in matches(name)), default=0.0) for name in _LATIN)
+        return _western(content) if west >= east else _LATIN[1]
+    likely = matches(*_LIKELY)
+    best = min((match.chaos for match in likely), default=0.0)
+    usual = [match for match in likely if "cp1252" in match.could_be_from_charset]
+    if likely and not (usual and usual[0].chaos <= best):
+        return str(likely[0].encoding)
+    return _western(content)
+
+
+def _western(content: bytes) -> str:
     try:
         content.decode("cp1252")
     except UnicodeDecodeError:  # five bytes stand for nothing in it
         return "latin-1"
     return "cp1252"
+
+
+def _side_by_side(beyond: list[bool]) -> int:
+    """Count the bytes beyond ASCII that have such a byte before or after them."""
+    around = zip(beyond, [False, *beyond], [*beyond[1:], False], strict=False)
+    return sum(here and (before or after) for here, before, after in around)
 
 
 def _is_letter(byte: int) -> bool:
