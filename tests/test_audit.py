@@ -52,7 +52,17 @@ SHUFFLED = np.random.default_rng(1).permutation(N) + 1
         (
             "day",
             texts(*(f"{1 + i % 12}/{1 + i // 2}/2014 5:48 PM" for i in range(N))),
-            "its texts look like dates, which are read where they are spelled 2026-11-21",
+            "its texts look like dates ('1/1/2014 5:48 PM'); write them as 2026-11-21",
+        ),
+        (
+            "weight",
+            texts(*(f"{i + 1}.5 kg" for i in range(N))),
+            "its texts look like numbers with units or signs ('1.5 kg'); write them as plain numbers",
+        ),
+        (
+            "start",
+            texts(*(f"{i:02}:30" for i in range(N))),
+            "its texts look like times ('00:30'); write them as plain numbers, such as minutes",
         ),
         (
             "note",
@@ -147,7 +157,16 @@ def test_many_columns_of_a_kind_share_a_line() -> None:
     assert note.startswith(
         "100 columns are left out, each with one and the same value in every row: 'c0', 'c1'"
     )
-    assert note.endswith("'c4' and 95 more")
+    assert note.endswith("'c19' and 80 more")
+
+
+def test_strict_lists_each_column() -> None:
+    table = table_of(**{f"c{i}": [i] * N for i in range(12)})
+    with pytest.raises(ValueError, match="nothing may be left out") as error:
+        audit(table, "y", strict=True)
+    assert [f"  column 'c{i}' is left out: every row holds {i}" for i in range(12)] == str(
+        error.value
+    ).splitlines()[1:]
 
 
 def test_pixels_stay_so_that_a_picture_keeps_its_shape() -> None:

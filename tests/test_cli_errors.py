@@ -38,6 +38,7 @@ def write_bad_files() -> None:
         "ids.csv": "x,y\n" + "".join(f"v{i},{i / 2}\n" for i in range(1500)),
         "odd.csv": "a\n1\n",
         "empty.csv": "",
+        "pipes.csv": "x|y\n1|a\n2|b\n",
         "notes.txt": "not a model",
         "text.csv": "sepal_length,sepal_width,petal_length,petal_width\n1,2,3,4\n1,2,three,4\n",
         "extra.csv": "sepal_length,sepal_width,petal_length,petal_width,id\n1,2,3,4,5\n",
@@ -56,6 +57,14 @@ def write_bad_files() -> None:
         ("train folder --target y", "folder: this is a directory, not a file"),
         ("train good.csv", "--target is needed; the columns of good.csv are 'x', 'y'"),
         ("train good.csv --target z", "--target: good.csv has no column 'z'; it has 'x', 'y'"),
+        (
+            "train good.csv --target X",
+            "--target: good.csv has no column 'X'; it has 'x', 'y'; did you mean 'x'?",
+        ),
+        (
+            "train pipes.csv --target y",
+            "--target: pipes.csv has no column 'y'; it has 'x|y'; --delimiter '|' would divide it",
+        ),
         ("train good.csv --target y --ignore z", "--ignore: good.csv has no column 'z'; it has 'x', 'y'"),
         ("train good.csv --target y --ignore y", "--ignore: 'y' is the target"),
         ("train good.csv --target y --ignore x", "good.csv: no input columns are left to learn from"),

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastmlp
@@ -87,6 +88,40 @@ def test_numbers_are_not_taken_for_labels_of_more_than_50_classes(n_classes: int
     assert TableEncoder("price", task="classification").fit(table).task == "classification"
     net = fastmlp.train(X, np.array(prices), epochs=1, hidden=(), task="classification")
     assert len(net.classes) == 51  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}.5 kg", "texts that look like numbers with units or signs, 60 different ones such as '10.5 kg'"),
+        ("{}.2M", "texts that look like numbers with units or signs, 60 different ones"),
+        ("<{}.2", "texts that look like numbers with units or signs, 60 different ones"),
+        ("3/{}/2020", "texts that look like dates, 60 different ones"),
+        ("{}:15", "texts that look like times, 60 different ones"),
+    ],
+)
+def test_quantities_that_are_not_read_are_not_taken_for_labels_of_more_than_50_classes(
+    text: str, said: str
+) -> None:
+    values = [text.format(i) for i in range(10, 70)] * 3
+    frame = pd.DataFrame({"x": np.arange(180.0), "kind": ["a", "b"] * 90, "y": values})
+    for X, y in ((frame, "y"), (frame[["x"]], values)):
+        with pytest.raises(ValueError, match=f"y.* holds {said}.*task='classification' takes them as labels"):
+            fastmlp.train(X, y, epochs=1)
+    assert len(fastmlp.train(frame, "y", epochs=1, task="classification").classes) == 60  # type: ignore[arg-type]
+
+
+def test_a_column_half_of_whose_texts_are_numbers_is_not_taken_for_labels_of_more_than_50_classes() -> None:
+    values = [str(i) if i % 4 else f"{i} (about)" for i in range(80)] * 2
+    message = r"holds 80 different texts of which 60 are numbers, but not '0 \(about\)', '12 \(about\)'"
+    with pytest.raises(ValueError, match=message):
+        fastmlp.train(np.zeros((160, 1)), values, epochs=1)
+
+
+@pytest.mark.parametrize("text", ["n{}", "item {}", "{}-{}-a", "Q{}/7"])
+def test_names_with_digits_are_labels(text: str) -> None:
+    values = [text.format(i, i) for i in range(60)] * 3
+    assert TableEncoder("y").fit(Table({"x": np.arange(180), "y": values})).task == "classification"
 
 
 def test_a_money_column_with_gaps_is_a_quantity(tmp_path: Path) -> None:

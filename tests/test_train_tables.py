@@ -309,3 +309,67 @@ def test_bad_arguments_are_refused(given: dict[str, Any], error: type[Exception]
 def test_tables_of_our_own_go_the_same_way() -> None:
     table = Table({"x": ["a", "b"] * 20, "y": np.arange(40) / 3})
     assert fastmlp.train(table, "y", **QUICK).predict(table).shape == (40,)
+
+
+def test_weights_named_by_a_column_are_refused_in_words() -> None:
+    frame = pd.DataFrame({"a": ["u", "v"] * 20, "w": np.ones(40), "y": ["p", "q"] * 20})
+    with pytest.raises(
+        ValueError, match="sample_weight must hold a number for each row, got 'w'; give the col"
+    ):
+        fastmlp.train(frame, "y", sample_weight="w", epochs=1)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "csv.gz"])
+def test_files_are_predicted_and_scored_as_the_tables_that_they_hold(suffix: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {
+            "area": np.where(np.arange(120) % 7, rng.uniform(20, 90, 120).round(1), np.nan),
+            "zip": rng.choice(["00501", "10001", "x"], 120),  # text in training, whole numbers in a new file
+            "label": rng.choice(["1", "2", "n"], 120),
+        }
+    )
+    path = tmp_path / f"rows.{suffix}"
+    net = fastmlp.train(frame, "label", epochs=3)
+    new = frame[frame["zip"] == "10001"]
+    if suffix == "parquet":
+        new.to_parquet(path)
+    elif suffix == "jsonl":
+        new.to_json(path, orient="records", lines=True)
+    else:
+        new.to_csv(path, index=False)
+    np.testing.assert_array_equal(net.predict(path), net.predict(new))
+    np.testing.assert_array_equal(net.predict_proba(str(path)), net.predict_proba(new))
+    np.testing.assert_array_equal(net.forward(path), net.forward(new))
+    assert net.score(path) == net.score(new)
+    assert net.evaluate(path, "label").metrics.accuracy == net.score(new)
+    assert net.loss_and_gradient(path, "label")[0] == net.loss_and_gradient(new, "label")[0]
+
+
+def test_files_of_arrays_are_predicted_too(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    np.save(tmp_path / "rows.npy", X)
+    net = fastmlp.train(X, X[:, 0] > 0, epochs=2)
+    np.testing.assert_array_equal(net.predict(tmp_path / "rows.npy"), net.predict(X))
+    with pytest.raises(FileNotFoundError, match="absent"):
+        net.predict("absent.csv")
+
+
+def test_what_is_guessed_of_a_file_to_predict_is_said(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": ["ä", "b"] * 20, "y": [0.5, 1.25] * 20})
+    net = fastmlp.train(frame, "y", epochs=1)
+    (tmp_path / "rows.csv").write_bytes("a\nä\nb\n".encode("cp1252"))
+    with pytest.warns(UserWarning, match="rows.csv: read as cp1252"):
+        predicted = net.predict(tmp_path / "rows.csv")
+    np.testing.assert_array_equal(predicted, net.predict(frame[:2]))
+
+
+@pytest.mark.parametrize("texts", [True, False], ids=["encoded", "streamed"])
+def test_the_index_that_pandas_writes_is_no_input(texts: bool, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(40.0) % 7, "b": np.arange(40) % 3, "y": [0.5, 1.25] * 20})
+    frame = (frame.assign(b=list("uvwu") * 10) if texts else frame).sample(frac=1, random_state=0)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    with pytest.warns(UserWarning, match="'__index_level_0__' is left out: it is the index of the frame"):
+        net = fastmlp.train(tmp_path / "rows.parquet", "y", epochs=1)
+    assert (net.encoder.input_names if net.encoder else net.feature_names) == ("a", "b")
+    np.testing.assert_array_equal(net.predict(tmp_path / "rows.parquet"), net.predict(frame))

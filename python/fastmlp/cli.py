@@ -92,8 +92,9 @@ def _usage(error: Any) -> str:
         near = did_you_mean(option, [name for name in known if name.startswith("--")])
         return f"No such option: {option}" + (f"; {near}" if near else "")
     if message.startswith("No such command '"):
-        near = did_you_mean(message.split("'")[1], list(getattr(command, "commands", {})))
-        return message.rstrip(".") + (f"; {near}" if near else f"; see {_HELP}")
+        given = message.split("'")[1]
+        near = did_you_mean(given, list(getattr(command, "commands", {})))
+        return f"No such command {given!r}; " + (near or f"see {_HELP}")
     return message
 
 

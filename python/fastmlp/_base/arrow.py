@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+_INDEX = re.compile(r"__index_level_[0-9]+__")
 _TEXTS = ("string", "large_string", "string_view")
 
 
@@ -64,3 +66,8 @@ def values_of(column: Any) -> NDArray[Any]:
         raise TypeError(f"its type is {kind}")
     array: NDArray[Any] = values.to_numpy()
     return array
+
+
+def is_pandas_index(name: Any) -> bool:
+    """Tell whether a column is an index without a name, as pandas writes it beside the columns of a frame."""
+    return isinstance(name, str) and _INDEX.fullmatch(name) is not None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from fastmlp.data import Table
 from fastmlp.data._table import quoted
+
+_NO_WORD = re.compile(r"[^\w\"'.-]")
 
 
 class Columns(NamedTuple):
@@ -95,4 +99,17 @@ def find_column(table: Table, given: str, option: str) -> str:
         return given
     if given.isascii() and given.isdecimal() and int(given) < len(table.names):
         return table.names[int(given)]
-    raise ValueError(f"{option}: {table.source} has no column {given!r}; it has {quoted(table.names)}")
+    raise ValueError(
+        f"{option}: {table.source} has no column {given!r}; it has {quoted(table.names)}{_hint(table, given)}"
+    )
+
+
+def _hint(table: Table, given: str) -> str:
+    """Return what may have been meant by a column that there is not."""
+    if len(table.names) == 1:  # a delimiter that was not found
+        marks = [mark for mark in dict.fromkeys(_NO_WORD.findall(table.names[0])) if mark not in given]
+        mark = next((mark for mark in marks if given in table.names[0].split(mark)), None)
+        return "" if mark is None else f"; --delimiter {mark!r} would divide it"
+    folded = {name.casefold(): name for name in reversed(table.names)}
+    near = get_close_matches(given.casefold(), list(folded), n=1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""

@@ -167,6 +167,7 @@ class Evaluation:
 
 def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = None) -> Evaluation:
     """Compare a network's predictions with the truth; see `Network.evaluate`."""
+    X = network._rows(X)
     table = X if isinstance(X, Table) else None
     names = (y,) if isinstance(y, str) else column_targets(X, y)
     if y is None:

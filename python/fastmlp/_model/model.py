@@ -52,7 +52,7 @@ from fastmlp._rows.targets import (
     row_weights,
 )
 from fastmlp.data import TableEncoder
-from fastmlp.data._match import encoder_inputs, plain_inputs
+from fastmlp.data._match import encoder_inputs, plain_inputs, rows_of_file
 from fastmlp.spec.losses import PROBABILITY_LOSSES
 
 Made = TypeVar("Made", bound="Model")
@@ -237,8 +237,9 @@ class Model:
 
         Parameters
         ----------
-        X : array_like, (n, inputs)
-            Rows of finite numbers; n may be 0. A SciPy sparse matrix is not made dense.
+        X : array_like, (n, inputs), table, or path
+            Rows of finite numbers; n may be 0. A SciPy sparse matrix is not made dense. A table goes through
+            the network's encoder, if it has one. A file is read first.
 
         Returns
         -------
@@ -262,7 +263,8 @@ class Model:
         few: Array | None = self._core_predictor.try_forward(X)
         if few is not None:
             return few
-        outputs: Array = self._core_predictor.forward(core_form(self._matrix(X)), threads)
+        X = self._matrix(self._rows(X))
+        outputs: Array = self._core_predictor.forward(core_form(X), threads)
         at = _core.first_nonfinite(outputs)
         if at >= 0:
             warnings.warn(
@@ -277,7 +279,8 @@ class Model:
 
         Parameters
         ----------
-        X : array_like, (n, inputs)
+        X : array_like, (n, inputs), table, or path
+            As in `forward`.
 
         Returns
         -------
@@ -293,6 +296,7 @@ class Model:
         TypeError, ValueError
             As `forward`.
         """
+        X = self._rows(X)
         return self._predicted(self.forward(X), self._in_units(X))
 
     def predict_proba(self, X: Any) -> Array:
@@ -300,7 +304,8 @@ class Model:
 
         Parameters
         ----------
-        X : array_like, (n, inputs)
+        X : array_like, (n, inputs), table, or path
+            As in `forward`.
 
         Returns
         -------
@@ -396,6 +401,10 @@ class Model:
         """Return the W, the b and the E in an array that is laid out as the parameters."""
         return parameter_views(flat, self.layer_sizes, self.embeddings)
 
+    def _rows(self, X: Any) -> Any:
+        """Return the rows of a file, if X is its path, or else X as it is."""
+        return rows_of_file(X, self.encoder, self.classes is not None and self.classes.dtype.kind == "U")
+
     def _encodes(self, X: Any) -> bool:
         """Whether X is a table that the encoder takes, rather than one that it has made."""
         return self.encoder is not None and type(X) is not np.ndarray and bool(column_names(X))
@@ -422,7 +431,7 @@ class Model:
     def _checked_rows(
         self, X: Any, y: Any, sample_weight: Any, class_weight: Any = None
     ) -> tuple[Features, Targets, Array | None]:
-        X, y = features_and_target(X, y)
+        X, y = features_and_target(self._rows(X), y)
         y = as_targets(y)
         if self._in_units(X):
             y = self.encoder.learned_target(y)  # type: ignore[union-attr]

@@ -104,7 +104,7 @@ class Network(Model):
 
         Parameters
         ----------
-        X : array_like, (n, inputs), or a table
+        X : array_like, (n, inputs), a table, or the path of a file
             A table goes through the network's encoder, if it has one.
         y : array_like, (n,) or (n, outputs), or str, optional
             True labels, or values; with a table that goes through the encoder, in their units. Or the name of

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.arrow import import_pyarrow
+from fastmlp._base.arrow import import_pyarrow, is_pandas_index
+from fastmlp._base.said import say
 from fastmlp._base.text import shortened
 from fastmlp._base.validation import as_matrix, as_numbers
 from fastmlp._rows.targets import as_targets
@@ -37,7 +38,9 @@ def spool_parquet(source: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str,
     names = list(dataset.schema.names)
     if names.count(y) != 1:
         raise ValueError(f"{name}: y must be one of the columns {', '.join(names)}; got {y!r}")
-    inputs = [column for column in names if column != y]
+    inputs = [column for column in names if column != y and not is_pandas_index(column)]
+    for column in {*names} - {*inputs, y}:
+        say(f"{name}: column {column!r} is left out: it is the index of the frame that was written")
     pa = import_pyarrow()
     with _errors_name(name):
         files = list(dataset.get_fragments())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.said import say
-from fastmlp._base.text import plural
+from fastmlp._base.text import plural, shortened
 from fastmlp._base.validation import as_array, as_table, choice, column_names, column_targets, same_length
 from fastmlp._rows.choice import check_agreement, loss_of_task
 from fastmlp._rows.memory import VALIDATION, validation_fraction
@@ -22,7 +22,7 @@ from fastmlp.data._match import encoder_inputs, joined
 from fastmlp.data._plain import odd_column
 from fastmlp.data._table import missing_values, quoted
 from fastmlp.data._target import LabelTarget
-from fastmlp.data._task import TASKS, guess_task, say_guess
+from fastmlp.data._task import TASKS, guess_task, refuse_numbers, say_guess
 from fastmlp.spec.losses import LINKS
 
 #: What a target that came beside a table is called.
@@ -191,7 +191,12 @@ def _of_rows(weights: Any, rows: NDArray[np.int64] | None, n_rows: int) -> NDArr
     """Return the weights of the rows that have a target."""
     if weights is None:
         return None
-    weights = as_array("sample_weight", weights)
+    given, weights = weights, as_array("sample_weight", weights)
+    if weights.ndim != 1:
+        raise ValueError(
+            f"sample_weight must hold a number for each row, got {shortened(repr(given), 40)}"
+            + ("" if not isinstance(given, str) else "; give the column itself, such as frame[name]")
+        )
     same_length("sample_weight", len(weights), n_rows)
     return weights if rows is None else np.asarray(weights[rows])
 
@@ -212,11 +217,13 @@ def _task(table: Table, targets: tuple[str, ...], task: Any, settings: EncodingS
     if task != "auto":
         loss_of_task(task, column, f"task is {task!r}")
         return task
+    what = f"{table.source}: the target column {targets[0]!r}"
+    refuse_numbers(what, column)
     guess = guess_task([column])
     if guess.note is not None and settings.class_weight is not None:
         return "classification"
     loss_of_task(guess.task, column, "they are not taken for labels")
-    say_guess(f"{table.source}: the target column {targets[0]!r}", guess.note)
+    say_guess(what, guess.note)
     return guess.task
 
 

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.arrow import is_pandas_index
 from fastmlp.data._categories import is_free_text, mostly_once
 from fastmlp.data._frames import read_frame
+from fastmlp.data._numbers import WRITTEN, unread_quantities
 from fastmlp.data._table import Column, Table, missing_values, quoted
 
 #: Words that a name of an identifier ends with.
 _ID_WORDS = frozenset({"id", "ids", "uid", "uuid", "guid", "key", "index", "idx", "rowid", "rownames"})
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-
-#: Days, months and years in other orders than that of ISO 8601, and times after them.
-_SLASHED = re.compile(r"[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}(?:[T ][0-9: .]{1,20}(?:[AaPp][Mm])?)?")
 
 #: Of fewer rows, neither 1, 2, 3, .. is a count of rows, nor are a few different texts identifiers.
 _FEW_ROWS = 20
@@ -30,6 +29,12 @@ _PIXELS = 64
 
 #: More columns than these of one kind share a line.
 _LINES = 5
+
+#: And more than these where they are an error.
+_STRICT_LINES = 50
+
+#: So many columns are named in a line.
+_NAMES = 20
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ def audit(
 
     - without a value, or with one and the same value in every row. Pixels stay: a table of 64 or more columns
       of whole numbers from 0 to 255, and nothing else, is taken for pictures;
-    - that number the rows: whole numbers 0, 1, 2, .. or 1, 2, 3, .. in order, in 20 rows or more;
+    - that number the rows: whole numbers 0, 1, 2, .. or 1, 2, 3, .. in order, in 20 rows or more, or an index
+      without a name that pandas wrote;
     - named as identifiers are (id, uuid, key, index, or ending in such a word), whole numbers or texts that
       are all different;
     - of texts most of which occur once, as those of names and free text do: more than `max_one_hot` different
@@ -112,7 +118,7 @@ def audit(
     found = _findings(table, left, checked, max_one_hot)
     notes = [*row_notes, *_lines(found)]
     if strict and notes:
-        problems = "".join(f"\n  {note}" for note in notes)
+        problems = "".join(f"\n  {note}" for note in [*row_notes, *_lines(found, _STRICT_LINES)])
         raise ValueError(f"{table.source}: nothing may be left out, but there would be:{problems}")
     if inputs and len(found) == len(inputs):
         raise ValueError(f"{table.source}: no input column is left: " + "; ".join(_lines(found)))
@@ -191,6 +197,8 @@ def _constant(column: Column) -> tuple[str, str] | None:
 def _identifier(name: str, column: Column, max_one_hot: int) -> tuple[str, str] | None:
     """Return why a column tells rows apart instead of telling something about them."""
     kind = column.dtype.kind
+    if is_pandas_index(name):
+        return "row numbers", "it is the index of the frame that was written, which numbers the rows"
     if kind == "O":
         return _identifying_text(name, column, max_one_hot)
     if kind not in "iuf":
@@ -213,8 +221,12 @@ def _identifying_text(name: str, column: Column, max_one_hot: int) -> tuple[str,
     all_different = different == total and total >= (2 if _is_id(name) else _FEW_ROWS)
     if not (all_different or mostly_once(counts, max_one_hot)):
         return None
-    if all(map(_SLASHED.fullmatch, counts)):
-        return "other dates", "its texts look like dates, which are read where they are spelled 2026-11-21"
+    unread = None if _is_id(name) else unread_quantities(counts)
+    if unread is not None:
+        return (
+            unread,
+            f"its texts look like {unread} ({_shown(next(iter(counts)))}); write them {WRITTEN[unread]}",
+        )
     what = "free text" if is_free_text(counts) else "identifiers"
     how = f"its {total} texts are all different" if different == total else (
         f"most of its {different} texts occur once"
@@ -228,15 +240,15 @@ def _is_id(name: str) -> bool:
     return bool(words) and words[-1].lower() in _ID_WORDS
 
 
-def _lines(found: dict[str, tuple[str, str]]) -> list[str]:
-    """Return a line for each column; many columns of one kind share one."""
+def _lines(found: dict[str, tuple[str, str]], most: int = _LINES) -> list[str]:
+    """Return a line for each column; more than `most` columns of one kind share one."""
     names: dict[str, list[str]] = {}
     for name, (kind, _) in found.items():
         names.setdefault(kind, []).append(name)
     lines = []
     for kind, alike in names.items():
-        if len(alike) > _LINES:
-            lines.append(f"{len(alike)} columns are left out, {_SEVERAL[kind]}: {quoted(alike, 5)}")
+        if len(alike) > most:
+            lines.append(f"{len(alike)} columns are left out, {_SEVERAL[kind]}: {quoted(alike, _NAMES)}")
         else:
             lines += [f"column {name!r} is left out: {found[name][1]}" for name in alike]
     return lines
@@ -248,7 +260,7 @@ _SEVERAL = {
     "row numbers": "which number the rows",
     "identifiers": "which look like identifiers",
     "free text": "which hold free text",
-    "other dates": "which look like dates, but those are read where they are spelled 2026-11-21",
+    **{what: f"whose texts look like {what}; write them {how}" for what, how in WRITTEN.items()},
 }
 
 

@@ -30,6 +30,20 @@ _GROUPS = {
     ),
     ",": re.compile(rf"[1-9][0-9]{{0,2}}([.'’{_SPACES}])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:,[0-9]*)?"),
 }
+# Quantities that are not read: dates in other orders than that of ISO 8601, times, and numbers with a unit, a
+# bound or a remark; and how they can be written to be read.
+_UNREAD = {
+    "dates": re.compile(r"[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}(?:[T ][0-9: .]{1,20}(?:[AaPp][Mm])?)?"),
+    "times": re.compile(r"[0-9]{1,3}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?[AaPp][Mm])?"),
+    "numbers with units or signs": re.compile(
+        rf"[<>≤≥~≈±]?[{_SPACES}]?{_SIGN}{_CURRENCY}?(?!0[0-9])[0-9](?:[0-9.,]*[0-9])?[{_SPACES}]?[^0-9]{{0,15}}"
+    ),
+}
+WRITTEN = {
+    "dates": "as 2026-11-21",
+    "times": "as plain numbers, such as minutes",
+    "numbers with units or signs": "as plain numbers",
+}
 _OTHER = {".": ",", ",": "."}
 _SEPARATORS = {
     mark: str.maketrans({mark: ".", **dict.fromkeys(f"{_OTHER[mark]}'’{_SPACES}", "")}) for mark in _OTHER
@@ -92,10 +106,13 @@ def read_numbers(texts: Iterable[str], decimal: str | None = None, usual: str = 
     return Numbers(plain, first, doubtful)
 
 
-def are_numbers(texts: Iterable[str]) -> bool:
-    """Tell whether at least 90 % of different texts look like numbers, leading zeros or not."""
+def unread_quantities(texts: Iterable[str]) -> str | None:
+    """Return what at least 90 % of different texts look like, if these are quantities that are not read."""
     different = set(texts)
-    return bool(different) and 10 * len(read_numbers(different).plain) >= 9 * len(different)
+    for what, pattern in _UNREAD.items():
+        if different and 10 * sum(map(bool, map(pattern.fullmatch, different))) >= 9 * len(different):
+            return what
+    return None
 
 
 def zeros_matter(plain: Mapping[str, str], n_texts: int, present: Sequence[str]) -> list[str]:

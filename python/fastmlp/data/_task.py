@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.said import say
 from fastmlp._base.text import shortened
-from fastmlp.data._numbers import are_numbers
+from fastmlp.data._numbers import WRITTEN, read_numbers, unread_quantities
 
 Task = Literal["classification", "regression"]
 
@@ -73,20 +73,41 @@ def told_task(what: str, column: NDArray[Any]) -> Task:
 
 
 def refuse_numbers(what: str, column: NDArray[Any], option: str = "task={!r}") -> None:
-    """Raise ValueError for texts that would be labels of more than 50 classes, but look like numbers.
+    """Raise ValueError for texts that would be labels of more than 50 classes, but look like quantities.
 
     `option` is how the user says what they are.
     """
     if column.dtype.kind not in "UO":
         return
     labels = {value for value in column[:_LOOKED_AT_ONCE].tolist() if isinstance(value, str)}
-    if len(labels) > MAX_CLASSES_OF_NUMBERS and are_numbers(labels):
-        some = ", ".join(repr(shortened(label, 30)) for label in sorted(labels)[:3])
+    if len(labels) <= MAX_CLASSES_OF_NUMBERS:
+        return
+    given, are_labels = (
+        f"{len(labels)} different ones such as {_some(labels)}",
+        option.format("classification"),
+    )
+    plain = read_numbers(labels).plain
+    if 10 * len(plain) >= 9 * len(labels):
         raise ValueError(
-            f"{what} holds texts that look like numbers, {len(labels)} different ones such as {some}; "
-            f"{option.format('classification')} takes them as labels, "
-            f"{option.format('regression')} as quantities"
+            f"{what} holds texts that look like numbers, {given}; "
+            f"{are_labels} takes them as labels, {option.format('regression')} as quantities"
         )
+    if 2 * len(plain) >= len(labels):
+        raise ValueError(
+            f"{what} holds {len(labels)} different texts of which {len(plain)} are numbers, but not "
+            f"{_some(labels - set(plain))}; {are_labels} takes all as labels; "
+            "for quantities, write plain numbers"
+        )
+    unread = unread_quantities(labels)
+    if unread is not None:
+        raise ValueError(
+            f"{what} holds texts that look like {unread}, {given}; "
+            f"{are_labels} takes them as labels; for quantities, write them {WRITTEN[unread]}"
+        )
+
+
+def _some(labels: Collection[str]) -> str:
+    return ", ".join(repr(shortened(label, 30)) for label in sorted(labels)[:3])
 
 
 def say_guess(what: str, note: str | None) -> None:
