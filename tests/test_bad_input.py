@@ -104,9 +104,14 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
         (
             {"validation": wrong},
             TypeError,
-            f"validation must be a fraction, a pair (X, y) or a triple (X, y, sample_weight), got {wrong!r}",
+            f"validation must be a fraction, a pair (X, y) or a triple (X, y, sample_weight), got {got}",
         )
-        for wrong in ("x", (1,), (1, 2, 3, 4))
+        for wrong, got in (
+            ("x", "'x'"),
+            ((1,), "1 thing"),
+            ((X, Y, Y, 1), "4 things"),
+            (X, "a ndarray"),
+        )
     ),
     (
         {"validation": (X, Y, [1, 2])},

@@ -83,7 +83,9 @@ def test_several_values_are_scored_one_by_one() -> None:
     assert [each.r2 for _, each in found.metrics.outputs] == pytest.approx(
         sk.r2_score(y, net.predict(X), multioutput="raw_values")
     )
-    with pytest.raises(ValueError, match=r"y must have shape \(n, 2\) for this network, got \(90,\)"):
+    with pytest.raises(
+        ValueError, match=r"y must have shape \(n, 2\), as the network learns 2 values a row, got \(n,\)"
+    ):
         net.score(X, z)
 
 
@@ -183,6 +185,22 @@ def test_labels_that_training_did_not_have_count_as_mistakes() -> None:
     assert found.metrics.classes.tolist() == ["a", "b", "other"]
     assert found.metrics.recall[2] == 0
     assert found.score == np.mean((z > 0) & (net.predict(X) == "b"))
+
+
+@pytest.mark.parametrize(
+    ("learned", "y", "message"),
+    [
+        (["a", "b"], ["a.", "b."], "it has 'a.', 'b.', the network 'a', 'b'"),
+        ([0, 1], [2, 3], "it has 2, 3, the network 0, 1"),
+        ([0, 1], [0.5, 1.5], "it has 0.5, 1.5, the network 0, 1"),
+    ],
+)
+def test_rows_none_of_whose_labels_is_known_are_refused(learned: Any, y: Any, message: str) -> None:
+    X, _ = rows()
+    net = fastmlp.train(X, learned * 45, **SMALL)
+    for call in (net.evaluate, net.score):
+        with pytest.raises(ValueError, match=f"y has no label that the network knows: {message}"):
+            call(X, y * 45)
 
 
 def test_an_evaluation_prints_as_a_small_table() -> None:

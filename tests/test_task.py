@@ -69,6 +69,7 @@ def test_a_guess_is_said_and_an_argument_ends_it(
         net = trained(y, **options)
     assert net.loss == loss
     assert [warning.filename for warning in said] == [__file__]
+    assert "loss=" in str(said[0].message)
     given = {"softmax_cross_entropy": "classification", "binary_cross_entropy": "classification"}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -115,8 +116,14 @@ def test_class_weights_tell_that_whole_numbers_are_labels() -> None:
         (
             np.arange(N).astype("M8[D]"),
             {},
-            "numbers where they are not taken for labels, got dates",
+            "numbers where they are not taken for labels, got dates such as 1970-01-01",
         ),
+        (
+            np.arange(N).astype("m8[D]"),
+            {},
+            "numbers where they are not taken for labels, got durations such as 0 days",
+        ),
+        (np.array(["a", "b"] * 60), {"task": "regression"}, "got labels such as 'a'$"),
     ],
 )
 def test_errors_speak_of_what_was_given(

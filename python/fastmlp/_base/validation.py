@@ -229,6 +229,8 @@ def as_numbers(
             if array.dtype.kind != "O" or any(isinstance(value, (str, bytes)) for value in array.flat):
                 raise TypeError  # NumPy would read numbers out of strings
             array = array.astype(np.float64)
+        except OverflowError:
+            raise ValueError(f"{argument} has a whole number that is larger than float64 holds") from None
         except (TypeError, ValueError):
             raise not_numbers(argument, _kind(array)) from None
     given = array
@@ -328,9 +330,10 @@ def drop_columns(X: Any, names: tuple[str, ...]) -> Any:
 
 
 def feature_names(table: Any) -> tuple[str, ...]:
-    """Return the names of a table's columns if all of them are strings, else ()."""
+    """Return the names of a table's columns if they are different strings, else ()."""
     names = () if type(table) is np.ndarray else column_names(table)
-    return names if all(isinstance(name, str) for name in names) else ()
+    told = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    return names if told else ()
 
 
 def as_matrix(argument: str, data: Any, dtype: DTypeLike, columns: int | None = None) -> Matrix:

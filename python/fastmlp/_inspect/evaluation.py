@@ -32,6 +32,7 @@ from fastmlp._inspect.metrics import (
     value_metrics,
 )
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, multilabel_losses, multilabel_metrics
+from fastmlp._rows.kinds import check_values
 from fastmlp._rows.targets import (
     are_labels,
     as_targets,
@@ -184,8 +185,8 @@ def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = No
     if takes_labels(parse_loss(network.loss)[0]):
         truth = _labels(network, truth)
     else:
+        check_values(truth, 1 if len(parse_loss(network.loss)[1]) > 1 else network.layer_sizes[-1])
         truth = as_numbers("y", truth, np.float64)
-        _check_outputs(network, truth)
         if truth.ndim == 2 and not names and in_units:
             names = network.encoder.target_names  # type: ignore[union-attr]
     weights = _checked_weights(sample_weight, len(truth))
@@ -342,7 +343,14 @@ def _labels(network: Model, truth: Array) -> Array:
                 "gives the loss"
             )
     _check_kind(classes, truth, "y", "network")
-    return _in_type(classes, truth)
+    truth = _in_type(classes, truth)
+    if not np.isin(truth, classes).any():
+        given = np.unique(truth)
+        raise ValueError(
+            f"y has no label that the network knows: it has {quoted(given.tolist(), 5)}, the network "
+            f"{quoted(classes.tolist(), 5)}"
+        )
+    return truth
 
 
 def _labels_of_rows(network: Model, classes: Array, truth: Array) -> Array:
@@ -382,16 +390,6 @@ def _in_type(classes: Array, truth: Array) -> Array:
         except (TypeError, ValueError, OverflowError):
             return truth
     return cast if bool((cast == truth).all()) else truth.astype(str) if truth.dtype.kind == "O" else truth
-
-
-def _check_outputs(network: Model, truth: Array) -> None:
-    """Refuse values that are not as many as the network's outputs."""
-    levels, outputs = parse_loss(network.loss)[1], network.layer_sizes[-1]
-    columns = 1 if truth.ndim == 1 else truth.shape[1]
-    wanted = 1 if len(levels) > 1 else outputs
-    if columns != wanted:
-        shape = "(n,)" if wanted == 1 else f"(n, {wanted})"
-        raise ValueError(f"y must have shape {shape} for this network, got {truth.shape}")
 
 
 def _compared(

@@ -216,6 +216,8 @@ def checked_feature_names(names: Any, inputs: int) -> tuple[str, ...]:
     given = _checked_names("feature_names", names)
     if len(given) not in (0, inputs):
         raise ValueError(f"feature_names must be {inputs} names, one for each column of X, got {len(given)}")
+    if len(set(given)) < len(given):
+        raise ValueError(f"feature_names must be different, got {names!r}")
     return given
 
 

@@ -216,7 +216,8 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     network = from_metadata(make, described, None)
     for name, array in _tensors(network).items():
         array[...] = _finite(file, name)
-    network.feature_names = described.get("feature_names", ())
+    names = described.get("feature_names", ())
+    network.feature_names = names if len(set(names)) == len(names) else ()  # earlier files had any
     network.target_names = described.get("target_names", ())
     rows = history["rows"] if "rows" in history else file.get_tensor("history")
     network.history = _history(history["columns"], rows, _other_file(history), path, whole)

@@ -18,6 +18,7 @@ from fastmlp._base.validation import (
     feature_names,
     features_and_target,
     real,
+    same_length,
 )
 from fastmlp._model.architecture import (
     Array,
@@ -42,6 +43,7 @@ from fastmlp._model.init import initialize, initialize_tables
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp._rows.features import Features, as_features, core_form
+from fastmlp._rows.kinds import check_kind
 from fastmlp._rows.targets import (
     TargetForm,
     Targets,
@@ -439,6 +441,8 @@ class Model:
         if len(X) == 0:
             raise ValueError("X must have at least one row, got 0")
         form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
+        same_length("y", len(y), len(X))
+        check_kind(y, form)
         targets = form.encode(y, self._dtype, len(X))
         return X, targets, row_weights(sample_weight, class_weight, y, self.classes, self._dtype)
 

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from fastmlp._base.said import say
 from fastmlp._base.validation import as_numbers, choice
-from fastmlp._rows.targets import parse_loss, takes_labels
+from fastmlp._rows.targets import parse_loss, shown, takes_labels
 from fastmlp.data._task import TASKS, Guess, guess_task, refuse_numbers, say_guess
 
 Parts = Callable[[], Iterable[NDArray[Any]]]
+
+#: What else than task says what y is for.
+LOSS_TOO = "loss="
 
 _LOSSES_OF = {"classification": "softmax_cross_entropy", "regression": "squared_error"}
 
@@ -45,12 +48,12 @@ def choose_loss(loss: Any, task: Any, parts: Parts, *, labelled: bool = False) -
     if first.ndim == 2:
         return _loss_of_matrix(task, parts)
     if task == "auto":
-        refuse_numbers("y", first)
+        refuse_numbers("y", first, quantities="as quantities give y as numbers, such as y.astype(float)")
         guess = guess_task(parts())
         if guess.note is not None and labelled:
             guess = Guess("classification")
         loss = loss_of_task(guess.task, first, "they are not taken for labels")
-        say_guess("y", guess.note)
+        say_guess("y", guess.note, LOSS_TOO)
         return loss
     return loss_of_task(task, first, f"task is {task!r}")
 
@@ -63,9 +66,9 @@ def check_agreement(loss: Any, task: str) -> None:
 
 def loss_of_task(task: str, y: NDArray[Any], why: str) -> str:
     """Return the loss of a task for targets (n,), after a look at the first of them; errors say why."""
-    if task == "regression" and y.dtype.kind in "SUOMm":
-        what = "dates" if y.dtype.kind in "Mm" else "labels"
-        raise ValueError(f"y must hold numbers where {why}, got {what} such as {y[0]!r}")
+    if task == "regression" and y.dtype.kind in "SUOMm" and not _are_numbers(y):
+        what = {"M": "dates", "m": "durations"}.get(y.dtype.kind, "labels")
+        raise ValueError(f"y must hold numbers where {why}, got {what} such as {shown(y[0])}")
     if task == "classification" and y.dtype.kind == "f":
         fractions = np.flatnonzero(as_numbers("y", y, np.float64) % 1)
         if len(fractions):
@@ -92,10 +95,10 @@ def _loss_of_matrix(task: str, parts: Parts) -> str:
         return "softmax_cross_entropy"
     if form.flags:
         if form.floats:
-            say_guess("y", "floats of only 0 and 1, which are taken as labels, several a row")
+            say_guess("y", "floats of only 0 and 1, which are taken as labels, several a row", LOSS_TOO)
         return "binary_cross_entropy"
     if form.sums_to_one:
-        say_guess("y", "rows that sum to 1, which are taken as quantities")
+        say_guess("y", "rows that sum to 1, which are taken as quantities", LOSS_TOO)
     return "squared_error"
 
 

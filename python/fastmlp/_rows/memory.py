@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.text import plural
 from fastmlp._base.validation import feature_names, features_and_target, real, same_length
 from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.features import Features, SparseRows, as_features, core_form
@@ -101,7 +102,7 @@ class WholeRows:
 
 def read_memory(
     X: Any, y: Any, loss: Any, task: Any, sample_weight: Any, class_weight: Any, dtype: str,
-    known: NDArray[Any] | None = None,
+    known: TargetForm | None = None,
 ) -> MemoryRows:  # fmt: skip
     """Return rows that are in memory, checked and encoded for the loss."""
     X, y = features_and_target(X, y)
@@ -161,7 +162,7 @@ def given_validation(
     if validation is None:
         return None
     if len(validation) not in (2, 3):
-        raise TypeError(f"validation must be {VALIDATION}, got {validation!r}")
+        raise TypeError(f"validation must be {VALIDATION}, got {plural(len(validation), 'thing')}")
     Xv, yv = features_and_target(*validation[:2])
     weights = validation[2] if len(validation) == 3 else None
     try:
@@ -173,7 +174,8 @@ def given_validation(
 def validation_fraction(validation: Any, rows: int) -> float:
     """Return the fraction of rows to validate on."""
     if not isinstance(validation, numbers.Real):
-        raise TypeError(f"validation must be {VALIDATION}, got {validation!r}")
+        got = repr(validation) if isinstance(validation, str) else f"a {type(validation).__name__}"
+        raise TypeError(f"validation must be {VALIDATION}, got {got}")
     fraction = real("validation", validation, low=0, high=1, open_low=True, open_high=True)
     if rows < 2:
         raise ValueError(f"validation={fraction:g} needs at least 2 rows, got {rows}")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from numpy.typing import NDArray
-
 from fastmlp._base.validation import as_array, as_matrix, feature_names, features_and_target, memory_size
 from fastmlp._rows.learner import Learner
 from fastmlp._rows.memory import MemoryRows, WholeRows, divide_memory, read_memory
 from fastmlp._rows.parquet import is_parquet, spool_parquet
 from fastmlp._rows.spool import as_batches, is_npy, mapped, spool
 from fastmlp._rows.stream import StreamedRows, read_stream
+from fastmlp._rows.targets import TargetForm
 from fastmlp._rows.windows import WindowedRows, divide_stream
 
 DEFAULT_LIMIT = 2 * 10**9
@@ -28,11 +27,11 @@ def read_rows(
     class_weight: Any,
     dtype: str,
     memory_limit: Any,
-    known: NDArray[Any] | None = None,
+    known: TargetForm | None = None,
 ) -> MemoryRows | StreamedRows:
     """Return the rows to learn from, checked: in memory, unless they come from files or there is a limit.
 
-    `known` are the labels, sorted, of a network to go on from, which y may have fewer of.
+    `known` is the form of the targets of a network to go on from, of whose labels y may have fewer.
     """
     limit = DEFAULT_LIMIT if memory_limit is None else memory_size("memory_limit", memory_limit)
     in_memory = memory_limit is None and not is_npy(X)

@@ -103,7 +103,7 @@ class StreamedRows:
 
 def read_stream(
     X: Any, y: Any, names: tuple[str, ...], loss: Any, task: Any, sample_weight: Any, class_weight: Any,
-    dtype: str, memory_limit: int, known: NDArray[Any] | None = None,
+    dtype: str, memory_limit: int, known: TargetForm | None = None,
 ) -> StreamedRows:  # fmt: skip
     """Return rows that stay where they lie.
 

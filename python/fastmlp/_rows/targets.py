@@ -149,7 +149,7 @@ def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
     except TypeError:
         raise TypeError("y must hold labels of one type, got a mixture that cannot be sorted") from None
     if len(classes) < 2:
-        raise ValueError(f"y has only one class, {_shown(classes[0])}; at least two are needed")
+        raise ValueError(f"y has only one class, {shown(classes[0])}; at least two are needed")
     if has_one_output_for_two(loss) and len(classes) > 2:
         raise ValueError(
             f"y has {len(classes)} classes, but loss {loss!r} takes two (or a 0/1 matrix); "
@@ -164,8 +164,8 @@ def check_known(y: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
     new = y if texts[0] != texts[1] else y[~np.isin(y, known)]
     if len(new):
         raise ValueError(
-            f"y has the label {_shown(new[0])}, which init, the network to go on from, does not know; its "
-            f"labels are {', '.join(_shown(c) for c in known[:10])}{', ..' if len(known) > 10 else ''}"
+            f"y has the label {shown(new[0])}, which init, the network to go on from, does not know; its "
+            f"labels are {', '.join(shown(c) for c in known[:10])}{', ..' if len(known) > 10 else ''}"
         )
     return known
 
@@ -188,7 +188,7 @@ def encode(
     if one_output and classes is not None and are_labels(y, classes):
         return Targets(None, class_numbers(y, classes).astype(dtype).reshape(-1, 1))
     if y.dtype.kind in "SUOMm":
-        raise ValueError(f"y must be numbers for loss {loss!r}, got labels such as {_shown(y.flat[0])}")
+        raise ValueError(f"y must be numbers for loss {loss!r}, got labels such as {shown(y.flat[0])}")
     values = per_quantile(as_numbers("y", y, dtype), numbers).reshape(len(y), -1)
     if values.shape[1] != outputs:
         raise ValueError(f"y must have {outputs} columns, one an output, got {values.shape[1]}")
@@ -220,13 +220,13 @@ def class_numbers(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     try:
         at = np.searchsorted(classes, y)
     except TypeError:
-        raise TypeError(f"y must hold labels like {_shown(classes[0])}, got {_shown(y[0])}") from None
+        raise TypeError(f"y must hold labels like {shown(classes[0])}, got {shown(y[0])}") from None
     at[at == len(classes)] = 0
     unknown = np.flatnonzero(classes[at] != y)
     if len(unknown):
         raise ValueError(
-            f"y has the label {_shown(y[unknown[0]])} at row {unknown[0]}, which is not one of the classes "
-            f"{', '.join(_shown(c) for c in classes[:10])}{', ..' if len(classes) > 10 else ''}"
+            f"y has the label {shown(y[unknown[0]])} at row {unknown[0]}, which is not one of the classes "
+            f"{', '.join(shown(c) for c in classes[:10])}{', ..' if len(classes) > 10 else ''}"
         )
     return at
 
@@ -243,7 +243,10 @@ def _check_values(values: NDArray[Any], loss: str) -> None:
             raise ValueError(f"y must have rows that sum to 1, row {wrong[0]} sums to {sums[wrong[0]]:g}")
 
 
-def _shown(label: Any) -> str:
+def shown(label: Any) -> str:
+    """Return a label as an error shows it."""
+    if isinstance(label, (np.datetime64, np.timedelta64)):
+        return str(label)
     return repr(label.item() if isinstance(label, np.generic) else label)
 
 
@@ -255,7 +258,9 @@ def row_weights(
     if sample_weight is not None:
         weights = sample_weights(sample_weight, len(y), dtype)
         if weights.max() == 0:
-            raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
+            most = float(np.max(as_array("sample_weight", sample_weight)))
+            got = "zeros only" if most == 0 else f"at most {most:g}, which is 0 in {dtype}"
+            raise ValueError(f"sample_weight must be greater than 0 somewhere, got {got}")
     if class_weight is None:
         return weights
     weights = class_weighted(weights, class_weight, y, classes, dtype)
@@ -335,12 +340,12 @@ def label_weights(class_weight: Any, classes: NDArray[Any], counts: NDArray[np.i
     known = {label.item() if isinstance(label, np.generic) else label: i for i, label in enumerate(classes)}
     for label, factor in class_weight.items():
         if label not in known:
-            raise ValueError(f"class_weight has the label {_shown(label)}, which y does not have")
+            raise ValueError(f"class_weight has the label {shown(label)}, which y does not have")
         if (
             isinstance(factor, bool)
             or not isinstance(factor, (int, float, np.number))
             or not 0 <= factor < np.inf
         ):
-            raise ValueError(f"class_weight[{_shown(label)}] must be a number of at least 0, got {factor!r}")
+            raise ValueError(f"class_weight[{shown(label)}] must be a number of at least 0, got {factor!r}")
         factors[known[label]] = factor
     return factors

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastmlp._base.validation import as_numbers
 from fastmlp._model.architecture import checked_embeddings, hidden_activations, parameter_views
 from fastmlp._network.network import Network
+from fastmlp._rows.targets import TargetForm, parse_loss
 from fastmlp.data._table import quoted
 
 Embeddings = Sequence[tuple[int, int, int]]
@@ -40,6 +41,13 @@ def loss_to_go_on_with(loss: Any, task: Any, init: Any) -> Any:
     """Return the loss; where neither it nor the task is told, that of the trained network to go on from."""
     auto = isinstance(loss, str) and loss == "auto" and isinstance(task, str) and task == "auto"
     return init.loss if auto and has_learned(init) else loss
+
+
+def known_form(init: Any) -> TargetForm | None:
+    """Return how the targets of the network to go on from were given, if it is known what they were."""
+    if not is_network(init) or not (has_learned(init) or known_classes(init) is not None):
+        return None
+    return TargetForm(*parse_loss(init.loss), known_classes(init), init.layer_sizes[-1])
 
 
 def known_classes(init: Any) -> NDArray[Any] | None:

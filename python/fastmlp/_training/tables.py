@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from fastmlp._base.said import say
 from fastmlp._base.text import plural, shortened
 from fastmlp._base.validation import as_array, as_table, choice, column_names, column_targets, same_length
-from fastmlp._rows.choice import check_agreement, loss_of_task
+from fastmlp._rows.choice import LOSS_TOO, check_agreement, loss_of_task
 from fastmlp._rows.memory import VALIDATION, validation_fraction
 from fastmlp._rows.targets import as_targets, parse_loss, takes_labels
 from fastmlp._training.sources import opened
 from fastmlp.data import Table, TableEncoder, audit, holdout, read_frame
 from fastmlp.data._match import encoder_inputs, joined
+from fastmlp.data._numbers import read_numbers
 from fastmlp.data._plain import odd_column
 from fastmlp.data._table import missing_values, quoted
 from fastmlp.data._target import LabelTarget
@@ -215,7 +216,8 @@ def _task(table: Table, targets: tuple[str, ...], task: Any, settings: EncodingS
         return task
     column = table[targets[0]]
     if task != "auto":
-        loss_of_task(task, column, f"task is {task!r}")
+        if task == "classification" or not _are_texts_of_numbers(column):  # those the encoder reads
+            loss_of_task(task, column, f"task is {task!r}")
         return task
     what = f"{table.source}: the target column {targets[0]!r}"
     refuse_numbers(what, column)
@@ -223,8 +225,15 @@ def _task(table: Table, targets: tuple[str, ...], task: Any, settings: EncodingS
     if guess.note is not None and settings.class_weight is not None:
         return "classification"
     loss_of_task(guess.task, column, "they are not taken for labels")
-    say_guess(what, guess.note)
+    say_guess(what, guess.note, LOSS_TOO)
     return guess.task
+
+
+def _are_texts_of_numbers(column: NDArray[Any]) -> bool:
+    if column.dtype.kind not in "UO":
+        return False
+    texts = {value for value in column.tolist() if isinstance(value, str)}
+    return 10 * len(read_numbers(texts).plain) >= 9 * len(texts)
 
 
 def _divided(
@@ -253,7 +262,7 @@ def scales_target(loss: Any, output_activation: Any) -> bool:
 def _validation(given: Sequence[Any], encoder: TableEncoder, dtype: str) -> tuple[Any, ...]:
     """Return validation rows of the user's own as the encoder makes them."""
     if len(given) not in (2, 3):
-        raise TypeError(f"validation must be {VALIDATION}, got {len(given)} things")
+        raise TypeError(f"validation must be {VALIDATION}, got {plural(len(given), 'thing')}")
     try:
         X, y, _ = opened(given[0], given[1], True, None)
         X = as_table(X)

@@ -15,7 +15,7 @@ from fastmlp._rows.windows import WindowedRows
 from fastmlp._training.callbacks import checked_callbacks, epoch_callback
 from fastmlp._training.checkpoint import Checkpoints, recorded_seed
 from fastmlp._training.finish import finished
-from fastmlp._training.going_on import begun, known_classes, loss_to_go_on_with
+from fastmlp._training.going_on import begun, known_form, loss_to_go_on_with
 from fastmlp._training.lbfgs import scaled_limits
 from fastmlp._training.options import RunSettings, checked_settings, core_options
 from fastmlp._training.progress import epoch_bar
@@ -245,7 +245,7 @@ def train(
     )
     given = read_rows(
         data.X, data.y, loss, data.task, data.sample_weight, class_weight, dtype, memory_limit,
-        known_classes(init),
+        known_form(init),
     )  # fmt: skip
     sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
     network = begun(

@@ -36,9 +36,9 @@ class Guess(NamedTuple):
 def choose_task(column: NDArray[Any]) -> Task:
     """Tell labels from quantities.
 
-    Strings and booleans are labels and fractions are quantities. Whole numbers and dates are labels if there
-    are at most 20 different ones and each occurs twice or more on average, or if there are at most two.
-    Of floats that are all whole, only 0 and 1 are labels.
+    Strings and booleans are labels and fractions are quantities. Whole numbers, dates and durations are
+    labels if there are at most 20 different ones and each occurs twice or more on average, or if there are at
+    most two. Of floats that are all whole, only 0 and 1 are labels.
 
     Parameters
     ----------
@@ -72,10 +72,12 @@ def told_task(what: str, column: NDArray[Any]) -> Task:
     return guess.task
 
 
-def refuse_numbers(what: str, column: NDArray[Any], option: str = "task={!r}") -> None:
+def refuse_numbers(
+    what: str, column: NDArray[Any], option: str = "task={!r}", quantities: str | None = None
+) -> None:
     """Raise ValueError for texts that would be labels of more than 50 classes, but look like quantities.
 
-    `option` is how the user says what they are.
+    `option` is how the user says what they are, `quantities` how they are taken as such, if not by it.
     """
     if column.dtype.kind not in "UO":
         return
@@ -89,8 +91,8 @@ def refuse_numbers(what: str, column: NDArray[Any], option: str = "task={!r}") -
     plain = read_numbers(labels).plain
     if 10 * len(plain) >= 9 * len(labels):
         raise ValueError(
-            f"{what} holds texts that look like numbers, {given}; "
-            f"{are_labels} takes them as labels, {option.format('regression')} as quantities"
+            f"{what} holds texts that look like numbers, {given}; {are_labels} takes them as labels, "
+            f"{quantities or option.format('regression') + ' as quantities'}"
         )
     if 2 * len(plain) >= len(labels):
         raise ValueError(
@@ -110,10 +112,11 @@ def _some(labels: Collection[str]) -> str:
     return ", ".join(repr(shortened(label, 30)) for label in sorted(labels)[:3])
 
 
-def say_guess(what: str, note: str | None) -> None:
-    """Warn of a guess, if it was one."""
+def say_guess(what: str, note: str | None, other: str | None = None) -> None:
+    """Warn of a guess, if it was one; `other` is another argument than task that spares it."""
     if note is not None:
-        say(f"{what} holds {note}; task='classification' or task='regression' says what it is for")
+        too = "" if other is None else f", or {other},"
+        say(f"{what} holds {note}; task='classification' or task='regression'{too} says what it is for")
 
 
 def guess_task(parts: Iterable[NDArray[Any]]) -> Guess:
@@ -122,9 +125,9 @@ def guess_task(parts: Iterable[NDArray[Any]]) -> Guess:
     kind, rows = "", 0
     for part in _pieces(parts):
         kind = _kind(part)
-        if kind in "bUSOm":
+        if kind in "bUSO":
             return Guess("classification")
-        known = part[~np.isnan(part)] if kind in "fM" else part
+        known = part[~np.isnan(part)] if kind in "fMm" else part
         if kind == "f" and not (np.isfinite(known) & (known == np.floor(known))).all():
             return Guess("regression")
         found = np.unique(known)
@@ -141,7 +144,7 @@ def guess_task(parts: Iterable[NDArray[Any]]) -> Guess:
 def _of_whole_numbers(values: NDArray[Any], few: bool, kind: str) -> Guess:
     if few:
         return Guess("classification")
-    what = "dates" if kind == "M" else "whole numbers"
+    what = {"M": "dates", "m": "durations"}.get(kind, "whole numbers")
     return Guess("regression", f"{_counted(values)} different {what}, which are taken as quantities")
 
 
