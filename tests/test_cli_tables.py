@@ -129,6 +129,24 @@ def test_what_the_encoder_leaves_out_is_a_note_or_with_strict_an_error(run: Run)
     assert "column 'cabin'" in err
 
 
+def test_strict_lists_what_the_audit_and_the_encoder_would_leave_out_in_one_error(run: Run) -> None:
+    cabins = [f"c{i // 2}" for i in range(200)]  # each twice, of which most training rows see one
+    rows = "".join(f"{i % 9},{i},{cabin},k{i},{'ab'[i % 2]}\n" for i, cabin in enumerate(cabins))
+    Path("t.csv").write_text("x,id,cabin,key,y\n" + rows, encoding="utf-8")
+    status, _, err = run("train", "t.csv", "--target", "y", *FEW, "--strict", "--test", "0.5")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "t.csv: nothing may be left out, but there would be: column 'id' is left out" in err
+    assert "; column 'key' is left out: its 200 texts are all different" in err
+    assert "; t.csv: column 'cabin' holds" in err
+
+
+def test_labels_that_are_all_different_are_refused_in_words(run: Run) -> None:
+    Path("t.csv").write_text("x,name\n" + "".join(f"{i % 9},n{i}\n" for i in range(60)), encoding="utf-8")
+    status, _, err = run("train", "t.csv", "--target", "name", *FEW)
+    assert status == 2
+    assert "target column 'name' holds 60 labels that are all different, as identifiers are" in err
+
+
 def test_repeated_options_append(run: Run) -> None:
     write_people()
     found = result(run, "t.csv", "--target", "income", "--ignore", "key", "--ignore", "family,count")

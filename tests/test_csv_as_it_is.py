@@ -131,6 +131,28 @@ def test_a_file_of_row_numbers_alone_is_kept() -> None:
     assert lists(table_of('""\n0\n1\n')) == {"column 1": [0, 1]}
 
 
+@pytest.mark.parametrize("line", ["sep=;", '"sep=|"', "SEP=\t", "sep=,"])
+def test_a_line_of_excels_names_the_delimiter(line: str) -> None:
+    mark = line.strip('"')[-1]
+    table = table_of(f"{line}\na{mark}b\n1{mark}x\n3{mark}y\n")
+    assert lists(table) == {"a": [1, 3], "b": ["x", "y"]}
+    assert table.place(0) == "line 3"
+
+
+def test_a_column_called_sep_is_a_column() -> None:
+    assert lists(table_of("sep,b\n1,2\n")) == {"sep": [1], "b": [2]}
+
+
+def test_notes_are_short() -> None:
+    table = table_of("a;b\n1" + ",111" * 5000 + ";2\n" + "1,111;2\n")
+    assert all(len(note) < 200 for note in table.notes)
+
+
+def test_percent_signs_on_some_numbers_only_are_said() -> None:
+    content = "v\n" + "".join(f"{i}%\n" for i in range(20)) + "".join(f"0.{i}\n" for i in range(11, 80))
+    assert table_of(content).notes == ["v: read as numbers, '0%' as 0, and '0.11', without %, as 0.11"]
+
+
 # ------------------------------------------------------------------------------------------------- encodings
 
 WEST = "name,city\nJosé,São Paulo\nRenée,Zürich\nBjörk,Malmö\n"

@@ -20,6 +20,9 @@ from fastmlp.data._table import missing_values
 from fastmlp.data._target import LabelTarget
 from fastmlp.data._task import Task
 
+#: Of fewer rows, labels that are all different are an example, and no mistake.
+_FEW_ROWS = 20
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -55,7 +58,7 @@ class Prepared:
 
 def cleaned(
     table: Table, columns: Columns, *, drop_missing_target: bool, strict: bool
-) -> tuple[Table, list[str]]:
+) -> tuple[Table, list[str], str]:
     """Leave out what nothing can be learned from, and what the options leave out.
 
     Returns
@@ -64,6 +67,9 @@ def cleaned(
         The targets, the inputs, and the columns that options name.
     list of str
         A line for each thing that was left out without having been asked for.
+    str
+        With `strict`, an error that lists them; it is raised once the encoder has been fitted, which may
+        leave out further columns.
     """
     notes: list[str] = []
     if strict and drop_missing_target:
@@ -71,13 +77,23 @@ def cleaned(
         if complete.n_rows < table.n_rows:
             notes.append(f"dropped {plural(table.n_rows - complete.n_rows, 'row')} without a target")
         table = complete
-    found = audit(
-        table,
-        columns.targets,
-        keep=(*columns.beside, *columns.ignored, *columns.ids, *(columns.inputs or ())),
-        strict=strict,
-    )
-    return found.table, [*notes, *found.notes]
+    keep = (*columns.beside, *columns.ignored, *columns.ids, *(columns.inputs or ()))
+    found = audit(table, columns.targets, keep=keep)
+    problems = ""
+    if strict:
+        try:
+            audit(table, columns.targets, keep=keep, strict=True)
+        except ValueError as error:
+            problems = str(error)
+    return found.table, [*notes, *found.notes], problems
+
+
+def refuse_left_out(source: str, problems: str, noted: Sequence[str]) -> None:
+    """Raise one error for all that would be left out: what `cleaned` found, and what the encoder noted."""
+    if problems or noted:
+        if problems:
+            raise ValueError(";\n  ".join([problems, *noted]))
+        raise ValueError(f"{source}: nothing may be left out, but there would be: {'; '.join(noted)}")
 
 
 def with_targets(table: Table, names: Sequence[str]) -> Table:
@@ -101,12 +117,17 @@ def labels_of(table: Table, target: str) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If there is one class only.
+        If there is one class only, or each row has one of its own.
     """
     labels = LabelTarget(target).encode(table)
     if (labels == labels[0]).all():
         raise ValueError(
             f"{table.source}: the target column {target!r} holds one class only, {str(labels[0])!r}"
+        )
+    if len(labels) > _FEW_ROWS and len(np.unique(labels)) == len(labels):
+        raise ValueError(
+            f"{table.source}: the target column {target!r} holds {len(labels)} labels that are all "
+            "different, as identifiers are: there is nothing to learn from them"
         )
     return labels
 

@@ -24,7 +24,15 @@ from fastmlp._cli.option_values import (
 )
 from fastmlp._cli.origin import origin_of
 from fastmlp._cli.outcome import Outcome, judged, show_data, show_outcome, show_split
-from fastmlp._cli.prepare import Prepared, cleaned, divided, fit_noting, labels_of, without_final_dots
+from fastmlp._cli.prepare import (
+    Prepared,
+    cleaned,
+    divided,
+    fit_noting,
+    labels_of,
+    refuse_left_out,
+    without_final_dots,
+)
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.recipe import HIDDEN, enough_epochs, recipe
 from fastmlp._cli.show import column, console, to_json
@@ -150,7 +158,7 @@ class TrainJob:
             weight=self.weight, group=self.group,
         )  # fmt: skip
         table = without_final_dots(loaded.table, columns.targets) if self.strip_dot else loaded.table
-        table, notes = cleaned(
+        table, notes, problems = cleaned(
             table, columns, drop_missing_target=self.drop_missing_target, strict=self.strict
         )
         task, guessed = self._task(table, columns)
@@ -171,8 +179,8 @@ class TrainJob:
             ignore=(*columns.ignored, *columns.ids, *columns.beside),
         )
         noted = fit_noting(encoder, parts.training)
-        if self.strict and noted:
-            raise ValueError(f"--strict: {'; '.join(noted)}")
+        if self.strict:
+            refuse_left_out(table.source, problems, noted)
         notes = [*loaded.table.notes, *notes, *guessed, *more, *noted]
         return Prepared(table, columns, task, labels, split, parts, encoder), notes
 

@@ -118,7 +118,7 @@ def audit(
     found = _findings(table, left, checked, max_one_hot)
     notes = [*row_notes, *_lines(found)]
     if strict and notes:
-        problems = "".join(f"\n  {note}" for note in [*row_notes, *_lines(found, _STRICT_LINES)])
+        problems = ";".join(f"\n  {note}" for note in [*row_notes, *_lines(found, _STRICT_LINES)])
         raise ValueError(f"{table.source}: nothing may be left out, but there would be:{problems}")
     if inputs and len(found) == len(inputs):
         raise ValueError(f"{table.source}: no input column is left: " + "; ".join(_lines(found)))

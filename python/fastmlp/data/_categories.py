@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.text import shortened
 from fastmlp.data._cells import is_number
 from fastmlp.data._checks import boolean, fields, string, strings
 from fastmlp.data._table import Column, Table, missing_values
@@ -203,9 +204,10 @@ def _note(table: Table, name: str, counts: Counter[str]) -> str:
     column = table[name]
     present = np.flatnonzero(~missing_values(column))
     row = int(next((row for row in present if not is_number(column[row])), present[0]))
+    text = shortened(column[row], 60)
     return (
         f"{table.source}: column {name!r} holds {len(counts)} different texts ({table.place(row)}: "
-        f"{column[row]!r}), most of them once, and is left out; mend it if it should be numbers"
+        f"{text!r}), most of them once, and is left out; mend it if it should be numbers"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.text import shortened
 from fastmlp.data._cells import MISSING, MISSING_AMONG_NUMBERS
 from fastmlp.data._checks import boolean, fields, finite, string
 from fastmlp.data._numbers import read_numbers
@@ -216,5 +217,5 @@ def as_flags(table: Table, name: str) -> Floats:
 def unexpected(table: Table, name: str, row: Any, wanted: str) -> ValueError:
     """Return the error for a value that is not what was wanted, which says where it is."""
     value = table[name][row]
-    given = repr(value) if isinstance(value, str) else str(value)
+    given = repr(shortened(value, 60)) if isinstance(value, str) else str(value)
     return ValueError(f"{table.source}: {table.place(row)}, column {name!r}: {given} is not {wanted}")

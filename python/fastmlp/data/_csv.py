@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,8 @@ from fastmlp.data._source import ZIP, Buffer, Source, name_of, resolve
 from fastmlp.data._table import Table
 
 DELIMITERS = (",", ";", "\t")
+
+_SEP = re.compile(r"\"?sep=([^\"\r\n])\"?(?=[\r\n])", re.IGNORECASE)
 
 _NOT_TEXT = {
     **dict.fromkeys(ZIP, "a zip archive or an Excel workbook"),
@@ -50,8 +53,8 @@ def read_csv(
     r"""Read a CSV file, plain or packed with gzip or zip, into a table.
 
     Quoted cells may hold delimiters, doubled quotes and line breaks (RFC 4180). A byte-order mark, blank
-    lines, and lines at the top that begin with # are passed over. What was guessed, dropped or assumed is
-    told by `Table.notes`, a line each.
+    lines, and lines at the top that begin with # are passed over; a first line such as "sep=;" names the
+    delimiter. What was guessed, dropped or assumed is told by `Table.notes`, a line each.
 
     A column is int64 if every cell is a whole number, float64 if every cell is a number or missing,
     datetime64[us] in UTC if every cell is an ISO 8601 date (2026-11-21, 2026-11-21T09:30,
@@ -115,8 +118,8 @@ def read_csv(
     content, source, notes = _read_text(path_or_file, encoding)
     content, passed_over = _without_comments(content, source, delimiter)
     notes += passed_over
-    if delimiter is None:
-        delimiter = _detect_delimiter(content, source)
+    named, content = _named_delimiter(content)
+    delimiter = delimiter or named or _detect_delimiter(content, source)
     lines, rows = _rows(content, source, delimiter, strip)
     names = [str(i) for i in range(len(rows[0]))]
     unnamed: list[int] = []
@@ -198,6 +201,12 @@ def _without_comments(content: str, source: str, delimiter: str | None) -> tuple
     return "\n" * count + content[end:], [note] if count else []
 
 
+def _named_delimiter(content: str) -> tuple[str | None, str]:
+    """Blank a first line such as "sep=;", as Excel writes it; return the delimiter that it names, too."""
+    match = _SEP.match(content)
+    return (match[1], content[match.end() :]) if match else (None, content)
+
+
 def _detect_delimiter(content: str, source: str) -> str:
     return max(DELIMITERS, key=lambda delimiter: len(_first_cells(content, source, delimiter)))
 
@@ -266,7 +275,7 @@ def _check_widths(
                 else f"the first row has {want}"
             )
             if have > want:
-                detail = f"cell {want + 1} is {cells[want]!r}"
+                detail = f"cell {want + 1} is {shortened(cells[want], 60)!r}"
             else:
                 detail = f"column {first[have] if named else str(have)!r} is not there"
             count = f"{have} {'cell' if have == 1 else 'cells'}"

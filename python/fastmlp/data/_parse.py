@@ -218,7 +218,17 @@ def _form_note(name: str, numbers: Numbers, usual: str) -> Iterator[str]:
         text = next((text for said, text in ordinary.items() if said != numbers.plain[text]), "")
         meant = ""
     if text:
-        yield f"{name}: read as numbers, {text!r} as {float(numbers.plain[text]):.15g}{meant}"
+        as_number = f"{float(numbers.plain[text]):.15g}"
+        yield f"{name}: read as numbers, {shortened(text, 30)!r} as {as_number}{meant}{_mixed(numbers.plain)}"
+
+
+def _mixed(plain: Mapping[str, str]) -> str:
+    """Say that only some numbers have a percent sign: they count as the others do."""
+    with_sign = sum("%" in text for text in plain)
+    if with_sign in (0, len(plain)):
+        return ""
+    other = next(text for text in plain if "%" not in text)
+    return f", and {shortened(other, 30)!r}, without %, as {float(plain[other]):.15g}"
 
 
 def _zeros_note(name: str, zeros: Sequence[str]) -> str:
