@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,41 @@ def test_a_frame_with_a_name_twice_is_taken_by_place() -> None:
     assert net.predict(frame).tolist() == net.predict(X).tolist()
     with pytest.raises(ValueError, match=r"feature_names must be different, got \['a', 'a', 'b'\]"):
         net.feature_names = ["a", "a", "b"]
+
+
+def test_the_text_among_columns_of_targets_is_named() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(job=TEXTS)
+    with pytest.raises(ValueError, match=r"y of shape \(n, 2\) must hold numbers, got 'a'; labels have"):
+        fastmlp.train(frame, ["c", "job"], encode=False, **OPTIONS)
+
+
+def test_texts_in_place_of_an_encoded_quantity_are_refused_in_words() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(job=TEXTS)
+    net = fastmlp.train(frame, "c", **OPTIONS)
+    with pytest.raises(ValueError, match="y must hold numbers, as the network learns quantities; got texts"):
+        net.loss_and_gradient(frame.drop(columns="c"), TEXTS)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "npy"])
+def test_validation_rows_may_lie_in_files(kind: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(t=VALUES)
+    expected = fastmlp.train(X, VALUES, validation=(X[:20], VALUES[:20]), **OPTIONS).history
+    files = [tmp_path / f"{name}.{kind}" for name in ("training", "held", "y", "held_y")]
+    if kind == "npy":
+        for path, array in zip(files, (X, X[:20], VALUES, VALUES[:20]), strict=True):
+            np.save(path, array)
+        learned, held = (files[0], files[2]), (str(files[1]), str(files[3]))
+    else:
+        for path, part in zip(files, (frame, frame[:20]), strict=False):
+            part.to_parquet(path) if kind == "parquet" else part.to_csv(path, index=False)
+        learned, held = (files[0], "t"), (files[1], "t")
+    found = fastmlp.train(*learned, validation=held, **OPTIONS).history
+    if kind == "csv":  # encoded: standardised
+        assert np.isfinite(found["validation_loss"]).all()
+    else:
+        np.testing.assert_array_equal(found["validation_loss"], expected["validation_loss"])
+
+
+def test_a_file_of_validation_rows_that_is_not_there_is_named() -> None:
+    with pytest.raises(OSError, match=r"nowhere\.parquet"):
+        fastmlp.train(X, VALUES, validation=("nowhere.parquet", "t"), **OPTIONS)

@@ -435,14 +435,15 @@ class Model:
     ) -> tuple[Features, Targets, Array | None]:
         X, y = features_and_target(self._rows(X), y)
         y = as_targets(y)
-        if self._in_units(X):
-            y = self.encoder.learned_target(y)  # type: ignore[union-attr]
+        form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
+        in_units = self._in_units(X)
         X = self._matrix(X)
         if len(X) == 0:
             raise ValueError("X must have at least one row, got 0")
-        form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
         same_length("y", len(y), len(X))
         check_kind(y, form)
+        if in_units:
+            y = self.encoder.learned_target(y)  # type: ignore[union-attr]
         targets = form.encode(y, self._dtype, len(X))
         return X, targets, row_weights(sample_weight, class_weight, y, self.classes, self._dtype)
 

@@ -119,8 +119,9 @@ def _look_at(parts: Parts) -> _Form:
     for y in parts():
         columns, floats = y.shape[1], y.dtype.kind == "f"
         if y.dtype.kind not in "biuf" and not _are_numbers(y):
+            odd = next((value for value in y.flat if not isinstance(value, numbers.Real)), y.flat[0])
             raise ValueError(
-                f"y of shape (n, {columns}) must hold numbers, got {y.flat[0]!r}; labels have shape (n,)"
+                f"y of shape (n, {columns}) must hold numbers, got {shown(odd)}; labels have shape (n,)"
             )
         within = bool(((y >= 0) & (y <= 1)).all())
         if not within:

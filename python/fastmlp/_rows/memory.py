@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.features import Features, SparseRows, as_features, core_form
 from fastmlp._rows.form import target_form
 from fastmlp._rows.learner import Learner
+from fastmlp._rows.spool import mapped
 from fastmlp._rows.targets import (
     TargetForm,
     Targets,
@@ -28,7 +30,7 @@ from fastmlp._rows.targets import (
     weight_of_labels,
     weight_sum,
 )
-from fastmlp.data import holdout
+from fastmlp.data import holdout, read
 
 CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
 NextWindow = Callable[[], CoreRows]
@@ -158,17 +160,22 @@ def check_row_count(rows: int) -> None:
 def given_validation(
     network: Learner, validation: Any, class_weight: dict[Any, float] | None
 ) -> CoreRows | None:
-    """Return validation rows of the user's own, (X, y) or (X, y, sample_weight)."""
+    """Return validation rows of the user's own, (X, y) or (X, y, sample_weight), which may lie in files."""
     if validation is None:
         return None
     if len(validation) not in (2, 3):
         raise TypeError(f"validation must be {VALIDATION}, got {plural(len(validation), 'thing')}")
-    Xv, yv = features_and_target(*validation[:2])
     weights = validation[2] if len(validation) == 3 else None
     try:
+        Xv, yv = features_and_target(_read(validation[0]), mapped(validation[1]))
         return core_rows(*network._checked_rows(Xv, yv, weights, class_weight))
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation: {error}") from None
+
+
+def _read(X: Any) -> Any:
+    """Return what is in a file, if X is the path of one."""
+    return read(X).X if isinstance(X, (str, os.PathLike)) else X
 
 
 def validation_fraction(validation: Any, rows: int) -> float:

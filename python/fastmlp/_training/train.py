@@ -125,8 +125,8 @@ def train(
     validation : (X, y), (X, y, sample_weight) or float, optional
         Rows to measure after each epoch, or the fraction of the rows to hold back for it: stratified for
         labels or, where rows are read in windows, from each block of the file. Of a table that is encoded, X
-        is such a table, y a column of it. Their loss is weighted as that
-        of the rows learned from; the scores count each row once.
+        is such a table, y a column of it; X may be a file's path, as y may be an .npy file's. Their loss is
+        weighted as that of the rows learned from; the scores count each row once.
     patience : int, optional
         Stop after this many epochs in a row without a monitored loss (that of validation, if any) below the
         last best minus min_delta.
