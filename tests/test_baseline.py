@@ -60,6 +60,33 @@ def test_the_rows_have_the_weights_of_the_evaluation() -> None:
     assert constant.metrics.accuracy == 0.75  # type: ignore[union-attr]
 
 
+def test_training_rows_count_as_they_weigh() -> None:
+    truth, learned = np.array(["no", "yes"]), np.array(["yes", "yes", "no"])
+    metrics = label_metrics(truth, truth, truth, np.full((2, 2), 0.5))
+    constant = baseline(evaluated(truth, metrics), learned, np.array([0.5, 0.5, 3.0]))
+    assert constant.name == "always 'no'"
+    loss = -(np.log(0.75) + np.log(0.25)) / 2
+    assert constant.metrics.log_loss == pytest.approx(loss, rel=1e-6)  # type: ignore[union-attr]
+    values = np.array([0.0, 10.0])
+    constant = baseline(evaluated(values, value_metrics(values, values)), values, np.array([3.0, 1.0]))
+    assert constant.name == "always the mean (2.5)"
+    labels = np.array([[1, 0], [0, 0]])
+    metrics = multilabel_metrics(labels, labels, np.full((2, 2), 0.5))
+    constant = baseline(evaluated(labels, metrics), labels, np.array([3.0, 1.0]))
+    assert constant.metrics.score == 0.5  # always (1, 0)
+    quantiles = quantile_metrics(values, np.stack([values, values], axis=1), (0.25, 0.8))
+    constant = baseline(evaluated(values, quantiles), np.array([7.0, 1.0, 3.0]), np.array([1.0, 1.0, 2.0]))
+    # A quarter of the weight has at most 1, three quarters have at most 3.
+    pinball = ((0.75 * 1 + 0.25 * 9) / 2, (0.2 * 7 + 0.8 * 3) / 2)
+    assert constant.metrics.pinball == pytest.approx(pinball)  # type: ignore[union-attr]
+
+
+def test_without_training_rows_the_evaluated_ones_count_as_they_weigh() -> None:
+    truth, weights = np.array([7, 7, 3]), np.array([1.0, 1.0, 4.0])
+    constant = baseline(evaluated(truth, label_metrics(truth, truth, truth[1:], None, weights), weights))
+    assert str(constant) == "always 3: accuracy 0.667"
+
+
 def test_of_several_values_and_labels_there_is_a_constant_for_each() -> None:
     values = np.array([[1.0, 100], [3, 300]])
     constant = baseline(evaluated(values, value_metrics(values, values, names=["a", "b"])))

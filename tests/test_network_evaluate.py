@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -323,3 +324,31 @@ def test_a_frame_of_numbers_brings_its_target_too() -> None:
     found = both.evaluate(frame)
     assert [name for name, _ in found.metrics.outputs] == ["y", "twice"]
     assert found.score == pytest.approx(both.score(X, np.stack([z, 2 * z], axis=1)))
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_file_is_scored_as_the_table_that_it_holds(encoded: bool, tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.normal(size=80), "zip": [f"0{i % 7}" for i in range(80)]})
+    frame["price"] = 1000 * frame["size"] + rng.normal(size=80)
+    file = tmp_path / "houses.csv"
+    frame = frame if encoded else frame.drop(columns="zip")
+    frame.to_csv(file, index=False)
+    net = fastmlp.train(frame, "price", hidden=(8,), epochs=30, validation=0.2)
+    expected = net.evaluate(frame)
+    assert expected.target == "price"
+    for given in ((file,), (str(file), "price"), (file, frame["price"].to_numpy())):
+        assert net.evaluate(*given).metrics.rmse == pytest.approx(expected.metrics.rmse, rel=1e-9)
+    assert net.score(file) == pytest.approx(expected.score)
+    frame.loc[:4, "price"] = np.nan
+    frame.to_csv(file, index=False)
+    with pytest.warns(UserWarning, match="houses.csv: 5 rows without a target left out"):
+        assert net.evaluate(file).metrics.rows == 75
+    with pytest.raises(ValueError, match="y must be one of the columns"):
+        net.evaluate(file, "cost")
+    with pytest.raises(FileNotFoundError, match=r"none\.csv"):
+        net.evaluate(tmp_path / "none.csv")
+    np.savez(tmp_path / "n.npz", X=rng.normal(size=(9, 3)), y=np.arange(9.0))
+    plain = fastmlp.train(rng.normal(size=(9, 3)), np.arange(9.0), task="regression", epochs=2)
+    assert plain.evaluate(tmp_path / "n.npz").metrics.rows == 9

@@ -90,7 +90,7 @@ class EvaluateJob:
                 raise ValueError(f"--target: {table.source} has no column {name!r}; it has {there}")
 
     def _write(self, network: Network, evaluation: Evaluation) -> None:
-        constant = baseline(evaluation, learned_target(network))
+        constant = baseline(evaluation, *learned_target(network))
         metrics = evaluation.metrics
         if self.json:
             found = {

@@ -29,6 +29,7 @@ def describe_network(network: Network) -> dict[str, Any]:
         "l2": network.l2,
         "parameters": network.n_parameters,
         "dtype": network.dtype.name,
+        "seed": network.seed,
         "classes": None if network.classes is None else network.classes.tolist(),
     }
     encoder = network.encoder
@@ -86,6 +87,8 @@ def _lines(described: dict[str, Any]) -> dict[str, str]:
         "l2": f"{described['l2']:g}",
         "parameters": f"{described['parameters']:,} of {described['dtype']}",
     }
+    if described["seed"] is not None:  # old model files have none
+        lines["seed"] = str(described["seed"])
     if described["classes"] is not None:
         lines["classes"] = _listing(described["classes"])
     if described.get("target") is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.text import plural
-from fastmlp._cli.prepare import Prepared, with_targets
+from fastmlp._cli.prepare import Prepared, weights_of, with_targets
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.show import warn
 from fastmlp._cli.split import Split
@@ -22,7 +22,7 @@ from fastmlp.data._target import LabelTarget
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
 
-_MOST_ROWS = 10**8  # a model file that claims more is not believed
+_LARGEST_COUNT = 1e300  # a model file that claims more is not believed
 
 EVALUATED = ("all", "training", "validation", "test")
 
@@ -31,12 +31,16 @@ def origin_of(network: Network, prepared: Prepared, reading: Reading) -> dict[st
     """Return what a network's file is to remember of its run."""
     encoder, table, columns = prepared.encoder, prepared.table, prepared.columns
     training, names = prepared.parts.training, columns.targets
+    weights = weights_of(training, columns.weight)
     if network.classes is None:
         with np.errstate(over="ignore"):  # values near 1e308
-            learned: dict[str, Any] = {"means": [float(np.mean(training[name])) for name in names]}
+            learned: dict[str, Any] = {
+                "means": [float(np.average(training[name], weights=weights)) for name in names]
+            }
     else:
         labels = LabelTarget(names[0]).encode(training)
-        learned = {"counts": [int(np.count_nonzero(labels == label)) for label in network.classes]}
+        ones = np.ones(len(labels), np.int64) if weights is None else weights
+        learned = {"counts": [ones[labels == label].sum().item() for label in network.classes]}
     return {
         "rows": table.n_rows,
         "fingerprint": fingerprint(table, (*encoder.input_names, *names)),
@@ -48,20 +52,21 @@ def origin_of(network: Network, prepared: Prepared, reading: Reading) -> dict[st
     }
 
 
-def learned_target(network: Network) -> NDArray[Any] | None:
-    """Return a target of the training rows' labels, as many of each, or of their means; None if not known.
+def learned_target(network: Network) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+    """Return the training rows' labels with the weight of each, or their means; None where not known.
 
     Means say nothing of quantiles.
     """
     if len(parse_loss(network.loss)[1]) > 1:
-        return None
+        return None, None
     counts: Any = network.origin.get("counts")
     means: Any = network.origin.get("means")
     if network.classes is not None:
-        return np.repeat(network.classes, counts) if _counts(counts, len(network.classes)) else None
+        known = _counts(counts, len(network.classes))
+        return (network.classes, np.array(counts, np.float64)) if known else (None, None)
     if not _means(means):
-        return None
-    return np.array(means) if len(means) == 1 else np.array([means])
+        return None, None
+    return np.array(means) if len(means) == 1 else np.array([means]), None
 
 
 def remembered_ids(network: Network) -> tuple[str, ...]:
@@ -173,10 +178,12 @@ def _content(column: Column) -> bytes:
 
 
 def _counts(values: Any, classes: int) -> bool:
-    """Tell whether these may be the numbers of rows of so many classes."""
+    """Tell whether these may be the numbers of rows, or their weights, of so many classes."""
     if not isinstance(values, list) or len(values) != classes:
         return False
-    return all(type(value) is int and value >= 0 for value in values) and 0 < sum(values) <= _MOST_ROWS
+    if not all(type(value) in (int, float) and 0 <= value < _LARGEST_COUNT for value in values):
+        return False
+    return sum(values) > 0
 
 
 def _means(values: Any) -> bool:

@@ -107,8 +107,9 @@ def judged(
         return Outcome(config, parts, network, None, None, None, None, verdict(None, None), kept_best, notes)
     name, rows = held_out
     evaluation, training = evaluated(rows), evaluated(parts.training)
-    constant = baseline(evaluation, training.truth)
-    judgement = verdict(evaluation.metrics, constant, training.metrics, f"{name} rows")
+    constant = baseline(evaluation, training.truth, training.weights)
+    told = list(prepared.told.values())
+    judgement = verdict(evaluation.metrics, constant, training.metrics, f"{name} rows", told=told)
     return Outcome(config, parts, network, name, evaluation, training, constant, judgement, kept_best, notes)
 
 
@@ -166,7 +167,7 @@ def show_outcome(out: Console, outcome: Outcome, quiet: bool) -> None:
     layers = "-".join(map(str, network.layer_sizes))
     out.print(f"network: {layers}, {plural(network.n_parameters, 'parameter')}, loss {network.loss}")
     out.print(epoch_table(network))
-    out.print(_ending(network))
+    out.print(_ending(network, outcome.config.get("optimizer") == "lbfgs"))
     if outcome.kept_best:
         out.print(_best(network))
     if outcome.evaluation is not None:
@@ -183,10 +184,12 @@ def _seconds(network: Network) -> float:
     return float(seconds[-1]) if len(seconds) else 0.0
 
 
-def _ending(network: Network) -> str:
-    """Say how long training took, and why it ended before the last epoch."""
+def _ending(network: Network, seeks_minimum: bool) -> str:
+    """Say how long training took, and why it ended before the last epoch, or before a minimum."""
     line = f"trained {plural(epochs_of(network.history), 'epoch')} in {_seconds(network):.3g} s"
     reason = _STOPPED.get(str(network.stop_reason))
+    if seeks_minimum and network.stop_reason == "epochs":
+        reason = "the last epoch came before a minimum of the loss"
     return line if reason is None else f"{line}: {reason}"
 
 

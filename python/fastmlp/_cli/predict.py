@@ -18,7 +18,7 @@ from fastmlp._cli.origin import remembered_ids
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.show import warn
 from fastmlp._inspect.evaluation import plain_inputs
-from fastmlp.data import Table
+from fastmlp.data import Table, TableEncoder
 from fastmlp.data._arrow import PARQUET
 from fastmlp.data._match import encoder_inputs
 from fastmlp.data._table import quoted
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _PARQUET = ".parquet"
 _OWN = ("prediction", "probability_")
+_DIGITS = 8  # after that of the standard deviation; a float32 network tells 7
 
 
 def run_predict(
@@ -71,8 +72,7 @@ def _predictions(network: Network, X: NDArray[Any], proba: bool) -> dict[str, ND
     predicted = np.asarray(network.predict(X))
     encoder = network.encoder
     if network.classes is None and encoder is not None and encoder.task == "regression":
-        # The units' values in the network's precision: more digits would promise what is not there.
-        predicted = encoder.inverse_target(predicted).astype(network.dtype)
+        predicted = _in_units(encoder, predicted)
     columns: dict[str, NDArray[Any]] = {}
     if predicted.ndim == 1:
         columns["prediction"] = predicted
@@ -89,6 +89,25 @@ def _predictions(network: Network, X: NDArray[Any], proba: bool) -> dict[str, ND
             for label, column in zip(network.classes, probabilities.T, strict=True)
         }
     return columns
+
+
+def _in_units(encoder: TableEncoder, predicted: NDArray[Any]) -> NDArray[Any]:
+    """Return predictions in the units of the target.
+
+    A target that is standardised keeps the digits of float64, as values near 1e9 with a deviation of 10 need
+    them; those that a float32 network cannot tell are rounded away.
+    """
+    zero = encoder.inverse_target(np.zeros_like(predicted[:1]))
+    scale = np.abs(encoder.inverse_target(np.ones_like(predicted[:1])) - zero).reshape(-1)
+    values = encoder.inverse_target(predicted)
+    if not zero.any() and (scale == 1).all():
+        return values.astype(predicted.dtype)
+    if predicted.dtype == np.float32:
+        columns = values.reshape(len(values), -1)
+        for column, deviation in zip(columns.T, np.broadcast_to(scale, columns.shape[1]), strict=True):
+            if 0 < deviation < np.inf:
+                column[:] = column.round(_DIGITS - int(np.floor(np.log10(deviation))))
+    return values
 
 
 def _write(output: str | None, columns: Mapping[str, NDArray[Any]]) -> None:

@@ -40,6 +40,8 @@ class Prepared:
     parts : Parts
     encoder : TableEncoder
         Fitted on the training rows.
+    told : dict of str to str
+        A line on each input that may be the target under another name.
     """
 
     table: Table
@@ -49,6 +51,7 @@ class Prepared:
     split: Split
     parts: Parts
     encoder: TableEncoder
+    told: dict[str, str]
 
     def rows(self, part: Table, dtype: str) -> tuple[Any, Any, NDArray[Any] | None]:
         """Return X, y and the weights of some rows."""

@@ -41,6 +41,7 @@ from fastmlp._rows.targets import takes_labels
 from fastmlp._training.tables import scales_target
 from fastmlp._training.train import train
 from fastmlp.data import Table, TableEncoder
+from fastmlp.data._leaks import tell_target
 from fastmlp.data._scaling import SCALINGS
 from fastmlp.data._task import TASKS, Task, guess_task, refuse_numbers
 from fastmlp.spec.losses import LOSSES
@@ -181,8 +182,10 @@ class TrainJob:
         noted = fit_noting(encoder, parts.training)
         if self.strict:
             refuse_left_out(table.source, problems, noted)
-        notes = [*loaded.table.notes, *notes, *guessed, *more, *noted]
-        return Prepared(table, columns, task, labels, split, parts, encoder), notes
+        told = tell_target(table, columns.targets, encoder.input_names)
+        hints = [f"{line}; --ignore {name} leaves it out" for name, line in told.items()]
+        notes = [*loaded.table.notes, *notes, *guessed, *more, *noted, *hints]
+        return Prepared(table, columns, task, labels, split, parts, encoder, told), notes
 
     def _targets(self, loaded: Loaded) -> tuple[str, ...] | None:
         """Return the columns that --target names, or the one that the data calls so."""
@@ -193,13 +196,17 @@ class TrainJob:
         return read_names("--target", self.target)
 
     def _split(self, rows: int, labelled: bool) -> Split:
-        """Return how rows are dealt out: by default a quarter to test on, a fifth of the rest to validate."""
+        """Return how rows are dealt out: by default a quarter to test on, a fifth of the rest to validate.
+
+        L-BFGS validates on none.
+        """
         test = self.test
         if test is None:
             test = 0.0 if self.validation else TEST
         validation = self.validation
         if validation is None:
-            validation = VALIDATION if (1 - test) * rows >= LEAST_ROWS else 0.0
+            enough = (1 - test) * rows >= LEAST_ROWS and not self._whole_steps()
+            validation = VALIDATION if enough else 0.0
         stratified = labelled and self.split == "random" and self.group is None
         return Split(test, validation, self.split, int(self.arguments.get("seed", 0)), stratified, self.group)
 
@@ -224,6 +231,10 @@ class TrainJob:
         guess = guess_task([table[name]])
         how = "--task classification or --task regression says what it is for"
         return guess.task, [] if guess.note is None else [f"target {name!r} holds {guess.note}; {how}"]
+
+    def _whole_steps(self) -> bool:
+        """Tell whether the optimizer takes all rows at once, and no others to validate on."""
+        return bool(self.arguments.get("optimizer") == "lbfgs")
 
     def _scaled(self) -> bool:
         """Standardise the target for linear outputs; others have units and bounds of their own."""

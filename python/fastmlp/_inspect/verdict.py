@@ -1,7 +1,8 @@
-"""One sentence on a model: sound, overfitted, or no better than a constant."""
+"""One sentence on a model: sound, overfitted, no better than a constant, or told by a column."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,12 +13,13 @@ from fastmlp._inspect.baseline import Baseline
 from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
 
-Kind = Literal["sound", "overfits", "no better than the constant", "not judged"]
+Kind = Literal["sound", "too good to be true", "overfits", "no better than the constant", "not judged"]
 
 #: It overfits where unseen rows gain less than this part of what the training rows gain over the constant.
 _LEAST_SHARE = 0.5
 #: And only where the training rows gain this part of the constant's error; below, nothing was learned at all.
 _LEAST_GAIN = 0.1
+_LISTED = 3  # columns that tell the target
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Verdict:
 
     Attributes
     ----------
-    kind : "sound", "overfits", "no better than the constant" or "not judged"
+    kind : "sound", "too good to be true", "overfits", "no better than the constant" or "not judged"
     sentence : str
         With the numbers: "overfits: log loss 0.160 on training rows, 0.850 on test rows".
     """
@@ -44,6 +46,7 @@ def verdict(
     training: Metrics | None = None,
     evaluated_on: str = "test rows",
     unseen: bool = True,
+    told: Sequence[str] = (),
 ) -> Verdict:
     """Judge a model by its error on the evaluated rows, on the training rows, and that of a constant.
 
@@ -62,6 +65,9 @@ def verdict(
         What the evaluated rows are called.
     unseen : bool, default True
         Whether the evaluated rows are known to be others than the training rows.
+    told : sequence of str
+        A line on each column that may be the target under another name. What would be sound is then too good
+        to be true.
 
     Returns
     -------
@@ -84,7 +90,8 @@ def verdict(
     also = f", {_words(training)} on training rows" if training is not None and unseen else ""
     doubt = "" if unseen else "; the model may have seen these rows in training"
     reached = f"{constant.name}: {_words(constant.metrics)}"
-    return Verdict("sound", f"sound: {here}{also}; {reached}{doubt}")
+    kind: Kind = "too good to be true" if told else "sound"
+    return Verdict(kind, "; ".join([f"{kind}: {here}{also}", reached, *told[:_LISTED]]) + doubt)
 
 
 def _error(metrics: Metrics, constant: Metrics) -> float:

@@ -105,7 +105,7 @@ def write_report(
     rows: Mapping[str, int],
     config: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
-    learned: NDArray[Any] | None = None,
+    learned: tuple[NDArray[Any] | None, NDArray[Any] | None] = (None, None),
 ) -> None:
     """Write the report on a network, some rows to judge it by, and those that it was trained on.
 
@@ -131,8 +131,8 @@ def write_report(
         The options of the run.
     notes : sequence of str
         What was guessed or left out when the data was read.
-    learned : array, optional
-        The target of the training rows, where nothing else is known of them.
+    learned : (targets, weights), optional
+        Of the training rows, where nothing else is known of them.
     """
     facts = Facts(
         title=f"fastmlp: {', '.join(targets)} of {Path(table.source).name}",

@@ -18,6 +18,7 @@ from fastmlp._inspect.importance import Importances, permutation_importances
 from fastmlp._inspect.verdict import Verdict, verdict
 from fastmlp._report.images import Pixels, find_pixels
 from fastmlp.data import Table
+from fastmlp.data._leaks import tell_target
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
@@ -49,8 +50,8 @@ class Facts:
         How many rows are for what.
     notes : tuple of str
         What was guessed or left out when the data was read.
-    learned : array or None
-        The target of the training rows, where `training` is not known.
+    learned : (targets, weights)
+        Of the training rows, as far as they are known where `training` is not.
     """
 
     title: str
@@ -64,7 +65,7 @@ class Facts:
     training: Evaluation | None
     rows: Mapping[str, int]
     notes: tuple[str, ...] = ()
-    learned: NDArray[Any] | None = None
+    learned: tuple[NDArray[Any] | None, NDArray[Any] | None] = (None, None)
 
     @cached_property
     def created(self) -> str:
@@ -84,7 +85,9 @@ class Facts:
         """What a constant reaches on the evaluated rows."""
         if self.evaluation is None:
             return None
-        return baseline(self.evaluation, self.learned if self.training is None else self.training.truth)
+        if self.training is not None:
+            return baseline(self.evaluation, self.training.truth, self.training.weights)
+        return baseline(self.evaluation, *self.learned)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -96,7 +99,15 @@ class Facts:
             None if training is None else training.metrics,
             self.evaluated_on,
             unseen=training is not None,
+            told=self.told,
         )
+
+    @cached_property
+    def told(self) -> list[str]:
+        """A line on each column that may be the target under another name."""
+        if any(name not in self.table for name in self.inputs):
+            return []
+        return list(tell_target(self.table, self.targets, self.inputs).values())
 
     @cached_property
     def importances(self) -> Importances | None:

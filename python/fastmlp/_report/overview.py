@@ -134,6 +134,8 @@ def _made_of(facts: Facts) -> Iterator[tuple[str, object]]:
         seconds = three_digits(float(history["seconds"][-1]))
         early = network.stop_reason not in (None, "epochs")
         ended = f", ended early: {network.stop_reason}" if early else ""
+        if facts.config.get("optimizer") == "lbfgs" and network.stop_reason == "epochs":
+            ended = ", the last one before a minimum of the loss"
         yield "training", f"{plural(epochs_of(history), 'epoch')} in {seconds} s{ended}"
     yield "report made", facts.created
     installed = ", ".join(f"{name} {version(name)}" for name in ("fastmlp", "numpy", "plotly"))

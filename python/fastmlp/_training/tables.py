@@ -12,12 +12,21 @@ from numpy.typing import NDArray
 
 from fastmlp._base.said import say
 from fastmlp._base.text import plural, shortened
-from fastmlp._base.validation import as_array, as_table, choice, column_names, column_targets, same_length
+from fastmlp._base.validation import (
+    as_array,
+    as_table,
+    choice,
+    column_names,
+    column_targets,
+    same_length,
+    table_column,
+)
 from fastmlp._rows.choice import LOSS_TOO, check_agreement, loss_of_task
 from fastmlp._rows.memory import VALIDATION, validation_fraction
 from fastmlp._rows.targets import as_targets, parse_loss, takes_labels
 from fastmlp._training.sources import opened
 from fastmlp.data import Table, TableEncoder, audit, holdout, read_frame
+from fastmlp.data._leaks import tell_target
 from fastmlp.data._match import encoder_inputs, joined
 from fastmlp.data._numbers import read_numbers
 from fastmlp.data._plain import odd_column
@@ -80,6 +89,8 @@ def encoded(given: Given, settings: EncodingSettings) -> Given:
     if not (encode is True or from_file or known is not None):
         odd = odd_column(X, targets)
         if odd is None:
+            if targets and len({*names}) == len(names):
+                _say_told(_NumberColumns(X, names), targets, getattr(X, "source", "X"))
             return given
         _check_begun(settings.init, f"the column {odd[0]!r} holds {odd[1]}")
     elif known is None:
@@ -87,6 +98,22 @@ def encoded(given: Given, settings: EncodingSettings) -> Given:
     if len(given.embeddings):
         raise ValueError("embeddings are the encoder's own where a table is encoded; give encode=False")
     return _encoded(given, settings, known)
+
+
+def _say_told(table: Table | _NumberColumns, targets: tuple[str, ...], source: str) -> None:
+    """Warn of columns that may be the target under another name."""
+    for line in tell_target(table, targets, [name for name in table.names if name not in targets]).values():
+        say(f"{source}: {line}")
+
+
+class _NumberColumns:
+    """The columns of a frame of numbers as arrays, one at a time; its target may hold texts."""
+
+    def __init__(self, frame: Any, names: tuple[Any, ...]) -> None:
+        self._frame, self.names = frame, names
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return as_array(name, table_column(self._frame, name))
 
 
 def _check_begun(init: Any, why: str) -> None:
@@ -110,6 +137,7 @@ def _encoded(given: Given, settings: EncodingSettings, known: TableEncoder | Non
     for note in audited.notes:
         say(f"{table.source}: {note}")
     table = audited.table
+    _say_told(table, targets, table.source)
     task = _task(table, targets, given.task, settings) if known is None else known.task or given.task
     learned, held = _divided(table, targets, own, task, given.validation, settings.seed)
     training = table if held is None else table.take(learned)
