@@ -63,6 +63,7 @@ def test_a_column_that_tells_the_target_is_found(target: Any, column: Any, how: 
         ([f"p{i}" for i in range(N)], [f"q{i}" for i in range(N)]),
         (VALUES, VALUES + RNG.normal(0, 1e-3, N)),
         (VALUES, VALUES**2),
+        (VALUES[LABELS], [["a", "b", "c"][i] for i in LABELS]),
         (VALUES, np.full(N, 3.0)),
         (VALUES, np.full(N, np.nan)),
         (np.where(LABELS > 0, VALUES, np.nan), np.where(LABELS > 0, VALUES, np.nan)),

@@ -123,7 +123,7 @@ def test_an_estimator_and_a_numeric_frame_are_taken() -> None:
 def test_several_targets_are_reported_one_by_one(labels: bool) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(120, 2))
-    Y = np.stack([X[:, 0] * 1000, X[:, 1]], axis=1)
+    Y = np.stack([np.tanh(X[:, 0]) * 1000, np.tanh(X[:, 1])], axis=1)
     if labels:
         net = fastmlp.train(X, (Y > 0).astype(int), hidden=(8,), learning_rate=0.02, epochs=60)
         fastmlp.report(net, (X, (Y > 0).astype(int)), "r.html", target=["wide", "high"])
