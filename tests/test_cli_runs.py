@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,3 +70,6 @@ def test_the_baseline_is_that_of_the_weighted_rows(run: Run) -> None:
     assert found["log_loss"] == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)), abs=0.01)
     again = json.loads(run("evaluate", "m", "t.csv", "--rows", "test", "--json")[1])["baseline"]
     assert again == found
+    Path("t.csv").write_text("x,y,w\n" + "\n".join(lines).replace(",9", ",9.1"), encoding="utf-8")
+    out = run("train", "t.csv", *options[:-1], "--batch-size", "full")[1]
+    assert not re.search(r"\d\.\d{6}", out.split("columns: predicted")[1]), "weights of rows"

@@ -119,21 +119,32 @@ def show_metrics(
         out.print(_class_table(metrics))
     if len(metrics.classes) <= _CLASSES_SHOWN:
         names = [shortened(label, _LONGEST_NAME) for label in metrics.classes]
-        counts = [map(str, row) for row in metrics.confusion_matrix()]
+        counts = [map(_count, row) for row in metrics.confusion_matrix()]
         cells = [[name, *row] for name, row in zip(names, counts, strict=True)]
         out.print(_grid(["", *names], cells, title="rows: true class, columns: predicted"))
         return
     out.print(f"{len(metrics.classes)} classes; the most frequent confusions:")
     cells = [
-        [shortened(true, 2 * _LONGEST_NAME), shortened(predicted, 2 * _LONGEST_NAME), str(count)]
+        [shortened(true, 2 * _LONGEST_NAME), shortened(predicted, 2 * _LONGEST_NAME), _count(count)]
         for true, predicted, count in metrics.confusions(_PAIRS_SHOWN)
     ]
     out.print(_grid(["true class", "predicted", "rows"], cells, 2))
 
 
+def _count(rows: float) -> str:
+    """Write a number of rows, or their weight."""
+    return f"{rows:.6g}" if isinstance(rows, (float, np.floating)) else str(rows)
+
+
 def _class_table(metrics: LabelMetrics) -> Grid:
     cells = [
-        [shortened(label, 2 * _LONGEST_NAME), f"{precision:.4f}", f"{recall:.4f}", f"{f1:.4f}", str(support)]
+        [
+            shortened(label, 2 * _LONGEST_NAME),
+            f"{precision:.4f}",
+            f"{recall:.4f}",
+            f"{f1:.4f}",
+            _count(support),
+        ]
         for label, precision, recall, f1, support in zip(
             metrics.classes, metrics.precision, metrics.recall, metrics.f1, metrics.support, strict=True
         )
