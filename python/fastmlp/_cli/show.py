@@ -133,7 +133,7 @@ def show_metrics(
 
 def _count(rows: float) -> str:
     """Write a number of rows, or their weight."""
-    return f"{rows:.6g}" if isinstance(rows, (float, np.floating)) else str(rows)
+    return f"{rows:.0f}" if rows == int(rows) else f"{rows:.6g}"
 
 
 def _class_table(metrics: LabelMetrics) -> Grid:
