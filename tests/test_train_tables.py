@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -311,6 +312,13 @@ def test_tables_of_our_own_go_the_same_way() -> None:
     assert fastmlp.train(table, "y", **QUICK).predict(table).shape == (40,)
 
 
+def test_a_target_that_is_a_number_is_refused_in_words() -> None:
+    with pytest.raises(
+        ValueError, match=r"y must hold a target for each row, or be a text, the name .* got 2"
+    ):
+        fastmlp.train(pd.DataFrame(np.zeros((9, 3))), 2, epochs=1)
+
+
 def test_weights_named_by_a_column_are_refused_in_words() -> None:
     frame = pd.DataFrame({"a": ["u", "v"] * 20, "w": np.ones(40), "y": ["p", "q"] * 20})
     with pytest.raises(
@@ -373,3 +381,47 @@ def test_the_index_that_pandas_writes_is_no_input(texts: bool, tmp_path: Path) -
         net = fastmlp.train(tmp_path / "rows.parquet", "y", epochs=1)
     assert (net.encoder.input_names if net.encoder else net.feature_names) == ("a", "b")
     np.testing.assert_array_equal(net.predict(tmp_path / "rows.parquet"), net.predict(frame))
+
+
+def test_texts_of_a_frame_are_read_as_those_of_a_file() -> None:
+    rng = np.random.default_rng(0)
+    ages = [str(age) for age in rng.integers(18, 62, 600)]
+    pay = [f"${pay:,.2f}" for pay in rng.uniform(1e3, 1e5, 600)]
+    frame = pd.DataFrame(
+        {
+            "age": ["-", "unknown", *ages[2:]],
+            "height": ["N/A", *(f"{h}.5" for h in rng.integers(150, 199, 599))],
+            "pay": pay,
+            "day": [f"2020-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(600)],
+            "code": rng.choice(["10", "20", "30"], 600),  # texts on purpose
+            "label": rng.choice(["a", "b"], 600),
+        }
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net = fastmlp.train(frame, "label", epochs=1)
+    said = "\n".join(str(warning.message) for warning in caught)
+    assert "table: age: 2 cells that are no numbers ('-', 'unknown') count as missing" in said
+    assert "table: height: 'N/A' counts as missing: 1 cell in 1 column" in said
+    assert re.search(r"table: pay: read as numbers, '\$[0-9,.]*' as", said)
+    assert "table: column 'day': read as dates" in said
+    encoder = net.encoder
+    assert encoder is not None
+    assert [column.kind for column in encoder.columns] == ["number", "number", "number", "date", "category"]
+    with pytest.warns(
+        UserWarning, match="row 1, column 'age': 'unknown' is not a number, and counts as missing"
+    ):
+        predicted = net.predict_proba(frame)
+    plain = frame.assign(
+        age=[np.nan, np.nan, *map(float, ages[2:])], pay=[float(p[1:].replace(",", "")) for p in pay]
+    )
+    np.testing.assert_array_equal(predicted, net.predict_proba(plain))
+
+
+def test_a_table_that_was_read_keeps_its_texts() -> None:
+    table = Table(
+        {"age": np.array(["-", *map(str, range(20, 60))] * 3, dtype=object), "y": ["a", "b", "c"] * 41}
+    )
+    net = fastmlp.train(table, "y", epochs=1, encode=True)
+    assert net.encoder is not None
+    assert net.encoder.text_columns == ("age",)

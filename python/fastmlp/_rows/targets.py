@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.text import shortened
 from fastmlp._base.validation import as_array, as_numbers, name_and_numbers, same_length
 from fastmlp.spec.losses import LINKS, LOSSES
 
@@ -81,6 +82,11 @@ def parse_loss(loss: Any, among: Iterable[str] = tuple(LOSSES)) -> tuple[str, tu
 def as_targets(y: Any) -> NDArray[Any]:
     """Return y as an array of one or two dimensions without missing labels; (n, 1) becomes (n,)."""
     array = as_array("y", y)
+    if array.ndim == 0:
+        given = shortened(repr(y), 40)
+        raise ValueError(
+            f"y must hold a target for each row, or be a text, the name of a column; got {given}"
+        )
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] == 0):

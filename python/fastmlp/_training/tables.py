@@ -33,6 +33,7 @@ from fastmlp.data._plain import odd_column
 from fastmlp.data._table import missing_values, quoted
 from fastmlp.data._target import LabelTarget
 from fastmlp.data._task import TASKS, guess_task, refuse_numbers, say_guess
+from fastmlp.data._texts import texts_as_read
 from fastmlp.spec.losses import LINKS
 
 #: What a target that came beside a table is called.
@@ -132,6 +133,10 @@ def _encoded(given: Given, settings: EncodingSettings, known: TableEncoder | Non
         raise ValueError(
             f"y must be {quoted(known.target_names)}, as that of init was, got {quoted(targets)}"
         )
+    if known is None and not isinstance(given.X, Table):
+        table, notes = texts_as_read(table, targets)
+        for note in notes:
+            say(f"{table.source}: {note}")
     weights = _of_rows(given.sample_weight, _rows_with_target(table, targets), table.n_rows)
     audited = audit(table, targets, keep=() if known is None else _inputs(table, targets))
     for note in audited.notes:

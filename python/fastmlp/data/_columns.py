@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.said import say
 from fastmlp._base.text import shortened
 from fastmlp.data._cells import MISSING, MISSING_AMONG_NUMBERS
 from fastmlp.data._checks import boolean, fields, finite, string
@@ -74,7 +75,7 @@ class NumberColumn:
     @staticmethod
     def values(table: Table, name: str) -> Floats:
         """Return the column as numbers, NaN where missing."""
-        return as_numbers(table, name)
+        return as_numbers(table, name, few_odd=True)
 
     @property
     def feature_names(self) -> list[str]:
@@ -155,10 +156,11 @@ class BoolColumn:
         return cls(string(given, "name", where), boolean(given, "usual", where))
 
 
-def as_numbers(table: Table, name: str) -> Floats:
+def as_numbers(table: Table, name: str, few_odd: bool = False) -> Floats:
     """Return a column of numbers, booleans or texts that are numbers as float64 with NaN where missing.
 
-    Texts are read as those of files are: "$1,200" is 1200, and "N/A" or "-" is missing.
+    Texts are read as those of files are: "$1,200" is 1200, and "N/A" or "-" is missing. With `few_odd`, so
+    are others, which a warning says, where at least 90 % of the different texts are numbers.
 
     Raises
     ------
@@ -172,22 +174,28 @@ def as_numbers(table: Table, name: str) -> Floats:
             raise unexpected(table, name, present[0], "a number")
         return np.full(len(column), np.nan)
     texts = column.dtype == object
-    values: Floats = _numbers_in_texts(table, name) if texts else column.astype(np.float64, copy=False)
+    values: Floats = (
+        _numbers_in_texts(table, name, few_odd) if texts else column.astype(np.float64, copy=False)
+    )
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
         raise unexpected(table, name, infinite[0], "a finite number")
     return values
 
 
-def _numbers_in_texts(table: Table, name: str) -> Floats:
+def _numbers_in_texts(table: Table, name: str, few_odd: bool) -> Floats:
     """Return a column of texts as numbers, read as the cells of a file are; NaN where missing."""
     column = table[name]
     absent = {None, *MISSING, *MISSING_AMONG_NUMBERS}
     texts = [text for text in column if text not in absent]
-    plain = read_numbers(dict.fromkeys(texts), table.decimal.get(name)).plain
+    different = dict.fromkeys(texts)
+    plain = read_numbers(different, table.decimal.get(name)).plain
     odd = next((row for row, text in enumerate(column) if text not in absent and text not in plain), None)
     if odd is not None:
-        raise unexpected(table, name, odd, "a number")
+        error = unexpected(table, name, odd, "a number")
+        if not few_odd or 10 * len(plain) < 9 * len(different):
+            raise error
+        say(f"{error}, and counts as missing, as others of the column may")
     values = {text: float(number) for text, number in plain.items()}
     return np.array([values.get(text, np.nan) for text in column], dtype=np.float64)
 
