@@ -79,6 +79,19 @@ def test_r2_of_equal_values_is_undefined_and_huge_values_are_no_error() -> None:
     assert np.isinf(value_metrics([1e200, -1e200], [-1e200, 1e200]).rmse)
 
 
+@pytest.mark.parametrize("value", [3.3, 0.1, 1e8 / 3])
+def test_equal_values_are_equal_though_their_mean_is_rounded(value: float) -> None:
+    found = value_metrics(np.full(300, value), np.linspace(0, 1, 300))
+    assert np.isnan(found.r2)
+    assert str(found).startswith("R2 undefined (all equal), RMSE")
+    weights = np.r_[np.full(299, 0.1), 0]
+    assert np.isnan(value_metrics(np.r_[np.full(299, value), 7], np.zeros(300), weights).r2)
+
+
+def test_an_r2_far_below_zero_is_short() -> None:
+    assert value_metrics([0, 1e-9], [1e3, 1e3]).summary().startswith("R2 -4e+24, RMSE 1000")
+
+
 def test_quantile_metrics_are_coverage_and_the_pinball_loss_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     y, p = rng.normal(size=200), rng.normal(size=(200, 3))

@@ -156,7 +156,7 @@ class ValueMetrics:
 
     def summary(self) -> str:
         """Return the metrics in one line."""
-        r2 = "undefined (all equal)" if np.isnan(self.r2) else f"{self.r2:.4f}"
+        r2 = "undefined (all equal)" if np.isnan(self.r2) else _r2(self.r2)
         of = plural(self.rows, "row") + (", weighted" if self.weighted else "")
         of += f", means of {len(self.outputs)} outputs" if self.outputs else ""
         return f"R2 {r2}, RMSE {self.rmse:.6g}, MAE {self.mae:.6g} ({of})"
@@ -165,8 +165,7 @@ class ValueMetrics:
         if not self.outputs:
             return self.summary()
         cells = [
-            (shortened(name, _LABEL), f"{m.r2:.4f}", f"{m.rmse:.6g}", f"{m.mae:.6g}")
-            for name, m in self.outputs
+            (shortened(name, _LABEL), _r2(m.r2), f"{m.rmse:.6g}", f"{m.mae:.6g}") for name, m in self.outputs
         ]
         return f"{self.summary()}\n\n{Records(('output', 'R2', 'RMSE', 'MAE'), cells)}"
 
@@ -334,10 +333,15 @@ def value_metrics(
     with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e308 become inf
         residual, deviation = p - y, y - np.average(y, weights=weights)
         spread = float((w * np.square(deviation)).sum())
-        r2 = 1 - float((w * np.square(residual)).sum()) / spread if spread > 0 else np.nan
+        equal = np.ptp(y[w > 0]) == 0  # whose mean may be rounded to another value
+        r2 = 1 - float((w * np.square(residual)).sum()) / spread if spread > 0 and not equal else np.nan
         rmse = float(np.sqrt(np.average(np.square(residual), weights=weights)))
         mae = float(np.average(np.abs(residual), weights=weights))
     return ValueMetrics(len(y), r2, rmse, mae, weighted=weights is not None)
+
+
+def _r2(value: float) -> str:
+    return f"{value:.4f}" if value > -1000 else f"{value:.4g}"
 
 
 def middle_quantile(levels: Sequence[float]) -> int:
