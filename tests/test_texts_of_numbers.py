@@ -122,6 +122,15 @@ def test_a_column_half_of_whose_texts_are_numbers_is_not_taken_for_labels_of_mor
         fastmlp.train(np.zeros((160, 1)), values, epochs=1)
 
 
+def test_ages_with_an_odd_cell_are_not_taken_for_labels_of_more_than_20_classes() -> None:
+    ages = [str(18 + i % 43) for i in range(600)]
+    frame = pd.DataFrame({"x": ["a", "b"] * 300, "age": ["-", *ages[1:]]})
+    with pytest.raises(ValueError, match="'age' holds texts that look like numbers, 44 different ones"):
+        fastmlp.train(frame, "age", epochs=1)
+    plain = fastmlp.train(frame.assign(age=ages), "age", epochs=1)
+    assert len(plain.classes) == 43  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("text", ["n{}", "item {}", "{}-{}-a", "Q{}/7"])
 def test_names_with_digits_are_labels(text: str) -> None:
     values = [text.format(i, i) for i in range(60)] * 3

@@ -77,18 +77,21 @@ def refuse_numbers(
 ) -> None:
     """Raise ValueError for texts that would be labels of more than 50 classes, but look like quantities.
 
+    So it is from more than 20 on where they are numbers but for a few, as ages with a "-" among them.
     `option` is how the user says what they are, `quantities` how they are taken as such, if not by it.
     """
     if column.dtype.kind not in "UO":
         return
     labels = {value for value in column[:_LOOKED_AT_ONCE].tolist() if isinstance(value, str)}
-    if len(labels) <= MAX_CLASSES_OF_NUMBERS:
+    if len(labels) <= MAX_NUMBERED_CLASSES:
         return
     given, are_labels = (
         f"{len(labels)} different ones such as {_some(labels)}",
         option.format("classification"),
     )
     plain = read_numbers(labels).plain
+    if len(labels) <= MAX_CLASSES_OF_NUMBERS and not 0.9 * len(labels) <= len(plain) < len(labels):
+        return
     if 10 * len(plain) >= 9 * len(labels):
         raise ValueError(
             f"{what} holds texts that look like numbers, {given}; {are_labels} takes them as labels, "
