@@ -129,3 +129,12 @@ def test_validation_rows_may_lie_in_files(kind: str, tmp_path: Path) -> None:
 def test_a_file_of_validation_rows_that_is_not_there_is_named() -> None:
     with pytest.raises(OSError, match=r"nowhere\.parquet"):
         fastmlp.train(X, VALUES, validation=("nowhere.parquet", "t"), **OPTIONS)
+
+
+@pytest.mark.parametrize("labels", [np.array([0.0, 1.0]), np.array([0, 1])])
+def test_a_missing_value_is_no_label(labels: Any) -> None:
+    net = fastmlp.train(X, labels[np.arange(N) % 2], task="classification", **OPTIONS)
+    y = np.where(np.arange(N) == 4, np.nan, np.arange(N) % 2)
+    for given in ({"y": y, "init": net}, {"y": np.arange(N) % 2, "validation": (X, y)}):
+        with pytest.raises(ValueError, match="y has nan at row 4; only finite numbers are accepted"):
+            fastmlp.train(X, **given, **OPTIONS)

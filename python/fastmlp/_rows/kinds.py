@@ -33,9 +33,9 @@ def check_kind(y: NDArray[Any], form: TargetForm, who: str = LEARNS) -> None:
         _check_several_labels(y, form.outputs, who)
     elif y.ndim == 2:
         _check_rows_of_classes(y, form, who)
-    elif y.dtype.kind == "f" and form.classes.dtype.kind != "f":
-        fractions = np.flatnonzero(as_numbers("y", y, np.float64) % 1)
-        if len(fractions) and not _are_probabilities(y, form):
+    elif y.dtype.kind == "f":
+        fractions = np.flatnonzero(as_numbers("y", y, np.float64) % 1)  # NaN is no label
+        if len(fractions) and form.classes.dtype.kind != "f" and not _are_probabilities(y, form):
             raise ValueError(
                 f"y must hold labels, as {who} {_some(form.classes)}; got the number {y[fractions[0]]:g}"
             )
