@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["cli_tools"]
 
+CLI_PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+
 
 def test_lbfgs_needs_no_other_option_and_says_how_it_ended(run: Run) -> None:
     options = ("train", "iris", "--optimizer", "lbfgs", "--hidden", "4")
@@ -73,3 +75,23 @@ def test_the_baseline_is_that_of_the_weighted_rows(run: Run) -> None:
     Path("t.csv").write_text("x,y,w\n" + "\n".join(lines).replace(",9", ",9.1"), encoding="utf-8")
     out = run("train", "t.csv", *options[:-1], "--batch-size", "full")[1]
     assert not re.search(r"\d\.\d{6}", out.split("columns: predicted")[1]), "weights of rows"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "train iris",
+        "train iris --x sepal_length --target petal_width --task regression",
+        "train iris --target petal_length,petal_width",
+        "train iris --target petal_width --loss quantile(0.1,0.9)",
+    ],
+)
+def test_the_documentation_lists_the_keys_of_json(run: Run, options: str) -> None:
+    documented = {*re.findall("`([a-z0-9_]+)`", CLI_PAGE.read_text(encoding="utf-8"))}
+    found = json.loads(run(*options.split(), "--epochs", "2", "--save", "m", "--json")[1])
+    described = json.loads(run("info", "m", "--json")[1])
+    assert {*described} - {"file", "bytes", "training"} == {*found["network"]}
+    keys = {*found, *described, *described["training"], *found["metrics"], *found["baseline"]}
+    for name in ("classes", "outputs", "quantiles"):
+        keys |= {key for part in found["metrics"].get(name, []) for key in part}
+    assert keys - documented == set()
