@@ -312,6 +312,21 @@ def test_tables_of_our_own_go_the_same_way() -> None:
     assert fastmlp.train(table, "y", **QUICK).predict(table).shape == (40,)
 
 
+def test_rows_without_a_target_are_left_out_of_the_score_as_of_the_training(tmp_path: Path) -> None:
+    frame = people()
+    frame.loc[::10, "income"] = None
+    known, weights = frame[frame["income"].notna()], np.arange(1.0, N + 1)
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    with pytest.warns(UserWarning, match="dropped 20 rows without a value in 'income'"):
+        net = fastmlp.train(frame, "income", **QUICK)
+    for rows in (frame, tmp_path / "people.csv"):
+        with pytest.warns(UserWarning, match="dropped 20 rows without a value in 'income'"):
+            assert net.score(rows) == net.score(known)
+    with pytest.warns(UserWarning, match="dropped 20 rows"):
+        weighted = net.score(frame, "income", weights)
+    assert weighted == net.score(known, "income", weights[frame["income"].notna()])
+
+
 def test_a_target_that_is_a_number_is_refused_in_words() -> None:
     with pytest.raises(
         ValueError, match=r"y must hold a target for each row, or be a text, the name .* got 2"

@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.draw_predictions import draw_confusion, draw_label_scores, draw_values
+from fastmlp._base.said import say
 from fastmlp._base.text import plural
 from fastmlp._base.validation import (
+    as_array,
     as_numbers,
     column_names,
     column_targets,
     features_and_target,
     flag,
     integer,
+    same_length,
 )
 from fastmlp._inspect.metrics import (
     LabelMetrics,
@@ -47,7 +50,7 @@ from fastmlp.data._columns import as_flags
 from fastmlp.data._columns import as_numbers as column_of_numbers
 from fastmlp.data._frames import read_frame
 from fastmlp.data._match import encoder_inputs
-from fastmlp.data._table import quoted
+from fastmlp.data._table import missing_values, quoted
 from fastmlp.data._target import LabelTarget, check_present
 
 if TYPE_CHECKING:
@@ -169,10 +172,12 @@ class Evaluation:
 def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = None) -> Evaluation:
     """Compare a network's predictions with the truth; see `Network.evaluate`."""
     X = network._rows(X)
-    table = X if isinstance(X, Table) else None
     names = (y,) if isinstance(y, str) else column_targets(X, y)
     if y is None:
         names = _targets_in(network, X)
+    X, sample_weight = _with_truth(network, X, names, sample_weight)
+    table = X if isinstance(X, Table) else None
+    if y is None:
         y = names[0] if len(names) == 1 else _columns(read_frame(X), names)
     X, y = features_and_target(X, y)
     truth = as_targets(y)
@@ -303,6 +308,27 @@ def _targets_in(network: Model, X: Any) -> tuple[str, ...]:
         hint = f", or a table with the column {quoted(targets)} as X" if targets else ""
         raise ValueError(f"y is needed: the true labels or values, or the name of a column of X{hint}")
     return targets
+
+
+def _with_truth(network: Model, X: Any, names: tuple[str, ...], weights: Any) -> tuple[Any, Any]:
+    """Leave out the rows of a table that have no value in its target columns, as training does."""
+    if (
+        network.encoder is None
+        or not names
+        or type(X) is np.ndarray
+        or not set(names) <= set(column_names(X))
+    ):
+        return X, weights
+    table = read_frame(X)
+    present = ~np.logical_or.reduce([missing_values(table[name]) for name in names])
+    if present.all() or not present.any():
+        return X, weights
+    if weights is not None:
+        same_length("sample_weight", len(as_array("sample_weight", weights)), len(present))
+        weights = as_array("sample_weight", weights)[present]
+    dropped = plural(int((~present).sum()), "row")
+    say(f"{table.source}: dropped {dropped} without a value in {quoted(names)}")
+    return table.take(np.flatnonzero(present)), weights
 
 
 def _checked_weights(sample_weight: Any, rows: int) -> Array | None:
