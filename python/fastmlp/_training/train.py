@@ -82,7 +82,8 @@ def train(
         file, a pyarrow dataset, an iterator of batches (X, y), or, with memory_limit, any array.
     y : array_like, (n,) or (n, outputs), str, or list of str
         Labels of any sortable type, or numbers; or the name of the target column of a table X, or the names
-        of several. Not needed for an iterator of pairs.
+        of several. Not needed for an iterator of pairs. Of a column in memory, a warning names the columns
+        that may be the target under another name: with one value for each label, equal, or on a line.
     hidden : int or sequence of int, default (100,)
         Widths of the hidden layers; () is a linear model.
     activation : str or sequence of str, default "relu"
