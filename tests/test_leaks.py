@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,3 +128,15 @@ def test_the_command_notes_it_and_the_verdict_has_it(run: Run) -> None:
     status, out, err = run("train", "t.csv", "--target", "survived", "--strict", "--quiet")
     assert (status, out) == (0, "")
     assert err.startswith("fastmlp: warning: too good to be true: ")
+
+
+@pytest.mark.parametrize("name", ["is alive", "alive, or not"])
+def test_the_hint_can_be_typed_as_it_is(run: Run, name: str) -> None:
+    columns = passengers()
+    rows = zip(*columns.values(), strict=True)
+    lines = [f'survived,age,"{name}"', *(",".join(map(str, row)) for row in rows)]
+    Path("t.csv").write_text("\n".join(lines), encoding="utf-8")
+    command = ("train", "t.csv", "--target", "survived", "--epochs", "2", "--json")
+    (note,) = json.loads(run(*command)[1])["notes"]
+    hint = note.partition("; ")[2].removesuffix(" leaves it out")
+    assert json.loads(run(*command, *shlex.split(hint))[1])["network"]["columns"] == ["age"]

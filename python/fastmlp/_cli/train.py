@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -183,7 +184,7 @@ class TrainJob:
         if self.strict:
             refuse_left_out(table.source, problems, noted)
         told = tell_target(table, columns.targets, encoder.input_names)
-        hints = [f"{line}; --ignore {name} leaves it out" for name, line in told.items()]
+        hints = [f"{line}; --ignore {_as_value(name)} leaves it out" for name, line in told.items()]
         notes = [*loaded.table.notes, *notes, *guessed, *more, *noted, *hints]
         return Prepared(table, columns, task, labels, split, parts, encoder, told), notes
 
@@ -324,6 +325,11 @@ class TrainJob:
 def _values(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what options stand for."""
     return {name: _READERS[name](value) if name in _READERS else value for name, value in settings.items()}
+
+
+def _as_value(name: str) -> str:
+    """Write a column's name as a shell and an option that takes several names need it."""
+    return shlex.quote(f'"{name}"' if "," in name else name)
 
 
 def _check_texts(table: Table, names: tuple[str, ...]) -> None:
