@@ -110,6 +110,20 @@ TEST_CASE_TEMPLATE("embeddings give the same bits on any number of threads", T, 
     set_exact_threads(false);
 }
 
+TEST_CASE("columns without codes come first, then each table's row") {
+    const Problem<double> problem(1);
+    std::vector<const double*> tables;
+    for (const Table& table : problem.network.tables())
+        tables.push_back(problem.network.parameters() + table.weights);
+    const double x[] = {10, 7, 12, 13, 2};
+    std::vector<double> inputs(8);
+    problem.network.embed(x, tables, inputs.data());
+    std::vector<double> expected{10, 12, 13};
+    expected.insert(expected.end(), tables[0] + 2 * 2, tables[0] + 3 * 2);
+    expected.insert(expected.end(), tables[1] + 7 * 3, tables[1] + 8 * 3);
+    CHECK(inputs == expected);
+}
+
 TEST_CASE("what is no code is found") {
     Problem<float> problem(4);
     CHECK(problem.network.first_unknown_code(problem.X.data(), 4) == -1);

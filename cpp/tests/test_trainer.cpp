@@ -1,6 +1,7 @@
 // Gradients, threads, interrupts and divergence in the core itself; the sanitizers watch.
 #include <doctest/doctest.h>
 
+#include <numeric>
 #include <vector>
 
 #include "core/train/trainer.h"
@@ -117,6 +118,65 @@ TEST_CASE_TEMPLATE("training has the same bits on any team, with every optimizer
             }
         }
     set_exact_threads(false);
+}
+
+// One weight and one bias from zero, squared errors: rows (1, 2) and (3, -1) with weights 1 and 3, one a batch.
+TEST_CASE_TEMPLATE("a batch divides its weighted losses by its rows and the mean weight, or by its own weights", T,
+                   float, double) {
+    const T x[] = {1, 3}, y[] = {2, -1}, weights[] = {1, 3};
+    for (const double mean_weight : {2.0, 0.0}) {
+        CAPTURE(mean_weight);
+        Network<T> network(Architecture{{1, 1}, {Activation::identity}, Loss::squared_error, {}, 0, {}});
+        TrainOptions options;
+        options.epochs = 1;
+        options.batch_size = 1;
+        options.shuffle = false;
+        options.restore_best = false;
+        options.mean_weight = mean_weight;
+        options.optimizer.kind = Optimizer::sgd;
+        options.schedule.rate = 0.1;
+        Monitor monitor;
+        Trainer<T> trainer(network, {{x, 1}, 2, {nullptr, y, weights}}, std::nullopt, options);
+        CHECK(trainer.run(monitor) == StopReason::epochs);
+        double w = 0, b = 0, loss = 0;
+        for (const int i : {0, 1}) {
+            const double factor = mean_weight > 0 ? double(weights[i]) / mean_weight : 1;
+            const double error = w * double(x[i]) + b - double(y[i]);
+            loss += factor * error * error / 2 / 2;  // half the square; the mean of two batches
+            w -= 0.1 * factor * error * double(x[i]);
+            b -= 0.1 * factor * error;
+        }
+        CHECK(double(network.parameters()[0]) == doctest::Approx(w).epsilon(1e-6));
+        CHECK(double(network.parameters()[1]) == doctest::Approx(b).epsilon(1e-6));
+        CHECK(trainer.records().front().loss == doctest::Approx(loss).epsilon(1e-6));
+    }
+}
+
+TEST_CASE("with the mean weight, the loss of an epoch is that of all rows, however they are cut into batches") {
+    const Problem problem{170, {5, 9, 3}};
+    std::vector<double> weights;
+    for (std::size_t i = 0; i < 170; ++i) weights.push_back(i % 10 == 0 ? 49 : double(i % 3));
+    const double mean = std::accumulate(weights.begin(), weights.end(), 0.0) / 170;
+    const auto loss_of_epoch = [&](Index batch_size) {
+        Made<double> made(problem);
+        Data<double> data = made.data();
+        data.targets.weights = weights.data();
+        TrainOptions options;
+        options.epochs = 1;
+        options.batch_size = batch_size;
+        options.mean_weight = mean;
+        options.optimizer.kind = Optimizer::sgd;
+        options.schedule.rate = 0;  // the network stays as it is
+        Monitor monitor;
+        Trainer<double> trainer(made.network, data, std::nullopt, options);
+        CHECK(trainer.run(monitor) == StopReason::epochs);
+        return trainer.records().front().loss;
+    };
+    const double whole = loss_of_epoch(170);
+    for (const Index batch_size : {1, 10, 64, 169}) {
+        CAPTURE(batch_size);
+        CHECK(loss_of_epoch(batch_size) == doctest::Approx(whole).epsilon(1e-12));
+    }
 }
 
 TEST_CASE("an interrupt inside a long step leaves the weights as they were") {

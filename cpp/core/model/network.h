@@ -34,10 +34,10 @@ class Network {
 public:
     explicit Network(Architecture architecture) : architecture_(std::move(architecture)) {
         const std::vector<Embedding>& embeddings = architecture_.embeddings;
+        std::vector<bool> embedded(static_cast<std::size_t>(inputs()));
+        for (const Embedding& e : embeddings) embedded[std::size_t(e.column)] = true;
         for (Index j = 0; j < inputs(); ++j)
-            if (std::none_of(embeddings.begin(), embeddings.end(),
-                             [j](const Embedding& e) { return e.column == j; }))
-                plain_columns_.push_back(j);
+            if (!embedded[std::size_t(j)]) plain_columns_.push_back(j);
         Index width = Index(plain_columns_.size()), offset = 0;
         for (const Embedding& e : embeddings) {
             tables_.push_back({e.column, e.codes, e.width, 0, width});

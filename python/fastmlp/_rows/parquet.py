@@ -48,7 +48,7 @@ def spool_parquet(source: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str,
         if not sum(_row_count(file) for file in files):
             raise ValueError("there are no rows")
     with (
-        _system_memory(),
+        _little_memory(),
         Rows(np.dtype(dtype)) as X_file,
         TargetRows() as targets,
         _Stripes(np.dtype(dtype)) as stripes,
@@ -120,15 +120,25 @@ def _check_files(files: list[Any], names: list[str], *, strict: bool) -> None:
 
 
 @contextmanager
-def _system_memory() -> Iterator[None]:
-    """Let Arrow take memory from malloc: its own allocator would keep tens of MB, some for each thread."""
+def _little_memory() -> Iterator[None]:
+    """Let Arrow take memory from malloc and give it back, and read with one thread of each of its two kinds.
+
+    Its own allocator, and malloc for each thread that reads, would keep tens of MB: sometimes so much that the
+    process went beyond the limit.
+    """
     pa = import_pyarrow()
-    usual = pa.default_memory_pool()
+    usual, computing, reading = pa.default_memory_pool(), pa.cpu_count(), pa.io_thread_count()
     pa.set_memory_pool(pa.system_memory_pool())
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
     try:
         yield
     finally:
+        pa.set_io_thread_count(reading)
+        pa.set_cpu_count(computing)
         pa.set_memory_pool(usual)
+        for pool in (pa.system_memory_pool(), usual):
+            pool.release_unused()
 
 
 def _row_count(part: Any) -> int:
