@@ -120,9 +120,11 @@ TEST_CASE_TEMPLATE("training has the same bits on any team, with every optimizer
     set_exact_threads(false);
 }
 
-// One weight and one bias from zero, squared errors: rows (1, 2) and (3, -1) with weights 1 and 3, one a batch.
-TEST_CASE_TEMPLATE("a batch divides its weighted losses by its rows and the mean weight, or by its own weights", T,
-                   float, double) {
+// One weight and one bias from zero, squared errors: rows (1, 2) and (3, -1) with weights 1 and 3, one a
+// batch.
+TEST_CASE_TEMPLATE(
+    "a batch divides its weighted losses by its rows and the mean weight, or by its own weights", T, float,
+    double) {
     const T x[] = {1, 3}, y[] = {2, -1}, weights[] = {1, 3};
     for (const double mean_weight : {2.0, 0.0}) {
         CAPTURE(mean_weight);
@@ -152,7 +154,8 @@ TEST_CASE_TEMPLATE("a batch divides its weighted losses by its rows and the mean
     }
 }
 
-TEST_CASE("with the mean weight, the loss of an epoch is that of all rows, however they are cut into batches") {
+TEST_CASE(
+    "with the mean weight, the loss of an epoch is that of all rows, however they are cut into batches") {
     const Problem problem{170, {5, 9, 3}};
     std::vector<double> weights;
     for (std::size_t i = 0; i < 170; ++i) weights.push_back(i % 10 == 0 ? 49 : double(i % 3));
