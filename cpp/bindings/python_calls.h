@@ -107,8 +107,8 @@ private:
     bool raised_ = false;
 };
 
-// Calls work(stops) without the GIL; work asks stops() now and then and ends if it is true. Then what a signal
-// raised is thrown.
+// Calls work(stops) without the GIL; work asks stops() now and then and ends if it is true. Then what a
+// signal raised is thrown.
 template <class Work>
 void interruptible(Work work) {
     PythonCalls python;

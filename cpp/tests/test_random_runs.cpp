@@ -1,5 +1,5 @@
-// Runs that are put together at random: each gives the same bits on any team, from sparse rows and from several
-// threads at once. ThreadSanitizer watches.
+// Runs that are put together at random: each gives the same bits on any team, from sparse rows and from
+// several threads at once. ThreadSanitizer watches.
 #include <doctest/doctest.h>
 
 #include <thread>
@@ -95,7 +95,8 @@ struct RandomRun {
             architecture.loss == Loss::softmax_cross_entropy || architecture.loss == Loss::hinge;
         Features<T> X{dense.data(), architecture.sizes.front()};
         if (sparse) X = {entries.data(), 0, columns.data(), starts.data()};
-        return {X, rows, {classes ? labels.data() : nullptr, classes ? nullptr : values.data(), weights.data()}};
+        return {
+            X, rows, {classes ? labels.data() : nullptr, classes ? nullptr : values.data(), weights.data()}};
     }
 
     // Everything that a run gives: its numbers, one after the other.
@@ -122,24 +123,20 @@ struct RandomRun {
     }
 };
 
-// Under ThreadSanitizer a run takes fifty times as long.
-#ifdef __SANITIZE_THREAD__
-constexpr bool kWatched = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-constexpr bool kWatched = true;
+#if defined(__SANITIZE_THREAD__)  // GCC
+constexpr bool kThreadSanitizer = true;
+#elif defined(__has_feature)  // Clang
+constexpr bool kThreadSanitizer = __has_feature(thread_sanitizer);
 #else
-constexpr bool kWatched = false;
+constexpr bool kThreadSanitizer = false;
 #endif
-#else
-constexpr bool kWatched = false;
-#endif
-constexpr std::uint64_t kRuns = kWatched ? 10 : 40;
+
+constexpr std::uint64_t kRuns = kThreadSanitizer ? 20 : 40;  // there a run takes many times as long
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a run drawn at random gives the same bits on any team, from dense and from sparse rows", T,
-                   float, double) {
+TEST_CASE_TEMPLATE("a run drawn at random gives the same bits on any team, from dense and from sparse rows",
+                   T, float, double) {
     set_exact_threads(true);
     for (std::uint64_t number = 0; number < kRuns; ++number) {
         CAPTURE(number);
@@ -168,12 +165,8 @@ TEST_CASE("runs on several threads at once give the bits that each gives alone")
 
 TEST_CASE("one predictor answers several threads at once") {
     set_exact_threads(true);
-    Network<float> network(Architecture{{5, 70, 3},
-                                        {Activation::tanh, Activation::identity},
-                                        Loss::softmax_cross_entropy,
-                                        {},
-                                        0,
-                                        {}});
+    Network<float> network(Architecture{
+        {5, 70, 3}, {Activation::tanh, Activation::identity}, Loss::softmax_cross_entropy, {}, 0, {}});
     for (Index l = 0; l < 2; ++l) network.initialize(l, InitKind::normal, 0.3, 1);
     const std::vector<float> X(5 * 400, 0.25f);
     const auto predictor = make_predictor(network);

@@ -100,8 +100,9 @@ private:
 
 #ifdef _OPENMP
 
-// How many threads the runtime can be asked for. GCC's ends the process when it cannot start a thread, so those
-// that it does not have yet are started and ended here first. It keeps the threads of this thread's last team.
+// How many threads the runtime can be asked for. GCC's ends the process when it cannot start a thread, so
+// those that it does not have yet are started and ended here first. It keeps the threads of this thread's
+// last team.
 int startable(int threads) {
     thread_local int kept = 1;
     if (threads > kept) threads = NewThreads(threads - kept + 1, [](int, int) {}).size() + kept - 1;
@@ -184,8 +185,8 @@ void run_team(int threads, Monitor* monitor, const std::function<void(const Team
     run.rethrow();
     if (forks() != before)
         throw std::runtime_error(
-            "the process was forked while fastmlp computed on several threads, which the child does not have; "
-            "begin the computation again in the child, or do it with threads=1");
+            "the process was forked while fastmlp computed on several threads, which the child "
+            "does not have; begin the computation again in the child, or do it with threads=1");
 }
 
 int worth_threads(double flops, int limit) {

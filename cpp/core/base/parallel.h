@@ -76,11 +76,12 @@ struct Team {
     }
 };
 
-// Calls body(team) on `threads` threads, on the calling thread alone if threads is 1; on fewer where the system
-// starts no more. An exception on any of them ends the team; it is thrown again here, on the calling thread.
+// Calls body(team) on `threads` threads, on the calling thread alone if threads is 1; on fewer where the
+// system starts no more. An exception on any of them ends the team; it is thrown again here, on the calling
+// thread.
 //
-// A child that is forked by the body's callbacks has the calling thread alone. It computes what needs no team;
-// else this throws std::runtime_error in the child.
+// A child that is forked by the body's callbacks has the calling thread alone. It computes what needs no
+// team; else this throws std::runtime_error in the child.
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body);
 
 // Below this much work a second thread costs more in barriers than it saves.
