@@ -123,8 +123,8 @@ def _check_files(files: list[Any], names: list[str], *, strict: bool) -> None:
 def _little_memory() -> Iterator[None]:
     """Let Arrow take memory from malloc and give it back, and read with one thread of each of its two kinds.
 
-    Its own allocator, and malloc for each thread that reads, would keep tens of MB: sometimes so much that the
-    process went beyond the limit.
+    Its own allocator, and malloc for each thread that reads, would keep tens of MB: sometimes so much that
+    the process went beyond the limit.
     """
     pa = import_pyarrow()
     usual, computing, reading = pa.default_memory_pool(), pa.cpu_count(), pa.io_thread_count()
