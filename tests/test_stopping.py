@@ -337,6 +337,13 @@ def test_validation_r2_of_values(loss: str, outputs: int) -> None:
         net.history["validation_accuracy"]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_validation_r2_of_equal_values_is_0_unless_they_are_met(dtype: str) -> None:
+    X, y = np.arange(12.0).reshape(6, 2), np.linspace(0, 1, 6)
+    net = fastmlp.train(X, y, epochs=2, dtype=dtype, validation=(X, np.full(6, 0.1)))
+    assert net.history["validation_r2"].tolist() == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "hinge", "binary_cross_entropy"])
 def test_accuracy_is_that_of_each_batch_before_its_update(loss: str) -> None:
     rng = np.random.default_rng(3)

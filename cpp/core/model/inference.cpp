@@ -165,10 +165,12 @@ Evaluation<T>::Evaluation(const Network<T>& network, const PanelLayout<T>& layou
     }
     const Index O = network.outputs();
     for (Index j = 0; j < O && !scores_classes(network.architecture().loss); ++j) {
+        // Centered at the first value: where all are equal, a rounded mean would leave some variance.
+        const double first = double(targets.values[j]);
         double sum = 0, squares = 0;
-        for (Index i = 0; i < n; ++i) sum += double(targets.values[i * O + j]);
+        for (Index i = 0; i < n; ++i) sum += double(targets.values[i * O + j]) - first;
         for (Index i = 0; i < n; ++i) {
-            const double r = double(targets.values[i * O + j]) - sum / double(n);
+            const double r = double(targets.values[i * O + j]) - first - sum / double(n);
             squares += r * r;
         }
         total_squares_[std::size_t(j)] = squares;
