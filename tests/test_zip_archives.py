@@ -81,6 +81,7 @@ def test_archives_of_arrays_are_read_as_before(tmp_path: Path) -> None:
         (archive({"a.csv": CSV * 99})[:-9], "zip archive: File is not a zip file"),
         (archive({"a.csv": CSV * 99}).replace(b"a,b\n", b"\0\0\0\0")[:60], "zip archive: "),
     ],
+    ids=["two files", "nine files", "a workbook", "no file", "a bomb", "cut", "overwritten"],
 )
 def test_other_archives_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "t.zip"
