@@ -367,11 +367,18 @@ def test_strings_and_dates_are_no_array_of_numbers(column: Any, what: str) -> No
 
 def test_a_numeric_table_is_trained_on_by_the_name_of_its_target() -> None:
     table = Table({"a": [1.0, 2, 3, 4], "b": [True, False] * 2, "kind": ["u", "v"] * 2})
-    network = fastmlp.train(table, "kind", hidden=(), epochs=2)
+    network = fastmlp.train(table, "kind", hidden=(), epochs=2, encode=False)
     assert network.feature_names == ("a", "b")
     assert set(network.predict(table.drop("kind"))) <= {"u", "v"}
     with pytest.raises(TypeError, match="column 'kind' holds strings, not numbers"):
-        fastmlp.train(table, "a", epochs=1)
+        fastmlp.train(table, "a", epochs=1, encode=False)
+
+
+def test_a_table_with_booleans_is_encoded_unless_told_otherwise() -> None:
+    table = Table({"a": [1.0, 2, 3, 4], "b": [True, False] * 2, "kind": ["u", "v"] * 2})
+    network = fastmlp.train(table, "kind", hidden=(), epochs=2)
+    assert network.encoder is not None
+    assert network.encoder.input_names == ("a", "b")
 
 
 # ---------------------------------------------------------------------------------------------------- holdout
