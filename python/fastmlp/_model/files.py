@@ -217,7 +217,8 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     for name, array in _tensors(network).items():
         array[...] = _finite(file, name)
     names = described.get("feature_names", ())
-    network.feature_names = names if len(set(names)) == len(names) else ()  # earlier files had any
+    twice = len(names) == network.layer_sizes[0] and len(set(names)) < len(names)
+    network.feature_names = () if twice else names  # earlier files may have a name twice
     network.target_names = described.get("target_names", ())
     rows = history["rows"] if "rows" in history else file.get_tensor("history")
     network.history = _history(history["columns"], rows, _other_file(history), path, whole)
