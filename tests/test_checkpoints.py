@@ -14,7 +14,6 @@ import pytest
 
 import fastmlp
 from fastmlp._native import core
-from fastmlp._training import checkpoint
 
 CASES: dict[str, dict[str, Any]] = {
     "adam": {},
@@ -143,7 +142,7 @@ def test_another_instruction_set_is_warned_about(tmp_path: Path, monkeypatch: py
     X, y = np.zeros((10, 2)), np.arange(10) % 2
     here = core.ISA
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(checkpoint, "_instruction_set", lambda: "v9")
+        elsewhere.setattr(core, "ISA", "v9")
         train_on(X, y, tmp_path, epochs=2)
     with pytest.warns(UserWarning, match=f"used the instruction set v9, this one uses {here}"):
         train_on(X, y, tmp_path, epochs=3, resume=tmp_path)

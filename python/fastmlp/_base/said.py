@@ -6,9 +6,9 @@ import sys
 import warnings
 
 
-def say(text: str) -> None:
-    """Warn with a UserWarning, as from the line outside of this package that called it."""
+def say(text: str, kind: type[Warning] = UserWarning) -> None:
+    """Warn as from the line outside of this package that called it."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastmlp":
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, UserWarning, stacklevel=level)
+    warnings.warn(text, kind, stacklevel=level)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+#: What an array of a kind of dtype holds, if not numbers.
+KINDS = {"U": "texts", "S": "bytes", "M": "dates", "m": "durations"}
+
 
 def printable(value: object) -> str:
     """Return a value as text in which control characters are written as escapes."""

@@ -16,7 +16,7 @@ from fastmlp._cli.split import Parts, Split
 from fastmlp.data import Table, TableEncoder
 from fastmlp.data._audit import audit
 from fastmlp.data._columns import as_numbers
-from fastmlp.data._table import missing_values
+from fastmlp.data._table import rows_with
 from fastmlp.data._target import LabelTarget
 from fastmlp.data._task import Task
 
@@ -101,8 +101,7 @@ def refuse_left_out(source: str, problems: str, noted: Sequence[str]) -> None:
 
 def with_targets(table: Table, names: Sequence[str]) -> Table:
     """Return the rows that have a value in every target column."""
-    present = [~missing_values(table[name]) for name in names if name in table]
-    keep = np.logical_and.reduce(present) if present else np.ones(table.n_rows, dtype=np.bool_)
+    keep = rows_with(table, (name for name in names if name in table))
     return table if keep.all() else table.take(keep)
 
 

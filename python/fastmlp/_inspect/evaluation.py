@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.draw_predictions import draw_confusion, draw_label_scores, draw_values
 from fastmlp._base.said import say
-from fastmlp._base.text import plural
+from fastmlp._base.text import KINDS, plural
 from fastmlp._base.validation import (
     as_array,
     as_numbers,
@@ -50,7 +50,7 @@ from fastmlp.data._columns import as_flags
 from fastmlp.data._columns import as_numbers as column_of_numbers
 from fastmlp.data._frames import read_frame
 from fastmlp.data._match import encoder_inputs
-from fastmlp.data._table import missing_values, quoted
+from fastmlp.data._table import quoted, rows_with
 from fastmlp.data._target import LabelTarget, check_present
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ def _with_truth(network: Model, X: Any, names: tuple[str, ...], weights: Any) ->
     ):
         return X, weights
     table = read_frame(X)
-    present = ~np.logical_or.reduce([missing_values(table[name]) for name in names])
+    present = rows_with(table, names)
     if present.all() or not present.any():
         return X, weights
     if weights is not None:
@@ -403,7 +403,7 @@ def _kind(labels: Array) -> str:
     if labels.dtype.kind == "O":
         kinds = (("texts", str), ("bytes", bytes), ("numbers", Real))
         return next((name for name, kind in kinds if all(isinstance(x, kind) for x in labels)), "objects")
-    return {"U": "texts", "S": "bytes", "M": "dates", "m": "durations"}.get(labels.dtype.kind, "numbers")
+    return KINDS.get(labels.dtype.kind, "numbers")
 
 
 def _in_type(classes: Array, truth: Array) -> Array:

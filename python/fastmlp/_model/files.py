@@ -7,7 +7,6 @@ import json
 import math
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from fastmlp._base.files import replace_own_file
+from fastmlp._base.said import say
 from fastmlp._base.tensor_file import pieces
 from fastmlp._base.text import shortened
 from fastmlp._model.architecture import checked_embeddings, checked_sizes, layer_shapes
@@ -311,7 +311,7 @@ def _history(
             text = f"{other[0]}, which holds its first {other[1]} epochs, cannot be read beside it: {error}"
             if whole:
                 raise ValueError(text) from None
-            warnings.warn(f"{os.fspath(path)}: {text}", RuntimeWarning, stacklevel=5)
+            say(f"{os.fspath(path)}: {text}", RuntimeWarning)
             return History.from_table(columns, table)
         table = np.concatenate([earlier, table.reshape(-1, len(columns))])
         if (np.diff(table[:, 0]) < 1).any():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.said import say
 from fastmlp._base.validation import (
     as_numbers,
     chosen_seed,
@@ -269,11 +269,8 @@ class Model:
         outputs: Array = self._core_predictor.forward(core_form(X), threads)
         at = _core.first_nonfinite(outputs)
         if at >= 0:
-            warnings.warn(
-                f"the outputs of row {at // outputs.shape[1]} are not finite: X or the weights are too large",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            row = at // outputs.shape[1]
+            say(f"the outputs of row {row} are not finite: X or the weights are too large", RuntimeWarning)
         return outputs
 
     def predict(self, X: Any) -> Array:

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.text import plural
+from fastmlp._base.text import KINDS, plural
 from fastmlp._base.validation import as_numbers
 from fastmlp._rows.targets import TargetForm, are_labels, gives_probabilities, shown, takes_labels
 
 LEARNS = "the network learns"
-
-_TEXTS = {"U": "texts", "S": "bytes", "M": "dates", "m": "durations"}
 
 
 def check_kind(y: NDArray[Any], form: TargetForm, who: str = LEARNS) -> None:
@@ -44,8 +42,8 @@ def check_kind(y: NDArray[Any], form: TargetForm, who: str = LEARNS) -> None:
 def check_values(y: NDArray[Any], outputs: int, who: str = LEARNS) -> None:
     """Raise ValueError unless y holds numbers, as many for each row as a network learns."""
     odd = next((v for v in y.flat if isinstance(v, (str, bytes))), None) if y.dtype.kind == "O" else None
-    if y.size and (y.dtype.kind in _TEXTS or odd is not None):
-        what = _TEXTS.get(y.dtype.kind, "texts")
+    if y.size and (y.dtype.kind in KINDS or odd is not None):
+        what = KINDS.get(y.dtype.kind, "texts")
         first = y.flat[0] if odd is None else odd
         raise ValueError(f"y must hold numbers, as {who} quantities; got {what} such as {shown(first)}")
     if outputs != (1 if y.ndim == 1 else y.shape[1]):
@@ -57,7 +55,7 @@ def check_values(y: NDArray[Any], outputs: int, who: str = LEARNS) -> None:
 
 def _check_several_labels(y: NDArray[Any], outputs: int, who: str) -> None:
     columns = 1 if y.ndim == 1 else y.shape[1]
-    if columns != outputs or y.dtype.kind in _TEXTS or not _within(y):
+    if columns != outputs or y.dtype.kind in KINDS or not _within(y):
         got = f"shape {_shape(y)}" if columns != outputs else "other values"
         raise ValueError(
             f"y must be a matrix of 0 and 1 of shape (n, {outputs}), as {who} several labels a row; got {got}"
@@ -68,7 +66,7 @@ def _check_rows_of_classes(y: NDArray[Any], form: TargetForm, who: str) -> None:
     """Check rows that hold a probability for each class."""
     assert form.classes is not None
     several = gives_probabilities(form.loss) and form.outputs > 1
-    right = several and y.shape[1] == form.outputs and y.dtype.kind not in _TEXTS and _within(y)
+    right = several and y.shape[1] == form.outputs and y.dtype.kind not in KINDS and _within(y)
     if not right or (np.abs(y.sum(axis=1, dtype=np.float64) - 1) > 1e-3).any():
         rows = f", or rows of probabilities of shape (n, {form.outputs}) that sum to 1" if several else ""
         got = "other rows" if several and y.shape[1] == form.outputs else f"shape {_shape(y)}"

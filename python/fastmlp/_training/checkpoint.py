@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp._base.files import TEMPORARY, replace_file
+from fastmlp._base.said import say
 from fastmlp._model.files import ARRAYS, RunRecord, header, load_run, serialized
 from fastmlp._model.history_file import HistoryFile, read_rows, remove_others
 from fastmlp._model.model import Model, metadata
@@ -98,7 +98,7 @@ class Checkpoints:
         state = self.state
         assert state.best is not None
         record = RunRecord(
-            self._settings | {"isa": _instruction_set()},
+            self._settings | {"isa": _core.ISA},
             state.steps,
             dict(zip(ARRAYS, (state.s1, state.s2, state.best), strict=True)),
             np.array(state.progress, np.float64),
@@ -119,13 +119,11 @@ class Checkpoints:
                     f"resume: the run of {os.fspath(path)!r} has {name}={record.settings.get(name)!r}, "
                     f"this one {name}={value!r}"
                 )
-        isa = record.settings.get("isa")  # older checkpoints do not say
-        if isa not in (None, _instruction_set()):
-            warnings.warn(
+        isa = record.settings.get("isa")  # on another, the last bits differ; older checkpoints do not say
+        if isa not in (None, _core.ISA):
+            say(
                 f"resume: the run of {os.fspath(path)!r} used the instruction set {isa}, this one uses "
-                f"{_instruction_set()}: the result differs in its last bits from that of a run that was "
-                "never stopped",
-                stacklevel=5,
+                f"{_core.ISA}: the result differs in its last bits from that of a run that was never stopped"
             )
         if (stored.layer_sizes, stored.dtype) != (network.layer_sizes, network.dtype):
             raise ValueError(f"{os.fspath(path)}: its network is not that of its settings")
@@ -148,11 +146,6 @@ class Checkpoints:
         elif record.file is not None:
             earlier = read_rows(folder, *record.file, columns)
             self._own_rows = [tuple(row) for row in earlier.tolist()] + self._own_rows
-
-
-def _instruction_set() -> str:
-    """Return which of the core's instruction sets is in use; results of others differ in their last bits."""
-    return str(_core.ISA)
 
 
 def recorded_seed(resume: Any) -> int | None:

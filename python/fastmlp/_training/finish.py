@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import suppress
 
+from fastmlp._base.said import say
 from fastmlp._model.history import History, epochs_of
 from fastmlp._network.network import Network
 from fastmlp._training.callbacks import later_table
@@ -48,7 +48,7 @@ def finished(
 
 def _warn(text: str, kind: type[Warning], network: Network) -> None:
     try:
-        warnings.warn(text, kind, stacklevel=4)
+        say(text, kind)
     except kind as error:  # where warnings are errors
         raise _with_network(error, network) from None
 

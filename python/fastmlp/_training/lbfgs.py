@@ -33,7 +33,7 @@ def scaled_limits(limits: dict[str, float], rows: RunRows, loss: str) -> dict[st
     """
     assert isinstance(rows, WholeRows)
     _, _, values, weights = rows.train
-    if values is None or LOSSES[loss].targets != "values":
+    if values is None or LOSSES[loss].of_labels:
         return limits
     values = values.astype(np.float64)
     mean = np.average(values, axis=0, weights=weights)

@@ -30,7 +30,7 @@ from fastmlp.data._leaks import tell_target
 from fastmlp.data._match import encoder_inputs, joined
 from fastmlp.data._numbers import read_numbers
 from fastmlp.data._plain import odd_column
-from fastmlp.data._table import missing_values, quoted
+from fastmlp.data._table import quoted, rows_with
 from fastmlp.data._target import LabelTarget
 from fastmlp.data._task import TASKS, guess_task, refuse_numbers, say_guess
 from fastmlp.data._texts import texts_as_read
@@ -215,10 +215,8 @@ def _as_column(values: NDArray[Any]) -> NDArray[Any] | None:
 
 def _rows_with_target(table: Table, targets: tuple[str, ...]) -> NDArray[np.int64] | None:
     """Return the rows that have every target, None if all have."""
-    without = np.zeros(table.n_rows, np.bool_)
-    for name in targets:
-        without |= missing_values(table[name])
-    return np.flatnonzero(~without) if without.any() else None
+    present = rows_with(table, targets)
+    return None if present.all() else np.flatnonzero(present)
 
 
 def _of_rows(weights: Any, rows: NDArray[np.int64] | None, n_rows: int) -> NDArray[Any] | None:

@@ -226,8 +226,7 @@ def train(
     """
     dtype = dtype_name(dtype)
     every, keep = integer("every", every, low=1), integer("keep", keep, low=1)
-    if seed is None and resume is not None:
-        seed = recorded_seed(resume)
+    seed = recorded_seed(resume) if seed is None and resume is not None else seed
     settings = checked_settings(
         optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs,
         dropout=dropout, clip_norm=clip_norm, patience=patience, min_delta=min_delta,
@@ -258,17 +257,22 @@ def train(
     network.history = History(_history_columns(rows, given.form.loss))
     del data, given  # with their copies of X, if there are any
 
-    limits = settings.limits
-    if limits is not None:
-        _check_lbfgs(
-            rows, learning_rate=learning_rate, dropout=dropout or None, clip_norm=clip_norm,
-            validation=validation, patience=patience, checkpoint=checkpoint, resume=resume,
-        )  # fmt: skip
-        limits = scaled_limits(limits, rows, network._loss)
+    limits = _lbfgs_limits(
+        settings, rows, network._loss, learning_rate=learning_rate, dropout=dropout or None,
+        clip_norm=clip_norm, validation=validation, patience=patience, checkpoint=checkpoint, resume=resume,
+    )  # fmt: skip
     checkpoints = _begun_checkpoints(network, settings, rows, checkpoint, keep, resume)
-    state, write = (None, None) if checkpoints is None else (checkpoints.state, checkpoints.write)
+    return _trained(network, rows, settings, limits, checkpoints, every, callbacks, progress)
+
+
+def _trained(
+    network: Network, rows: RunRows, settings: RunSettings, limits: dict[str, Any] | None,
+    checkpoints: Checkpoints | None, every: int, callbacks: Any, progress: bool,
+) -> Network:  # fmt: skip
+    """Train the network in place, from the epoch on that it has come to, and say how that ended."""
     earlier = network.history.copy()
     options = core_options(settings, len(rows), epochs_of(earlier), every)
+    state, write = (None, None) if checkpoints is None else (checkpoints.state, checkpoints.write)
     with epoch_bar(progress, settings.epochs, len(rows)) as bar:
         on_epoch = epoch_callback(network, earlier, callbacks, bar, checkpoints)
         outcome = run(
@@ -285,12 +289,16 @@ def _history_columns(rows: RunRows, loss: str) -> tuple[str, ...]:
     return (*History().columns, "validation_loss", *scores)
 
 
-def _check_lbfgs(rows: RunRows, **given: Any) -> None:
+def _lbfgs_limits(settings: RunSettings, rows: RunRows, loss: str, **given: Any) -> dict[str, Any] | None:
+    """Return SciPy's limits for these rows, None for gradient descent; refuse what L-BFGS cannot do."""
+    if settings.limits is None:
+        return None
     if isinstance(rows, WindowedRows):
         raise ValueError("optimizer 'lbfgs' needs all rows in memory, X is streamed")
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"{name} does not go with optimizer 'lbfgs'")
+    return scaled_limits(settings.limits, rows, loss)
 
 
 def _begun_checkpoints(

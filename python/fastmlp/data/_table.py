@@ -226,6 +226,14 @@ def missing_values(column: Column) -> NDArray[np.bool_]:
     return np.isnan(column) if column.dtype.kind in "fM" else np.zeros(len(column), dtype=np.bool_)
 
 
+def rows_with(table: Table, names: Iterable[str]) -> NDArray[np.bool_]:
+    """Return a mask of the rows that have a value in every one of these columns."""
+    present = np.ones(table.n_rows, dtype=np.bool_)
+    for name in names:
+        present &= ~missing_values(table[name])
+    return present
+
+
 def quoted(names: Iterable[str], limit: int = 12) -> str:
     """Write names as a short list for a message: 'a', 'b' and 7 more."""
     listed = [repr(name) for name in names]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.said import say
-from fastmlp._base.text import shortened
+from fastmlp._base.text import KINDS, shortened
 from fastmlp.data._numbers import WRITTEN, read_numbers, unread_quantities
 
 Task = Literal["classification", "regression"]
@@ -147,7 +147,7 @@ def guess_task(parts: Iterable[NDArray[Any]]) -> Guess:
 def _of_whole_numbers(values: NDArray[Any], few: bool, kind: str) -> Guess:
     if few:
         return Guess("classification")
-    what = {"M": "dates", "m": "durations"}.get(kind, "whole numbers")
+    what = KINDS.get(kind, "whole numbers")
     return Guess("regression", f"{_counted(values)} different {what}, which are taken as quantities")
 
 

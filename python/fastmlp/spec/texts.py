@@ -67,12 +67,12 @@ def losses_with(has: Callable[[Loss], Any]) -> str:
 
 def losses_of_labels() -> str:
     """Return the names of the losses whose targets are labels."""
-    return ", ".join(name for name, loss in LOSSES.items() if loss.targets != "values")
+    return ", ".join(name for name, loss in LOSSES.items() if loss.of_labels)
 
 
 def losses_of_values() -> str:
     """Return the names of the others, with the defaults of their numbers."""
-    values = (loss for loss in LOSSES.values() if loss.targets == "values")
+    values = (loss for loss in LOSSES.values() if not loss.of_labels)
     return ", ".join(loss.name + _in_brackets(_default(loss), "") for loss in values)
 
 
