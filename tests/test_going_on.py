@@ -68,6 +68,16 @@ def test_whole_numbers_are_labels_for_a_network_that_learned_labels() -> None:
     assert len(again.classes) == 30
 
 
+def test_balanced_weights_count_the_labels_of_y_alone(net: fastmlp.Network) -> None:
+    few = SPECIES < 2
+    rows, y = X[few], NAMES[SPECIES[few]]
+    again = fastmlp.train(rows, y, init=net, class_weight="balanced", validation=(X, NAMES[SPECIES]), **STILL)
+    weight = {name: len(y) / (2 * (y == name).sum()) for name in NAMES[:2]}
+    given = fastmlp.train(rows, y, init=net, class_weight=weight, validation=(X, NAMES[SPECIES]), **STILL)
+    for column in ("loss", "validation_loss"):
+        np.testing.assert_array_equal(again.history[column], given.history[column])
+
+
 def test_rows_of_probabilities_do_not_tell_the_labels(net: fastmlp.Network) -> None:
     with pytest.raises(ValueError, match="y must have the labels of init, 'ash', 'elm', 'oak'; got 0, 1, 2"):
         fastmlp.train(X, np.eye(3)[SPECIES], init=net, **STILL)

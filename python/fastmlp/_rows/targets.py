@@ -338,7 +338,10 @@ def weight_of_labels(class_weight: Any, y: NDArray[Any], classes: NDArray[Any] |
 def label_weights(class_weight: Any, classes: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the weight of each class, of which there are so many rows."""
     if isinstance(class_weight, str) and class_weight == "balanced":
-        weights: NDArray[np.float64] = counts.sum() / (len(classes) * counts)
+        # A network to go on from may know labels that y lacks: they are no classes of y, and weigh 1.
+        there = counts > 0
+        weights = np.ones(len(classes))
+        weights[there] = counts.sum() / (there.sum() * counts[there])
         return weights
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight must be 'balanced' or a dict of label to weight, got {class_weight!r}")
