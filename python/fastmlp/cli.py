@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from fastmlp._base.text import printable
 from fastmlp._cli.exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, OK
+from fastmlp._cli.stderr import say
 
 _HELP = "fastmlp --help"
 _NEEDS = "fastmlp's command line needs typer and rich: pip install 'fastmlp[cli]'"
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             import rich  # noqa: F401
             import typer  # noqa: F401
         except ImportError:
-            _say(_NEEDS)
+            say(_NEEDS)
             return BAD_INPUT
         from fastmlp._cli.app import app
 
@@ -60,13 +61,13 @@ def _guard(command: Callable[[], int]) -> int:
             _abandon_stdout()
             return BROKEN_PIPE
         except KeyboardInterrupt as error:
-            _say(f"fastmlp: {one_line(error) or 'interrupted'}")
+            say(f"fastmlp: {one_line(error) or 'interrupted'}")
             return INTERRUPTED
         except (FloatingPointError, MemoryError) as error:
-            _say(f"fastmlp: error: {one_line(error) or 'out of memory'}")
+            say(f"fastmlp: error: {one_line(error) or 'out of memory'}")
             return FAILED
         except (ValueError, TypeError, OSError, OverflowError, ImportError) as error:
-            _say(f"fastmlp: error: {one_line(error)}")
+            say(f"fastmlp: error: {one_line(error)}")
             if isinstance(error, OSError):
                 _abandon_stdout()  # it may be what could not be written
             return BAD_INPUT
@@ -74,7 +75,7 @@ def _guard(command: Callable[[], int]) -> int:
             # The classes of usage errors moved between versions of typer; what they share is this method.
             if not hasattr(error, "format_message"):
                 raise
-            _say(f"fastmlp: error: {one_line(_usage(error))}")
+            say(f"fastmlp: error: {one_line(_usage(error))}")
             return BAD_INPUT
 
 
@@ -117,14 +118,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    _say(f"fastmlp: warning: {one_line(message)}")
-
-
-def _say(line: str) -> None:
-    if sys.stderr is None:
-        return
-    encoding = sys.stderr.encoding or "utf-8"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+    say(f"fastmlp: warning: {one_line(message)}")
 
 
 def _abandon_stdout() -> None:

@@ -358,3 +358,8 @@ def same_length(argument: str, given: int, rows: int) -> None:
     """Check that an argument has as many rows as X."""
     if given != rows:
         raise ValueError(f"{argument} must have as many rows as X, {rows}, got {given}")
+
+
+def is_missing(value: Any) -> bool:
+    """Whether an object stands for a missing value."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)

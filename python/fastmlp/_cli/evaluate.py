@@ -21,7 +21,8 @@ from fastmlp._cli.origin import (
 )
 from fastmlp._cli.prepare import weights_of, without_final_dots
 from fastmlp._cli.reading import Reading
-from fastmlp._cli.show import console, show_metrics, to_json, warn
+from fastmlp._cli.show import console, show_metrics, to_json
+from fastmlp._cli.stderr import warn
 from fastmlp._inspect.baseline import baseline
 from fastmlp._inspect.evaluation import Evaluation, evaluate
 from fastmlp.data import Table

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from fastmlp._base.text import plural
 from fastmlp._cli.prepare import Prepared, weights_of, with_targets
 from fastmlp._cli.reading import Reading
-from fastmlp._cli.show import warn
 from fastmlp._cli.split import Split
+from fastmlp._cli.stderr import warn
 from fastmlp._rows.targets import parse_loss
 from fastmlp.data import Table
 from fastmlp.data._table import Column, quoted

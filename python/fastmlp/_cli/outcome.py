@@ -13,8 +13,9 @@ from fastmlp._base.records import lowest
 from fastmlp._base.text import plural, shortened
 from fastmlp._cli.info import describe_network
 from fastmlp._cli.prepare import Prepared, weights_of
-from fastmlp._cli.show import column, epoch_table, show_metrics, warn
+from fastmlp._cli.show import column, epoch_table, show_metrics
 from fastmlp._cli.split import Parts
+from fastmlp._cli.stderr import warn
 from fastmlp._inspect.baseline import Baseline, baseline
 from fastmlp._inspect.evaluation import Evaluation, evaluate
 from fastmlp._inspect.verdict import Verdict, verdict
@@ -134,8 +135,9 @@ def show_data(out: Console, table: Table, prepared: Prepared, notes: list[str]) 
 def kinds(table: Table, names: Sequence[str]) -> Iterator[str]:
     """Write a line for each kind of column: "3 numbers: age, height, weight"."""
     by_kind: dict[str, list[str]] = {}
+    described = frozenset(names)
     for name, kind, missing in table.describe().rows():
-        if name in frozenset(names):
+        if name in described:
             word, _, categories = kind.partition(", ")
             details = [categories] if categories else []
             details += [f"{missing:,} missing"] if missing else []

@@ -16,7 +16,7 @@ from fastmlp._cli.files import STREAM, check_output, check_suffix, load_model, l
 from fastmlp._cli.option_values import read_names
 from fastmlp._cli.origin import remembered_ids
 from fastmlp._cli.reading import Reading
-from fastmlp._cli.show import warn
+from fastmlp._cli.stderr import warn
 from fastmlp._inspect.evaluation import plain_inputs
 from fastmlp.data import Table, TableEncoder
 from fastmlp.data._arrow import PARQUET

@@ -81,13 +81,14 @@ def cleaned(
             notes.append(f"dropped {plural(table.n_rows - complete.n_rows, 'row')} without a target")
         table = complete
     keep = (*columns.beside, *columns.ignored, *columns.ids, *(columns.inputs or ()))
-    found = audit(table, columns.targets, keep=keep)
     problems = ""
-    if strict:
-        try:
-            audit(table, columns.targets, keep=keep, strict=True)
-        except ValueError as error:
-            problems = str(error)
+    try:
+        found = audit(table, columns.targets, keep=keep, strict=strict)
+    except ValueError as error:
+        if not strict:
+            raise
+        problems = str(error)
+        found = audit(table, columns.targets, keep=keep)
     return found.table, [*notes, *found.notes], problems
 
 

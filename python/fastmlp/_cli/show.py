@@ -39,14 +39,6 @@ def console(file: IO[str] | None = None, quiet: bool = False) -> Console:
     return _Console(file=file, quiet=quiet, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
-def warn(text: str) -> None:
-    """Write a warning of the command line to standard error."""
-    if sys.stderr is not None:
-        line = f"fastmlp: warning: {shortened(text)}"
-        encoding = sys.stderr.encoding or "utf-8"
-        print(line.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
-
-
 def to_json(values: Any) -> str:
     """Write values as one line of JSON; NaN and infinity become null, and labels such as dates texts."""
     return json.dumps(_finite(values), allow_nan=False, default=str) + "\n"

@@ -260,7 +260,7 @@ class TrainJob:
 
         def attach(network: Network) -> None:  # so that checkpoints take raw files, too
             network.encoder = encoder
-            network.origin = origin_of(network, prepared, reading)
+            network.origin = network.origin or origin_of(network, prepared, reading)
 
         try:
             network = train(

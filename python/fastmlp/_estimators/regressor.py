@@ -16,6 +16,7 @@ from fastmlp._estimators import parameters
 from fastmlp._estimators.base import BaseMLP
 from fastmlp._estimators.constructor import RegressorParameters
 from fastmlp._estimators.docs import documented
+from fastmlp._inspect.metrics import middle_quantile
 from fastmlp._rows.targets import Targets, parse_loss, per_quantile
 
 Array = NDArray[Any]
@@ -83,7 +84,7 @@ class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
             outputs = self._outputs(X)
             return outputs[:, 0] if outputs.shape[1] == 1 else outputs
         levels, values = np.array(self._quantiles()), self.predict_quantiles(X)
-        middle = values[:, np.abs(levels - 0.5).argmin()]
+        middle = values[:, middle_quantile(self._quantiles())]
         if not return_std:
             return middle
         from scipy.special import ndtri

@@ -32,7 +32,7 @@ def column_groups(net: Model, names_of_X: Sequence[str] = ()) -> list[ColumnGrou
         width = net.layer_sizes[0]
         names = list(net.feature_names or names_of_X) or [f"feature {i}" for i in range(width)]
         sizes = [1] * width
-    inputs = _inputs_of_features(net)
+    inputs = inputs_of_features(net)
     groups, start = [], 0
     for name, size in zip(names, sizes, strict=True):
         features = list(range(start, start + size))
@@ -41,7 +41,7 @@ def column_groups(net: Model, names_of_X: Sequence[str] = ()) -> list[ColumnGrou
     return groups
 
 
-def _inputs_of_features(net: Model) -> list[list[int]]:
+def inputs_of_features(net: Model) -> list[list[int]]:
     """Return the rows of the first W that each column of X has."""
     embedded = {column: width for column, _, width in net.embeddings}
     inputs: list[list[int]] = [[] for _ in range(net.layer_sizes[0])]

@@ -41,8 +41,7 @@ from fastmlp._rows.targets import (
     as_targets,
     gives_probabilities,
     has_output_per_class,
-    parse_loss,
-    sample_weights,
+    row_weights,
     takes_labels,
 )
 from fastmlp.data import Table
@@ -187,14 +186,14 @@ def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = No
     outputs = network.forward(X)
     if len(truth) != len(outputs):
         raise ValueError(f"y must have as many rows as X, {len(outputs)}, got {len(truth)}")
-    if takes_labels(parse_loss(network.loss)[0]):
+    if takes_labels(network._loss):
         truth = _labels(network, truth)
     else:
-        check_values(truth, 1 if len(parse_loss(network.loss)[1]) > 1 else network.layer_sizes[-1])
+        check_values(truth, _targets_of(network))
         truth = as_numbers("y", truth, np.float64)
         if truth.ndim == 2 and not names and in_units:
             names = network.encoder.target_names  # type: ignore[union-attr]
-    weights = _checked_weights(sample_weight, len(truth))
+    weights = row_weights(sample_weight, None, truth, None, "float64")
     return _compared(network, outputs, truth, in_units, weights, names or ("y",), table)
 
 
@@ -233,7 +232,7 @@ def evaluate(
     X = encoded_inputs(network, table, names)
     truth = _truth_of_columns(network, table, names)
     in_units = encoder is not None and encoder.task == "regression"
-    weights = _checked_weights(sample_weight, table.n_rows)
+    weights = row_weights(sample_weight, None, truth, None, "float64")
     return _compared(network, network.forward(X), truth, in_units, weights, names, table)
 
 
@@ -243,14 +242,19 @@ def _truth_of_columns(network: Model, table: Table, names: tuple[str, ...]) -> A
         if len(names) > 1:
             raise ValueError(f"--target: the model predicts one label for each row, got {quoted(names)}")
         return _labels_of_column(network.classes, table, names[0])
-    wanted = 1 if len(parse_loss(network.loss)[1]) > 1 else network.layer_sizes[-1]
+    wanted = _targets_of(network)
     if len(names) != wanted:
         raise ValueError(
             f"--target: the model has {plural(wanted, 'target')}, got {plural(len(names), 'column')}: "
             f"{quoted(names)}"
         )
     truth = _columns(table, names) if wanted > 1 else column_of_numbers(table, names[0])
-    return _labels(network, truth) if takes_labels(parse_loss(network.loss)[0]) else truth
+    return _labels(network, truth) if takes_labels(network._loss) else truth
+
+
+def _targets_of(network: Model) -> int:
+    """Return how many values a row's target has: one for several quantiles, else one an output."""
+    return 1 if len(network._loss_numbers) > 1 else network.layer_sizes[-1]
 
 
 def _columns(table: Table, names: Sequence[str]) -> Array:
@@ -284,7 +288,7 @@ def plain_inputs(network: Model, table: Table) -> NDArray[Any]:
             f"{table.source}: {len(table.names)} columns; the model was trained on arrays and takes "
             f"its {width} inputs in order, with no other column"
         )
-    X = np.stack([column_of_numbers(table, name) for name in table.names], axis=1)
+    X = _columns(table, table.names)
     missing = np.argwhere(np.isnan(X))
     if len(missing):
         row, column = missing[0]
@@ -331,15 +335,6 @@ def _with_truth(network: Model, X: Any, names: tuple[str, ...], weights: Any) ->
     return table.take(np.flatnonzero(present)), weights
 
 
-def _checked_weights(sample_weight: Any, rows: int) -> Array | None:
-    if sample_weight is None:
-        return None
-    weights = sample_weights(sample_weight, rows, "float64")
-    if weights.max() == 0:
-        raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
-    return weights
-
-
 def _labels_of_column(classes: Array, table: Table, target: str) -> Array:
     """Return the labels of a table's column, as far as they go in the type of the network's."""
     truth = LabelTarget(target).encode(table)
@@ -363,7 +358,7 @@ def _labels(network: Model, truth: Array) -> Array:
         return _labels_of_rows(network, classes, truth)
     if truth.dtype.kind == "f":
         as_numbers("y", truth, np.float64)
-        if not has_output_per_class(parse_loss(network.loss)[0]) and not are_labels(truth, classes):
+        if not has_output_per_class(network._loss) and not are_labels(truth, classes):
             raise ValueError(
                 "y must hold labels to be compared with, got probabilities, of which loss_and_gradient "
                 "gives the loss"
@@ -425,7 +420,7 @@ def _compared(
     """Return the evaluation of the network's outputs; `in_units`: the truth is in the encoder's units."""
     predicted = network._predicted(outputs, in_units)
     probabilities = None
-    loss, levels = parse_loss(network.loss)
+    loss, levels = network._loss, network._loss_numbers
     if gives_probabilities(loss):
         probabilities = network._probabilities(outputs)
     metrics: Metrics

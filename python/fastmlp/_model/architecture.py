@@ -147,6 +147,7 @@ def parameter_views(
 
 
 def _short(value: object) -> str:
+    """Return a value for a message, which it may not make long."""
     return shortened(repr(value), _LETTERS)
 
 
@@ -184,14 +185,14 @@ def checked_classes(labels: Any, loss: str, outputs: int) -> Array | None:
         if labels is not None:
             raise ValueError(
                 f"classes must be None for a network that does not predict one label for each row "
-                f"(loss {loss}, {outputs} outputs), got {_shown(labels)}"
+                f"(loss {loss}, {outputs} outputs), got {_short(labels)}"
             )
         return None
     if labels is None:
         raise ValueError(f"classes must be {len(default)} labels for loss {loss!r}, got None")
     array = as_array("classes", labels)
     if array.shape != default.shape:
-        raise ValueError(f"classes must be {len(default)} labels, got shape {array.shape}: {_shown(labels)}")
+        raise ValueError(f"classes must be {len(default)} labels, got shape {array.shape}: {_short(labels)}")
     if array.dtype.kind not in "biufSUOMm":
         raise TypeError(f"classes must be labels or real numbers, got dtype {array.dtype}")
     mixed = array.dtype.kind in "SU" and not all(isinstance(label, (str, bytes)) for label in labels)
@@ -200,10 +201,10 @@ def checked_classes(labels: Any, loss: str, outputs: int) -> Array | None:
     except TypeError:
         mixed = True
     if mixed:
-        raise TypeError(f"classes must be labels of one type that can be sorted, got {_shown(labels)}")
+        raise TypeError(f"classes must be labels of one type that can be sorted, got {_short(labels)}")
     if not np.all(increase):
         raise ValueError(
-            f"classes must be different and sorted, as training sorts them, got {_shown(labels)}; "
+            f"classes must be different and sorted, as training sorts them, got {_short(labels)}; "
             "to sort them, bring the columns of the last W and b into the same order: np.argsort(labels)"
         )
     array = array.copy()
@@ -236,13 +237,8 @@ def _checked_names(argument: str, names: Any) -> tuple[str, ...]:
     except TypeError:
         given = None
     if given is None or not all(isinstance(name, str) for name in given):
-        raise TypeError(f"{argument} must be a sequence of strings, got {_shown(names)}")
+        raise TypeError(f"{argument} must be a sequence of strings, got {_short(names)}")
     return tuple(map(str, given))
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message, which it may not make long."""
-    return shortened(repr(value), 200)
 
 
 def default_classes(loss: str, outputs: int) -> Array | None:

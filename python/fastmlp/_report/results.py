@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastmlp._base.curves import evenly
 from fastmlp._base.text import plural, rate, shortened, three_digits
 from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, ValueMetrics
-from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
+from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, most_classes
 from fastmlp._inspect.scores import calibration, precision_recall, roc
 from fastmlp._report import figures
 from fastmlp._report.facts import Facts
@@ -78,7 +78,7 @@ def _labels(metrics: LabelMetrics, followed: bool) -> list[Html]:
     The matrix is left out where there is one that follows a threshold.
     """
     labels = [str(of_data(label)) for label in metrics.classes]
-    kept = np.sort(np.argsort(-metrics.support, kind="stable")[:_CLASSES])
+    kept = most_classes(metrics.support)
     left = len(labels) - len(kept)
     some = f"; {left} of {len(labels)} classes, those with the fewest rows, are left out" if left else ""
     caption = f"Confusion matrix; rows: true class, columns: predicted{some}"

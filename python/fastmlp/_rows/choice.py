@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.said import say
 from fastmlp._base.validation import as_numbers, choice
-from fastmlp._rows.targets import parse_loss, shown, takes_labels
+from fastmlp._rows.targets import parse_loss, rows_sum_to_one, shown, takes_labels
 from fastmlp.data._task import TASKS, Guess, guess_task, refuse_numbers, say_guess
 
 Parts = Callable[[], Iterable[NDArray[Any]]]
@@ -129,7 +129,7 @@ def _look_at(parts: Parts) -> _Form:
         is_one, is_zero = y == 1, y == 0
         ones, zeros = ones or bool(is_one.any()), zeros or bool(is_zero.any())
         flags = flags and bool((is_one | is_zero).all())
-        sums_to_one = sums_to_one and bool((np.abs(y.sum(axis=1, dtype=np.float64) - 1) <= 1e-3).all())
+        sums_to_one = sums_to_one and bool(rows_sum_to_one(y).all())
     return _Form(columns, floats, within, sums_to_one, flags and (not floats or (ones and zeros)))
 
 

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from fastmlp._base.text import KINDS, plural
 from fastmlp._base.validation import as_numbers
-from fastmlp._rows.targets import TargetForm, are_labels, gives_probabilities, shown, takes_labels
+from fastmlp._rows.targets import (
+    TargetForm,
+    are_labels,
+    gives_probabilities,
+    rows_sum_to_one,
+    shown,
+    some_of,
+    takes_labels,
+)
 
 LEARNS = "the network learns"
 
@@ -47,7 +55,7 @@ def check_values(y: NDArray[Any], outputs: int, who: str = LEARNS) -> None:
         first = y.flat[0] if odd is None else odd
         raise ValueError(f"y must hold numbers, as {who} quantities; got {what} such as {shown(first)}")
     if outputs != (1 if y.ndim == 1 else y.shape[1]):
-        shape = _shape(np.empty(0) if outputs == 1 else np.empty((0, outputs)))
+        shape = "(n,)" if outputs == 1 else f"(n, {outputs})"
         raise ValueError(
             f"y must have shape {shape}, as {who} {plural(outputs, 'value')} a row, got {_shape(y)}"
         )
@@ -67,7 +75,7 @@ def _check_rows_of_classes(y: NDArray[Any], form: TargetForm, who: str) -> None:
     assert form.classes is not None
     several = gives_probabilities(form.loss) and form.outputs > 1
     right = several and y.shape[1] == form.outputs and y.dtype.kind not in KINDS and _within(y)
-    if not right or (np.abs(y.sum(axis=1, dtype=np.float64) - 1) > 1e-3).any():
+    if not right or not rows_sum_to_one(y).all():
         rows = f", or rows of probabilities of shape (n, {form.outputs}) that sum to 1" if several else ""
         got = "other rows" if several and y.shape[1] == form.outputs else f"shape {_shape(y)}"
         raise ValueError(f"y must be labels of shape (n,){rows}, as {who} {_some(form.classes)}; got {got}")
@@ -89,4 +97,4 @@ def _shape(y: NDArray[Any]) -> str:
 
 
 def _some(classes: NDArray[Any]) -> str:
-    return f"the labels {', '.join(shown(c) for c in classes[:5])}{', ..' if len(classes) > 5 else ''}"
+    return f"the labels {some_of(classes, 5)}"

@@ -25,6 +25,7 @@ from fastmlp._rows.targets import (
     Targets,
     are_labels,
     as_targets,
+    labelled_classes,
     mean_weight,
     row_weights,
     weight_of_labels,
@@ -118,7 +119,7 @@ def read_memory(
     targets = form.encode(y, dtype, len(features))
     weights = row_weights(sample_weight, class_weight, y, form.classes, dtype)
     if class_weight is not None:
-        class_weight = weight_of_labels(class_weight, y, form.classes)
+        class_weight = weight_of_labels(class_weight, [y], labelled_classes(y, form.classes))
     return MemoryRows(features, y, targets, weights, class_weight, loss, form, names)
 
 
@@ -163,14 +164,19 @@ def given_validation(
     """Return validation rows of the user's own, (X, y) or (X, y, sample_weight), which may lie in files."""
     if validation is None:
         return None
-    if len(validation) not in (2, 3):
-        raise TypeError(f"validation must be {VALIDATION}, got {plural(len(validation), 'thing')}")
-    weights = validation[2] if len(validation) == 3 else None
+    X, y, weights = validation_parts(validation)
     try:
-        Xv, yv = features_and_target(_read(validation[0]), mapped(validation[1]))
-        return core_rows(*network._checked_rows(Xv, yv, weights, class_weight))
+        return core_rows(*network._checked_rows(_read(X), mapped(y), weights, class_weight))
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation: {error}") from None
+
+
+def validation_parts(validation: Any) -> tuple[Any, Any, Any]:
+    """Return X, y and the weights of validation rows, None where they have none."""
+    if len(validation) not in (2, 3):
+        raise TypeError(f"validation must be {VALIDATION}, got {plural(len(validation), 'thing')}")
+    X, y, weights = (*validation, None)[:3]
+    return X, y, weights
 
 
 def _read(X: Any) -> Any:

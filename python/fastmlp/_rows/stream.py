@@ -17,11 +17,10 @@ from fastmlp._rows.targets import (
     TargetForm,
     Targets,
     as_targets,
-    class_numbers,
     class_weighted,
-    label_weights,
     labelled_classes,
     sample_weights,
+    weight_of_labels,
 )
 from fastmlp._rows.temporary import release
 
@@ -121,7 +120,7 @@ def read_stream(
         if not sample_weight.any():
             raise ValueError("sample_weight must be greater than 0 somewhere, got zeros only")
     if class_weight is not None:
-        class_weight = _class_weights(class_weight, y, labelled_classes(sample, form.classes))
+        class_weight = weight_of_labels(class_weight, _scanned(y), labelled_classes(sample, form.classes))
     has_labels = form.encode(sample, dtype, len(sample)).labels is not None
     return StreamedRows(X, y, names, dtype, memory_limit, loss, form, has_labels, sample_weight, class_weight)
 
@@ -129,17 +128,6 @@ def read_stream(
 def _labels(y: Any, sample: NDArray[Any]) -> NDArray[Any]:
     """Return targets among which each label is."""
     return sample if sample.ndim == 2 else np.concatenate([np.unique(part) for part in _scanned(y)])
-
-
-def _class_weights(class_weight: Any, y: Any, classes: NDArray[Any]) -> dict[Any, float]:
-    """Return the weight of each label."""
-    counts = np.zeros(len(classes), np.int64)
-    for part in _scanned(y):
-        counts += np.bincount(class_numbers(part, classes), minlength=len(classes))
-    weights = label_weights(class_weight, classes, counts)
-    if not (weights * counts).any():
-        raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
-    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
 
 def _scanned(y: Any) -> Iterator[NDArray[Any]]:

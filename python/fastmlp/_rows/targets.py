@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.text import shortened
-from fastmlp._base.validation import as_array, as_numbers, name_and_numbers, same_length
+from fastmlp._base.validation import as_array, as_numbers, is_missing, name_and_numbers, same_length
 from fastmlp.spec.losses import LINKS, LOSSES
 
 
@@ -94,7 +94,7 @@ def as_targets(y: Any) -> NDArray[Any]:
     if array.dtype.kind not in "biufSUOMm":
         raise TypeError(f"y must hold labels or real numbers, got dtype {array.dtype}")
     if array.dtype.kind in "OMm":
-        missing = np.isnat(array) if array.dtype.kind != "O" else np.frompyfunc(_is_missing, 1, 1)(array)
+        missing = np.isnat(array) if array.dtype.kind != "O" else np.frompyfunc(is_missing, 1, 1)(array)
         if missing.any():
             raise ValueError(f"y has a missing value at row {np.argwhere(missing)[0][0]}")
     if array.dtype.kind == "O" and _are_fractions(array):
@@ -110,10 +110,6 @@ def _bytes(labels: NDArray[Any]) -> NDArray[Any]:
     if (packed.astype(object) != labels).any():
         raise ValueError("y holds bytes that end in a zero byte, which NumPy cannot hold; decode them first")
     return packed
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def _are_fractions(values: NDArray[Any]) -> bool:
@@ -171,7 +167,7 @@ def check_known(y: NDArray[Any], known: NDArray[Any]) -> NDArray[Any]:
     if len(new):
         raise ValueError(
             f"y has the label {shown(new[0])}, which init, the network to go on from, does not know; its "
-            f"labels are {', '.join(shown(c) for c in known[:10])}{', ..' if len(known) > 10 else ''}"
+            f"labels are {some_of(known, 10)}"
         )
     return known
 
@@ -232,7 +228,7 @@ def class_numbers(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     if len(unknown):
         raise ValueError(
             f"y has the label {shown(y[unknown[0]])} at row {unknown[0]}, which is not one of the classes "
-            f"{', '.join(shown(c) for c in classes[:10])}{', ..' if len(classes) > 10 else ''}"
+            f"{some_of(classes, 10)}"
         )
     return at
 
@@ -243,10 +239,16 @@ def _check_values(values: NDArray[Any], loss: str) -> None:
     if has_one_output_for_two(loss) and values.size and values.max() > 1:
         raise ValueError(f"y must be at most 1 for loss {loss!r}, got {values.max():g}")
     if has_output_per_class(loss) and gives_probabilities(loss):
-        sums = values.sum(axis=1, dtype=np.float64)
-        wrong = np.flatnonzero(np.abs(sums - 1) > 1e-3)
+        wrong = np.flatnonzero(~rows_sum_to_one(values))
         if len(wrong):
-            raise ValueError(f"y must have rows that sum to 1, row {wrong[0]} sums to {sums[wrong[0]]:g}")
+            total = values[wrong[0]].sum(dtype=np.float64)
+            raise ValueError(f"y must have rows that sum to 1, row {wrong[0]} sums to {total:g}")
+
+
+def rows_sum_to_one(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which rows sum to 1, as probabilities do, but for rounding."""
+    right: NDArray[np.bool_] = np.abs(rows.sum(axis=1, dtype=np.float64) - 1) <= 1e-3
+    return right
 
 
 def shown(label: Any) -> str:
@@ -254,6 +256,11 @@ def shown(label: Any) -> str:
     if isinstance(label, (np.datetime64, np.timedelta64)):
         return str(label)
     return repr(label.item() if isinstance(label, np.generic) else label)
+
+
+def some_of(labels: NDArray[Any], most: int) -> str:
+    """Return the first labels as an error lists them."""
+    return ", ".join(shown(label) for label in labels[:most]) + (", .." if len(labels) > most else "")
 
 
 def row_weights(
@@ -328,11 +335,17 @@ def mean_weight(total: float, rows: int, which: str) -> float:
     return mean
 
 
-def weight_of_labels(class_weight: Any, y: NDArray[Any], classes: NDArray[Any] | None) -> dict[Any, float]:
-    """Return the weight of each label, by the rows that y has of it."""
-    classes = labelled_classes(y, classes)
-    counts = np.bincount(class_numbers(y, classes), minlength=len(classes))
-    return dict(zip(classes.tolist(), label_weights(class_weight, classes, counts).tolist(), strict=True))
+def weight_of_labels(
+    class_weight: Any, parts: Iterable[NDArray[Any]], classes: NDArray[Any]
+) -> dict[Any, float]:
+    """Return the weight of each label, by the rows that there are of it; some must be above 0."""
+    counts = np.zeros(len(classes), np.int64)
+    for y in parts:
+        counts += np.bincount(class_numbers(y, classes), minlength=len(classes))
+    weights = label_weights(class_weight, classes, counts)
+    if not weights[counts > 0].any():
+        raise ValueError(f"class_weight must leave some rows a weight above 0, got {class_weight!r}")
+    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
 
 def label_weights(class_weight: Any, classes: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import as_numbers
+from fastmlp._inspect.columns import inputs_of_features
 from fastmlp._model.architecture import checked_embeddings, hidden_activations, parameter_views
 from fastmlp._network.network import Network
 from fastmlp._rows.targets import TargetForm, parse_loss
@@ -120,8 +121,6 @@ def _first_rows(
             f"X alone {quoted(name for name in names if name not in set(old))}"
         )
     place = {name: i for i, name in enumerate(old)}
-    coded = {column for column, _, _ in init.embeddings}
-    plain = {i: row for row, i in enumerate(i for i in range(len(old)) if i not in coded)}
     tables = {old[column]: at for at, (column, _, _) in enumerate(init.embeddings)}
     wanted = [names[column] for column, _, _ in embeddings]
     if set(wanted) != set(tables):
@@ -129,8 +128,6 @@ def _first_rows(
     for (_, *shape), name in zip(embeddings, wanted, strict=True):
         if tuple(shape) != tuple(init.embeddings[tables[name]][1:]):
             raise ValueError(f"init has embeddings {init.embeddings}, but {tuple(embeddings)} are needed")
-    starts = len(plain) + np.cumsum([0, *(width for _, _, width in init.embeddings)])
-    order = [plain[place[name]] for name in names if name not in tables]
-    for name in wanted:
-        order += range(starts[tables[name]], starts[tables[name] + 1])
-    return np.array(order), [tables[name] for name in wanted]
+    inputs = inputs_of_features(init)
+    read = (*(name for name in names if name not in tables), *wanted)
+    return np.array([row for name in read for row in inputs[place[name]]]), [tables[name] for name in wanted]

@@ -62,8 +62,7 @@ def minimize(
 
     def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         trial.parameters[:] = parameters
-        loss, gradient = batch.loss_and_gradient()
-        return loss, gradient
+        return batch.loss_and_gradient()
 
     def take_over(values: NDArray[np.float64]) -> bool:
         """Give the network these parameters, unless one of them is too large for its type."""

@@ -22,8 +22,9 @@ from fastmlp._base.validation import (
     table_column,
 )
 from fastmlp._rows.choice import LOSS_TOO, check_agreement, loss_of_task
-from fastmlp._rows.memory import VALIDATION, validation_fraction
+from fastmlp._rows.memory import validation_fraction, validation_parts
 from fastmlp._rows.targets import as_targets, parse_loss, takes_labels
+from fastmlp._training.going_on import has_learned
 from fastmlp._training.sources import opened
 from fastmlp.data import Table, TableEncoder, audit, holdout, read_frame
 from fastmlp.data._leaks import tell_target
@@ -103,7 +104,7 @@ def encoded(given: Given, settings: EncodingSettings) -> Given:
 
 def _say_told(table: Table | _NumberColumns, targets: tuple[str, ...], source: str) -> None:
     """Warn of columns that may be the target under another name."""
-    for line in tell_target(table, targets, [name for name in table.names if name not in targets]).values():
+    for line in tell_target(table, targets, _inputs(table, targets)).values():
         say(f"{source}: {line}")
 
 
@@ -119,7 +120,7 @@ class _NumberColumns:
 
 def _check_begun(init: Any, why: str) -> None:
     """Refuse to encode for a network that has learned from columns as they were."""
-    if len(getattr(init, "history", ())):
+    if has_learned(init):
         raise ValueError(
             f"init was trained without an encoder, but {why}, so that the table is to be encoded; give the "
             "columns that init was trained on, with encode=False"
@@ -137,7 +138,9 @@ def _encoded(given: Given, settings: EncodingSettings, known: TableEncoder | Non
         table, notes = texts_as_read(table, targets)
         for note in notes:
             say(f"{table.source}: {note}")
-    weights = _of_rows(given.sample_weight, _rows_with_target(table, targets), table.n_rows)
+    weights = None
+    if given.sample_weight is not None:
+        weights = _of_rows(given.sample_weight, _rows_with_target(table, targets), table.n_rows)
     audited = audit(table, targets, keep=() if known is None else _inputs(table, targets))
     for note in audited.notes:
         say(f"{table.source}: {note}")
@@ -233,7 +236,7 @@ def _of_rows(weights: Any, rows: NDArray[np.int64] | None, n_rows: int) -> NDArr
     return weights if rows is None else np.asarray(weights[rows])
 
 
-def _inputs(table: Table, targets: tuple[str, ...]) -> list[str]:
+def _inputs(table: Table | _NumberColumns, targets: tuple[str, ...]) -> list[str]:
     return [name for name in table.names if name not in targets]
 
 
@@ -292,10 +295,9 @@ def scales_target(loss: Any, output_activation: Any) -> bool:
 
 def _validation(given: Sequence[Any], encoder: TableEncoder, dtype: str) -> tuple[Any, ...]:
     """Return validation rows of the user's own as the encoder makes them."""
-    if len(given) not in (2, 3):
-        raise TypeError(f"validation must be {VALIDATION}, got {plural(len(given), 'thing')}")
+    given_X, given_y, given_weights = validation_parts(given)
     try:
-        X, y, _ = opened(given[0], given[1], True, None)
+        X, y, _ = opened(given_X, given_y, True, None)
         X = as_table(X)
         if type(X) is np.ndarray or not column_names(X):
             raise TypeError(f"X must be a table, as that to learn from is; got {type(X).__name__}")
@@ -303,7 +305,7 @@ def _validation(given: Sequence[Any], encoder: TableEncoder, dtype: str) -> tupl
         if y is None and targets != encoder.target_names:
             raise ValueError(f"y must be {quoted(encoder.target_names)}, got {quoted(targets)}")
         rows = _rows_with_target(table, targets) if y is None else None
-        weights = _of_rows(given[2] if len(given) == 3 else None, rows, table.n_rows)
+        weights = _of_rows(given_weights, rows, table.n_rows)
         if rows is not None:
             say(f"validation: dropped {plural(table.n_rows - len(rows), 'row')} without a target")
             table = table.take(rows)

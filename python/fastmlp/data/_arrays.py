@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._base.validation import is_missing
 from fastmlp.data._frames import read_frame
 from fastmlp.data._table import Column, Table
 
@@ -64,7 +65,7 @@ def _rectangle(rows: Sequence[Any]) -> NDArray[Any]:
 
 def _of_objects(name: str, values: NDArray[Any]) -> Column:
     """Return a column of objects as one of the kinds that a table holds."""
-    missing = np.fromiter(map(_is_missing, values), dtype=np.bool_, count=len(values))
+    missing = np.fromiter(map(is_missing, values), dtype=np.bool_, count=len(values))
     present = values[~missing]
     kinds = [kind for kind, types in _TYPES.items() if all(isinstance(value, types) for value in present)]
     if len(present) and not kinds:
@@ -95,10 +96,6 @@ def _utc(value: Any) -> Any:
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.astimezone(dt.timezone.utc).replace(tzinfo=None)
     return value
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
 def _mixed(name: str, present: NDArray[Any]) -> TypeError:

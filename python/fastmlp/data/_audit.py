@@ -113,8 +113,10 @@ def audit(
             raise ValueError(f"{table.source}: no column {name!r}; its columns are {quoted(table.names)}")
     rows, row_notes = _rows_with_targets(table, names, drop_missing_target or strict)
     left = table if rows is None else table.take(rows)
-    inputs = [name for name in table.names if name not in {*names, *ids}]
-    checked = [name for name in inputs if name not in set(keep)]
+    identifiers, kept = set(ids), set(keep)
+    no_inputs = identifiers.union(names)
+    inputs = [name for name in table.names if name not in no_inputs]
+    checked = [name for name in inputs if name not in kept]
     found = _findings(table, left, checked, max_one_hot)
     notes = [*row_notes, *_lines(found)]
     if strict and notes:
@@ -122,7 +124,7 @@ def audit(
         raise ValueError(f"{table.source}: nothing may be left out, but there would be:{problems}")
     if inputs and len(found) == len(inputs):
         raise ValueError(f"{table.source}: no input column is left: " + "; ".join(_lines(found)))
-    dropped = tuple(name for name in table.names if name in found or name in set(ids))
+    dropped = tuple(name for name in table.names if name in found or name in identifiers)
     if dropped:
         left = left.drop(*dropped)
         left.left_out = (*table.left_out, *dropped)

@@ -94,16 +94,15 @@ def read_numbers(texts: Iterable[str], decimal: str | None = None, usual: str = 
         taken = ("", currencies.most_common(1)[0][0])
         cells = {text: cell for text, cell in cells.items() if cell.currency in taken}
     first = decimal or usual
-    plain, other = (_plain(cells, mark) for mark in (first, _OTHER[first]))
-    if decimal is None and len(other) > len(plain):
+    plain = _plain(cells, first)
+    if decimal is not None:
+        return Numbers(plain, first, {})
+    other = _plain(cells, _OTHER[first])
+    if len(other) > len(plain):
         return Numbers(other, _OTHER[first], {})
-    open_question = decimal is None and len(other) == len(plain)
-    doubtful = (
-        {text: other[text] for text in plain if other.get(text, plain[text]) != plain[text]}
-        if open_question
-        else {}
-    )
-    return Numbers(plain, first, doubtful)
+    if len(other) < len(plain):
+        return Numbers(plain, first, {})
+    return Numbers(plain, first, {t: other[t] for t in plain if other.get(t, plain[t]) != plain[t]})
 
 
 def unread_quantities(texts: Iterable[str]) -> str | None:

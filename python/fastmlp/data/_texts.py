@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
-from fastmlp.data._cells import MISSING
 from fastmlp.data._parse import cell_rules, missing_note, read_column
 from fastmlp.data._table import Column, Table
 
@@ -39,7 +38,7 @@ def texts_as_read(table: Table, left_out: Collection[str] = ()) -> tuple[Table, 
             continue
         cells = ["" if text is None else text.strip() for text in table[name]]
         values, said, mark = read_column(name, cells, rules)
-        marked = Counter(cell for cell in cells if cell and cell in MISSING)
+        marked = Counter(cell for cell in cells if cell and cell in rules.missing)
         plain = values.dtype.kind in "if" and not said and not marked
         if values.dtype == object or plain or not any(cells) or (values.dtype.kind == "M" and said):
             continue
