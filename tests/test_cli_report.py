@@ -247,6 +247,9 @@ def test_many_classes_and_columns_and_several_quantiles_are_summed_up(run: Run) 
     assert "share at or below" in page.text
     assert "quantile 0.5 of y" in page.text
     assert figures(page)[0]["layout"]["yaxis"]["title"]["text"] == "predicted y"
+    assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--loss", "quantile(0.5, 0.9)",
+               "--report", "r.html")[0] == 0  # fmt: skip
+    assert "quantile 0.5 of y" in read("r.html").text  # the one that the score is of
 
 
 @pytest.mark.parametrize("name", [SCRIPT, "$x$", "a&amp;b", "日本", "\x1b[31m", "${{"])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.curves import evenly
 from fastmlp._base.text import plural, rate, shortened, three_digits
-from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, ValueMetrics
+from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, ValueMetrics, middle_quantile
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, most_classes
 from fastmlp._inspect.scores import calibration, precision_recall, roc
 from fastmlp._report import figures
@@ -46,7 +46,7 @@ def results(facts: Facts) -> list[Html]:
         return [named, values, *(part for some in (parts[::-1] if two else parts) for part in some)]
     if isinstance(metrics, QuantileMetrics):
         rows = list(zip(metrics.levels, metrics.coverage, metrics.pinball, strict=True))
-        middle = len(metrics.levels) // 2
+        middle = middle_quantile(metrics.levels)
         what = f"quantile {metrics.levels[middle]:g} of "
         return [
             named,
