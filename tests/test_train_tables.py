@@ -215,6 +215,9 @@ def test_files_of_numbers(tmp_path: Path) -> None:
     arrays = fastmlp.train(tmp_path / "n.npz", **QUICK)
     assert arrays.encoder is None
     np.testing.assert_array_equal(arrays.parameters, streamed.parameters)
+    np.savez(tmp_path / "named.npz", X=frame[["a", "b"]].to_numpy(), price=frame["y"].to_numpy())
+    named = fastmlp.train(tmp_path / "named.npz", "price", **QUICK)
+    np.testing.assert_array_equal(named.parameters, streamed.parameters)
 
 
 def test_gaps_of_a_parquet_file_are_encoded_unless_it_is_too_large(tmp_path: Path) -> None:

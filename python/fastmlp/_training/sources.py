@@ -15,7 +15,7 @@ from fastmlp._rows.spool import is_npy
 from fastmlp.data import Table, read, read_parquet
 from fastmlp.data._frames import from_arrow
 from fastmlp.data._plain import odd_type
-from fastmlp.data._read import choose_reader
+from fastmlp.data._read import choose_reader, holds_table
 from fastmlp.data._source import resolve
 
 #: Statistics of more parts than this are not looked at for gaps.
@@ -36,16 +36,15 @@ def opened(X: Any, y: Any, encode: Any, memory_limit: Any) -> tuple[Any, Any, bo
     if not is_path or Path(X).is_dir():
         return _parquet(X, y, encode, memory_limit)
     source = resolve(X)
-    if choose_reader(source) is read_parquet:
+    reader = choose_reader(source)
+    if reader is read_parquet:
         return _parquet(X, y, encode, memory_limit)
     in_file = y is None or isinstance(y, (int, str, os.PathLike))
-    found = read(source)
+    found = read(source, y if in_file and not holds_table(reader) else None)
     if isinstance(found.X, Table):
         for note in found.X.notes:
             say(f"{found.X.source}: {note}")
         return found.X, y, True
-    if in_file and y is not None:
-        found = read(source, y)
     return found.X, found.y if in_file else y, False
 
 

@@ -188,3 +188,8 @@ def _read_svmlight(source: Source, x: Any, y: Any, **options: Any) -> Dataset:
 
 
 _READ_PAIR = {read_npz: _read_npz, read_idx: _read_idx, read_svmlight: _read_svmlight}
+
+
+def holds_table(reader: Reader) -> bool:
+    """Whether files of this reader hold a table, rather than arrays."""
+    return reader not in _READ_PAIR and reader is not read_npy
