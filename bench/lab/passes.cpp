@@ -71,7 +71,8 @@ void run(const std::string& name) {
                 const Batch<float> batch{.X = {X.data(), inputs},
                                          .targets = {labels.data(), nullptr, nullptr},
                                          .order = order.data() + b * c.batch,
-                                         .rows = c.batch};
+                                         .rows = c.batch,
+                                         .divisor = double(c.batch)};
                 const GradientTiles<float> tiles =
                     gradient_tiles<float>(gradients == &adam ? Optimizer::adam : Optimizer::sgd);
                 const double begin = now();
