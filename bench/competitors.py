@@ -46,6 +46,7 @@ class FastMLP:
             "batch_size": case.batch,
             "optimizer": "adam" if adam else fastmlp.SGD(momentum=0.9),
             "learning_rate": RATE,
+            "task": "regression" if case.regression else "classification",
             "threads": threads,
             "dtype": X.dtype,
         }
