@@ -45,7 +45,9 @@ class TrainCase:
         scores = X @ random.standard_normal((self.sizes[0], self.sizes[-1])).astype(dtype)
         if self.regression:
             return X, np.tanh(scores).astype(dtype)
-        return X, np.concatenate([np.arange(self.sizes[-1]), scores.argmax(axis=1)])[-self.rows :]
+        return X, np.concatenate([np.arange(self.sizes[-1]), scores.argmax(axis=1)])[
+            : self.rows
+        ]  # every label occurs
 
 
 @dataclass(frozen=True)
