@@ -197,6 +197,30 @@ def is_weight(sizes: Sequence[int]) -> np.ndarray:
     return np.concatenate([np.repeat([True, False], [i * o, o]) for i, o in pairwise(sizes)])
 
 
+# --------------------------------------------------------------------------------------------------- products
+
+
+def bfloat16(x: np.ndarray) -> np.ndarray:
+    """Float32 numbers rounded to 8 bits of mantissa: to nearest, even in the middle."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
+
+
+def bfloat16_product(a: np.ndarray, b: np.ndarray, start: np.ndarray | float = 0.0) -> np.ndarray:
+    """start + a @ b as vdpbf16ps computes it, of numbers that are far from the least normal one.
+
+    The product of two factors in bfloat16 is exact in float32; one after the other is added to the sum in
+    float32, of each pair of k the upper one first.
+    """
+    a, b = bfloat16(a), bfloat16(b)
+    sums = np.zeros((len(a), b.shape[1]), np.float32) + np.float32(start)
+    for even in range(0, len(b), 2):
+        for k in (even + 1, even):
+            if k < len(b):
+                sums += np.outer(a[:, k], b[k])
+    return sums
+
+
 # ------------------------------------------------------------------------------------------ forward, backward
 
 
@@ -220,6 +244,10 @@ class Model:
     loss: str
     output_activation: str = "auto"
     l2: float = 0.0
+    compute: str | None = None  # "bfloat16", for float32 numbers
+
+    def product(self, a: np.ndarray, b: np.ndarray, start: np.ndarray | float = 0.0) -> np.ndarray:
+        return bfloat16_product(a, b, start) if self.compute == "bfloat16" else a @ b + start
 
     @property
     def output(self) -> str:
@@ -230,7 +258,7 @@ class Model:
         z, a = [], [X]
         for index, (W, b) in enumerate(layers):
             hidden = index < len(layers) - 1
-            z.append(a[-1] @ W + b)
+            z.append(self.product(a[-1], W, b))
             a.append(activate(self.activations[index] if hidden else self.output, z[-1]))
             if hidden and masks:
                 a[-1] = a[-1] * masks[index]
@@ -255,9 +283,9 @@ class Model:
         for index in reversed(range(len(layers))):
             W, _ = layers[index]
             p.delta.insert(0, delta)
-            p.gradient.insert(0, (p.a[index].T @ delta + self.l2 * W, delta.sum(axis=0)))
+            p.gradient.insert(0, (self.product(p.a[index].T, delta) + self.l2 * W, delta.sum(axis=0)))
             if index > 0:
-                delta = (delta @ W.T) * slope(self.activations[index - 1], p.z[index - 1])
+                delta = self.product(delta, W.T) * slope(self.activations[index - 1], p.z[index - 1])
                 delta = delta * masks[index - 1] if masks else delta
         p.kink = self.kink_distance(layers, p, Y)
         return p

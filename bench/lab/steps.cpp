@@ -1,7 +1,7 @@
 // Time of a training step in the core alone, without Python, for trials of the kernels and the passes.
 //
 //     cmake -S . -B build -DFASTMLP_PYTHON=OFF -DFASTMLP_BUILD_LAB=ON && cmake --build build
-//     [STEPS_OPTIMIZER=sgd] build/lab_steps_v3 THREADS CASE ...
+//     [STEPS_OPTIMIZER=sgd] [STEPS_BFLOAT16=1] build/lab_steps_v3 THREADS CASE ...
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -74,6 +74,7 @@ void run(const std::string& name, int threads, double budget, double peak) {
     options.threads = threads;
     if (const char* optimizer = std::getenv("STEPS_OPTIMIZER"))
         options.optimizer.kind = find_name(kOptimizers, optimizer)->second;
+    options.bfloat16 = std::getenv("STEPS_BFLOAT16") != nullptr;
     const double steps = double(ceil_div(c.rows, c.batch));
     double best = 1e9, epochs = 1;
     std::vector<double> times;

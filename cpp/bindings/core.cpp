@@ -14,6 +14,7 @@ py::dict build_config() {
     const BuildConfig& build = core_in_use().build;
     return py::dict("isa"_a = build.isa, "compiler"_a = build.compiler, "flags"_a = build.flags,
                     "eigen"_a = build.eigen, "simd"_a = build.simd, "openmp"_a = build.openmp,
+                    "bfloat16"_a = build.bfloat16,
                     "tile"_a = py::make_tuple(build.tile_rows, build.tile_columns));
 }
 

@@ -42,6 +42,7 @@ void bind_options(py::module_& m) {
         .def_readwrite("dropout", &TrainOptions::dropout)
         .def_readwrite("clip_norm", &TrainOptions::clip_norm)
         .def_readwrite("mean_weight", &TrainOptions::mean_weight)
+        .def_readwrite("bfloat16", &TrainOptions::bfloat16)
         .def_readwrite("alpha", &TrainOptions::alpha)
         .def_readwrite("patience", &TrainOptions::patience)
         .def_readwrite("min_delta", &TrainOptions::min_delta)

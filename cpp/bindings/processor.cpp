@@ -26,18 +26,18 @@ struct Registers {
     std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
-// CPUID of `leaf`, sub-leaf 0; all zero where the processor does not have that leaf.
-Registers cpuid(std::uint32_t leaf) {
+// CPUID of `leaf`; all zero where the processor does not have that leaf.
+Registers cpuid(std::uint32_t leaf, std::uint32_t sub_leaf = 0) {
     Registers r;
 #if defined(_MSC_VER)
     int words[4];
     __cpuid(words, static_cast<int>(leaf & 0x80000000u));
     if (static_cast<std::uint32_t>(words[0]) < leaf) return r;
-    __cpuidex(words, static_cast<int>(leaf), 0);
+    __cpuidex(words, static_cast<int>(leaf), static_cast<int>(sub_leaf));
     r = {static_cast<std::uint32_t>(words[0]), static_cast<std::uint32_t>(words[1]),
          static_cast<std::uint32_t>(words[2]), static_cast<std::uint32_t>(words[3])};
 #else
-    __get_cpuid_count(leaf, 0, &r.eax, &r.ebx, &r.ecx, &r.edx);
+    __get_cpuid_count(leaf, sub_leaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
 #endif
     return r;
 }
@@ -85,9 +85,16 @@ std::vector<std::string> supported_isas() {
     return isas;
 }
 
+// AVX512_BF16, on top of v4; leaf 7 says in eax how many sub-leaves it has.
+bool supports_bfloat16() {
+    const std::vector<std::string> isas = supported_isas();
+    return !isas.empty() && isas.front() == "v4" && cpuid(7).eax >= 1 && has(cpuid(7, 1).eax, bits({5}));
+}
+
 #else
 
 std::vector<std::string> supported_isas() { return {"generic"}; }
+bool supports_bfloat16() { return false; }
 
 #endif
 
@@ -96,6 +103,7 @@ std::vector<std::string> supported_isas() { return {"generic"}; }
 void bind_processor(py::module_& m) {
     m.def("supported_isas", supported_isas,
           "The instruction sets that this processor supports, the best one first.");
+    m.def("supports_bfloat16", supports_bfloat16, "Whether this processor multiplies numbers in bfloat16.");
 }
 
 }  // namespace fastmlp

@@ -1,6 +1,7 @@
 // The table of functions of this instruction set.
 #include "core/core.h"
 
+#include "core/kernel/bfloat16.h"
 #include "core/model/inference.h"
 #include "core/train/full_batch.h"
 #include "core/train/trainer.h"
@@ -62,6 +63,7 @@ const Core& core() {
                       .eigen = kEigen,
                       .simd = Eigen::SimdInstructionSetsInUse(),
                       .openmp = kOpenMp,
+                      .bfloat16 = kHasBfloat16<float>,
                       .tile_rows = tile_rows(kTileVectors),
                       .tile_columns = kTileVectors * kLanes<float>},
             .openmp_threads = openmp_threads,

@@ -57,6 +57,7 @@ struct Computations {
 struct BuildConfig {
     const char *isa, *compiler, *flags, *eigen, *simd;
     bool openmp;
+    bool bfloat16;                  // for processors that have it
     Index tile_rows, tile_columns;  // float32
 };
 

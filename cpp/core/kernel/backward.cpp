@@ -76,6 +76,12 @@ void tiles_of(const Product<T>& p, const TransposedPanels<T>& weights, const Bac
 }
 
 template <class F, class T>
+void pair_tiles(const PairProduct<T>& p, const TransposedPairs<T>& weights, const BackwardOutput<T>& out,
+                Range tiles) {
+    multiply(p, weights, tiles, epilogue<F>(out));
+}
+
+template <class F, class T>
 void multiply_slope(const T* a, const T* slope, T* d, Index n) {
     const BackwardOutput<T> in{a, slope, nullptr, 0};
     for (Index at = 0; at < n; at += kLanes<T>)
@@ -95,8 +101,19 @@ SlopeProduct<T> slope_product(Activation activation) {
                            [](auto f) -> SlopeProduct<T> { return multiply_slope<decltype(f), T>; });
 }
 
+template <class T>
+PairBackwardTiles<T> pair_backward_tiles(Activation activation) {
+    if constexpr (kHasBfloat16<T>)
+        return with_activation(activation,
+                               [](auto f) -> PairBackwardTiles<T> { return pair_tiles<decltype(f), T>; });
+    else
+        return nullptr;
+}
+
 template BackwardTiles<float> backward_tiles(Activation);
 template BackwardTiles<double> backward_tiles(Activation);
+template PairBackwardTiles<float> pair_backward_tiles(Activation);
+template PairBackwardTiles<double> pair_backward_tiles(Activation);
 template SlopeProduct<float> slope_product(Activation);
 template SlopeProduct<double> slope_product(Activation);
 

@@ -84,6 +84,12 @@ void sparse_tiles(const SparseProduct<T>& p, const WeightPanels<T>& weights, con
     multiply<true>(p, weights, tiles, epilogue<F>(out));
 }
 
+template <class F, class T>
+void pair_tiles(const PairProduct<T>& p, const WeightPairs<T>& weights, const ForwardOutput<T>& out,
+                Range tiles) {
+    multiply<true>(p, weights, tiles, epilogue<F>(out));
+}
+
 }  // namespace
 
 template <class T>
@@ -97,9 +103,20 @@ SparseForwardTiles<T> sparse_forward_tiles(Activation activation) {
                            [](auto f) -> SparseForwardTiles<T> { return sparse_tiles<decltype(f), T>; });
 }
 
+template <class T>
+PairForwardTiles<T> pair_forward_tiles(Activation activation) {
+    if constexpr (kHasBfloat16<T>)
+        return with_activation(activation,
+                               [](auto f) -> PairForwardTiles<T> { return pair_tiles<decltype(f), T>; });
+    else
+        return nullptr;
+}
+
 template ForwardTiles<float> forward_tiles(Activation);
 template ForwardTiles<double> forward_tiles(Activation);
 template SparseForwardTiles<float> sparse_forward_tiles(Activation);
 template SparseForwardTiles<double> sparse_forward_tiles(Activation);
+template PairForwardTiles<float> pair_forward_tiles(Activation);
+template PairForwardTiles<double> pair_forward_tiles(Activation);
 
 }  // namespace fastmlp

@@ -105,9 +105,9 @@ constexpr bool is_hot = std::is_same_v<Rule, rules::Adam> || std::is_same_v<Rule
 template <class Rule>
 constexpr bool is_store = std::is_same_v<Rule, rules::StoreGradient>;
 
-template <class Rule, class T>
-void weight_tiles(const Product<T>& p, const MatrixPanels<T>& delta, const Update<T>& u,
-                  const LayerPanels<T>& layer, Range tiles) {
+template <class Rule, class T, class Factors, class Panels>
+void weight_tiles(const Factors& p, const Panels& delta, const Update<T>& u, const LayerPanels<T>& layer,
+                  Range tiles) {
     if constexpr (is_hot<Rule>)
         multiply(p, delta, tiles, DeferredApply<Rule, T>{u, {layer}});
     else if constexpr (is_store<Rule>)
@@ -165,7 +165,10 @@ void apply_stored(const T* parts, Index count, Index stride, T scale, const Upda
 template <class T>
 constexpr auto functions_of = [](auto rule) -> GradientTiles<T> {
     using Rule = decltype(rule);
-    return {weight_tiles<Rule, T>, sparse_weight_tiles<Rule, T>, bias_panels<Rule, T>, apply_stored<Rule, T>};
+    GradientTiles<T> tiles{weight_tiles<Rule, T>, sparse_weight_tiles<Rule, T>, nullptr, bias_panels<Rule, T>,
+                           apply_stored<Rule, T>};
+    if constexpr (kHasBfloat16<T>) tiles.pair_weights = weight_tiles<Rule, T>;
+    return tiles;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 // bits at a sixth of the compile time.
 #pragma once
 
+#include "core/kernel/bfloat16_panels.h"
 #include "core/kernel/panels.h"
 #include "core/kernel/sparse_product.h"
 #include "core/model/architecture.h"
@@ -27,9 +28,15 @@ template <class T>
 using SparseForwardTiles = void (*)(const SparseProduct<T>&, const WeightPanels<T>&, const ForwardOutput<T>&,
                                     Range tiles);
 template <class T>
+using PairForwardTiles = void (*)(const PairProduct<T>&, const WeightPairs<T>&, const ForwardOutput<T>&,
+                                  Range tiles);
+template <class T>
 ForwardTiles<T> forward_tiles(Activation activation);
 template <class T>
 SparseForwardTiles<T> sparse_forward_tiles(Activation activation);
+// Null where this library has no bfloat16.
+template <class T>
+PairForwardTiles<T> pair_forward_tiles(Activation activation);
 
 // Backward: delta_prev[B, I] = (delta[B, O] W^T[O, I]) f'(z_prev)
 template <class T>
@@ -43,7 +50,12 @@ template <class T>
 using BackwardTiles = void (*)(const Product<T>&, const TransposedPanels<T>&, const BackwardOutput<T>&,
                                Range tiles);
 template <class T>
+using PairBackwardTiles = void (*)(const PairProduct<T>&, const TransposedPairs<T>&, const BackwardOutput<T>&,
+                                   Range tiles);
+template <class T>
 BackwardTiles<T> backward_tiles(Activation activation);
+template <class T>
+PairBackwardTiles<T> pair_backward_tiles(Activation activation);
 
 // d *= f', n elements, a multiple of the packet: from dLoss/da to delta at the output.
 template <class T>
@@ -59,6 +71,8 @@ struct GradientTiles {
                     Range tiles);
     void (*sparse_weights)(const SparseProduct<T>&, const MatrixPanels<T>& delta, const Update<T>&,
                            const LayerPanels<T>&, Range tiles);
+    void (*pair_weights)(const PairProduct<T>&, const MatrixPairs<T>& delta, const Update<T>&,
+                         const LayerPanels<T>&, Range tiles);
     void (*biases)(const MatrixPanels<T>& delta, const Update<T>&, const LayerPanels<T>&, Range panels);
     // Gradients that lie in memory: scale * (sum of `count` arrays, `stride` apart), for parameters at .. at
     // + n.

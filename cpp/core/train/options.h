@@ -46,7 +46,8 @@ struct TrainOptions {
     // its gradient is that of the weighted mean over all rows, up to chance. 0: by the sum of its own
     // weights, as scikit-learn does.
     double mean_weight = 0;
-    double alpha = 0;  // added to l2, divided as the losses are, as scikit-learn does
+    bool bfloat16 = false;  // products of factors rounded to bfloat16
+    double alpha = 0;       // added to l2, divided as the losses are, as scikit-learn does
     OptimizerOptions optimizer;
     ScheduleOptions schedule;
     Index patience = -1;  // -1: never stop early

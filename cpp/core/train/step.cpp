@@ -42,6 +42,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
       loss_(loss_function<T>(network.architecture().loss)),
       output_slope_(slope_product<T>(network.output_layer().activation)) {
     if (options.entries) transposed_.emplace(network.inputs(), *options.entries, options.threads);
+    if (options.bfloat16) rounded_.emplace(network, max_rows, options.threads);
     if (options.counts_right) row_right_.resize(std::size_t(max_rows));
     if (network.architecture().l2 != 0 || alpha_ != 0) squares_.resize(std::size_t(layout_.panels()));
     backward_.push_back(backward_tiles<T>(Activation::identity));
@@ -99,6 +100,21 @@ Index Backprop<T>::gradient_parts(Index rows) const {
     const Index activations_per_parameter = rows * width / network_.parameter_count();
     const Index most = std::min({activations_per_parameter, rows / kPartRows, kMostParts});
     return Index(std::bit_floor(std::size_t(std::max<Index>(most, 1))));
+}
+
+// The rows of a batch that belong to this thread; in bfloat16 whole pairs of rows.
+template <class T>
+Range Backprop<T>::own_rows(const Team& team, Index rows) const {
+    if (!rounded_) return team.part(rows);
+    const Range pairs = team.part(ceil_div(rows, 2));
+    return {2 * pairs.first, std::min(2 * pairs.last, rows)};
+}
+
+// Where a part of the batch with a gradient of its own begins, and part `parts` where the batch ends.
+template <class T>
+Index Backprop<T>::first_row(Index part, Index parts, Index rows) const {
+    const Index row = rows * part / parts;
+    return rounded_ && part < parts ? row / 2 * 2 : row;
 }
 
 // Calls tiles(range) for this thread's tiles of the product, whose sums have at most K terms.
@@ -163,27 +179,45 @@ template <class T>
 void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& work, std::uint64_t number) {
     const Index L = network_.architecture().layers();
     for (Index l = 1; l <= L; ++l) {
-        const LayerArrays& at = arrays_[std::size_t(l)];
-        const LayerPanels<T>& layer = layout_.layer(l - 1);
-        const Index begin = work.product_rows.first * at.ld;
-        const ForwardOutput<T> out{at.a + begin, at.slope ? at.slope + begin : nullptr, at.ld};
-        const WeightPanels<T> weights = layout_.weights(l - 1, parameters());
-        if (l == 1 && transposed_) {
-            const SparseProduct<T> z{batch.sparse_rows(), batch.rows, layer.outputs, layer.inputs};
-            deal_tiles(team, z, transposed_->longest_row(),
-                       [&](Range tiles) { sparse_forward_(z, weights, out, tiles); });
-        } else {
-            const Product<T> z = product(work, activations(l - 1, batch), layer.outputs, layer.inputs);
-            const ForwardTiles<T> forward = forward_[std::size_t(l - 1)];
-            deal_tiles(team, z, z.K, [&](Range tiles) { forward(z, weights, out, tiles); });
-        }
+        forward_layer(team, l, batch, work);
         if (!drops_ || l == L) continue;
+        const LayerArrays& at = arrays_[std::size_t(l)];
         const auto drop = [&](Index first, Index last) {
             for (Index i = first; i < last; ++i)
-                dropout_.apply(number, l - 1, i, at.a + i * at.ld, at.slope + i * at.ld, layer.outputs);
+                dropout_.apply(number, l - 1, i, at.a + i * at.ld, at.slope + i * at.ld,
+                               layout_.layer(l - 1).outputs);
         };
         team.each(work.rows, drop, kRowsPerPoll);
         end_pass(team);
+    }
+}
+
+template <class T>
+void Backprop<T>::forward_layer(const Team& team, Index l, const Batch<T>& batch, const Work& work) {
+    const LayerArrays& at = arrays_[std::size_t(l)];
+    const LayerPanels<T>& layer = layout_.layer(l - 1);
+    const MatrixView<T> below = activations(l - 1, batch);
+    const Index begin = work.product_rows.first * at.ld;
+    const ForwardOutput<T> out{at.a + begin, at.slope ? at.slope + begin : nullptr, at.ld};
+    const WeightPanels<T> weights = layout_.weights(l - 1, parameters());
+    if (l == 1 && transposed_) {
+        const SparseProduct<T> z{batch.sparse_rows(), batch.rows, layer.outputs, layer.inputs};
+        deal_tiles(team, z, transposed_->longest_row(),
+                   [&](Range tiles) { sparse_forward_(z, weights, out, tiles); });
+    } else if (rounded_) {
+        const auto round = [&](Index first, Index last) {
+            rounded_->round_activations(l - 1, below.data, below.ld, {first, last});
+        };
+        team.each(work.rows, round, kRowsPerPoll);
+        end_pass(team);
+        const PairProduct<T> z = rounded_->forward(l, work.product_rows);
+        const WeightPairs<T> pairs{parameters(), layer, rounded_->scratch(team.rank)};
+        deal_tiles(team, z, layer.inputs,
+                   [&](Range tiles) { rounded_->forward_tiles(l)(z, pairs, out, tiles); });
+    } else {
+        const Product<T> z = product(work, below, layer.outputs, layer.inputs);
+        const ForwardTiles<T> forward = forward_[std::size_t(l - 1)];
+        deal_tiles(team, z, z.K, [&](Range tiles) { forward(z, weights, out, tiles); });
     }
 }
 
@@ -222,10 +256,22 @@ void Backprop<T>::backward(const Team& team, const Work& work) {
         const LayerArrays& below = arrays_[std::size_t(l - 1)];
         const LayerPanels<T>& layer = layout_.layer(l - 1);
         const Index begin = work.product_rows.first * below.ld;
-        const Product<T> d = product(work, delta(l), layer.inputs, layer.outputs);
-        const TransposedPanels<T> weights{parameters(), layer, scratch_[std::size_t(team.rank)]};
         const BackwardOutput<T> out{below.a + begin, below.slope ? below.slope + begin : nullptr,
                                     below.delta + begin, below.ld};
+        if (rounded_) {
+            const auto round = [&](Index first, Index last) {
+                rounded_->round_deltas(l, delta(l).data, delta(l).ld, {first, last});
+            };
+            team.each(work.rows, round, kRowsPerPoll);
+            end_pass(team);
+            const PairProduct<T> d = rounded_->backward(l, work.product_rows);
+            const TransposedPairs<T> pairs{parameters(), layer, rounded_->scratch(team.rank)};
+            deal_tiles(team, d, layer.outputs,
+                       [&](Range tiles) { rounded_->backward_tiles(l)(d, pairs, out, tiles); });
+            continue;
+        }
+        const Product<T> d = product(work, delta(l), layer.inputs, layer.outputs);
+        const TransposedPanels<T> weights{parameters(), layer, scratch_[std::size_t(team.rank)]};
         const BackwardTiles<T> backward = backward_[std::size_t(l - 1)];
         deal_tiles(team, d, d.K, [&](Range tiles) { backward(d, weights, out, tiles); });
     }
@@ -289,7 +335,8 @@ void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batc
     const Index tasks = weight_tasks + layer.count();
 
     const auto in_part = [&](Index part, Range range) {
-        const Index row = batch.rows * part / parts, rows = batch.rows * (part + 1) / parts - row;
+        const Index row = first_row(part, parts, batch.rows);
+        const Index rows = first_row(part + 1, parts, batch.rows) - row;
         const MatrixPanels<T> delta{above.data + row * above.ld, above.ld, rows,
                                     scratch_[std::size_t(team.rank)]};
         Update<T> u = update;
@@ -298,6 +345,10 @@ void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batc
         const Range of_biases{std::max<Index>(range.first - weight_tasks, 0), range.last - weight_tasks};
         if (of_weights.size() > 0 && sparse)
             tiles.sparse_weights({transposed_->features(), I, O, rows}, delta, u, layer, of_weights);
+        else if (of_weights.size() > 0 && rounded_)
+            tiles.pair_weights(rounded_->gradient(l, {row, row + rows}),
+                               {delta.data, delta.ld, rows, rounded_->scratch(team.rank)}, u, layer,
+                               of_weights);
         else if (of_weights.size() > 0)
             tiles.weights({below.data + row * below.ld, 1, below.ld, I, O, rows}, delta, u, layer,
                           of_weights);

@@ -28,6 +28,7 @@
 
 #include "core/base/parallel.h"
 #include "core/model/losses.h"
+#include "core/train/rounded_batch.h"
 #include "core/train/transposed_batch.h"
 #include "core/train/whole_gradient.h"
 
@@ -59,6 +60,7 @@ struct BackpropOptions {
     std::uint64_t seed = 0;
     bool gather = false;                          // batches come with an order
     double alpha = 0;                             // added to l2, over the batch's divisor
+    bool bfloat16 = false;                        // products of factors rounded to bfloat16
     bool counts_right = false;                    // right answers are counted, of losses that score classes
     int threads = 1;                              // of the largest team
     std::optional<Index> entries = std::nullopt;  // of the largest batch, where X is sparse
@@ -118,11 +120,14 @@ private:
 
     void allocate(Index max_rows, const BackpropOptions& options);
     Index gradient_parts(Index rows) const;
+    Range own_rows(const Team& team, Index rows) const;
+    Index first_row(Index part, Index parts, Index rows) const;
     bool split_by_rows() const { return part_gradients_ != nullptr; }
     bool embeds() const { return !network_.tables().empty(); }
 
     void read_inputs(const Team& team, const Batch<T>& batch, const Work& work);
     void forward(const Team& team, const Batch<T>& batch, const Work& work, std::uint64_t number);
+    void forward_layer(const Team& team, Index layer, const Batch<T>& batch, const Work& work);
     void forward_loss(const Team& team, const Batch<T>& batch, const Work& work);
     void backward(const Team& team, const Work& work);
     void sum_weight_squares(const Team& team);
@@ -144,6 +149,7 @@ private:
     AlignedBuffer<T> parameters_;
     std::vector<const T*> table_weights_;
     std::optional<TransposedBatch<T>> transposed_;  // where X is sparse
+    std::optional<RoundedBatch<T>> rounded_;        // where products are in bfloat16
     Dropout dropout_;
     bool drops_;
     double alpha_;
@@ -169,7 +175,7 @@ template <class T>
 template <class Decide>
 void Backprop<T>::step(const Team& team, const Batch<T>& batch, std::uint64_t number,
                        const GradientTiles<T>& tiles, WholeGradient<T>* whole, const Decide& decide) {
-    const Range rows = team.part(batch.rows);
+    const Range rows = own_rows(team, batch.rows);
     const Work work{rows, split_by_rows() ? rows : Range{0, batch.rows}};
     // Split by columns, a barrier follows whatever writes an array that the next pass reads: one after each
     // layer.

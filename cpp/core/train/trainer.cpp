@@ -42,6 +42,7 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
                  .seed = options.seed,
                  .gather = options.shuffle && batch_size_ < data.rows,
                  .alpha = options.alpha,
+                 .bfloat16 = options.bfloat16,
                  .counts_right = counts_right_,
                  .threads = team_size_.most(),
                  .entries = most_entries(data.X, data.rows, batch_size_)}),

@@ -97,6 +97,7 @@ def train(
     init: opt.Init = None,
     seed: opt.Seed = None,
     dtype: opt.Dtype = None,
+    compute: opt.Compute = None,
     threads: opt.Threads = None,
 ) -> Job:
     """Train a network on a table, test it on rows it has not seen, and save it.

@@ -247,6 +247,10 @@ Seed = Annotated[
     int | None, _training(help="Of the split, the first weights, the shuffling and the dropout. [0]")
 ]
 Dtype = Annotated[str | None, _network(help="float32 or float64. [float32]")]
+Compute = Annotated[
+    str | None,
+    _training(help="bfloat16: products in it, on processors with AVX512_BF16. [as dtype]"),
+]
 Threads = Annotated[int | None, _training(help="Most threads to use; results do not depend on it. [all]")]
 
 Model = Annotated[str, Argument(metavar="MODEL", help=_MODEL)]

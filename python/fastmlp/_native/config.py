@@ -28,6 +28,7 @@ def show_config() -> None:
         "safetensors": version("safetensors"),
         "instruction set": f"{_core.ISA} in use, {', '.join(_core.available_isas())} available",
         "SIMD": f"{build['simd']}; float32 tile {tile}; Eigen {build['eigen']}",
+        "bfloat16": "no" if _core.why_no_bfloat16() else "yes",
         "compiler": build["compiler"],
         "flags": build["flags"],
         "OpenMP": "yes" if build["openmp"] else "no: threads of its own",

@@ -37,6 +37,18 @@ def available_isas() -> list[str]:
     return [isa for isa in _runnable() if isa in built]
 
 
+def why_no_bfloat16() -> str | None:
+    """Return what the core in use lacks to compute in bfloat16; None where it lacks nothing."""
+    built, supported = _bindings.build_config()["bfloat16"], _bindings.supports_bfloat16()
+    if built and supported:
+        return None
+    without = ", built without bfloat16" if ISA in ("v4", "native") and not built else ""
+    return (
+        f"this processor has {'' if supported else 'no '}AVX512_BF16, and the instruction set in use is "
+        f"{ISA}{without}"
+    )
+
+
 # OpenMP's runtimes read these once, when they are loaded. By default idle threads spin for milliseconds after
 # each parallel region; some 0.1 ms is enough to meet the next call of a loop.
 _OPENMP = {"GOMP_SPINCOUNT": "6000", "KMP_BLOCKTIME": "0"}

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastmlp._base.validation import chosen_seed, flag, integer, real
+from fastmlp._base.validation import choice, chosen_seed, flag, integer, real
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp.spec.optimizers import LBFGS, Optimizer, as_optimizer, check_representable
@@ -33,6 +33,7 @@ class RunSettings:
     min_delta: float = 0.0
     restore_best: bool = False
     loss_target: float | None = None
+    bfloat16: bool = False  # products of factors rounded to it
     alpha: float = 0.0  # scikit-learn's penalty: divided by the weights of each batch
     epsilon_hat: bool = False  # scikit-learn's Adam: epsilon is added before the bias is corrected
 
@@ -46,7 +47,7 @@ class RunSettings:
 def checked_settings(
     *, optimizer: Any, learning_rate: Any, batch_size: Any, epochs: Any, dropout: Any, clip_norm: Any,
     patience: Any, min_delta: Any, restore_best: Any, loss_target: Any, max_time: Any, shuffle: Any,
-    seed: Any, threads: Any, dtype: str,
+    seed: Any, threads: Any, dtype: str, compute: Any,
 ) -> RunSettings:  # fmt: skip
     """Return the settings that the arguments of `train` stand for."""
     positive: dict[str, Any] = {"low": 0, "open_low": True}
@@ -62,6 +63,7 @@ def checked_settings(
         "shuffle": flag("shuffle", shuffle),
         "seed": chosen_seed(seed),
         "threads": _threads.resolve(None if threads is None else integer("threads", threads, low=1)),
+        "bfloat16": in_bfloat16(compute, dtype),
     }
     chosen, schedule = as_optimizer(optimizer), as_schedule(learning_rate)
     if isinstance(batch_size, str) and batch_size != "auto":
@@ -81,6 +83,18 @@ def checked_settings(
     return settings
 
 
+def in_bfloat16(compute: Any, dtype: str) -> bool:
+    """Return whether products are to be computed in bfloat16; ValueError where they cannot be."""
+    if compute is None:
+        return False
+    choice("compute, unless it is None,", compute, ("bfloat16",))
+    if dtype != "float32":
+        raise ValueError(f"compute='bfloat16' goes with dtype='float32', got dtype={dtype!r}")
+    if missing := _core.why_no_bfloat16():
+        raise ValueError(f"compute='bfloat16' needs AVX512_BF16 and the instruction set v4: {missing}")
+    return True
+
+
 def core_options(
     settings: RunSettings, rows: int, first_epoch: int = 0, state_every: int = 1
 ) -> _core.TrainOptions:
@@ -93,7 +107,7 @@ def core_options(
     options.first_epoch, options.epochs = first_epoch, s.epochs
     options.epoch_rows, options.batch_size = rows, s.rows_a_step(rows)
     options.shuffle, options.seed, options.threads = s.shuffle, s.seed, s.threads
-    options.dropout, options.alpha = s.dropout, s.alpha
+    options.dropout, options.alpha, options.bfloat16 = s.dropout, s.alpha, s.bfloat16
     options.clip_norm = 0 if s.clip_norm is None else s.clip_norm
     options.patience = -1 if s.patience is None else s.patience
     options.min_delta, options.restore_best = s.min_delta, s.restore_best
