@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from scipy.sparse import csr_array
 
 import fastmlp
 import reference as ref
+from estimator_tools import few_epochs
 from fastmlp._native import core as _core
+from fastmlp.cli import main
 from problems import Case, make_problem, train
 from test_determinism import check_threads
 
@@ -22,11 +25,13 @@ needs_bfloat16 = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def v4(isa: str) -> None:
+@pytest.fixture(params=["v4"])
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """Run the test on v4 alone, whatever else is built."""
-    if isa != "v4":
-        pytest.skip("bfloat16 is there on v4 alone")
+    before = _core.ISA
+    _core.use(request.param)
+    yield request.param
+    _core.use(before)
 
 
 class Sgd:
@@ -58,7 +63,7 @@ class Sgd:
 
 
 @needs_bfloat16
-@pytest.mark.usefixtures("v4")
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize(
     ("sizes", "rows"),
     [
@@ -78,7 +83,7 @@ def test_steps_have_the_bits_of_the_emulation(sizes: tuple[int, ...], rows: int)
 
 
 @needs_bfloat16
-@pytest.mark.usefixtures("v4")
+@pytest.mark.usefixtures("isa")
 def test_the_gradient_of_a_batch_in_parts_is_off_by_the_rounding_of_its_sums_alone() -> None:
     sgd, eps = Sgd((16, 32, 8), 4_097, steps=1), float(np.finfo(np.float32).eps)
     for (got, _), (want, _), a, delta in zip(
@@ -91,7 +96,7 @@ def test_the_gradient_of_a_batch_in_parts_is_off_by_the_rounding_of_its_sums_alo
 
 
 @needs_bfloat16
-@pytest.mark.usefixtures("v4", "exact_threads")
+@pytest.mark.usefixtures("exact_threads")
 @pytest.mark.parametrize(
     "case",
     [
@@ -106,7 +111,7 @@ def test_any_number_of_threads_gives_the_same_bits(case: Case) -> None:
 
 
 @needs_bfloat16
-@pytest.mark.usefixtures("v4")
+@pytest.mark.usefixtures("isa")
 def test_the_network_computes_in_float32_and_a_run_goes_on_bit_by_bit(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 20)).astype(np.float32)
@@ -125,6 +130,25 @@ def test_the_network_computes_in_float32_and_a_run_goes_on_bit_by_bit(tmp_path: 
     assert whole.history["loss"][-1] == pytest.approx(in_float32.history["loss"][-1], rel=0.02)
 
 
+@needs_bfloat16
+@few_epochs
+@pytest.mark.usefixtures("isa")
+def test_the_estimators_and_the_command_line_take_it(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
+    y = (X.sum(axis=1) > 0).astype(int)
+    curves = [
+        fastmlp.MLPClassifier((20,), random_state=0, max_iter=3, compute=compute).fit(X, y).loss_curve_
+        for compute in ("bfloat16", None)
+    ]
+    assert curves[0] != curves[1]
+    np.testing.assert_allclose(*curves, rtol=0.02)
+    models = [tmp_path / "rounded.safetensors", tmp_path / "plain.safetensors"]
+    for model, options in zip(models, (["--compute", "bfloat16"], []), strict=True):
+        assert main(["train", "iris", "--epochs", "2", "--quiet", "--save", str(model), *options]) == 0
+    rounded, plain = map(fastmlp.load, models)
+    assert not np.array_equal(rounded.parameters, plain.parameters)
+
+
 # ------------------------------------------------------------------------------------------------ what is not
 
 
@@ -134,6 +158,7 @@ def refused(match: str, **arguments: Any) -> None:
         fastmlp.train(arguments.pop("X", X), [0, 1] * 10, **{"compute": "bfloat16", "epochs": 1} | arguments)
 
 
+@pytest.mark.parametrize("isa", fastmlp.available_isas(), indirect=True)
 def test_where_the_processor_or_the_core_lacks_it_the_error_says_what_is_there(isa: str) -> None:
     if _core.why_no_bfloat16() is None:
         pytest.skip("bfloat16 is there")
@@ -142,11 +167,21 @@ def test_where_the_processor_or_the_core_lacks_it_the_error_says_what_is_there(i
 
 def test_other_names_and_float64_are_refused() -> None:
     refused("compute, unless it is None, must be one of bfloat16; got 'float16'", compute="float16")
-    refused("compute='bfloat16' goes with dtype='float32', got dtype='float64'", dtype="float64")
+    refused("compute='bfloat16' goes with float32, got float64", dtype="float64")
+    estimator = fastmlp.MLPClassifier(compute="float16")
+    with pytest.raises(ValueError, match="compute, unless it is None, must be one of bfloat16"):
+        estimator.fit(np.eye(3), [0, 1, 0])
 
 
 @needs_bfloat16
-@pytest.mark.usefixtures("v4")
+@pytest.mark.usefixtures("isa")
 def test_lbfgs_and_sparse_rows_are_refused() -> None:
     refused("compute does not go with optimizer 'lbfgs'", optimizer="lbfgs")
     refused("compute='bfloat16' goes with dense rows, got a sparse X", X=csr_array(np.eye(20, 3)))
+    estimator, y = fastmlp.MLPClassifier(compute="bfloat16", max_iter=1), [0, 1, 0]
+    with pytest.raises(ValueError, match="compute='bfloat16' goes with float32, got float64"):
+        estimator.fit(np.eye(3), y)
+    with pytest.raises(ValueError, match="compute='bfloat16' goes with dense rows, got a sparse X"):
+        estimator.fit(csr_array(np.eye(3, dtype=np.float32)), y)
+    with pytest.raises(ValueError, match="compute does not go with solver='lbfgs', got 'bfloat16'"):
+        estimator.set_params(solver="lbfgs").fit(np.eye(3), y)

@@ -89,6 +89,21 @@ FASTMLP_BFLOAT16 FASTMLP_INLINE void transpose_pairs(const float* in, Index ld, 
     for (Index r = 0; r < W; ++r) store(out + r * ld_out, _mm512_castps_si512(block.packet[r]));
 }
 
+// W^T[O, V vectors of columns] of a layer in panels, in pairs of outputs.
+template <int V>
+FASTMLP_BFLOAT16 void pair_transposed(const float* parameters, const LayerPanels<float>& layer, Index j,
+                                      Pair* out) {
+    constexpr Index W = kLanes<float>;
+    for (Index p = 0; p < layer.count(); ++p, out += layer.kColumns / 2 * V * W) {
+        const Index width = layer.width(p);
+        const float* in = parameters + layer.weights(p) + j * width;
+        for (Index v = 0; v < V; ++v)
+            for (Index o = 0; o < width; o += 2 * W)
+                transpose_pairs(in + v * W * width + o, width, layer.inputs - j - v * W, o + W < width,
+                                out + o / 2 * V * W + v * W, V * W);
+    }
+}
+
 }  // namespace bfloat16
 
 template <class T>
@@ -101,17 +116,8 @@ PairPanel WeightPairs<T>::panel(Index j) const {
 
 template <class T>
 template <int V>
-FASTMLP_BFLOAT16 PairPanel TransposedPairs<T>::panel(Index j) const {
-    constexpr Index W = kLanes<T>;
-    for (Index p = 0; p < layer.count(); ++p) {
-        const Index width = layer.width(p);
-        const T* in = parameters + layer.weights(p) + j * width;
-        Pair* out = scratch + p * layer.kColumns / 2 * V * W;
-        for (Index v = 0; v < V; ++v)
-            for (Index o = 0; o < width; o += 2 * W)
-                bfloat16::transpose_pairs(in + v * W * width + o, width, layer.inputs - j - v * W,
-                                          o + W < width, out + o / 2 * V * W + v * W, V * W);
-    }
+PairPanel TransposedPairs<T>::panel(Index j) const {
+    bfloat16::pair_transposed<V>(parameters, layer, j, scratch);
     return {scratch, nullptr};
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/memory.h"
+#include "core/base/parallel.h"
 #include "core/kernel/passes.h"
 #include "core/model/network.h"
 
@@ -21,12 +22,12 @@ class RoundedBatch {
 public:
     RoundedBatch(const Network<T>& network, Index max_rows, int threads);
 
-    // Rounds some rows, of which the first is even, of a_l and delta_l.
-    void round_activations(Index l, const T* a, Index ld, Range rows) const {
-        round_rows(a, ld, width(l), rows, a_[std::size_t(l)]);
+    // Rounds some rows, of which the first is even, of a_l or delta_l.
+    void round_activations(const Team& team, Range rows, Index l, const T* a, Index ld) const {
+        round(team, rows, l, a, ld, a_[std::size_t(l)]);
     }
-    void round_deltas(Index l, const T* delta, Index ld, Range rows) const {
-        round_rows(delta, ld, width(l), rows, delta_[std::size_t(l)]);
+    void round_deltas(const Team& team, Range rows, Index l, const T* delta, Index ld) const {
+        round(team, rows, l, delta, ld, delta_[std::size_t(l)]);
     }
 
     // The products of layer l = 1 .. L for some rows; those of the gradient begin at an even one.
@@ -51,6 +52,13 @@ public:
     Pair* scratch(int rank) const { return scratch_[std::size_t(rank)]; }  // a panel of b
 
 private:
+    void round(const Team& team, Range rows, Index l, const T* x, Index ld, const PairCopies& copies) const {
+        constexpr Index kRowsPerPoll = 256;  // an even number
+        const auto some = [&](Index first, Index last) {
+            round_rows(x, ld, width(l), {first, last}, copies);
+        };
+        team.each(rows, some, kRowsPerPoll);
+    }
     Index width(Index l) const { return widths_[std::size_t(l)]; }
     static PairProduct<T> product(const PairCopies& a, Range rows, Index N, Index K) {
         return {a.rows + rows.first * a.row_ld, a.row_ld, 1, rows.size(), N, ceil_div(K, 2)};

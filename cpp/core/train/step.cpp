@@ -192,6 +192,7 @@ void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& w
     }
 }
 
+// In bfloat16 the rows of a_prev are rounded first, each thread its own.
 template <class T>
 void Backprop<T>::forward_layer(const Team& team, Index l, const Batch<T>& batch, const Work& work) {
     const LayerArrays& at = arrays_[std::size_t(l)];
@@ -205,10 +206,7 @@ void Backprop<T>::forward_layer(const Team& team, Index l, const Batch<T>& batch
         deal_tiles(team, z, transposed_->longest_row(),
                    [&](Range tiles) { sparse_forward_(z, weights, out, tiles); });
     } else if (rounded_) {
-        const auto round = [&](Index first, Index last) {
-            rounded_->round_activations(l - 1, below.data, below.ld, {first, last});
-        };
-        team.each(work.rows, round, kRowsPerPoll);
+        rounded_->round_activations(team, work.rows, l - 1, below.data, below.ld);
         end_pass(team);
         const PairProduct<T> z = rounded_->forward(l, work.product_rows);
         const WeightPairs<T> pairs{parameters(), layer, rounded_->scratch(team.rank)};
@@ -259,21 +257,18 @@ void Backprop<T>::backward(const Team& team, const Work& work) {
         const BackwardOutput<T> out{below.a + begin, below.slope ? below.slope + begin : nullptr,
                                     below.delta + begin, below.ld};
         if (rounded_) {
-            const auto round = [&](Index first, Index last) {
-                rounded_->round_deltas(l, delta(l).data, delta(l).ld, {first, last});
-            };
-            team.each(work.rows, round, kRowsPerPoll);
+            rounded_->round_deltas(team, work.rows, l, delta(l).data, delta(l).ld);
             end_pass(team);
             const PairProduct<T> d = rounded_->backward(l, work.product_rows);
             const TransposedPairs<T> pairs{parameters(), layer, rounded_->scratch(team.rank)};
             deal_tiles(team, d, layer.outputs,
                        [&](Range tiles) { rounded_->backward_tiles(l)(d, pairs, out, tiles); });
-            continue;
+        } else {
+            const Product<T> d = product(work, delta(l), layer.inputs, layer.outputs);
+            const TransposedPanels<T> weights{parameters(), layer, scratch_[std::size_t(team.rank)]};
+            const BackwardTiles<T> backward = backward_[std::size_t(l - 1)];
+            deal_tiles(team, d, d.K, [&](Range tiles) { backward(d, weights, out, tiles); });
         }
-        const Product<T> d = product(work, delta(l), layer.inputs, layer.outputs);
-        const TransposedPanels<T> weights{parameters(), layer, scratch_[std::size_t(team.rank)]};
-        const BackwardTiles<T> backward = backward_[std::size_t(l - 1)];
-        deal_tiles(team, d, d.K, [&](Range tiles) { backward(d, weights, out, tiles); });
     }
 }
 

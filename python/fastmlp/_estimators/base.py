@@ -25,7 +25,7 @@ from fastmlp._network.network import Network
 from fastmlp._rows.features import as_features, core_form
 from fastmlp._rows.memory import CoreRows, WholeRows, check_row_count, checked_mean_weight
 from fastmlp._rows.targets import Targets, row_weights
-from fastmlp._training.options import core_options
+from fastmlp._training.options import checked_compute, core_options
 from fastmlp._training.run import run
 from fastmlp.spec.optimizers import check_representable
 
@@ -289,6 +289,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         options = core_options(settings, len(y), state.epochs)
         check_representable(options, network.dtype.name, ("learning_rate_init", "epsilon", "clip_norm"))
         learned = self._core_rows(network, X, y, weights)
+        checked_compute(self.compute, network.dtype.name, sparse=isinstance(learned[0], tuple))
         self._watch(measured is not None)
         score, by_core = self._measures(network, measured)
         epochs = Epochs(

@@ -41,6 +41,7 @@ class CommonParameters:
     max_fun: int = 15000
     dropout: float = 0.0
     clip_norm: float | None = None
+    compute: str | None = None
     scoring: Any = None
     max_time: float | None = None
     n_jobs: int | None = None

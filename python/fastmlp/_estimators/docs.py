@@ -88,6 +88,8 @@ _PARAMETERS = """
         Share of hidden activations that a training step drops, in [0, 1).
     clip_norm : float, optional
         The gradient is scaled down to this norm where it is longer.
+    compute : "bfloat16", optional
+        Products of a training step in bfloat16, for dense X in float32; see `fastmlp.train`.
     scoring : str or callable, optional
         What early stopping and X_val measure: scikit-learn's scorers, with the rows' weights if the metric
         takes them. By default `score`: {score}.

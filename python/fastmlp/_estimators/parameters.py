@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from fastmlp._base.validation import choice, flag, integer, layer_sizes, real
 from fastmlp._native import threads as _threads
-from fastmlp._training.options import RunSettings
+from fastmlp._training.options import RunSettings, checked_compute
 from fastmlp.spec.activations import ACTIVATIONS as _ACTIVATIONS
 from fastmlp.spec.activations import ELEMENTWISE
 from fastmlp.spec.losses import LINKS
@@ -87,10 +87,11 @@ def _check(p: Any) -> None:
     if isinstance(p.learning_rate, str):
         choice("learning_rate", p.learning_rate, ADAPTATIONS)
     hidden_activations(p, len(hidden_layers(p)))
+    checked_compute(p.compute)
     optimizer(p)
     threads(p)
     if is_lbfgs(p):
-        for name, without in (("dropout", 0), ("clip_norm", None)):
+        for name, without in (("dropout", 0), ("clip_norm", None), ("compute", None)):
             if getattr(p, name) != without:
                 raise ValueError(f"{name} does not go with solver='lbfgs', got {getattr(p, name)!r}")
         if not isinstance(p.learning_rate, str):
@@ -223,6 +224,7 @@ def run_settings(estimator: Any, rows: int, rate: float, seed: int = 0, first_ep
         dropout=float(p.dropout),
         clip_norm=None if p.clip_norm is None else float(p.clip_norm),
         max_time=None if p.max_time is None else float(p.max_time),
+        bfloat16=p.compute is not None,
         shuffle=bool(p.shuffle),
         seed=seed,
         threads=threads(p),

@@ -63,7 +63,7 @@ def checked_settings(
         "shuffle": flag("shuffle", shuffle),
         "seed": chosen_seed(seed),
         "threads": _threads.resolve(None if threads is None else integer("threads", threads, low=1)),
-        "bfloat16": in_bfloat16(compute, dtype),
+        "bfloat16": checked_compute(compute, dtype),
     }
     chosen, schedule = as_optimizer(optimizer), as_schedule(learning_rate)
     if isinstance(batch_size, str) and batch_size != "auto":
@@ -83,13 +83,15 @@ def checked_settings(
     return settings
 
 
-def in_bfloat16(compute: Any, dtype: str) -> bool:
+def checked_compute(compute: Any, dtype: str = "float32", *, sparse: bool = False) -> bool:
     """Return whether products are to be computed in bfloat16; ValueError where they cannot be."""
     if compute is None:
         return False
     choice("compute, unless it is None,", compute, ("bfloat16",))
     if dtype != "float32":
-        raise ValueError(f"compute='bfloat16' goes with dtype='float32', got dtype={dtype!r}")
+        raise ValueError(f"compute='bfloat16' goes with float32, got {dtype}")
+    if sparse:
+        raise ValueError("compute='bfloat16' goes with dense rows, got a sparse X")
     if missing := _core.why_no_bfloat16():
         raise ValueError(f"compute='bfloat16' needs AVX512_BF16 and the instruction set v4: {missing}")
     return True

@@ -17,7 +17,7 @@ from fastmlp._training.checkpoint import Checkpoints, recorded_seed
 from fastmlp._training.finish import finished
 from fastmlp._training.going_on import begun, known_form, loss_to_go_on_with
 from fastmlp._training.lbfgs import scaled_limits
-from fastmlp._training.options import RunSettings, checked_settings, core_options
+from fastmlp._training.options import RunSettings, checked_compute, checked_settings, core_options
 from fastmlp._training.progress import epoch_bar
 from fastmlp._training.run import run
 from fastmlp._training.tables import EncodingSettings, Given, encoded
@@ -250,8 +250,7 @@ def train(
             encode, loss, output_activation, class_weight, init, settings.seed, dtype, memory_limit
         ),
     )
-    if settings.bfloat16 and hasattr(data.X, "tocsr"):
-        raise ValueError("compute='bfloat16' goes with dense rows, got a sparse X")
+    checked_compute(compute, sparse=hasattr(data.X, "tocsr"))
     given = read_rows(
         data.X, data.y, loss, data.task, data.sample_weight, class_weight, dtype, memory_limit,
         known_form(init),
