@@ -100,13 +100,14 @@ struct RandomRun {
     }
 
     // Everything that a run gives: its numbers, one after the other.
-    std::vector<double> result(int threads, bool sparse) const {
+    std::vector<double> result(int threads, bool sparse, bool bfloat16 = false) const {
         Network<T> network(architecture);
         for (Index l = 0; l < architecture.layers(); ++l) network.initialize(l, InitKind::uniform, 0.3, 1);
         for (std::size_t j = 0; j < architecture.embeddings.size(); ++j)
             network.initialize_table(Index(j), 0.3, 1);
         TrainOptions with_threads = options;
         with_threads.threads = threads;
+        with_threads.bfloat16 = bfloat16;
         const Data<T> given = data(sparse);
         const std::optional<Data<T>> held_out = validates ? std::optional(given) : std::nullopt;
         Monitor monitor;
@@ -148,6 +149,20 @@ TEST_CASE_TEMPLATE("a run drawn at random gives the same bits on any team, from 
     }
     set_exact_threads(false);
 }
+
+#ifdef FASTMLP_BFLOAT16
+TEST_CASE("a run in bfloat16 drawn at random gives the same bits on any team") {
+    if (!__builtin_cpu_supports("avx512bf16")) return;
+    set_exact_threads(true);
+    for (std::uint64_t number = 0; number < kRuns; ++number) {
+        CAPTURE(number);
+        const RandomRun<float> run(number);
+        const std::vector<double> alone = run.result(1, false, true);
+        for (const int threads : {2, 3, 5}) CHECK(same_bits(run.result(threads, false, true), alone));
+    }
+    set_exact_threads(false);
+}
+#endif
 
 TEST_CASE("runs on several threads at once give the bits that each gives alone") {
     set_exact_threads(true);
