@@ -17,15 +17,19 @@ inline constexpr Index kLanes = Eigen::internal::unpacket_traits<Packet<T>>::siz
 
 // The shape of a tile, R rows x V vectors: its sums, one row of b and one number of a fit into the registers,
 // and edges have at most 7 rows. kTileVectors is the largest V, tile_rows(V) the R beside it, kRowVectors the
-// V of a tile of one row.
+// V of a tile of one row. kDefersUpdates: a tile is large enough for the update of the one before it to hide
+// between its multiply-adds.
 #if defined(EIGEN_VECTORIZE_AVX512) || defined(EIGEN_VECTORIZE_NEON)
 inline constexpr int kTileVectors = 4, kRowVectors = 16;
+inline constexpr bool kDefersUpdates = true;
 constexpr int tile_rows(int vectors) { return vectors == 4 ? 6 : 8; }
 #elif defined(EIGEN_VECTORIZE_AVX)
 inline constexpr int kTileVectors = 3, kRowVectors = 8;
+inline constexpr bool kDefersUpdates = false;
 constexpr int tile_rows(int vectors) { return vectors == 3 ? 4 : vectors == 2 ? 6 : 8; }
 #else
 inline constexpr int kTileVectors = 2, kRowVectors = 8;
+inline constexpr bool kDefersUpdates = false;
 constexpr int tile_rows(int vectors) { return vectors == 2 ? 4 : 8; }
 #endif
 

@@ -15,16 +15,31 @@ struct Place {
     Index panel(Index j) const { return layer.weights(j / layer.kColumns); }
 };
 
-// Applies the rule to each packet while it is in a register.
+// Applies the rule to each packet while it is in a register. What the rule reads of a tile is asked for
+// before the tile's product: the parameters and their states together are often more than the second-level
+// cache.
+template <class Rule, class T, int V>
+struct RulePanel {
+    const Update<T> update;  // a copy: the compiler knows that no store of a weight changes it
+    const Index at;          // where the panel's parameters begin
+
+    FASTMLP_INLINE void begin_tile(Index i, int rows) const {
+        for (Index e = at + i * V * kLanes<T>, end = e + rows * V * kLanes<T>; e < end; e += 64 / sizeof(T))
+            prefetch_rule<Rule>(update, e);
+    }
+    FASTMLP_INLINE void operator()(Index i, int v, int, Packet<T> g) const {
+        apply_rule<Rule>(update, at + (i * V + v) * kLanes<T>, g);
+    }
+};
+
 template <class Rule, class T>
 struct ApplyInRegisters {
     const Update<T>& u;
     Place<T> place;
 
     template <int V>
-    auto panel(Index j) const {
-        return [&update = u, panel_at = place.panel(j)](Index i, int v, int, Packet<T> g)
-                   FASTMLP_INLINE_LAMBDA { apply_rule<Rule>(update, panel_at + (i * V + v) * kLanes<T>, g); };
+    RulePanel<Rule, T, V> panel(Index j) const {
+        return {u, place.panel(j)};
     }
 };
 
@@ -108,9 +123,9 @@ constexpr bool is_store = std::is_same_v<Rule, rules::StoreGradient>;
 template <class Rule, class T, class Factors, class Panels>
 void weight_tiles(const Factors& p, const Panels& delta, const Update<T>& u, const LayerPanels<T>& layer,
                   Range tiles) {
-    if constexpr (is_hot<Rule>)
+    if constexpr (is_hot<Rule> && kDefersUpdates)
         multiply(p, delta, tiles, DeferredApply<Rule, T>{u, {layer}});
-    else if constexpr (is_store<Rule>)
+    else if constexpr (is_hot<Rule> || is_store<Rule>)
         multiply(p, delta, tiles, ApplyInRegisters<Rule, T>{u, {layer}});
     else
         multiply(p, delta, tiles, ApplyTile<T>{u, {layer}, apply_tile<Rule, T>});

@@ -55,7 +55,8 @@ constexpr int tile_packets = (V <= kTileVectors ? tile_rows(V) : 1) * V;
 // holds the biases.
 //
 // The epilogue takes packet n = r V + v of the tile as epilogue(i + r, v, n, packet). It may also have
-//   end_tile(i, R)                called when it has them all;
+//   begin_tile(i, R)              called before the product;
+//   end_tile(i, R)                called when it has all packets;
 //   has_pending(), apply_pending(n), flush()
 //                                 it leaves the packets of a whole tile to be applied one by one, n = 0, 1,
 //                                 .., between the multiply-adds of the next whole tile: their loads, roots
@@ -67,6 +68,7 @@ FASTMLP_INLINE void multiply_tile(const Product<T>& p, PanelRows<T> panel, Index
     using namespace Eigen::internal;
     constexpr bool kDefers = requires { epilogue.apply_pending(0); };
     constexpr bool kWhole = R == tile_rows(V);
+    if constexpr (requires { epilogue.begin_tile(i, R); }) epilogue.begin_tile(i, R);
     if constexpr (kDefers && !kWhole) epilogue.flush();
     P c[R][V];
     for (int v = 0; v < V; ++v) {

@@ -142,6 +142,15 @@ FASTMLP_INLINE void apply_rule(const Update<T>& u, Index at, Packet<T> g) {
     if constexpr (Rule::kWritesWeights) simd::store(u.w + at, w);
 }
 
+// Asks for the line of each array that the rule reads at `at`.
+template <class Rule, class T>
+FASTMLP_INLINE void prefetch_rule(const Update<T>& u, Index at) {
+    using Eigen::internal::prefetch;
+    if constexpr (Rule::kWritesWeights) prefetch(u.w + at);
+    if constexpr (Rule::kStates >= 1 && Rule::kWritesWeights) prefetch(u.s1 + at);
+    if constexpr (Rule::kStates >= 2) prefetch(u.s2 + at);
+}
+
 inline int state_count(Optimizer kind) {
     return kind == Optimizer::sgd ? 0 : kind == Optimizer::adam ? 2 : 1;
 }
