@@ -2,9 +2,11 @@
 // panel.
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <vector>
 
 #include "core/base/random.h"
+#include "core/kernel/bfloat16_panels.h"
 #include "core/model/layout.h"
 
 using namespace fastmlp;
@@ -129,3 +131,64 @@ TEST_CASE_TEMPLATE("an element's bits do not depend on the rows and columns arou
                         all[static_cast<std::size_t>(i * N + j)]);
         }
 }
+
+#ifdef FASTMLP_BFLOAT16
+
+namespace {
+
+float rounded(float x) {
+    const auto bits = std::bit_cast<std::uint32_t>(x);
+    return std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+}
+
+// Each element must be the chain over k = 1, 0, 3, 2, ..; a(i, k) and b(k, j) are in float32.
+template <bool kBias, class Panels, class A, class B>
+void check_pairs(const PairProduct<float>& p, Index K, const Panels& panels, const A& a, const B& b,
+                 const float* bias = nullptr) {
+    std::vector<float> c(static_cast<std::size_t>(p.M * p.N));
+    multiply<kBias>(p, panels, {0, TileGrid<float>::tiles(p.M, p.N)}, Store<float>{c.data(), p.N});
+    for (Index i = 0; i < p.M; ++i)
+        for (Index j = 0; j < p.N; ++j) {
+            float want = bias ? bias[j] : 0;
+            for (Index n = 0; n < round_up(K, 2); ++n)
+                if (const Index k = n ^ 1; k < K) want += rounded(a(i, k)) * rounded(b(k, j));
+            REQUIRE(c[static_cast<std::size_t>(i * p.N + j)] == want);
+        }
+}
+
+}  // namespace
+
+TEST_CASE("in bfloat16 the product of rounded rows and columns with every kind of panel is one chain") {
+    if (!__builtin_cpu_supports("avx512bf16")) return;
+    constexpr Index B = 13;
+    const AlignedBuffer<float> a = random_numbers<float>(B * 150, 0), b = random_numbers<float>(B * 160, 1);
+    const AlignedBuffer<Pair> rows(B * 96), columns((B + 1) / 2 * 160), scratch(pair_panel_size(150));
+    const PairCopies copies{rows.data(), 96, columns.data(), 160};
+    const auto of_a = [&](Index i, Index k) { return a.data()[i * 150 + k]; };
+    for (const Index I : widths<float>())
+        for (const Index O : widths<float>()) {
+            Network<float> network(Architecture{{I, O}, {Activation::identity}});
+            network.initialize(0, InitKind::normal, 1, 3);
+            const float* W = network.parameters();
+            const PanelLayout<float> layout(network);
+            const AlignedBuffer<float> panels(layout.size());
+            layout.pack(W, panels.data());
+
+            round_rows(a.data(), 150, I, {0, B}, copies);
+            check_pairs<true>(
+                {rows.data(), 96, 1, B, O, ceil_div(I, 2)}, I,
+                WeightPairs<float>{panels.data(), layout.layer(0), scratch.data()}, of_a,
+                [&](Index k, Index j) { return W[k * O + j]; }, W + I * O);
+            check_pairs<false>(
+                {columns.data(), 1, 160, I, O, ceil_div(B, 2)}, B,
+                MatrixPairs<float>{b.data(), 160, B, scratch.data()},
+                [&](Index i, Index k) { return of_a(k, i); },
+                [&](Index k, Index j) { return b.data()[k * 160 + j]; });
+            round_rows(a.data(), 150, O, {0, B}, copies);
+            check_pairs<false>({rows.data(), 96, 1, B, I, ceil_div(O, 2)}, O,
+                               TransposedPairs<float>{panels.data(), layout.layer(0), scratch.data()}, of_a,
+                               [&](Index k, Index j) { return W[j * O + k]; });
+        }
+}
+
+#endif
