@@ -45,9 +45,8 @@ class TrainCase:
         scores = X @ random.standard_normal((self.sizes[0], self.sizes[-1])).astype(dtype)
         if self.regression:
             return X, np.tanh(scores).astype(dtype)
-        return X, np.concatenate([np.arange(self.sizes[-1]), scores.argmax(axis=1)])[
-            : self.rows
-        ]  # every label occurs
+        labels = np.concatenate([np.arange(self.sizes[-1]), scores.argmax(axis=1)])  # every label occurs
+        return X, labels[: self.rows]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """fastmlp beside its peers: interleaved, in one run, as ratios.
 
     python bench/compare.py [--cases iris,tiny,..] [--threads 1,2] [--against torch,jax,..] [--dtype float32]
+        [--isa v3] [--busy 2] [--output FILE]
 
 Each round times every contender once (A B C A B C ..), after a warm-up; the table shows the median time of a
 step, what share of the machine's FMA peak it reaches (the best of a probe in every round), and the median of
 the rounds' ratios to each peer: peer time / fastmlp time, so that above 1 fastmlp is ahead. In brackets
 stands what the best round of each contender gives, for machines whose rounds differ much. The last column is
 how far apart the processors were: the time a line of memory takes from one to the other and back.
+
+--isa holds every contender, and the probe, to one instruction set; a contender that uses more ends the run.
+--busy runs the cases beside so many other processes that spin. results.py makes tables and a chart of FILE.
 """
 
 from __future__ import annotations
@@ -19,12 +23,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import isa
 from cases import PREDICT, TRAIN, WIDTHS, case_names, mnist_case
-from workers import Probe, Worker, machine
+from machine import Probe, caches, processor, spinning, versions
+from workers import Worker
 
 PEERS = ("torch", "torch-compiled", "jax", "sklearn")
 PREDICT_PEERS = ("torch", "jax", "onnxruntime", "sklearn")
 MEMORY_CASES = ("mnist", "wide")
+MIN_EPOCHS = 3  # of a call, so that a step counts more than what a call sets up
 
 
 def contenders(case: str, against: str | None) -> list[str]:
@@ -32,7 +39,7 @@ def contenders(case: str, against: str | None) -> list[str]:
     predicts = case.startswith("predict:")
     peers = PREDICT_PEERS if predicts else PEERS
     if against is not None:
-        peers = tuple(p for p in against.split(",") if p)
+        peers = tuple(p for p in peers if p in against.split(","))
     few = predicts and PREDICT[case.removeprefix("predict:")].rows <= 64
     return ["fastmlp", *(["fastmlp predictor()"] if few else []), *peers]
 
@@ -46,11 +53,10 @@ def measure(case: str, threads: int, options: argparse.Namespace, probe: Probe) 
         flops, steps = of_case.flops, of_case.steps
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(Worker(case, name, threads, options.dtype))
+            stack.enter_context(Worker(case, name, threads, options.dtype, options.isa))
             for name in contenders(case, options.against)
         ]
-        # At least four epochs, so that a step counts more than what train() sets up.
-        repeats = {w.contender: max(w.repeats(options.seconds), 4) for w in workers}
+        repeats = {w.contender: max(w.repeats(options.seconds), MIN_EPOCHS) for w in workers}
         us: dict[str, list[float]] = {w.contender: [] for w in workers}
         probes = []
         for _ in range(options.rounds):
@@ -60,6 +66,8 @@ def measure(case: str, threads: int, options: argparse.Namespace, probe: Probe) 
                 us[worker.contender].append(worker.turn(k) / k / steps * 1e6)
         memory = {w.contender: w.ask("memory")["bytes"] for w in workers}
         first = {w.contender: w.first for w in workers}
+        for worker in workers:
+            worker.check_level()
     ours, others = us["fastmlp"], {name: times for name, times in us.items() if name != "fastmlp"}
     peak = max(peak for peak, _ in probes)
     gflops, best_gflops = flops / median(ours) / 1e3, flops / min(ours) / 1e3
@@ -108,7 +116,7 @@ def time_to_accuracy(
     first: dict[str, float] = {}
     for _ in range(3):
         for name in contenders("mnist", options.against):
-            with Worker(case, name, threads, options.dtype) as worker:
+            with Worker(case, name, threads, options.dtype, options.isa) as worker:
                 spent, epochs = [worker.first], 1
                 while worker.ask("accuracy")["accuracy"] < goal and epochs < most:
                     spent.append(worker.seconds(1))
@@ -134,35 +142,6 @@ def show_time_to_accuracy(result: dict[str, Any]) -> None:
     print(f"{result['case']:18} {result['threads']:2} thr   {cells}", flush=True)
 
 
-def chart(results: list[dict[str, Any]], title: str, path: Path) -> None:
-    """Draw the ratios to every peer, at the largest number of threads: `path`.png and `path`.svg."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.fonttype"] = "none"
-    mpl.rcParams["svg.hashsalt"] = "fastmlp"
-    import matplotlib.pyplot as plt
-
-    threads = max(r["threads"] for r in results)
-    rows = [r for r in results if r["threads"] == threads and r["case"] not in WIDTHS]
-    peers = [p for p in dict.fromkeys(p for r in rows for p in r["ratio"]) if "fastmlp" not in p]
-    figure, axes = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
-    for n, peer in enumerate(peers):
-        at = [(i, r["ratio"][peer]) for i, r in enumerate(rows) if peer in r["ratio"]]
-        axes.plot([x for _, x in at], [i for i, _ in at], "osD^v"[n % 5], label=peer, alpha=0.8)
-    axes.axvline(1, color="black", linewidth=1)
-    axes.set_xscale("log")
-    axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
-    axes.set_xlabel("times as fast as")
-    axes.set_yticks(range(len(rows)), [r["case"] for r in rows])
-    axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_title(title, fontsize="small")
-    axes.legend(fontsize="small")
-    for ending, metadata in ((".png", {}), (".svg", {"Date": None})):
-        figure.savefig(path.with_suffix(ending), metadata=metadata, dpi=150)
-
-
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -177,42 +156,71 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--cases", default="train,predict", help=f"of {', '.join(names)}, or {', '.join(groups)}"
     )
     parser.add_argument("--threads", default="1,2", help="numbers of threads")
-    parser.add_argument("--against", default=None, help="contenders, by default all of them")
+    parser.add_argument(
+        "--against",
+        default=None,
+        help=f"of {', '.join(dict.fromkeys(PEERS + PREDICT_PEERS))}; by default all of them",
+    )
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each contender's turn in a round")
     parser.add_argument("--mnist", type=Path, help="folder with MNIST's test images: time to 95%% accuracy")
     parser.add_argument("--output", type=Path, help="a JSON file for the results")
-    parser.add_argument("--chart", type=Path, help="files for the chart, without .png and .svg")
+    parser.add_argument("--isa", choices=tuple(isa.ISAS), help="the instruction set of every contender")
+    parser.add_argument("--busy", type=int, default=0, metavar="N", help="beside N processes that spin")
     options = parser.parse_args(arguments)
     options.cases = [n for wish in options.cases.split(",") for n in groups.get(wish, [wish]) if n]
     options.threads = [int(n) for n in options.threads.split(",")]
     if unknown := set(options.cases) - set(names):
         parser.error(f"unknown cases: {', '.join(sorted(unknown))}")
+    peers = {*PEERS, *PREDICT_PEERS, ""}
+    if unknown := set((options.against or "").split(",")) - peers:
+        parser.error(f"unknown contenders: {', '.join(sorted(unknown))}")
     return options
 
 
+def describe(options: argparse.Namespace) -> dict[str, Any]:
+    """Print what is compared where; return the same for the file. Ends the run if `--isa` does not hold."""
+    names = dict.fromkeys(n for case in options.cases for n in contenders(case, options.against))
+    header: dict[str, Any] = {
+        "date": str(dt.date.today()),
+        "machine": processor(),
+        "caches": caches(),
+        "versions": versions(),
+        "isa": options.isa or isa.in_use(),
+        "held": {n: isa.check(options.isa, n) for n in names if n in isa.REPORTS} if options.isa else {},
+        "busy": options.busy,
+    }
+    print(f"{header['date']}, {header['machine']} ({header['caches']}), {options.dtype}")
+    print(f"{header['versions']}")
+    if options.isa:
+        print(f"instruction set of all: {options.isa}; their reports when held to it:")
+        for name, reports in header["held"].items():
+            print(f"    {name:15} " + ", ".join(f"{who}: {what}" for who, what in reports.items()))
+    else:
+        print(f"instruction set: {header['isa']} for fastmlp and the peak, each peer's own choice")
+    if options.busy:
+        print(f"beside {options.busy} spinning processes")
+    return header
+
+
 def main() -> None:
-    """Measure, print, and write the files."""
+    """Measure, print, and write the file."""
     options = parse()
-    probe = Probe()
-    title = f"{dt.date.today()}, {machine()}, {options.dtype}"
-    print(title, flush=True)
-    results = []
-    for name in options.cases:
-        for threads in options.threads:
-            results.append(measure(name, threads, options, probe))
-            show(results[-1])
-    to_accuracy = []
-    for threads in options.threads if options.mnist else ():
-        to_accuracy.append(time_to_accuracy(options.mnist, threads, options))
-        show_time_to_accuracy(to_accuracy[-1])
+    header = describe(options)
+    probe = Probe(header["isa"])
+    results, to_accuracy = [], []
+    with spinning(options.busy):
+        for name in options.cases:
+            for threads in options.threads:
+                results.append(measure(name, threads, options, probe))
+                show(results[-1])
+        for threads in options.threads if options.mnist else ():
+            to_accuracy.append(time_to_accuracy(options.mnist, threads, options))
+            show_time_to_accuracy(to_accuracy[-1])
     if options.output:
-        header = {"date": str(dt.date.today()), "machine": machine()}
         everything = header | {"results": results, "time_to_accuracy": to_accuracy}
         options.output.write_text(json.dumps(everything, indent=1))
-    if options.chart and results:
-        chart(results, title, options.chart)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Two builds of fastmlp against each other: interleaved, as ratios; exits with 1 where one is over 5% slower.
 
-    python bench/perfdiff.py BASE [NEW] [--cases iris,tiny,..] [--threads 1,2] [--tolerance 5]
+    python bench/perfdiff.py BASE [NEW] [--cases iris,tiny,..] [--threads 1,2] [--isa v3] [--tolerance 5]
 
 BASE and NEW are Python interpreters of two environments, or revisions of this repository, which are built
 into temporary environments. NEW is by default the environment that runs this script.
@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
+import isa
 from cases import TRAIN, WIDTHS, case_names
 from workers import Worker
 
@@ -49,8 +50,8 @@ def ratio(case: str, threads: int, base: str, new: str, options: argparse.Namesp
     """
     steps = 1 if case.startswith("predict:") else (TRAIN | WIDTHS)[case].steps
     with (
-        Worker(case, "fastmlp", threads, options.dtype, base) as old,
-        Worker(case, "fastmlp", threads, options.dtype, new) as changed,
+        Worker(case, "fastmlp", threads, options.dtype, options.isa, base) as old,
+        Worker(case, "fastmlp", threads, options.dtype, options.isa, new) as changed,
     ):
         repeats = old.repeats(options.seconds)
         changed.repeats(options.seconds)
@@ -73,6 +74,7 @@ def main() -> int:
     parser.add_argument("--cases", default="iris,tiny,digits,mnist,higgs,predict:small/1,predict:mnist/64")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
+    parser.add_argument("--isa", choices=tuple(isa.ISAS), help="the instruction set of both")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.2, help="of each turn in a round")
     parser.add_argument("--tolerance", type=float, default=5.0, help="per cent")
@@ -82,6 +84,9 @@ def main() -> int:
         parser.error(f"unknown cases: {', '.join(sorted(unknown))}")
     with ExitStack() as stack:
         base, new = (stack.enter_context(environment(build)) for build in (options.base, options.new))
+        if options.isa:
+            for python in (base, new):
+                isa.check(options.isa, "fastmlp", python)
         ratios = {
             f"{case} on {threads} threads": ratio(case, threads, base, new, options)
             for case in cases

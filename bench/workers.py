@@ -6,6 +6,7 @@ memory and their pinning apart. A worker reads a line of JSON and answers with o
     3              run three epochs (or calls) -> {"seconds": ..}
     "memory"       -> {"bytes": ..}, the peak resident memory
     "accuracy"     -> {"accuracy": ..} on the test images of MNIST
+    "avx512"       -> {"used": ..}, whether a thread used AVX-512 since the worker's start
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import isa
 from cases import PREDICT, TRAIN, WIDTHS, mnist, mnist_case
 
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -60,6 +61,7 @@ def _prepare(case: str, contender: str, threads: int, dtype: str) -> tuple[Calla
 
 
 def _serve(case: str, contender: str, threads: int, dtype: str) -> None:
+    start_of_worker = time.monotonic()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a library prints is not an answer
     if hasattr(os, "sched_setaffinity"):
@@ -72,6 +74,8 @@ def _serve(case: str, contender: str, threads: int, dtype: str) -> None:
             answer = {"bytes": peak_memory()}
         elif request == "accuracy":
             answer = {"accuracy": accuracy()}
+        elif request == "avx512":
+            answer = {"used": isa.used_avx512(start_of_worker)}
         else:
             start = time.perf_counter()
             run(request)
@@ -82,18 +86,25 @@ def _serve(case: str, contender: str, threads: int, dtype: str) -> None:
 class Worker:
     """A contender in a process of its own, run by `python`, which may belong to another environment.
 
-    ``first`` is the time of its first epoch or call, compilation included.
+    ``first`` is the time of its first epoch or call, compilation included. It is held to the instruction set
+    `level`, if that is not None; `check_level` tells whether that held.
     """
 
     def __init__(
-        self, case: str, contender: str, threads: int, dtype: str, python: str = sys.executable
+        self,
+        case: str,
+        contender: str,
+        threads: int,
+        dtype: str,
+        level: str | None = None,
+        python: str = sys.executable,
     ) -> None:
-        self.contender = contender
+        self.contender, self.level = contender, level
         self.process = subprocess.Popen(
             [python, __file__, case, contender, str(threads), dtype],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | dict.fromkeys(THREAD_LIMITS, str(threads)),
+            env=os.environ | dict.fromkeys(THREAD_LIMITS, str(threads)) | isa.environment(level),
             text=True,
         )
         self.first = self.seconds(1)
@@ -107,6 +118,11 @@ class Worker:
         if not answer:
             raise SystemExit(f"{self.contender} failed; its message is above")
         return dict(json.loads(answer))
+
+    def check_level(self) -> None:
+        """End the run if this process used AVX-512 and is held to less."""
+        if self.level in ("v2", "v3") and self.ask("avx512")["used"]:
+            raise SystemExit(f"{self.contender} used AVX-512 though it is held to {self.level}")
 
     def seconds(self, repeats: int) -> float:
         """Return the seconds that so many epochs or calls take."""
@@ -133,34 +149,6 @@ class Worker:
     ) -> None:
         self.process.kill()
         self.process.communicate()
-
-
-class Probe:
-    """What the machine gives at the moment, by a program compiled for it."""
-
-    def __init__(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.program = Path(self.folder.name) / "probe"
-        source = Path(__file__).with_name("probe.cpp")
-        compiler = os.environ.get("CXX", "c++")
-        flags = ["-std=c++20", "-O3", "-march=native", "-pthread"]
-        subprocess.run([compiler, *flags, str(source), "-o", str(self.program)], check=True)
-
-    def measure(self, threads: int, dtype: str) -> tuple[float, float]:
-        """Return GFLOP/s of that many threads together, and ns of a round trip between two processors."""
-        kind = {"float32": "float", "float64": "double"}[dtype]
-        peak, trip = subprocess.check_output([str(self.program), kind, str(threads)], text=True).split()
-        return float(peak), float(trip)
-
-
-def machine() -> str:
-    """Return the processor's name and the number of processors in use."""
-    names = [
-        line.split(":")[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return f"{names[0] if names else 'unknown processor'}, {len(os.sched_getaffinity(0))} processors"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""The machine a benchmark runs on: what it is, what it gives at the moment, and what else keeps it busy."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import isa
+
+CPUS = Path("/sys/devices/system/cpu")
+COMPILER = os.environ.get("CXX", "c++")
+PACKAGES = ("torch", "jax", "scikit-learn", "onnxruntime", "numpy")
+
+
+class Probe:
+    """What the machine gives at the moment, by a program compiled for an instruction set."""
+
+    def __init__(self, level: str | None) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.program = Path(self.folder.name) / "probe"
+        source = Path(__file__).with_name("probe.cpp")
+        flags = ["-std=c++20", "-O3", f"-march={isa.march(level)}", "-pthread"]
+        subprocess.run([COMPILER, *flags, str(source), "-o", str(self.program)], check=True)
+
+    def measure(self, threads: int, dtype: str) -> tuple[float, float]:
+        """Return GFLOP/s of that many threads together, and ns of a round trip between two processors."""
+        kind = {"float32": "float", "float64": "double"}[dtype]
+        peak, trip = subprocess.check_output([str(self.program), kind, str(threads)], text=True).split()
+        return float(peak), float(trip)
+
+
+@contextmanager
+def spinning(processes: int) -> Iterator[None]:
+    """Keep so many processes busy meanwhile; they also end when this one does, however it ends."""
+    spin = f"import os\nwhile os.getppid() == {os.getpid()}:\n    sum(range(100_000))"
+    with ExitStack() as stack:
+        for _ in range(processes):
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", spin]))
+            stack.callback(process.kill)
+        yield
+
+
+def processor() -> str:
+    """Return the processor's name and the number of processors in use."""
+    found = re.search(r"model name\s*: *(.*)", Path("/proc/cpuinfo").read_text())
+    return f"{found[1] if found else 'unknown processor'}, {len(os.sched_getaffinity(0))} processors"
+
+
+def caches() -> str:
+    """Return the sizes of the data caches that a processor in use sees, those of others in it included."""
+    sizes = {}
+    for cache in sorted(CPUS.glob(f"cpu{min(os.sched_getaffinity(0))}/cache/index*")):
+        level, kind, size = ((cache / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            kib = int(size.removesuffix("K"))
+            name = f"L{level}" + ("d" if kind == "Data" else "")
+            sizes[name] = f"{name} {kib // 1024} MB" if kib >= 1024 else f"{name} {kib} KB"
+    return ", ".join(sizes.values()) or "caches unknown"
+
+
+def versions() -> str:
+    """Return the versions of the compiler and of the libraries."""
+    compiler = subprocess.check_output([COMPILER, "--version"], text=True).splitlines()[0]
+    found = [compiler]
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
