@@ -125,8 +125,10 @@ def test_everything_else_gives_the_same_bits_on_any_number_of_threads(loss: str,
 
 
 @pytest.mark.filterwarnings("ignore:L-BFGS has not converged:UserWarning")
-def test_lbfgs_gives_the_same_bits_on_any_number_of_threads() -> None:
-    check_threads(Case(sizes=(5, 30, 2), rows=200, epochs=10), optimizer="lbfgs", learning_rate=None)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", [(5, 30, 2), (40, 150, 3)])
+def test_lbfgs_gives_the_same_bits_on_any_number_of_threads(sizes: tuple[int, ...], dtype: str) -> None:
+    check_threads(Case(sizes=sizes, rows=200, epochs=15, dtype=dtype), optimizer="lbfgs", learning_rate=None)
 
 
 @pytest.mark.parametrize("threads", [1, 4])

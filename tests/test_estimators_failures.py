@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import pickle
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
+import fastmlp
 from estimator_tools import BITS, SMALL, VALUES, X, good, unfinished_fits
 from fastmlp import MLPClassifier, MLPRegressor
 
@@ -248,6 +251,20 @@ def test_ctrl_c_in_lbfgs_comes_out_and_leaves_a_usable_or_an_unfitted_estimator(
     with suppress(NotFittedError):
         assert np.isfinite(estimator.predict(X)).all()
     estimator.set_params(scoring=None).fit(X, VALUES)
+
+
+def test_ctrl_c_in_lbfgs_is_heard_where_nothing_of_pythons_runs() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(3000, 40)), rng.normal(size=3000)
+    estimator = MLPRegressor(solver=fastmlp.LBFGS(tol=0), max_iter=10**9, max_fun=10**9, warm_start=True)
+    timer = threading.Timer(0.2, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y)
+    timer.join()
+    assert 0 < estimator.n_iter_ == len(estimator.loss_curve_) == len(estimator.history_)
+    assert np.isfinite(estimator.predict(X)).all()
+    assert estimator.loss_curve_[-1] < estimator.loss_curve_[0]
 
 
 @pytest.mark.parametrize("strict", [True, False])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,9 @@ import scipy.sparse as sp
 from sklearn import datasets
 
 import fastmlp
+from fastmlp._model.model import Model
+from fastmlp._native import core as _core
+from fastmlp._training.lbfgs import Minimum, minimize
 
 X, Y = datasets.load_diabetes(return_X_y=True)
 TARGET = (Y - Y.mean()) / Y.std()
@@ -28,10 +30,14 @@ def trained(y: np.ndarray, **options: Any) -> fastmlp.Network:
     return fastmlp.train(X, y, **{"hidden": (), "optimizer": "lbfgs", "epochs": 400, **options})
 
 
-def quietly_trained(y: np.ndarray, **options: Any) -> fastmlp.Network:
+def quietly_trained_on(rows: np.ndarray, y: np.ndarray, **options: Any) -> fastmlp.Network:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", NOT_CONVERGED, UserWarning)
-        return trained(y, **options)
+        return fastmlp.train(rows, y, **{"hidden": (), "optimizer": "lbfgs", "epochs": 400, **options})
+
+
+def quietly_trained(y: np.ndarray, **options: Any) -> fastmlp.Network:
+    return quietly_trained_on(X, y, **options)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -97,28 +103,102 @@ def test_a_search_without_a_lower_loss_is_no_minimum() -> None:
     assert net.stop_reason == "stalled"
 
 
-@pytest.mark.parametrize(
-    ("status", "success", "message", "reason"),
-    [
-        (0, True, "CONVERGENCE: NORM OF PROJECTED GRADIENT <= PGTOL", "converged"),
-        (0, True, "CONVERGENCE: RELATIVE REDUCTION OF F <= FACTR*EPSMCH", "converged"),
-        (1, False, "STOP: TOTAL NO. OF ITERATIONS REACHED LIMIT", "epochs"),
-        (1, False, "STOP: TOTAL NO. OF F,G EVALUATIONS EXCEEDS LIMIT", "epochs"),
-        (2, False, "ABNORMAL: ", "stalled"),
-        (0, True, "ABNORMAL_TERMINATION_IN_LNSRCH", "stalled"),
-    ],
-)
-def test_the_reason_is_that_of_scipy(
-    status: int, success: bool, message: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def minimize(objective: Any, start: np.ndarray, **_: Any) -> Any:
-        loss, gradient = objective(start)
-        return SimpleNamespace(
-            x=start, fun=loss, jac=gradient, status=status, success=success, message=message
-        )
+def run_both(
+    net: Model, rows: tuple[Any, ...], limits: dict[str, Any], threads: int = 1
+) -> tuple[np.ndarray, str, Minimum, Any, list[float]]:
+    """Run ours, and SciPy's over the core's loss and gradient; return what both made of it."""
+    start, theirs = net.parameters.copy(), []
+    batch = net._core.full_batch(*rows, threads)
 
-    monkeypatch.setattr(scipy.optimize, "minimize", minimize)
-    assert quietly_trained(TARGET).stop_reason == reason
+    def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        net.parameters[:] = parameters
+        return batch.loss_and_gradient()
+
+    expected = scipy.optimize.minimize(
+        objective, start, method="L-BFGS-B", jac=True, options=limits,
+        callback=lambda intermediate_result: theirs.append(intermediate_result.fun),
+    )  # fmt: skip
+    net.parameters[:] = start
+    options = _core.TrainOptions()
+    options.threads = threads
+    records, reason, exception, minimum = minimize(net, rows, options, None, limits)
+    assert exception is None
+    assert minimum is not None
+    return records, reason, minimum, expected, theirs
+
+
+def problem(kind: str) -> tuple[Model, tuple[Any, ...]]:
+    rows = X / X.std(axis=0)
+    if kind == "classes":
+        net = fastmlp.Network((10, 8, 3), activation="tanh", dtype="float64", l2=1e-3, seed=1)
+        labels = np.digitize(Y, np.quantile(Y, [1 / 3, 2 / 3])).astype(np.int32)
+        return net, (rows, labels, None, np.linspace(0.1, 2, len(rows)))
+    hidden = () if kind == "linear" else (30,)
+    net = fastmlp.Network((10, *hidden, 1), loss="squared_error", dtype="float64", l2=1e-4, seed=1)
+    if kind == "sparse":
+        csr = sp.csr_array(rows)
+        rows = (csr.data, csr.indices.astype(np.int32), csr.indptr.astype(np.int64))
+    return net, (rows, None, TARGET[:, np.newaxis].copy(), None)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize(
+    ("kind", "together"), [("linear", 20), ("classes", 30), ("relu", 30), ("sparse", 30)]
+)
+def test_iterates_are_those_of_scipy(kind: str, together: int) -> None:
+    """As far as rounding lets two computations of a chaotic path stay together."""
+    records, _, minimum, expected, losses = run_both(*problem(kind), {"maxiter": together, "maxfun": 1000})
+    np.testing.assert_allclose(records[:, 1], losses, rtol=1e-8)
+    assert (len(records), minimum.nfev) == (expected.nit, expected.nfev)
+    assert minimum.gradient == pytest.approx(np.abs(expected.jac).max(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"gtol": 1e-4, "ftol": 0}, "converged"),
+        ({"ftol": 1e-3}, "converged"),
+        ({"maxiter": 4}, "epochs"),
+        ({"maxfun": 4}, "epochs"),
+        ({"maxiter": 4, "gtol": 1e9}, "converged"),
+        ({"maxiter": 7, "maxcor": 2}, "epochs"),
+    ],
+    ids=str,
+)
+def test_a_run_ends_where_scipy_ends_it(limits: dict[str, Any], reason: str) -> None:
+    limits = {"maxiter": 1000, "maxfun": 1000, **limits}
+    records, why, minimum, expected, _ = run_both(*problem("linear"), limits)
+    assert (minimum.message, minimum.status) == (expected.message, expected.status)
+    assert (len(records), minimum.nfev) == (expected.nit, expected.nfev)
+    assert minimum.fun == pytest.approx(expected.fun, rel=1e-6)
+    assert why == reason
+
+
+def test_a_search_without_a_lower_loss_ends_as_in_scipy() -> None:
+    net, (rows, _, values, _) = problem("linear")
+    limits = {"maxiter": 1000, "maxfun": 1000}
+    _, why, minimum, expected, _ = run_both(net, (rows, None, values * 1e30, None), limits)
+    assert (minimum.message, minimum.status, why) == (expected.message, expected.status, "stalled")
+    assert minimum.message == "ABNORMAL: "
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e155])
+def test_a_loss_that_is_not_finite_is_a_divergence(scale: float) -> None:
+    start = fastmlp.Network((10, 1), loss="squared_error", dtype="float64", seed=1)
+    with pytest.warns(RuntimeWarning, match="diverged in epoch 1: .* the initial weights were restored"):
+        net = trained(TARGET * scale, dtype="float64", init=start)
+    assert net.stop_reason == "diverged"
+    np.testing.assert_array_equal(net.parameters, start.parameters)
+
+
+def test_a_step_to_where_the_loss_overflows_is_shortened() -> None:
+    """SciPy's line search ends there, and calls it a minimum."""
+    rows = np.linspace(-1000, 1000, 40)[:, np.newaxis]
+    counts = np.exp(rows[:, 0] / 1000)
+    start = fastmlp.Network((1, 1), loss="poisson", dtype="float64")
+    start.parameters[:] = 0
+    net = quietly_trained_on(rows, counts, init=start, loss="poisson", dtype="float64")
+    np.testing.assert_allclose(net.predict(rows), counts, rtol=1e-3)
 
 
 def test_callers_that_end_a_run_are_not_warned() -> None:
@@ -126,16 +206,21 @@ def test_callers_that_end_a_run_are_not_warned() -> None:
     assert trained(TARGET, loss_target=1e9).stop_reason == "loss_target"
 
 
-def test_weights_too_large_for_float32_are_a_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def minimize(objective: Any, start: np.ndarray, **_: Any) -> Any:
-        loss, gradient = objective(start)
-        return SimpleNamespace(x=start + 1e39, fun=loss, jac=gradient, status=0, success=True, message="")
-
-    monkeypatch.setattr(scipy.optimize, "minimize", minimize)
-    with pytest.warns(RuntimeWarning, match="diverged in epoch 1: .* the initial weights were restored"):
-        net = trained(TARGET)
+@pytest.mark.parametrize(("largest", "epochs", "kept"), [(0.3, 0, "initial"), (1.0, 1, "best")])
+def test_weights_too_large_for_float32_are_a_divergence(
+    largest: float, epochs: int, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last weights that fit are kept; here less counts as too large than is."""
+    rows = X / X.std(axis=0)
+    start = fastmlp.Network((10, 1), loss="squared_error", seed=1)
+    start.parameters[:] = 0
+    monkeypatch.setattr("fastmlp._training.lbfgs._FLOAT32_ENDS", largest)
+    with pytest.warns(RuntimeWarning, match=f"diverged in epoch .* the {kept} weights"):
+        net = fastmlp.train(rows, TARGET + 3, hidden=(), optimizer="lbfgs", init=start)
     assert net.stop_reason == "diverged"
-    assert np.isfinite(net.parameters).all()
+    assert np.abs(net.parameters).max() < largest
+    assert net.parameters.any() == (len(net.history) > 0)
+    assert (len(net.history) > 0) == (epochs > 0)
 
 
 def test_a_warning_as_an_error_holds_the_network() -> None:

@@ -38,7 +38,8 @@ const Core& core_in_use();
 template <class T>
 struct BoundNetwork : Network<T> {
     explicit BoundNetwork(Architecture architecture)
-        : Network<T>(std::move(architecture)), compute(core_in_use().of<T>()) {}
+        : Network<T>(std::move(architecture)), core(core_in_use()), compute(core.of<T>()) {}
+    const Core& core;
     const Computations<T>& compute;
 };
 
@@ -50,6 +51,7 @@ template <class T>
 void bind_network(py::module_& m, const char* name);
 template <class T>
 void bind_full_batch(py::module_& m, const char* name, const char* network);
+void bind_lbfgs(py::module_& m, const char* network);
 template <class T>
 void bind_predictor(py::module_& m, const char* name);
 

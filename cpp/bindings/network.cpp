@@ -1,9 +1,8 @@
 // Networks, and their training.
 #include <algorithm>
-#include <array>
 
 #include "arrays.h"
-#include "python_calls.h"
+#include "records.h"
 
 namespace fastmlp {
 
@@ -22,20 +21,6 @@ BoundNetwork<T> make_network(const std::vector<Index>& sizes, const std::vector<
         architecture.embeddings.push_back({column, codes, width});
     for (const std::string& name : activations) architecture.activations.push_back(named(kActivations, name));
     return BoundNetwork<T>(std::move(architecture));
-}
-
-// What Python is told of an epoch, in this order.
-std::array<double, 8> numbers_of(const EpochRecord& r) {
-    return {double(r.epoch),    r.loss,     r.learning_rate, r.seconds, r.validation_loss,
-            r.validation_score, r.accuracy, r.penalty};
-}
-
-py::tuple record_row(const EpochRecord& record) {
-    const auto numbers = numbers_of(record);
-    py::tuple row(numbers.size());
-    row[0] = py::int_(record.epoch);
-    for (std::size_t i = 1; i < numbers.size(); ++i) row[i] = py::float_(numbers[i]);
-    return row;
 }
 
 // What is carried from run to run, in arrays of Python's.
@@ -67,17 +52,6 @@ struct CarriedState {
     }
 };
 
-// What a callback returned: True to stop, False or None to go on, or a number, the learning rate from here
-// on.
-CallbackResult as_callback_result(const py::object& result) {
-    CallbackResult decision;
-    if (result.is(py::bool_(true)))
-        decision.stop = StopReason::callback;
-    else if (!result.is_none() && !result.is(py::bool_(false)))
-        decision.learning_rate = result.cast<double>();
-    return decision;
-}
-
 // Copies an order of all rows that Python drew.
 void copy_order(const py::object& drawn, Index n, std::uint32_t* order) {
     const auto from = drawn.cast<Array<std::uint32_t>>();
@@ -107,16 +81,7 @@ Callbacks<T> python_calls(PythonCalls& python, const py::object& on_epoch, const
                           const py::object& next_window, const py::object& on_state,
                           const DataArrays<T>& rows, DataArrays<T>& window) {
     Callbacks<T> calls;
-    if (!on_epoch.is_none())
-        calls.on_epoch = [&](const EpochRecord& record) {
-            CallbackResult decision;
-            const bool stopped = python.stops([&] {
-                decision = as_callback_result(on_epoch(record_row(record)));
-                return decision.stop.has_value();
-            });
-            if (stopped && !decision.stop) decision.stop = StopReason::interrupted;
-            return decision;
-        };
+    calls.on_epoch = epoch_call(python, on_epoch);
     if (!on_state.is_none())
         calls.on_state = [&] {
             return python.stops([&] {
@@ -166,11 +131,8 @@ py::tuple train(BoundNetwork<T>& network, const DataArrays<T>& rows,
         result = network.compute.train(network, data, held_out, options, carried ? &carried->state : nullptr,
                                        monitor, calls);
     }
-    const auto epochs = Index(result.records.size());
-    Array<double> records({epochs, Index(std::tuple_size_v<decltype(numbers_of({}))>)});
-    for (Index i = 0; i < epochs; ++i)
-        std::ranges::copy(numbers_of(result.records[std::size_t(i)]), records.mutable_data(i, 0));
-    return py::make_tuple(records, std::string(kStopReasons[std::size_t(result.reason)]), python.exception());
+    return py::make_tuple(record_table(result.records), std::string(kStopReasons[std::size_t(result.reason)]),
+                          python.exception());
 }
 
 template <class T>

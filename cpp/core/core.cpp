@@ -4,6 +4,7 @@
 #include "core/kernel/bfloat16.h"
 #include "core/model/inference.h"
 #include "core/train/full_batch.h"
+#include "core/train/lbfgs_run.h"
 #include "core/train/trainer.h"
 
 #define FASTMLP_TEXT(x) #x
@@ -71,6 +72,7 @@ const Core& core() {
             .set_exact_threads = set_exact_threads,
             .float32 = computations<float>(),
             .float64 = computations<double>(),
+            .minimize = minimize,
         };
     }();
     return table;

@@ -54,6 +54,11 @@ struct Computations {
     Index (*first_nonfinite)(const T* x, Index n);
 };
 
+// L-BFGS, which computes in double whatever the type of the network that is wanted.
+using Minimize = LbfgsResult (*)(Network<double>& network, const Data<double>& data,
+                                 const TrainOptions& options, const LbfgsOptions& lbfgs, Monitor& monitor,
+                                 const Callbacks<double>& callbacks);
+
 struct BuildConfig {
     const char *isa, *compiler, *flags, *eigen, *simd;
     bool openmp;
@@ -68,6 +73,7 @@ struct Core {
     void (*set_exact_threads)(bool exact);
     Computations<float> float32;
     Computations<double> float64;
+    Minimize minimize;
 
     template <class T>
     const Computations<T>& of() const {

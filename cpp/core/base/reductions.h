@@ -1,6 +1,7 @@
 // Sums in a fixed order, and the search for a number that is not finite.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -28,6 +29,28 @@ double sum(const T* x, Index n) {
 template <class T>
 double sum_of_squares(const T* x, Index n) {
     return ordered_sum(x, n, [](double v) { return v * v; });
+}
+
+// Sum of x_i y_i, in the order of ordered_sum.
+inline double dot(const double* x, const double* y, Index n) {
+    constexpr Index kSums = 16;
+    double sums[kSums] = {};
+    const Index whole = n / kSums * kSums;
+    for (Index i = 0; i < whole; i += kSums)
+        for (Index j = 0; j < kSums; ++j) sums[j] += x[i + j] * y[i + j];
+    for (Index i = whole; i < n; ++i) sums[i - whole] += x[i] * y[i];
+    return std::accumulate(sums, sums + kSums, 0.0);
+}
+
+// The largest |x_i|; a NaN counts for nothing.
+inline double largest_magnitude(const double* x, Index n) {
+    constexpr Index kParts = 16;
+    double largest[kParts] = {};
+    const Index whole = n / kParts * kParts;
+    for (Index i = 0; i < whole; i += kParts)
+        for (Index j = 0; j < kParts; ++j) largest[j] = std::max(largest[j], std::abs(x[i + j]));
+    for (Index i = whole; i < n; ++i) largest[i - whole] = std::max(largest[i - whole], std::abs(x[i]));
+    return *std::max_element(largest, largest + kParts);
 }
 
 // Position of the first NaN or infinity, -1 if all is finite.

@@ -60,6 +60,19 @@ struct TrainOptions {
     int threads = 1;
 };
 
+// L-BFGS, by the names and the defaults that SciPy has for them.
+struct LbfgsOptions {
+    Index maxcor = 10;  // pairs of steps and gradients that are kept
+    double ftol = 2.2204460492503131e-09, gtol = 1e-5;
+    Index maxiter = 15000, maxfun = 15000;
+    // A parameter that is not below it, by size, has no value in the network's type: the run has diverged.
+    double largest_parameter = std::numeric_limits<double>::infinity();
+};
+// What ends it by itself: a small gradient, a small decrease, a limit, or no step that lowers the loss.
+enum class LbfgsEnd { gradient, decrease, iterations, evaluations, abnormal };
+inline constexpr std::array<std::string_view, 5> kLbfgsEnds{"gradient", "decrease", "iterations",
+                                                            "evaluations", "abnormal"};
+
 enum class StopReason { epochs, patience, loss_target, max_time, callback, diverged, interrupted };
 inline constexpr std::array<std::string_view, 7> kStopReasons{
     "epochs", "patience", "loss_target", "max_time", "callback", "diverged", "interrupted"};
@@ -74,6 +87,13 @@ struct EpochRecord {
 struct TrainResult {
     std::vector<EpochRecord> records;
     StopReason reason;
+};
+
+// Of L-BFGS: the reason is `epochs` where it ended by itself.
+struct LbfgsResult : TrainResult {
+    std::optional<LbfgsEnd> end;
+    double loss, largest_component;  // at the last iterate; of the gradient, by size
+    Index evaluations;               // of loss and gradient
 };
 
 // What a callback decides after an epoch.

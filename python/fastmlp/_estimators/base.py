@@ -37,7 +37,7 @@ Rows = tuple[Any, Array, Array | None]  # X, y, weights
 
 
 class BaseMLP(CallbackSupportMixin, FittedMLP):
-    """Fits the network by the core's trainer, or by SciPy's L-BFGS."""
+    """Fits the network by gradient descent, or by L-BFGS."""
 
     _y_numeric = False
 
@@ -380,7 +380,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         iterations = Iterations(self, network, self._loss_of(y, weights), score, task)
         outcome = run(
             network, WholeRows(self._core_rows(network, X, y, weights), None, 0.0),
-            core_options(settings, len(y)), limits=settings.limits, on_epoch=iterations,
+            core_options(settings, len(y)), limits=settings.limits,
+            on_epoch=iterations if iterations.is_needed else None,
         )  # fmt: skip
         iterations.finish(outcome)
 

@@ -164,7 +164,7 @@ class Epochs:
 
 @dataclass
 class Iterations:
-    """Called after each iteration of L-BFGS; returns True to stop."""
+    """Called after each iteration of L-BFGS, where somebody looks on; returns True to stop."""
 
     estimator: Any  # whose fitted attributes are kept up to date
     network: Network  # the one that is trained; the estimator's may be of another type
@@ -172,33 +172,54 @@ class Iterations:
     score: Score | None  # gives the validation score, if one is wanted
     task: FitTask
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether somebody looks on; else `finish` records all iterations at once."""
+        return bool(self.score or self.estimator.verbose or self.task.active)
+
     def __call__(self, row: tuple[Any, ...]) -> bool:
         p = self.estimator
-        _, loss, _, seconds, *_ = row
-        record(p, self._take_over(loss), np.nan, seconds, self.score and self.score())
+        _, loss, _, seconds, *_, penalty = row
+        self._take_weights()
+        record(p, self.loss_of(loss, penalty), np.nan, seconds, self.score and self.score())
         return self.task.epoch_ended(last=p.n_iter_ == p.max_iter)
 
-    def _take_over(self, loss: float) -> float:
-        """Give the estimator the weights as they are now; return scikit-learn's loss."""
+    def _take_weights(self) -> None:
         p, network = self.estimator, self.network
         trained = (*network.weights, *network.biases)
         for mine, values in zip((*p.coefs_, *p.intercepts_), trained, strict=True):
             mine[...] = values
-        penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in network.weights)
-        return self.loss_of(loss, penalty)
+
+    def _record_all(self, rows: NDArray[np.float64]) -> None:
+        p = self.estimator
+        _, losses, _, seconds, *_, penalties = rows.T.tolist()
+        curve = list(map(self.loss_of, losses, penalties))
+        epochs = range(len(p.loss_curve_) + 1, len(p.loss_curve_) + len(curve) + 1)
+        unknown = [np.nan] * len(curve)
+        p.history_.extend(zip(epochs, curve, unknown, seconds, unknown, strict=True))
+        p.loss_curve_ += curve
+        p.n_iter_ += len(curve)
+        if curve:
+            p.loss_ = curve[-1]
 
     def finish(self, outcome: Outcome) -> None:
         """Take the last weights, and say how the run ended."""
-        p, result = self.estimator, outcome.scipy_result
+        p, minimum = self.estimator, outcome.minimum
+        if not self.is_needed:
+            self._record_all(outcome.records)
+            self._take_weights()
         if outcome.exception is not None:
             raise outcome.exception
         if outcome.reason == "diverged":
             raise ValueError(NOT_FINITE)
-        p.loss_ = p.best_loss_ = self._take_over(result.fun)
+        assert minimum is not None
+        self._take_weights()
+        penalty = self.network.l2 / 2 * sum(float(np.vdot(W, W)) for W in self.network.weights)
+        p.loss_ = p.best_loss_ = self.loss_of(minimum.fun, penalty)
         if outcome.reason in ("epochs", "stalled"):
             warnings.warn(
-                f"lbfgs failed to converge after {p.n_iter_} iteration(s) (status={result.status}):\n"
-                f"{result.message}\n\nIncrease max_iter or max_fun, or scale the data.",
+                f"lbfgs failed to converge after {p.n_iter_} iteration(s) (status={minimum.status}):\n"
+                f"{minimum.message}\n\nIncrease max_iter or max_fun, or scale the data.",
                 ConvergenceWarning,
                 stacklevel=5,
             )

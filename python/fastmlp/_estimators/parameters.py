@@ -234,7 +234,7 @@ def run_settings(estimator: Any, rows: int, rate: float, seed: int = 0, first_ep
 
 
 def _lbfgs_limits(p: Any) -> dict[str, float]:
-    """Return SciPy's options."""
+    """Return the limits of L-BFGS, by SciPy's names."""
     if isinstance(p.solver, LBFGS):
         return p.solver.limits(p.max_iter) | {"maxfun": p.max_fun}
     return {"maxiter": p.max_iter, "maxfun": p.max_fun, "gtol": p.tol}

@@ -127,7 +127,23 @@ class Network32:
         on_state: Callable[[], None] | None = None,
     ) -> tuple[NDArray[np.float64], str, BaseException | None]: ...
 
-class Network64(Network32): ...
+class Network64(Network32):
+    def minimize(
+        self,
+        X: _Features,
+        labels: _Labels,
+        values: _Array | None,
+        weights: _Array | None,
+        options: TrainOptions,
+        on_epoch: Callable[[tuple[Any, ...]], bool | float] | None,
+        *,
+        maxcor: int = 10,
+        ftol: float = ...,
+        gtol: float = 1e-5,
+        maxiter: int = 15000,
+        maxfun: int = 15000,
+        largest_parameter: float = ...,
+    ) -> tuple[_Array, str, BaseException | None, tuple[str | None, float, float, int]]: ...
 
 class FullBatch32:
     def loss_and_gradient(self) -> tuple[float, _Array]: ...

@@ -15,7 +15,7 @@ from fastmlp._training.run import Outcome
 def finished(
     network: Network, earlier: History, outcome: Outcome, restore_best: bool, limits: dict[str, float] | None
 ) -> Network:
-    """Return the network with its history and stop reason; limits are those that SciPy had for L-BFGS.
+    """Return the network with its history and stop reason; limits are those of L-BFGS.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def finished(
             else "the initial weights were restored"
         )
         _warn(f"{text}; {kept}", RuntimeWarning, network)
-    elif limits is not None and (why := why_not_converged(outcome.reason, outcome.scipy_result, limits)):
+    elif limits is not None and (why := why_not_converged(outcome.reason, outcome.minimum, limits)):
         _warn(why, UserWarning, network)
     return network
 

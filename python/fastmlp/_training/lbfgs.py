@@ -1,4 +1,4 @@
-"""L-BFGS over the core's loss and gradient, by SciPy.
+"""L-BFGS over all rows, and what is said of its end.
 
 It computes in float64, whatever the network's type: in float32 the loss of large targets no longer changes
 from step to step, long before its minimum.
@@ -6,14 +6,14 @@ from step to step, long before its minimum.
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._model.history import History, epochs_of
 from fastmlp._model.model import Model, from_metadata, metadata
 from fastmlp._native import core as _core
 from fastmlp._rows.memory import WholeRows
@@ -21,12 +21,48 @@ from fastmlp._rows.read import RunRows
 from fastmlp.spec.losses import LOSSES
 
 Rows = tuple[Any, Any, Any, Any]  # X, labels, values, weights
+OnEpoch = Callable[[tuple[Any, ...]], bool | float] | None
+#: What ended it, the loss, the largest component of its gradient, and how often both were computed.
+End = tuple[str | None, float, float, int]
 
-_LIMIT_REACHED = 1  # the status of a result at SciPy's maxiter or maxfun
+#: What the core calls an end, and SciPy's status and message for it; with the reason, see `Network`.
+_ENDS = {
+    "gradient": ("converged", 0, "CONVERGENCE: NORM OF PROJECTED GRADIENT <= PGTOL"),
+    "decrease": ("converged", 0, "CONVERGENCE: RELATIVE REDUCTION OF F <= FACTR*EPSMCH"),
+    "iterations": ("epochs", 1, "STOP: TOTAL NO. OF ITERATIONS REACHED LIMIT"),
+    "evaluations": ("epochs", 1, "STOP: TOTAL NO. OF F,G EVALUATIONS EXCEEDS LIMIT"),
+    "abnormal": ("stalled", 2, "ABNORMAL: "),
+}
+
+# Numbers that are not below it are infinite in float32: its largest number, and half of the way to the next.
+_FLOAT32_ENDS = 2.0**128 - 2.0**103
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where L-BFGS has ended, in the terms of SciPy's results.
+
+    Attributes
+    ----------
+    fun : float
+        The loss.
+    gradient : float
+        The largest component of its gradient, by size.
+    nfev : int
+        How often both were computed.
+    status, message : int, str
+        SciPy's; of a run that was stopped, an empty message.
+    """
+
+    fun: float
+    gradient: float
+    nfev: int
+    status: int
+    message: str
 
 
 def scaled_limits(limits: dict[str, float], rows: RunRows, loss: str) -> dict[str, float]:
-    """Return SciPy's limits with a gradient that counts as 0 at the scale of the targets.
+    """Return the limits with a gradient that counts as 0 at the scale of the targets.
 
     The gradient of values far below 1 is small from the start; that of a layer below the last falls with
     their square. So where their variance is below 1, the limit is multiplied by it.
@@ -37,97 +73,70 @@ def scaled_limits(limits: dict[str, float], rows: RunRows, loss: str) -> dict[st
         return limits
     values = values.astype(np.float64)
     mean = np.average(values, axis=0, weights=weights)
-    variance = float(np.average((values - mean) ** 2, axis=0, weights=weights).max())
+    with np.errstate(over="ignore"):
+        variance = float(np.average((values - mean) ** 2, axis=0, weights=weights).max())
     return limits | {"gtol": limits["gtol"] * variance} if 0 < variance < 1 else limits
 
 
 def minimize(
-    network: Model,
-    rows: Rows,
-    options: _core.TrainOptions,
-    on_epoch: Callable[[tuple[Any, ...]], bool | float] | None,
-    limits: dict[str, Any],
-) -> tuple[NDArray[np.float64], str, BaseException | None, Any]:
-    """Train on all rows, in float64, until one of SciPy's limits.
+    network: Model, rows: Rows, options: _core.TrainOptions, on_epoch: OnEpoch, limits: dict[str, Any]
+) -> tuple[NDArray[np.float64], str, BaseException | None, Minimum | None]:
+    """Train on all rows, in float64, until one of the limits, which have SciPy's names.
 
-    Returns records, stop reason and exception as the core's trainer does, and SciPy's result.
+    Returns records, stop reason and exception as the core's trainer does, and where there was no exception
+    the end.
     """
-    scipy_minimize = _scipy_minimize()
-    start = time.perf_counter()
-    records = History()
-    reason, accepted = "epochs", network.parameters.astype(np.float64)
-    trial = from_metadata(Model, metadata(network) | {"dtype": "float64"}, accepted)
-    X, labels, values, weights = (_in_float64(part) for part in rows)
-    batch = trial._core.full_batch(X, labels, values, weights, options.threads)
-
-    def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        trial.parameters[:] = parameters
-        return batch.loss_and_gradient()
-
-    def take_over(values: NDArray[np.float64]) -> bool:
-        """Give the network these parameters, unless one of them is too large for its type."""
-        with np.errstate(over="ignore"):
-            cast = values.astype(network.dtype)
-        fits = bool(np.isfinite(cast).all())
-        if fits:
-            network.parameters[:] = cast
-        return fits
-
-    def iteration_ended(intermediate_result: Any) -> None:  # SciPy goes by the argument's name
-        nonlocal reason, accepted
-        loss, seconds = float(intermediate_result.fun), time.perf_counter() - start
-        if not take_over(intermediate_result.x):
-            reason = "diverged"
-            raise StopIteration
-        accepted = intermediate_result.x.copy()
-        records.append((epochs_of(records) + 1, loss, 1.0, seconds))
-        for stop, why in (
-            (on_epoch is not None and on_epoch(records.last()), "callback"),
-            (loss <= options.loss_target, "loss_target"),
-            (seconds >= options.max_time, "max_time"),
-        ):
-            if stop:
-                reason = why
-                raise StopIteration
-
-    try:
-        result = scipy_minimize(
-            objective,
-            accepted,
-            method="L-BFGS-B",
-            jac=True,
-            callback=iteration_ended,
-            options=limits,
-        )
-    except BaseException as error:
-        take_over(accepted)  # in place of what a callback may have left
-        return records.table(), "interrupted", error, None
+    core = network._core
+    if isinstance(core, _core.Network64):
+        records, reason, exception, end = core.minimize(*rows, options, on_epoch, **limits)
+    else:
+        records, reason, exception, end = _minimize_in_float64(network, rows, options, on_epoch, limits)
+    if exception is not None:
+        return records, reason, exception, None
+    why, loss, gradient, evaluations = end
+    status, message = 2, ""
     if reason == "epochs":
-        reason = _reason(result)
-    if reason != "diverged" and not take_over(result.x):
+        assert why is not None
+        reason, status, message = _ENDS[why]
+        if why == "abnormal" and evaluations > limits["maxfun"]:  # SciPy looks at its limit first
+            reason, status = "epochs", 1
+    if not math.isfinite(loss):
         reason = "diverged"
-    return records.table(), reason, None, result
+    return records, reason, None, Minimum(loss, gradient, evaluations, status, message)
 
 
-def _reason(result: Any) -> str:
-    """Return why SciPy ended: it found a minimum, came to a limit, or found no step that lowers the loss."""
-    if not np.isfinite(result.fun):
-        return "diverged"
-    if result.status == _LIMIT_REACHED:
-        return "epochs"
-    return "converged" if result.success and "ABNORMAL" not in str(result.message) else "stalled"
+def _minimize_in_float64(
+    network: Model, rows: Rows, options: _core.TrainOptions, on_epoch: OnEpoch, limits: dict[str, Any]
+) -> tuple[NDArray[np.float64], str, BaseException | None, End]:
+    """Train a float64 network in place of a float32 one, which takes over its parameters."""
+    start = network.parameters.astype(np.float64)
+    trained = from_metadata(Model, metadata(network) | {"dtype": "float64"}, start)
+    core = trained._core
+    assert isinstance(core, _core.Network64)
+
+    def iteration_ended(record: tuple[Any, ...]) -> bool | float:
+        assert on_epoch is not None
+        network.parameters[:] = trained.parameters
+        return on_epoch(record)
+
+    X, labels, values, weights = (_in_float64(part) for part in rows)
+    observer = None if on_epoch is None else iteration_ended
+    result = core.minimize(
+        X, labels, values, weights, options, observer, largest_parameter=_FLOAT32_ENDS, **limits
+    )
+    network.parameters[:] = trained.parameters
+    return result
 
 
-def why_not_converged(reason: str, result: Any, limits: dict[str, Any]) -> str | None:
+def why_not_converged(reason: str, minimum: Minimum | None, limits: dict[str, Any]) -> str | None:
     """Return what to say of a run that ended without a minimum; None where the user wanted its end."""
-    if reason not in ("epochs", "stalled"):
+    if reason not in ("epochs", "stalled") or minimum is None:
         return None
-    gradient = float(np.abs(result.jac).max())
     what = "its limit of epochs was reached" if reason == "epochs" else "no step lowers the loss any more"
     advice = "allow more epochs, or s" if reason == "epochs" else "s"
     return (
-        f"L-BFGS has not converged: {what}, but a component of the gradient is {gradient:.3g}, which should "
-        f"be at most {limits['gtol']:.3g}; {advice}cale X and y to a standard deviation of about 1"
+        f"L-BFGS has not converged: {what}, but a component of the gradient is {minimum.gradient:.3g}, which "
+        f"should be at most {limits['gtol']:.3g}; {advice}cale X and y to a standard deviation of about 1"
     )
 
 
@@ -139,11 +148,3 @@ def _in_float64(part: Any) -> Any:
     if part is None or part.dtype.kind != "f":
         return part
     return part.astype(np.float64, copy=False)
-
-
-def _scipy_minimize() -> Any:  # SciPy's overloads are narrower than what it takes
-    try:
-        from scipy import optimize
-    except ImportError:
-        raise ImportError("optimizer 'lbfgs' needs SciPy: pip install 'fastmlp[sklearn]'") from None
-    return optimize.minimize

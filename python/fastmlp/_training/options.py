@@ -20,7 +20,7 @@ class RunSettings:
     optimizer: Optimizer
     schedule: Schedule
     default_rate: float  # of a schedule without a rate of its own
-    limits: dict[str, float] | None  # SciPy's options for L-BFGS; None for gradient descent
+    limits: dict[str, float] | None  # of L-BFGS, by SciPy's names; None for gradient descent
     batch_size: int | str | None
     epochs: int
     dropout: float

@@ -13,7 +13,7 @@ from fastmlp._model.model import Model
 from fastmlp._native import core as _core
 from fastmlp._rows.features import with_own_indices
 from fastmlp._rows.read import RunRows
-from fastmlp._training.lbfgs import minimize
+from fastmlp._training.lbfgs import Minimum, minimize
 
 Record = tuple[Any, ...]  # of an epoch, as the core gives it
 
@@ -30,14 +30,14 @@ class Outcome:
         Why it ended; see `Network.stop_reason`.
     exception : BaseException or None
         What a callback raised, or KeyboardInterrupt.
-    scipy_result : OptimizeResult or None
-        Of L-BFGS, unless there was an exception.
+    minimum : Minimum or None
+        Where L-BFGS ended, unless there was an exception.
     """
 
     records: NDArray[np.float64]
     reason: str
     exception: BaseException | None
-    scipy_result: Any = None
+    minimum: Minimum | None = None
 
 
 def run(
@@ -60,7 +60,7 @@ def run(
     options : TrainOptions
         See `core_options`.
     limits : dict, optional
-        SciPy's options for L-BFGS; without them, gradient descent in the core.
+        Those of L-BFGS, by SciPy's names; without them, gradient descent.
     on_epoch : callable, optional
         Called with the record of each epoch; returns True to stop, or a learning rate to go on with.
     state : RunState, optional

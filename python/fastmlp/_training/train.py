@@ -299,7 +299,7 @@ def _history_columns(rows: RunRows, loss: str) -> tuple[str, ...]:
 
 
 def _lbfgs_limits(settings: RunSettings, rows: RunRows, loss: str, **given: Any) -> dict[str, Any] | None:
-    """Return SciPy's limits for these rows, None for gradient descent; refuse what L-BFGS cannot do."""
+    """Return L-BFGS's limits for these rows, None for gradient descent; refuse what L-BFGS cannot do."""
     if settings.limits is None:
         return None
     if isinstance(rows, WindowedRows):

@@ -182,10 +182,11 @@ class Adam:
 
 @dataclass(frozen=True)
 class LBFGS:
-    """Limited-memory BFGS over the whole data, by SciPy; an epoch is one iteration.
+    """Limited-memory BFGS over the whole data; an epoch is one iteration.
 
-    It computes in float64: for a float32 network, with copies of X and y. The learning rate, batch size,
-    dropout, clipping and shuffling do not apply. A run that ends without a minimum warns, with the reason.
+    Iterates and limits are those of L-BFGS-B without bounds, as SciPy has it. It computes in float64: for a
+    float32 network, with copies of X and y. The learning rate, batch size, dropout, clipping and shuffling do
+    not apply. A run that ends without a minimum warns, with the reason.
 
     Parameters
     ----------
@@ -203,6 +204,8 @@ class LBFGS:
     References
     ----------
     Liu, Nocedal (1989), On the limited memory BFGS method for large scale optimization.
+    Byrd, Lu, Nocedal, Zhu (1995), A limited memory algorithm for bound constrained optimization.
+    Moré, Thuente (1994), Line search algorithms with guaranteed sufficient decrease.
     """
 
     history: int = integer_field(10, low=1)
@@ -212,7 +215,7 @@ class LBFGS:
         check_fields(self)
 
     def limits(self, epochs: int) -> dict[str, float]:
-        """Return the options that SciPy reads."""
+        """Return the limits of a run, by SciPy's names."""
         return {
             "maxiter": epochs,
             "maxfun": 2**31 - 1,
