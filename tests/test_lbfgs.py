@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
@@ -83,6 +84,12 @@ def test_a_float32_network_is_the_float64_one_rounded() -> None:
 
 
 def test_a_minimum_is_called_converged_without_a_warning() -> None:
+    assert trained(TARGET).stop_reason == "converged"
+
+
+def test_scipy_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scipy"]:
+        monkeypatch.setitem(sys.modules, name, None)
     assert trained(TARGET).stop_reason == "converged"
 
 
