@@ -1,10 +1,11 @@
 #include "core/base/parallel.h"
 
 #include <algorithm>
+#include <array>
 #include <csetjmp>
+#include <cstdio>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -15,8 +16,12 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
+#ifdef __linux__
+#include <sched.h>
+#endif
 #ifndef _WIN32
 #include <pthread.h>
+#include <unistd.h>
 #endif
 
 namespace fastmlp {
@@ -67,22 +72,58 @@ private:
     std::atomic<bool> begun_{false};
 };
 
+// The processors that a team's threads begin on. Linux may wake a thread on the processor of the thread that
+// woke it, although others are free, and moves it only some milliseconds later; until then both are slower
+// than one alone. So a thread that begins where a teammate is moves itself, and may be moved again
+// afterwards.
+class Processors {
+public:
+    void enter() {
+#ifdef __linux__
+        const int here = sched_getcpu();
+        if (here < 0 || here >= CPU_SETSIZE || take(here)) return;
+        cpu_set_t allowed;
+        if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+        for (int i = 1; i < CPU_SETSIZE; ++i) {
+            const int there = (here + i) % CPU_SETSIZE;
+            if (!CPU_ISSET(there, &allowed) || !take(there)) continue;
+            cpu_set_t only;
+            CPU_ZERO(&only);
+            CPU_SET(there, &only);
+            if (sched_setaffinity(0, sizeof only, &only) == 0) sched_setaffinity(0, sizeof allowed, &allowed);
+            return;
+        }
+#endif
+    }
+
+private:
+#ifdef __linux__
+    // Whether nobody has taken it yet.
+    bool take(int processor) {
+        const std::uint64_t bit = std::uint64_t{1} << processor % 64;
+        return (taken_[std::size_t(processor / 64)].fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
+    }
+    std::array<std::atomic<std::uint64_t>, CPU_SETSIZE / 64> taken_{};
+#endif
+};
+
 // What the threads of a team share.
 class SharedRun {
 public:
     SharedRun(Monitor* monitor, const std::function<void(const Team&)>& body)
-        : monitor_(monitor), body_(body) {}
-
-    void set_size(int size) { barrier_.emplace(size); }
+        : monitor_(monitor), body_(body) {
+        processors_.enter();
+    }
 
     // An exception that left the team's region would end the process.
     void work(int rank, int size) noexcept {
+        if (rank > 0) processors_.enter();
         try {
-            body_(Team{rank, size, monitor_, &*barrier_});
+            body_(Team{rank, size, monitor_, &barrier_});
         } catch (const TeamFailed&) {  // another thread's exception is the one to report
         } catch (...) {
             if (!has_error_.exchange(true)) error_ = std::current_exception();
-            barrier_->fail();
+            barrier_.fail();
         }
     }
 
@@ -93,7 +134,8 @@ public:
 private:
     Monitor* const monitor_;
     const std::function<void(const Team&)>& body_;
-    std::optional<Barrier> barrier_;
+    Processors processors_;
+    Barrier barrier_;
     std::exception_ptr error_;
     std::atomic<bool> has_error_{false};
 };
@@ -118,8 +160,6 @@ void run_omp_region(int threads, SharedRun& run) {
 #pragma omp parallel num_threads(threads)
     {
         // The runtime may give fewer threads than asked for.
-#pragma omp single
-        run.set_size(omp_get_num_threads());
         run.work(omp_get_thread_num(), omp_get_num_threads());
 #ifndef _WIN32
         // In a forked child the end of the region would wait for the parent's threads for ever. Nothing that
@@ -136,7 +176,6 @@ void run_region(int threads, SharedRun& run) { run_omp_region(startable(threads)
 void run_region(int threads, SharedRun& run) {
     const unsigned before = forks();
     auto others = std::make_unique<NewThreads>(threads, [&run](int rank, int size) { run.work(rank, size); });
-    run.set_size(others->size());
     others->begin();
     run.work(0, others->size());
     if (forks() != before) static_cast<void>(others.release());  // a forked child has no threads to join
@@ -146,11 +185,12 @@ void run_region(int threads, SharedRun& run) {
 
 }  // namespace
 
-void Barrier::wait() {
+void Barrier::wait(int size) {
     constexpr int kSpins = 4000;
+    constexpr std::chrono::microseconds kYields{20}, kNap{20};
     if (forks() != forks_) throw TeamFailed();
     const unsigned generation = generation_.load(std::memory_order_acquire);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
         arrived_.store(0, std::memory_order_relaxed);
         generation_.store(generation + 1, std::memory_order_release);
     } else {
@@ -165,8 +205,13 @@ void Barrier::wait() {
         }
         if (spins == kSpins) {
             const Monitor::Clock::time_point start = Monitor::Clock::now();
-            while (!released()) std::this_thread::yield();
-            waited_ += std::chrono::nanoseconds(Monitor::Clock::now() - start).count();
+            std::chrono::nanoseconds waited{0};
+            for (; !released(); waited = Monitor::Clock::now() - start)
+                if (waited < kYields)
+                    std::this_thread::yield();
+                else
+                    std::this_thread::sleep_for(kNap);
+            waited_ += waited.count();
         }
     }
     if (failed_.load(std::memory_order_relaxed)) throw TeamFailed();
@@ -217,6 +262,19 @@ int openmp_processors() {
 #else
     return 0;
 #endif
+}
+
+int free_processors(int unknown) {
+#ifdef __linux__
+    // Its fourth number is how many threads of all processes run or want to, this one among them.
+    std::FILE* const file = std::fopen("/proc/loadavg", "r");
+    if (!file) return unknown;
+    int running = 0;
+    const bool read = std::fscanf(file, "%*s %*s %*s %d", &running) == 1;
+    std::fclose(file);
+    if (read) return int(sysconf(_SC_NPROCESSORS_ONLN)) - running + 1;
+#endif
+    return unknown;
 }
 
 unsigned forks() { return forks_so_far.load(std::memory_order_relaxed); }

@@ -18,14 +18,15 @@ unsigned forks();
 void watch_forks();
 
 // Where the threads of a team wait for each other. A waiting thread spins briefly, then yields its processor
-// again and again, so that a teammate whose processor is shared with another process gets its turn.
+// again and again, so that a teammate whose processor is shared with another process gets its turn. At last
+// it sleeps for moments: Linux may have woken a teammate on the very processor that the waiting thread keeps,
+// and moves it only some milliseconds later.
 class Barrier {
 public:
-    explicit Barrier(int size) : size_(size) {}
-
-    // Throws TeamFailed once any thread of the team has called fail(), and in a child that was forked since
-    // the team began: the other threads are the parent's.
-    void wait();
+    // Waits for all threads of a team of `size`, which is the same at every call. Throws TeamFailed once any
+    // thread of the team has called fail(), and in a child that was forked since the team began: the other
+    // threads are the parent's.
+    void wait(int size);
 
     // Releases everybody, now and at every later wait: this thread will not come to the barrier any more.
     void fail();
@@ -34,7 +35,6 @@ public:
     double waited() const { return double(waited_.load(std::memory_order_relaxed)) * 1e-9; }
 
 private:
-    const int size_;
     const unsigned forks_ = forks();
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<unsigned> generation_{0};
@@ -49,7 +49,7 @@ struct Team {
     Barrier* shared = nullptr;
 
     void barrier() const {
-        if (size > 1) shared->wait();
+        if (size > 1) shared->wait(size);
     }
 
     // Of n things, those of one thread: as many as of any other, to within one, and in order of the ranks.
@@ -98,6 +98,10 @@ int openmp_threads();
 // How many processors OpenMP binds its threads to, by OMP_PROC_BIND, OMP_PLACES or GOMP_CPU_AFFINITY; 0 where
 // it does not bind them. (The calling thread may be bound to one of them.)
 int openmp_processors();
+
+// How many processors of the machine nobody uses at this moment but the calling thread; `unknown` where the
+// system does not tell.
+int free_processors(int unknown);
 
 // Tests of reproducibility switch the judgement off, to run exactly as many threads as they ask for.
 void set_exact_threads(bool exact);

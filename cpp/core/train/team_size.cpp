@@ -14,12 +14,13 @@ double waited(const Team& team) { return team.shared ? team.shared->waited() : 0
 
 }  // namespace
 
-TeamSize TeamSize::resume(int most) {
+TeamSize TeamSize::resume(int most, double step_flops) {
     constexpr std::chrono::seconds kRecent{1};
     if (most == 1 || exact_threads()) return TeamSize(most);
     const std::lock_guard lock(last_run_mutex);
     const bool recent = last_run.most_ == most && Monitor::Clock::now() - last_run.last_ < kRecent;
-    TeamSize team_size = recent ? last_run : TeamSize(most);
+    TeamSize team_size = recent ? last_run : TeamSize(most, std::clamp(free_processors(most), 1, most));
+    if (std::exchange(team_size.step_flops_, step_flops) == step_flops) return team_size;
     if (std::exchange(team_size.trial_, false)) team_size.threads_ = team_size.threads_before_;
     team_size.window_ = {};
     constexpr int kThisRun = 32;  // its steps may be worth more threads

@@ -11,11 +11,13 @@ namespace fastmlp {
 // whatever they do. Results do not depend on the number of threads. Rank 0 alone calls this.
 class TeamSize {
 public:
-    explicit TeamSize(int most) : most_(most), threads_(most) {}
+    explicit TeamSize(int most) : TeamSize(most, most) {}
+    TeamSize(int most, int threads) : most_(most), threads_(threads) {}
 
-    // Begins with as many threads as the last run ended with, if that is less than a second ago and it had as
-    // many at most.
-    static TeamSize resume(int most);
+    // Begins with what the last run knew, if that is less than a second ago and it had as many threads at
+    // most: short runs, one after another, learn as one long run does. Else begins with as many threads as
+    // there are processors that nobody uses. `step_flops` tells runs of different steps apart.
+    static TeamSize resume(int most, double step_flops);
     void end() const;
 
     int most() const { return most_; }
@@ -33,6 +35,7 @@ public:
 
 private:
     int most_, threads_;
+    double step_flops_ = 0;
     Monitor::Clock::time_point last_;  // step's end
     double waited_ = 0;                // until then
     struct Window {
