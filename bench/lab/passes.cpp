@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "core/model/initialize.h"
 #include "core/train/trainer.h"
 
 using namespace fastmlp;
@@ -53,7 +54,7 @@ void run(const std::string& name) {
     a.activations.back() = Activation::identity;
     Network<float> network(a);
     for (Index l = 0; l < a.layers(); ++l)
-        network.initialize(l, InitKind::uniform, std::sqrt(6.0 / double(c.sizes[std::size_t(l)])), 1);
+        initialize(network, l, InitKind::uniform, std::sqrt(6.0 / double(c.sizes[std::size_t(l)])), {1});
     RandomSequence random(11, Stream::init, 99);
     std::vector<float> X(std::size_t(rows * inputs));
     std::vector<std::int32_t> labels(std::size_t(rows), 0);

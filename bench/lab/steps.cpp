@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 
+#include "core/model/initialize.h"
 #include "core/train/trainer.h"
 
 using namespace fastmlp;
@@ -57,7 +58,7 @@ void run(const std::string& name, int threads, double budget, double peak) {
     a.activations.back() = Activation::identity;
     Network<Real> network(a);
     for (Index l = 0; l < a.layers(); ++l)
-        network.initialize(l, InitKind::uniform, std::sqrt(6.0 / double(c.sizes[std::size_t(l)])), 1);
+        initialize(network, l, InitKind::uniform, std::sqrt(6.0 / double(c.sizes[std::size_t(l)])), {1});
     RandomSequence random(11, Stream::init, 99);
     std::vector<Real> X(std::size_t(c.rows * c.sizes.front())), Y(std::size_t(c.rows * c.sizes.back()));
     std::vector<std::int32_t> labels(std::size_t(c.rows));

@@ -19,16 +19,28 @@ py::dict build_config() {
 }
 
 template <class T>
-Index first_nonfinite(const Array<T>& x) {
+Index first_nonfinite(const Array<T>& x, int threads) {
     const T* const data = x.data();
     const Index size = x.size();
-    return core_in_use().of<T>().first_nonfinite(data, size);
+    return core_in_use().of<T>().first_nonfinite(data, size, threads);
+}
+
+// Copies an array into another one of the same size.
+template <class T>
+void copy(const Array<T>& from, Array<T> to, int threads) {
+    if (from.size() != to.size()) throw py::value_error("arrays must have the same size");
+    core_in_use().of<T>().copy(from.data(), from.size(), to.mutable_data(), threads);
 }
 
 Array<std::int64_t> random_order(std::uint64_t seed, std::uint32_t stream, std::uint32_t substream, Index n) {
     Array<std::int64_t> order(n);
     std::int64_t* const out = order.mutable_data();
-    interruptible([&](auto stops) { permutation(seed, Stream(stream), substream, out, n, stops); });
+    interruptible([&](Monitor& monitor) {
+        permutation(seed, Stream(stream), substream, out, n, [&monitor] {
+            monitor.poll();
+            return monitor.interrupted();
+        });
+    });
     return order;
 }
 
@@ -53,8 +65,12 @@ void bind_core(py::module_& m) {
     m.def("openmp_threads", [] { return core_in_use().openmp_threads(); });
     m.def("openmp_processors", [] { return core_in_use().openmp_processors(); });
     m.def("set_exact_threads", [](bool exact) { core_in_use().set_exact_threads(exact); }, py::arg("exact"));
-    m.def("first_nonfinite", first_nonfinite<float>, py::arg("x").noconvert());
-    m.def("first_nonfinite", first_nonfinite<double>, py::arg("x").noconvert());
+    const auto x = py::arg("x").noconvert(), from = py::arg("source").noconvert(),
+               to = py::arg("into").noconvert();
+    m.def("first_nonfinite", first_nonfinite<float>, x, py::arg("threads") = 1);
+    m.def("first_nonfinite", first_nonfinite<double>, x, py::arg("threads") = 1);
+    m.def("copy", copy<float>, from, to, py::arg("threads") = 1);
+    m.def("copy", copy<double>, from, to, py::arg("threads") = 1);
     forget_computations_in_forks();
     py::module_::import("atexit").attr("register")(py::cpp_function(end_computations));
 }

@@ -149,15 +149,19 @@ void bind_run_state(const py::handle& scope) {
 }
 
 template <class T>
-void initialize(BoundNetwork<T>& network, Index layer, const std::string& kind, double scale,
-                std::uint64_t seed) {
+void draw_layer(BoundNetwork<T>& network, Index layer, const std::string& kind, double scale,
+                std::uint64_t seed, int threads) {
     const InitKind init = named(kInitKinds, kind);
-    interruptible([&](auto stops) { network.initialize(layer, init, scale, seed, stops); });
+    interruptible([&](Monitor& monitor) {
+        network.compute.initialize(network, layer, init, scale, {seed, threads, &monitor});
+    });
 }
 
 template <class T>
-void initialize_table(BoundNetwork<T>& network, Index number, double scale, std::uint64_t seed) {
-    interruptible([&](auto stops) { network.initialize_table(number, scale, seed, stops); });
+void draw_table(BoundNetwork<T>& network, Index number, double scale, std::uint64_t seed, int threads) {
+    interruptible([&](Monitor& monitor) {
+        network.compute.initialize_table(network, number, scale, {seed, threads, &monitor});
+    });
 }
 
 }  // namespace
@@ -179,9 +183,10 @@ void bind_network(py::module_& m, const char* name) {
                                    return Array<T>({network.parameter_count()}, {sizeof(T)},
                                                    network.parameters(), self);
                                })
-        .def("initialize", initialize<T>, py::arg("layer"), py::arg("kind"), py::arg("scale"),
-             py::arg("seed"))
-        .def("initialize_table", initialize_table<T>, py::arg("number"), py::arg("scale"), py::arg("seed"))
+        .def("initialize", draw_layer<T>, py::arg("layer"), py::arg("kind"), py::arg("scale"),
+             py::arg("seed"), py::arg("threads") = 1)
+        .def("initialize_table", draw_table<T>, py::arg("number"), py::arg("scale"), py::arg("seed"),
+             py::arg("threads") = 1)
         .def(
             "first_unknown_code",
             [](const BoundNetwork<T>& self, Array<T> x) {

@@ -46,12 +46,12 @@ public:
         if (X.ndim() != 2 || X.shape(1) != network_.inputs()) return py::none();
         const Index rows = X.shape(0);
         if (network_.forward_flops(rows) > kFewFlops ||
-            network_.compute.first_nonfinite(X.data(), X.size()) >= 0 ||
+            network_.compute.first_nonfinite(X.data(), X.size(), 1) >= 0 ||
             network_.first_unknown_code(X.data(), rows) >= 0)
             return py::none();
         Array<T> out({rows, network_.outputs()});
         predictor_->forward_few(X.data(), rows, out.mutable_data());
-        if (network_.compute.first_nonfinite(out.data(), out.size()) >= 0) return py::none();
+        if (network_.compute.first_nonfinite(out.data(), out.size(), 1) >= 0) return py::none();
         return out;
     }
 

@@ -107,18 +107,15 @@ private:
     bool raised_ = false;
 };
 
-// Calls work(stops) without the GIL; work asks stops() now and then and ends if it is true. Then what a
-// signal raised is thrown.
+// Calls work(monitor) without the GIL; work polls the monitor now and then and ends after an interrupt. Then
+// what a signal raised is thrown.
 template <class Work>
 void interruptible(Work work) {
     PythonCalls python;
     Monitor monitor(python.interrupted());
     {
         const WithoutGil released;
-        work([&monitor] {
-            monitor.poll();
-            return monitor.interrupted();
-        });
+        work(monitor);
     }
     python.rethrow();
 }

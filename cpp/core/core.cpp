@@ -1,6 +1,7 @@
 // The table of functions of this instruction set.
 #include "core/core.h"
 
+#include "core/base/arrays.h"
 #include "core/kernel/bfloat16.h"
 #include "core/model/inference.h"
 #include "core/train/full_batch.h"
@@ -48,7 +49,10 @@ constexpr Computations<T> computations() {
         .predictor = [](const Network<T>& network) -> std::unique_ptr<Predictor<T>> {
             return make_predictor(network);
         },
-        .first_nonfinite = first_nonfinite<T>,
+        .initialize = initialize<T>,
+        .initialize_table = initialize_table<T>,
+        .first_nonfinite = first_nonfinite_on<T>,
+        .copy = copy_on<T>,
     };
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/base/monitor.h"
 #include "core/model/features.h"
+#include "core/model/initialize.h"
 #include "core/model/network.h"
 #include "core/train/options.h"
 
@@ -51,7 +52,10 @@ struct Computations {
                          const Callbacks<T>& callbacks);
     std::unique_ptr<FullBatch<T>> (*full_batch)(const Network<T>& network, const Data<T>& data, int threads);
     std::unique_ptr<Predictor<T>> (*predictor)(const Network<T>& network);
-    Index (*first_nonfinite)(const T* x, Index n);
+    void (*initialize)(Network<T>& network, Index layer, InitKind kind, double scale, const Drawing& drawing);
+    void (*initialize_table)(Network<T>& network, Index number, double scale, const Drawing& drawing);
+    Index (*first_nonfinite)(const T* x, Index n, int threads);
+    void (*copy)(const T* from, Index n, T* to, int threads);
 };
 
 // L-BFGS, which computes in double whatever the type of the network that is wanted.

@@ -7,6 +7,7 @@
 
 #include "core/base/random.h"
 #include "core/kernel/bfloat16_panels.h"
+#include "core/model/initialize.h"
 #include "core/model/layout.h"
 
 using namespace fastmlp;
@@ -88,7 +89,7 @@ TEST_CASE_TEMPLATE("weights in panels, their transpose and copied rows are the s
         for (const Index O : widths<T>()) {
             const Architecture architecture{{I, O}, {Activation::identity}};
             Network<T> network(architecture);
-            network.initialize(0, InitKind::normal, 1, 3);
+            initialize(network, 0, InitKind::normal, 1, {3});
             const T* W = network.parameters();
             const PanelLayout<T> layout(network);
             const AlignedBuffer<T> panels(layout.size());
@@ -168,7 +169,7 @@ TEST_CASE("in bfloat16 the product of rounded rows and columns with every kind o
     for (const Index I : widths<float>())
         for (const Index O : widths<float>()) {
             Network<float> network(Architecture{{I, O}, {Activation::identity}});
-            network.initialize(0, InitKind::normal, 1, 3);
+            initialize(network, 0, InitKind::normal, 1, {3});
             const float* W = network.parameters();
             const PanelLayout<float> layout(network);
             const AlignedBuffer<float> panels(layout.size());

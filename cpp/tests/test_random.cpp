@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/base/parallel.h"
 #include "core/base/random.h"
+#include "core/model/initialize.h"
 
 using namespace fastmlp;
 
@@ -14,6 +16,33 @@ TEST_CASE("Philox4x32-10 gives the known answers of its authors") {
           PhiloxWords{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
     CHECK(philox(0x299f31d0a4093822, {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}) ==
           PhiloxWords{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+TEST_CASE("blocks side by side have the words of each") {
+    const std::uint64_t seed = 0x299f31d0a4093822, first = 0xfffffffc;  // the counter carries
+    PhiloxBlocks words;
+    philox_blocks(seed, first, 0x13198a2e, 0x03707344, words);
+    for (std::uint64_t i = 0; i < kPhiloxBlocks; ++i) {
+        const std::uint64_t block = first + i;
+        const PhiloxWords one =
+            philox(seed, {std::uint32_t(block), std::uint32_t(block >> 32), 0x13198a2e, 0x03707344});
+        CHECK(std::equal(one.begin(), one.end(), words.begin() + 4 * std::ptrdiff_t(i)));
+    }
+}
+
+TEST_CASE("initial weights are one sequence of numbers on any number of threads") {
+    Network<float> network({{301, 407}, {Activation::relu}});
+    set_exact_threads(true);
+    for (const InitKind kind : {InitKind::uniform, InitKind::normal})
+        for (const int threads : {1, 3}) {
+            initialize(network, 0, kind, 0.1, {.seed = 8, .threads = threads});
+            RandomSequence random(8, Stream::init, 0);
+            for (Index i = 0; i < 301 * 407; ++i) {
+                const double x = kind == InitKind::normal ? random.normal() : 2 * random.uniform() - 1;
+                REQUIRE(network.parameters()[i] == float(0.1 * x));
+            }
+        }
+    set_exact_threads(false);
 }
 
 TEST_CASE("a permutation holds every row once, and depends on seed, stream and substream") {

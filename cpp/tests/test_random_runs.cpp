@@ -5,6 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/base/random.h"
+#include "core/model/initialize.h"
 #include "core/train/trainer.h"
 #include "gradients.h"
 
@@ -102,9 +104,9 @@ struct RandomRun {
     // Everything that a run gives: its numbers, one after the other.
     std::vector<double> result(int threads, bool sparse, bool bfloat16 = false) const {
         Network<T> network(architecture);
-        for (Index l = 0; l < architecture.layers(); ++l) network.initialize(l, InitKind::uniform, 0.3, 1);
+        for (Index l = 0; l < architecture.layers(); ++l) initialize(network, l, InitKind::uniform, 0.3, {1});
         for (std::size_t j = 0; j < architecture.embeddings.size(); ++j)
-            network.initialize_table(Index(j), 0.3, 1);
+            initialize_table(network, Index(j), 0.3, {1});
         TrainOptions with_threads = options;
         with_threads.threads = threads;
         with_threads.bfloat16 = bfloat16;
@@ -182,7 +184,7 @@ TEST_CASE("one predictor answers several threads at once") {
     set_exact_threads(true);
     Network<float> network(Architecture{
         {5, 70, 3}, {Activation::tanh, Activation::identity}, Loss::softmax_cross_entropy, {}, 0, {}});
-    for (Index l = 0; l < 2; ++l) network.initialize(l, InitKind::normal, 0.3, 1);
+    for (Index l = 0; l < 2; ++l) initialize(network, l, InitKind::normal, 0.3, {1});
     const std::vector<float> X(5 * 400, 0.25f);
     const auto predictor = make_predictor(network);
     std::vector<std::vector<float>> outputs(4, std::vector<float>(3 * 400));

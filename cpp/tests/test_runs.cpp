@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "core/base/random.h"
+#include "core/model/initialize.h"
 #include "core/train/trainer.h"
 #include "gradients.h"
 
@@ -22,8 +24,8 @@ struct Problem {
     explicit Problem(Index rows, bool embeds = true) : network(architecture(embeds)) {
         RandomSequence random(7, Stream::init, 99);
         for (Index l = 0; l < network.architecture().layers(); ++l)
-            network.initialize(l, InitKind::normal, 0.4, 1);
-        for (Index j = 0; j < Index(network.tables().size()); ++j) network.initialize_table(j, 0.5, 1);
+            initialize(network, l, InitKind::normal, 0.4, {1});
+        for (Index j = 0; j < Index(network.tables().size()); ++j) initialize_table(network, j, 0.5, {1});
         for (Index i = 0; i < rows; ++i) {
             for (Index j = 0; j < kInputs; ++j) X.push_back(T(random.normal()));
             X[std::size_t(i * kInputs + 1)] = T(random.below(11));

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "core/base/random.h"
+#include "core/model/initialize.h"
 #include "core/train/trainer.h"
 
 using namespace fastmlp;
@@ -43,7 +45,7 @@ Network<T> network(const std::vector<Index>& sizes) {
     architecture.activations.assign(sizes.size() - 1, Activation::tanh);
     architecture.loss = Loss::softmax_cross_entropy;
     Network<T> made(std::move(architecture));
-    for (Index l = 0; l < made.architecture().layers(); ++l) made.initialize(l, InitKind::normal, 0.3, 1);
+    for (Index l = 0; l < made.architecture().layers(); ++l) initialize(made, l, InitKind::normal, 0.3, {1});
     return made;
 }
 

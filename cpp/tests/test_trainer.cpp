@@ -4,6 +4,8 @@
 #include <numeric>
 #include <vector>
 
+#include "core/base/random.h"
+#include "core/model/initialize.h"
 #include "core/train/trainer.h"
 #include "gradients.h"
 
@@ -29,7 +31,7 @@ struct Made {
     explicit Made(const Problem& p) : network(architecture(p)) {
         RandomSequence random(11, Stream::init, 99);
         for (Index l = 0; l < network.architecture().layers(); ++l)
-            network.initialize(l, InitKind::normal, 0.4, 1);
+            initialize(network, l, InitKind::normal, 0.4, {1});
         for (Index i = 0; i < p.rows * p.sizes.front(); ++i) X.push_back(T(random.normal()));
         const auto O = static_cast<std::uint32_t>(p.sizes.back());
         for (Index i = 0; i < p.rows; ++i) labels.push_back(static_cast<std::int32_t>(random.below(O)));

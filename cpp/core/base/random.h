@@ -1,15 +1,14 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
-// as 1, 2, 3", SC 2011). The numbers are a function of (seed, counter), the same on every platform and
-// thread.
+// Random numbers and orders of rows. They are a function of (seed, stream, substream) and of their place in
+// the sequence, the same on every platform and thread.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numeric>
 #include <utility>
 
+#include "core/base/philox.h"
 #include "core/base/types.h"
 
 namespace fastmlp {
@@ -17,43 +16,26 @@ namespace fastmlp {
 // What a number is drawn for; part of the counter, so no two uses share numbers.
 enum class Stream : std::uint32_t { init = 0, shuffle = 1, dropout = 2, split = 3, blocks = 4 };
 
-using PhiloxWords = std::array<std::uint32_t, 4>;
-
-inline PhiloxWords philox(std::uint64_t seed, PhiloxWords counter) {
-    std::uint32_t key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
-    auto [c0, c1, c2, c3] = counter;
-    for (int round = 0; round < 10; ++round) {
-        const std::uint64_t p0 = std::uint64_t{0xD2511F53} * c0, p1 = std::uint64_t{0xCD9E8D57} * c2;
-        c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ key0;
-        c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ key1;
-        c1 = static_cast<std::uint32_t>(p1);
-        c3 = static_cast<std::uint32_t>(p0);
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
-    }
-    return {c0, c1, c2, c3};
+// Uniform in (0, 1], of 53 of the bits.
+inline double uniform_of(std::uint32_t low, std::uint32_t high) {
+    // Exact: the upper 32 and the lower 21 of the 53 bits.
+    const double bits = static_cast<double>(high) * 0x1p21 + static_cast<double>(low >> 11);
+    return (bits + 0.5) * 0x1p-53;
 }
 
-// A sequence of numbers for one (seed, stream, substream).
+// A sequence of numbers for one (seed, stream, substream), from its word 4 * block on.
 class RandomSequence {
 public:
-    RandomSequence(std::uint64_t seed, Stream stream, std::uint32_t substream)
-        : seed_(seed), stream_(stream), substream_(substream) {}
+    RandomSequence(std::uint64_t seed, Stream stream, std::uint32_t substream, std::uint64_t block = 0)
+        : seed_(seed), block_(block), stream_(stream), substream_(substream) {}
 
     std::uint32_t next32() {
-        if (used_ == 4) {
-            words_ =
-                philox(seed_, {static_cast<std::uint32_t>(block_), static_cast<std::uint32_t>(block_ >> 32),
-                               substream_, static_cast<std::uint32_t>(stream_)});
-            ++block_;
+        if (used_ == words_.size()) {
+            philox_blocks(seed_, block_, substream_, static_cast<std::uint32_t>(stream_), words_);
+            block_ += kPhiloxBlocks;
             used_ = 0;
         }
         return words_[used_++];
-    }
-
-    std::uint64_t next64() {
-        const std::uint64_t low = next32();
-        return low | std::uint64_t{next32()} << 32;
     }
 
     // Uniform in {0, .., n-1}, unbiased (Lemire, "Fast random integer generation in an interval", 2019).
@@ -67,7 +49,10 @@ public:
     }
 
     // Uniform in (0, 1].
-    double uniform() { return (static_cast<double>(next64() >> 11) + 0.5) * 0x1p-53; }
+    double uniform() {
+        const std::uint32_t low = next32();
+        return uniform_of(low, next32());
+    }
 
     // Standard normal (Box and Muller, 1958).
     double normal() {
@@ -82,11 +67,11 @@ public:
     }
 
 private:
-    std::uint64_t seed_, block_ = 0;
+    std::uint64_t seed_, block_;
     Stream stream_;
     std::uint32_t substream_;
-    PhiloxWords words_{};
-    int used_ = 4;
+    PhiloxBlocks words_{};
+    std::size_t used_ = words_.size();
     double spare_ = 0;
     bool has_spare_ = false;
 };
@@ -116,15 +101,16 @@ public:
     template <class T>
     void apply(std::uint64_t step, Index layer, Index row, T* a, T* slope, Index n) const {
         const std::uint32_t stream = static_cast<std::uint32_t>(Stream::dropout) | std::uint32_t(layer) << 8;
-        PhiloxWords words{};
-        for (Index j = 0; j < n; ++j) {
-            const Index word = j % 4;
-            if (word == 0)
-                words =
-                    philox(seed_, {std::uint32_t(j / 4), std::uint32_t(row), std::uint32_t(step), stream});
-            const T multiplier = words[std::size_t(word)] < threshold_ ? T(0) : T(keep_);
-            a[j] *= multiplier;
-            slope[j] *= multiplier;
+        PhiloxBlocks words;
+        for (Index first = 0; first < n; first += Index(words.size())) {
+            philox_blocks(seed_, std::uint64_t(row) << 32 | std::uint64_t(first / 4), std::uint32_t(step),
+                          stream, words);
+            const Index size = std::min(Index(words.size()), n - first);
+            for (Index j = 0; j < size; ++j) {
+                const T multiplier = words[std::size_t(j)] < threshold_ ? T(0) : T(keep_);
+                a[first + j] *= multiplier;
+                slope[first + j] *= multiplier;
+            }
         }
     }
 

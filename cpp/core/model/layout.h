@@ -1,6 +1,7 @@
 // Where a network's parameters lie in a run: layer by layer in panels, then the tables of embeddings.
 #pragma once
 
+#include "core/base/parallel.h"
 #include "core/base/reductions.h"
 #include "core/kernel/panels.h"
 #include "core/model/network.h"
@@ -67,14 +68,14 @@ public:
         return squares;
     }
 
-    // Between the flat buffer and the panels.
-    void pack(const T* flat, T* panels) const {
-        each_row([&](Index at_flat, Index at_panels, Index n) {
+    // Between the flat buffer and the panels, on at most so many threads.
+    void pack(const T* flat, T* panels, int threads = 1) const {
+        each_row(threads, [&](Index at_flat, Index at_panels, Index n) {
             std::copy(flat + at_flat, flat + at_flat + n, panels + at_panels);
         });
     }
-    void unpack(const T* panels, T* flat) const {
-        each_row([&](Index at_flat, Index at_panels, Index n) {
+    void unpack(const T* panels, T* flat, int threads = 1) const {
+        each_row(threads, [&](Index at_flat, Index at_panels, Index n) {
             std::copy(panels + at_panels, panels + at_panels + n, flat + at_flat);
         });
     }
@@ -82,16 +83,29 @@ public:
 private:
     // Calls copy(flat, panels, n) for each row of each panel, b's included, and each table.
     template <class Copy>
-    void each_row(const Copy& copy) const {
-        for (std::size_t l = 0; l < layers_.size(); ++l) {
-            const LayerPanels<T>& layer = layers_[l];
-            for (Index p = 0; p < layer.count(); ++p) {
-                const Index j = p * layer.kColumns, n = std::min(layer.kColumns, layer.outputs - j);
-                for (Index i = 0; i <= layer.inputs; ++i)
-                    copy(flat_[l] + i * layer.outputs + j, layer.weights(p) + i * layer.width(p), n);
+    void each_row(int threads, const Copy& copy) const {
+        constexpr double kFlops = 8 * sizeof(T);  // that take as long as the copy of a number
+        run_team(worth_threads(kFlops * double(size_), threads), nullptr, [&](const Team& team) {
+            for (std::size_t l = 0; l < layers_.size(); ++l)
+                each_row_of(layers_[l], team.part(layers_[l].count()), flat_[l], copy);
+            for (const TableRange& table : tables_) {
+                const Range mine = team.part(table.size);
+                copy(table.flat + mine.first, table.offset + mine.first, mine.size());
             }
-        }
-        for (const TableRange& table : tables_) copy(table.flat, table.offset, table.size);
+        });
+    }
+
+    // The same for some panels of a layer, which begins at `flat` in the flat buffer: some rows of all panels
+    // before the next ones, as they lie there.
+    template <class Copy>
+    void each_row_of(const LayerPanels<T>& layer, Range panels, Index flat, const Copy& copy) const {
+        constexpr Index kRows = 16;
+        for (Index first = 0; first <= layer.inputs; first += kRows)
+            for (Index p = panels.first; p < panels.last; ++p) {
+                const Index j = p * layer.kColumns, n = std::min(layer.kColumns, layer.outputs - j);
+                for (Index i = first; i <= std::min(first + kRows - 1, layer.inputs); ++i)
+                    copy(flat + i * layer.outputs + j, layer.weights(p) + i * layer.width(p), n);
+            }
     }
 
     std::vector<LayerPanels<T>> layers_;

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "core/base/memory.h"
-#include "core/base/random.h"
 #include "core/model/architecture.h"
 
 namespace fastmlp {
@@ -84,30 +83,6 @@ public:
         return 3 * forward_flops(rows, std::min(density + kUpdateRows / double(rows), 1.0));
     }
 
-    // Fills W of one layer with scale * normal or scale * (2u - 1) numbers, row by row; b with zeros. stops()
-    // is asked now and then: then the rest stays as it is.
-    template <class Stops = bool (*)()>
-    void initialize(
-        Index layer, InitKind kind, double scale, std::uint64_t seed, Stops stops = [] { return false; }) {
-        const Layer& shape = layers_[std::size_t(layer)];
-        RandomSequence random(seed, Stream::init, std::uint32_t(layer));
-        fill(parameters() + shape.weights, shape.inputs * shape.outputs, stops, [&]() -> T {
-            if (kind == InitKind::normal) return T(scale * random.normal());
-            return kind == InitKind::uniform ? T(scale * (2 * random.uniform() - 1)) : T(0);
-        });
-        std::fill_n(parameters() + shape.biases, shape.outputs, T(0));
-    }
-
-    // Fills a table with scale * (2u - 1) numbers.
-    template <class Stops = bool (*)()>
-    void initialize_table(
-        Index number, double scale, std::uint64_t seed, Stops stops = [] { return false; }) {
-        const Table& table = tables_[std::size_t(number)];
-        RandomSequence random(seed, Stream::init, std::uint32_t(architecture_.layers() + number));
-        fill(parameters() + table.weights, table.size(), stops,
-             [&] { return T(scale * (2 * random.uniform() - 1)); });
-    }
-
     // Writes the first layer's inputs of a row x of X; tables[j] is where the j-th one lies.
     void embed(const T* x, const std::vector<const T*>& tables, T* inputs) const {
         for (const Index column : plain_columns_) *inputs++ = x[column];
@@ -135,15 +110,6 @@ public:
     }
 
 private:
-    template <class Stops, class Draw>
-    static void fill(T* numbers, Index n, Stops stops, Draw draw) {
-        constexpr Index kBetween = 1 << 16;
-        for (Index i = 0; i < n; ++i) {
-            if (i % kBetween == kBetween - 1 && stops()) return;
-            numbers[i] = draw();
-        }
-    }
-
     Architecture architecture_;
     std::vector<Layer> layers_;
     std::vector<Table> tables_;

@@ -31,7 +31,7 @@ public:
                 return std::optional(store);
             });
         });
-        backprop_.layout().unpack(gradient_.data(), gradient);
+        backprop_.layout().unpack(gradient_.data(), gradient, threads_);
         return loss;
     }
 

@@ -27,6 +27,7 @@
 #pragma once
 
 #include "core/base/parallel.h"
+#include "core/base/random.h"
 #include "core/model/losses.h"
 #include "core/train/rounded_batch.h"
 #include "core/train/transposed_batch.h"
@@ -81,7 +82,7 @@ public:
 
     const PanelLayout<T>& layout() const { return layout_; }
     T* parameters() const { return parameters_.data(); }
-    void read_parameters() { layout_.pack(network_.parameters(), parameters()); }
+    void read_parameters() { layout_.pack(network_.parameters(), parameters(), int(scratch_.size())); }
 
     // One step; every thread of the team calls it. `number` numbers the dropout masks. Once the loss of the
     // batch is known, decide(loss) says on each thread, and on each the same, what update is to follow, or

@@ -2,6 +2,8 @@
 
 #include <cassert>
 
+#include "core/base/arrays.h"
+
 namespace fastmlp {
 
 namespace {
@@ -58,7 +60,6 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
     if (options.clip_norm > 0 || options.optimizer.normalized)
         whole_gradient_.emplace(size, options.clip_norm, options.optimizer.normalized);
     best_weights_ = AlignedBuffer<T>(size);
-    snapshot();
     if (state_ && state_->steps > 0) restore_state();
     if (options.shuffle && batch_size_ < data.rows) order_.resize(std::size_t(data.rows));
 }
@@ -81,8 +82,9 @@ StopReason Trainer<T>::run(Monitor& monitor, const Callbacks<T>& callbacks) {
     // An interrupt may have left a step half done.
     const bool wants_best = restore_best_ || stop_reason_ == StopReason::interrupted;
     const bool takes_best = stop_reason_ == StopReason::diverged || (wants_best && !progress_.is_best);
-    backprop_.layout().unpack(takes_best ? best_weights_.data() : backprop_.parameters(),
-                              network_.parameters());
+    // Where the first weights are still the best ones, the network has them.
+    if (!takes_best || has_best_)
+        unpack(takes_best ? best_weights_.data() : backprop_.parameters(), network_.parameters());
     if (state_) give_back_state();
     return stop_reason_.value_or(StopReason::epochs);
 }
@@ -90,15 +92,16 @@ StopReason Trainer<T>::run(Monitor& monitor, const Callbacks<T>& callbacks) {
 // Shows the network after an epoch, and then the run's state where it is due.
 template <class T>
 void Trainer<T>::call_back() {
-    const PanelLayout<T>& layout = backprop_.layout();
-    layout.unpack(backprop_.parameters(), network_.parameters());
+    if (!has_best_) pack(network_.parameters(), best_weights_.data());
+    has_best_ = true;
+    unpack(backprop_.parameters(), network_.parameters());
     if (callbacks_.on_epoch) {
         const CallbackResult result = callbacks_.on_epoch(records_.back());
         if (!stop_reason_) stop_reason_ = result.stop;
         if (result.learning_rate) learning_rate_.set_rate(*result.learning_rate);
-        if (first_nonfinite(network_.parameters(), network_.parameter_count()) >= 0)
+        if (first_nonfinite_on(network_.parameters(), network_.parameter_count(), team_size_.threads()) >= 0)
             stop_reason_ = StopReason::diverged;
-        layout.pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
+        pack(network_.parameters(), backprop_.parameters());  // the callback may have changed them
     }
     if (!state_due()) return;
     write_state();
@@ -115,12 +118,12 @@ bool Trainer<T>::state_due() const {
 
 template <class T>
 void Trainer<T>::restore_state() {
-    const PanelLayout<T>& layout = backprop_.layout();
     updates_ = state_->steps;
-    if (state1_.size() > 0) layout.pack(state_->s1, state1_.data());
-    if (state2_.size() > 0) layout.pack(state_->s2, state2_.data());
+    if (state1_.size() > 0) pack(state_->s1, state1_.data());
+    if (state2_.size() > 0) pack(state_->s2, state2_.data());
     if (!state_->best) return;
-    layout.pack(state_->best, best_weights_.data());
+    pack(state_->best, best_weights_.data());
+    has_best_ = true;
     progress_ = state_->progress;
     learning_rate_.restore(progress_.learning_rate);
     stop_reason_ = enough();
@@ -128,12 +131,11 @@ void Trainer<T>::restore_state() {
 
 template <class T>
 void Trainer<T>::write_state() const {
-    const PanelLayout<T>& layout = backprop_.layout();
     state_->steps = updates_;
-    if (state1_.size() > 0) layout.unpack(state1_.data(), state_->s1);
-    if (state2_.size() > 0) layout.unpack(state2_.data(), state_->s2);
+    if (state1_.size() > 0) unpack(state1_.data(), state_->s1);
+    if (state2_.size() > 0) unpack(state2_.data(), state_->s2);
     if (!state_->best) return;
-    layout.unpack(best_weights_.data(), state_->best);
+    unpack(best_weights_.data(), state_->best);
     state_->progress = progress_;
     state_->progress.learning_rate = learning_rate_.state();
     state_->epoch = epoch_;
@@ -149,7 +151,7 @@ void Trainer<T>::give_back_state() {
     state_->steps = diverged ? 0 : updates_;
     const auto give_back = [&](AlignedBuffer<T>& panels, T* flat) {
         if (panels.size() > 0 && diverged) std::fill_n(flat, network_.parameter_count(), T(0));
-        if (panels.size() > 0 && !diverged) backprop_.layout().unpack(panels.data(), flat);
+        if (panels.size() > 0 && !diverged) unpack(panels.data(), flat);
         panels = AlignedBuffer<T>();
     };
     give_back(state1_, state_->s1);
@@ -221,6 +223,7 @@ void Trainer<T>::train_steps(const Team& team) {
         team.barrier();  // everybody knows whether the epoch is over and whether the region is left
         if (epoch_over_) {
             if (evaluation_ && !diverged_) evaluation_->run(team);
+            look_at_weights(team);
             if (team.rank == 0) {
                 end_epoch(*team.monitor);
                 leave_region_ = leave_region_ || calls_between_epochs() || ended();
@@ -302,13 +305,21 @@ void Trainer<T>::snapshot_best(const Team& team, double loss) {
     const Range mine = team.part(best_weights_.size());
     std::copy(weights + mine.first, weights + mine.last, best_weights_.data() + mine.first);
     team.barrier();  // nobody changes weights that are still to be copied
-    if (team.rank == 0) progress_.is_best = false;
+    if (team.rank == 0) keeps_current();
 }
 
 template <class T>
 void Trainer<T>::snapshot() {
     std::copy_n(backprop_.parameters(), best_weights_.size(), best_weights_.data());
-    progress_.is_best = false;
+    keeps_current();
+}
+
+// Each thread looks at its part for a weight that is not finite.
+template <class T>
+void Trainer<T>::look_at_weights(const Team& team) {
+    const Range mine = team.part(best_weights_.size());
+    if (first_nonfinite(backprop_.parameters() + mine.first, mine.size()) >= 0) nonfinite_weights_ = true;
+    team.barrier();
 }
 
 template <class T>
@@ -338,8 +349,7 @@ std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
     const double monitored = evaluation_ ? validation_loss : loss;
     // A validation loss that overflows says nothing of the weights, unless they are chosen by it.
     const bool judges = restore_best_ || options_.patience >= 0;
-    if (diverged_ || !std::isfinite(judges ? monitored : loss) ||
-        first_nonfinite(backprop_.parameters(), best_weights_.size()) >= 0)
+    if (diverged_ || !std::isfinite(judges ? monitored : loss) || nonfinite_weights_)
         return StopReason::diverged;
 
     records_.push_back({epoch_ + 1, loss, rate_, monitor.seconds(), validation_loss,

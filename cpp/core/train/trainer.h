@@ -21,6 +21,10 @@ public:
     std::vector<EpochRecord> take_records() { return std::move(records_); }
 
 private:
+    void pack(const T* flat, T* panels) const { backprop_.layout().pack(flat, panels, team_size_.threads()); }
+    void unpack(const T* panels, T* flat) const {
+        backprop_.layout().unpack(panels, flat, team_size_.threads());
+    }
     void begin_epoch(Monitor& monitor);
     void begin_window(Monitor& monitor);
     void draw_order(Monitor& monitor);
@@ -39,6 +43,11 @@ private:
     std::optional<StopReason> enough() const;
     void snapshot_best(const Team& team, double loss);
     void snapshot();
+    void keeps_current() {
+        has_best_ = true;
+        progress_.is_best = false;
+    }
+    void look_at_weights(const Team& team);
     void call_back();
     bool state_due() const;
     void restore_state();
@@ -66,7 +75,7 @@ private:
     GradientTiles<T> tiles_;
     RunState<T>* state_;
     AlignedBuffer<T> state1_, state2_;  // the optimizer's
-    AlignedBuffer<T> best_weights_;
+    AlignedBuffer<T> best_weights_;     // but for the first ones, which the network has until they change
     std::vector<std::uint32_t> order_;
 
     // Written by rank 0, read by others behind a barrier.
@@ -80,6 +89,8 @@ private:
     double weight_seen_ = 0;       // of the rows before it in the epoch
     double loss_sum_ = 0, penalty_sum_ = 0, rate_ = 0;
     bool epoch_over_ = false, leave_region_ = false, diverged_ = false, interrupted_mid_step_ = false;
+    bool has_best_ = false;                       // best_weights_ has been written
+    std::atomic<bool> nonfinite_weights_{false};  // written by all
 
     Progress progress_;
     std::vector<EpochRecord> records_;

@@ -15,10 +15,13 @@ from numpy.typing import DTypeLike, NDArray
 from fastmlp._base.arrow import import_pyarrow, is_arrow_column, values_of
 from fastmlp._base.csr import as_csr
 from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
 
 Matrix = NDArray[Any]
 
 DTYPES = ("float32", "float64")
+
+_NUMBERS = (float, int)  # types that are plainly numbers: to ask for abstract ones takes longer
 
 
 def real(
@@ -31,7 +34,7 @@ def real(
     open_high: bool = False,
 ) -> float:
     """Return a finite number within bounds."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if type(value) not in _NUMBERS and not _is_a(numbers.Real, value):
         raise TypeError(f"{argument} must be a number, got {value!r}")
     try:
         number = float(value)
@@ -52,12 +55,16 @@ def real(
 
 def integer(argument: str, value: Any, *, low: int, high: int = 2**63 - 1) -> int:
     """Return an integer within bounds."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Integral, np.integer)):
+    if type(value) is not int and not _is_a(numbers.Integral, value):
         raise TypeError(f"{argument} must be an integer, got {value!r}")
     if not low <= int(value) <= high:
         upper = f" and at most {high}" if high != 2**63 - 1 or int(value) > high else ""
         raise ValueError(f"{argument} must be at least {low}{upper}, got {value!r}")
     return int(value)
+
+
+def _is_a(kind: type, value: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
 
 
 def chosen_seed(value: Any) -> int:
@@ -80,7 +87,7 @@ def memory_size(argument: str, value: Any) -> int:
 
 def flag(argument: str, value: Any) -> bool:
     """Return a boolean."""
-    if not isinstance(value, (bool, np.bool_)):
+    if value is not True and value is not False and not isinstance(value, np.bool_):
         raise TypeError(f"{argument} must be True or False, got {value!r}")
     return bool(value)
 
@@ -114,6 +121,9 @@ def name_and_numbers(
     """
     if not isinstance(text, str):
         raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {text!r}")
+    if text in accepted:
+        carried = accepted[text]
+        return text, () if carried is None else (carried.default,)
     match = re.fullmatch(r"(\w+)(?:\((?:(\w+)=)?([^()=]*)\))?", text.strip())
     name = choice(argument, match[1] if match else text, accepted)
     carried = accepted[name]
@@ -135,6 +145,8 @@ def name_and_numbers(
 
 def dtype_name(value: Any) -> str:
     """Return float32 or float64 for a name, type or dtype."""
+    if isinstance(value, str) and value in DTYPES:
+        return value
     try:
         name = np.dtype(value).name if value is not None else "None"
     except TypeError:
@@ -146,9 +158,10 @@ def dtype_name(value: Any) -> str:
 
 def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
     """Return layer widths, each at least 1."""
-    if isinstance(sizes, (numbers.Integral, np.integer)):
+    if isinstance(sizes, numbers.Integral):
         sizes = (sizes,)
-    if isinstance(sizes, str) or not isinstance(sizes, (Sequence, np.ndarray)) or np.shape(sizes) == ():
+    array = isinstance(sizes, np.ndarray) and sizes.ndim > 0
+    if isinstance(sizes, str) or not (array or isinstance(sizes, Sequence)):
         raise TypeError(f"{argument} must be an integer or a sequence of integers, got {sizes!r}")
     return tuple(integer(f"{argument}[{i}]", size, low=1, high=2**31 - 1) for i, size in enumerate(sizes))
 
@@ -237,7 +250,7 @@ def as_numbers(
     if array.dtype != dtype or not array.flags.c_contiguous or not array.flags.aligned:
         with np.errstate(over="ignore"):  # what does not fit the dtype is found as infinite below
             array = np.require(array, dtype, ["C", "A"])
-    at = _core.first_nonfinite(array)
+    at = _core.first_nonfinite(array, _threads.for_bytes(array.nbytes))
     if at >= 0:
         indices = place(at) if place else np.unravel_index(at, array.shape)
         where = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), indices, strict=False))

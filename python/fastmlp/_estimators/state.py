@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._model.model import Model
+from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
 from fastmlp.spec.optimizers import Optimizer
 
 
@@ -30,7 +31,7 @@ class OptimizerState:
             type(self.optimizer) is type(optimizer)
             and self.moments.shape == (2, network.n_parameters)
             and self.moments.dtype == network.dtype
-            and bool(np.isfinite(self.moments).all())
+            and _core.first_nonfinite(self.moments, _threads.for_bytes(self.moments.nbytes)) < 0
         )
 
     def writable(self) -> OptimizerState:

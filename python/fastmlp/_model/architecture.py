@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from functools import cache
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -141,8 +143,8 @@ def parameter_views(
         shapes += [(inputs, outputs), (outputs,)]
     layers = len(shapes)
     shapes += [(codes, width) for _, codes, width in embeddings]
-    ends = np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])
-    parts = [part.reshape(s) for part, s in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
+    ends = list(accumulate(map(math.prod, shapes), initial=0))
+    parts = [flat[a:b].reshape(shape) for (a, b), shape in zip(pairwise(ends), shapes, strict=True)]
     return Views(parts[0:layers:2]), Views(parts[1:layers:2]), Views(parts[layers:])
 
 
@@ -151,6 +153,7 @@ def _short(value: object) -> str:
     return shortened(repr(value), _LETTERS)
 
 
+@cache
 def _physical_memory() -> float:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -197,12 +200,12 @@ def checked_classes(labels: Any, loss: str, outputs: int) -> Array | None:
         raise TypeError(f"classes must be labels or real numbers, got dtype {array.dtype}")
     mixed = array.dtype.kind in "SU" and not all(isinstance(label, (str, bytes)) for label in labels)
     try:
-        increase = mixed or (array[1:] > array[:-1]).astype(bool)  # NumPy makes texts of a mixture
+        increase = mixed or (array[1:] > array[:-1]).astype(bool).all()  # NumPy makes texts of a mixture
     except TypeError:
         mixed = True
     if mixed:
         raise TypeError(f"classes must be labels of one type that can be sorted, got {_short(labels)}")
-    if not np.all(increase):
+    if not increase:
         raise ValueError(
             f"classes must be different and sorted, as training sorts them, got {_short(labels)}; "
             "to sort them, bring the columns of the last W and b into the same order: np.argsort(labels)"

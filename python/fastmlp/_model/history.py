@@ -15,6 +15,9 @@ from fastmlp._base.records import Records
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: What every run measures.
+COLUMNS = ("epoch", "loss", "learning_rate", "seconds")
+
 #: Rows that a history keeps at the most, besides that of the last epoch.
 MOST_ROWS = 1_000_000
 
@@ -51,7 +54,7 @@ class History(Records):
 
     def __init__(
         self,
-        columns: Sequence[str] = ("epoch", "loss", "learning_rate", "seconds"),
+        columns: Sequence[str] = COLUMNS,
         rows: Iterable[Sequence[Any]] = (),
     ) -> None:
         self.columns = tuple(columns)

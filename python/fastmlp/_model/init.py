@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.validation import as_numbers, name_and_numbers
 from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
 from fastmlp.spec.initialisations import INITIALISATIONS, fitting
 
 #: Activation, W (I, O), b (O,); the arrays are the memory of the core.
@@ -22,8 +23,9 @@ _TABLE_SCALE = 0.05
 
 def initialize_tables(core: _core.Network32, tables: int, seed: int) -> None:
     """Draw the tables of embeddings: uniform numbers within -0.05 and 0.05."""
+    threads = _threads.for_bytes(core.parameters.nbytes)
     for number in range(tables):
-        core.initialize_table(number, _TABLE_SCALE, seed)
+        core.initialize_table(number, _TABLE_SCALE, seed, threads)
 
 
 def initialize(core: _core.Network32, layers: Sequence[Layer], init: Any, seed: int) -> None:
@@ -51,7 +53,7 @@ def _by_scheme(core: _core.Network32, layers: Sequence[Layer], init: str, seed: 
         scheme = fitting(activation) if name == "auto" else INITIALISATIONS[name]
         scale = scheme.scale(*W.shape) if scheme.scale is not None else number
         assert scale is not None
-        core.initialize(layer, scheme.distribution, scale, seed)
+        core.initialize(layer, scheme.distribution, scale, seed, _threads.for_bytes(W.nbytes))
 
 
 def _by_arrays(layers: Sequence[Layer], arrays: Sequence[Any]) -> None:

@@ -103,7 +103,8 @@ class Model:
         self._parameters: Array = self._core.parameters
         self._weights, self._biases, self._tables = self._views(self._parameters)
         self._seed: int | None = chosen_seed(seed)
-        initialize_tables(self._core, len(self.tables), self._seed)
+        if self.tables:
+            initialize_tables(self._core, len(self.tables), self._seed)
         if hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
             self._copy_parameters(init)
         else:
@@ -371,7 +372,8 @@ class Model:
             raise ValueError(f"init has layer sizes {init.layer_sizes}, but {self.layer_sizes} are needed")
         if init.embeddings != self.embeddings:
             raise ValueError(f"init has embeddings {init.embeddings}, but {self.embeddings} are needed")
-        self.parameters[:] = as_numbers("init", init.parameters, self.dtype)
+        source = as_numbers("init", init.parameters, self.dtype)
+        _core.copy(source, self.parameters, _threads.for_bytes(source.nbytes))
 
     def _predicted(self, outputs: Array, in_units: bool) -> Array:
         """Return labels or values of the outputs; `in_units`: in those of the encoder's target."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import numbers
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,9 @@ from typing import Any
 from fastmlp._native import core as _core
 
 _limit: int | None = None
+_most: ContextVar[int | None] = ContextVar("most", default=None)  # within at_most
+
+_BYTES_FOR_TWO = 2**20
 
 
 def available_cpus() -> int:
@@ -87,3 +93,21 @@ def _checked_limit(n: Any) -> int:
 def resolve(threads: int | None) -> int:
     """Return the limit that one computation hands to the core."""
     return min(get_num_threads() if threads is None else threads, available_cpus())
+
+
+@contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Have what is computed meanwhile in this context take no more threads, where its own number is open."""
+    before = _most.set(threads)
+    try:
+        yield
+    finally:
+        _most.reset(before)
+
+
+def for_bytes(count: int) -> int:
+    """Return the limit for work on so many bytes of memory, which few of are not worth a second thread."""
+    if count < _BYTES_FOR_TWO:
+        return 1
+    most = _most.get()
+    return resolve(None) if most is None else most

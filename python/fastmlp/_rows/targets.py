@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.text import shortened
 from fastmlp._base.validation import as_array, as_numbers, is_missing, name_and_numbers, same_length
+from fastmlp._base.whole_numbers import places, unique
 from fastmlp.spec.losses import LINKS, LOSSES
 
 
@@ -66,9 +67,13 @@ class Targets:
         return len(array)
 
 
-def parse_loss(loss: Any, among: Iterable[str] = tuple(LOSSES)) -> tuple[str, tuple[float, ...]]:
+_NUMBERS = {name: loss.number for name, loss in LOSSES.items()}
+
+
+def parse_loss(loss: Any, among: Iterable[str] | None = None) -> tuple[str, tuple[float, ...]]:
     """Return the name of a loss and its numbers: none, one, or those of several quantiles."""
-    name, numbers = name_and_numbers("loss", loss, {name: LOSSES[name].number for name in among})
+    known = _NUMBERS if among is None else {name: _NUMBERS[name] for name in among}
+    name, numbers = name_and_numbers("loss", loss, known)
     number = LOSSES[name].number
     if number is not None and not all(number.low < value < number.high for value in numbers):
         bounded = f"between {number.low:g} and {number.high:g}, both excluded"
@@ -147,7 +152,7 @@ def find_classes(y: NDArray[Any], loss: str) -> NDArray[Any] | None:
                 "got numbers with fractions"
             )
     try:
-        classes = np.unique(y)
+        classes = unique(y)
     except TypeError:
         raise TypeError("y must hold labels of one type, got a mixture that cannot be sorted") from None
     if len(classes) < 2:
@@ -219,6 +224,9 @@ def are_labels(y: NDArray[Any], classes: NDArray[Any]) -> bool:
 
 def class_numbers(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     """Return the number of each label among the sorted classes."""
+    numbers = places(y, classes)
+    if numbers is not None:
+        return numbers
     try:
         at = np.searchsorted(classes, y)
     except TypeError:

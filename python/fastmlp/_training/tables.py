@@ -84,7 +84,8 @@ def encoded(given: Given, settings: EncodingSettings) -> Given:
     if encode is True and not names:
         raise TypeError(f"encode=True needs a table of named columns, got X of type {type(X).__name__}")
     targets = named_targets(X, y)
-    given = replace(given, X=X, y=y, target_names=targets)
+    if targets or X is not given.X or y is not given.y:
+        given = replace(given, X=X, y=y, target_names=targets)
     if encode is False or not names:
         return given
     known = getattr(settings.init, "encoder", None)

@@ -7,7 +7,8 @@ from os import PathLike
 from typing import Any
 
 from fastmlp._base.validation import dtype_name, flag, integer, layer_sizes
-from fastmlp._model.history import History, epochs_of
+from fastmlp._model.history import COLUMNS, History, epochs_of
+from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
 from fastmlp._rows.read import RunRows, divide_rows, read_rows
 from fastmlp._rows.targets import takes_labels
@@ -243,26 +244,29 @@ def train(
     callbacks = checked_callbacks(callbacks)
     flag("progress", progress)
 
-    loss = loss_to_go_on_with(loss, task, init)
-    data = encoded(
-        Given(X, y, validation, sample_weight, task, embeddings),
-        EncodingSettings(
-            encode, loss, output_activation, class_weight, init, settings.seed, dtype, memory_limit
-        ),
-    )
-    checked_compute(compute, sparse=hasattr(data.X, "tocsr"))
-    given = read_rows(
-        data.X, data.y, loss, data.task, data.sample_weight, class_weight, dtype, memory_limit,
-        known_form(init),
-    )  # fmt: skip
-    sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
-    network = begun(
-        sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype, data.embeddings,
-        names=given.names, classes=given.form.classes,
-    )  # fmt: skip
-    network.encoder, network.target_names = data.encoder, data.target_names
-    rows = divide_rows(given, network, data.validation, settings.seed, clipped=clip_norm is not None)
-    network.history = History(_history_columns(rows, given.form.loss))
+    with _threads.at_most(settings.threads):
+        loss = loss_to_go_on_with(loss, task, init)
+        data = encoded(
+            Given(X, y, validation, sample_weight, task, embeddings),
+            EncodingSettings(
+                encode, loss, output_activation, class_weight, init, settings.seed, dtype, memory_limit
+            ),
+        )
+        checked_compute(compute, sparse=hasattr(data.X, "tocsr"))
+        given = read_rows(
+            data.X, data.y, loss, data.task, data.sample_weight, class_weight, dtype, memory_limit,
+            known_form(init),
+        )  # fmt: skip
+        sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
+        network = begun(
+            sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype, data.embeddings,
+            names=given.names, classes=given.form.classes,
+        )  # fmt: skip
+        network.encoder, network.target_names = data.encoder, data.target_names
+        rows = divide_rows(given, network, data.validation, settings.seed, clipped=clip_norm is not None)
+        columns = _history_columns(rows, given.form.loss)
+        if columns != network.history.columns:
+            network.history = History(columns)
     del data, given  # with their copies of X, if there are any
 
     limits = _lbfgs_limits(
@@ -293,9 +297,9 @@ def _trained(
 def _history_columns(rows: RunRows, loss: str) -> tuple[str, ...]:
     """Return what is measured in each epoch."""
     if rows.held_out is None:
-        return History().columns
+        return COLUMNS
     scores = ("validation_accuracy", "accuracy") if takes_labels(loss) else ("validation_r2",)
-    return (*History().columns, "validation_loss", *scores)
+    return (*COLUMNS, "validation_loss", *scores)
 
 
 def _lbfgs_limits(settings: RunSettings, rows: RunRows, loss: str, **given: Any) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.said import say
 from fastmlp._base.text import KINDS, shortened
+from fastmlp._base.whole_numbers import unique
 from fastmlp.data._numbers import WRITTEN, read_numbers, unread_quantities
 
 Task = Literal["classification", "regression"]
@@ -133,7 +134,7 @@ def guess_task(parts: Iterable[NDArray[Any]]) -> Guess:
         known = part[~np.isnan(part)] if kind in "fMm" else part
         if kind == "f" and not (np.isfinite(known) & (known == np.floor(known))).all():
             return Guess("regression")
-        found = np.unique(known)
+        found = unique(known)
         values = np.union1d(values, found) if len(values) else found
         rows += len(part)
         if len(values) > MAX_NUMBERED_CLASSES:
