@@ -76,20 +76,20 @@ TEST_CASE("idle threads stay when fewer are slower") {
 }
 
 TEST_CASE("runs of the same steps, one soon after another, learn as one run does") {
-    constexpr double kFlops = 1e6;
+    constexpr double kFlops = 1e9;
     TeamSize first(4);
     run(first, 600, [](int n) { return 100.0 / n; }, never_idle);
     CHECK(first.threads() == 1);
     first.begin({});
     first.end();
-    TeamSize second = TeamSize::resume(4, kFlops);  // of other steps: what the first one was trying is over
+    TeamSize second = TeamSize::resume(kFlops, 4);  // of other steps: what the first one was trying is over
     CHECK(second.threads() == 1);
     run(second, 3, grows, never_idle);
     const int tried = second.threads();
     second.begin({});
     second.end();
-    CHECK(TeamSize::resume(4, kFlops).threads() == tried);
-    const int most = TeamSize::resume(3, kFlops).threads();  // another limit: as many as are free
+    CHECK(TeamSize::resume(kFlops, 4).threads() == tried);
+    const int most = TeamSize::resume(kFlops, 3).threads();  // another limit: as many as are free
     CHECK(most >= 1);
     CHECK(most <= 3);
 }

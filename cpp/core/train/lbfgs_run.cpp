@@ -16,8 +16,9 @@ public:
           options_(options),
           largest_parameter_(lbfgs.largest_parameter),
           on_epoch_(callbacks.on_epoch),
-          step_flops_(network.training_flops(data.rows, data.X.density(data.rows, network.inputs()))),
-          team_size_(TeamSize::resume(worth_threads(step_flops_, options.threads), step_flops_)),
+          team_size_(
+              TeamSize::resume(network.training_flops(data.rows, data.X.density(data.rows, network.inputs())),
+                               options.threads)),
           backprop_(network, data.rows,
                     {.threads = team_size_.most(), .entries = most_entries(data.X, data.rows, data.rows)}),
           batch_{.X = data.X, .targets = data.targets, .rows = data.rows, .divisor = 0},
@@ -123,7 +124,6 @@ private:
     const TrainOptions options_;
     const double largest_parameter_;
     const std::function<CallbackResult(const EpochRecord&)> on_epoch_;
-    const double step_flops_;
     TeamSize team_size_;
     Backprop<double> backprop_;
     Batch<double> batch_;

@@ -14,8 +14,9 @@ double waited(const Team& team) { return team.shared ? team.shared->waited() : 0
 
 }  // namespace
 
-TeamSize TeamSize::resume(int most, double step_flops) {
+TeamSize TeamSize::resume(double step_flops, int limit) {
     constexpr std::chrono::seconds kRecent{1};
+    const int most = worth_threads(step_flops, limit);
     if (most == 1 || exact_threads()) return TeamSize(most);
     const std::lock_guard lock(last_run_mutex);
     const bool recent = last_run.most_ == most && Monitor::Clock::now() - last_run.last_ < kRecent;

@@ -14,10 +14,11 @@ public:
     explicit TeamSize(int most) : TeamSize(most, most) {}
     TeamSize(int most, int threads) : most_(most), threads_(threads) {}
 
-    // Begins with what the last run knew, if that is less than a second ago and it had as many threads at
-    // most: short runs, one after another, learn as one long run does. Else begins with as many threads as
-    // there are processors that nobody uses. `step_flops` tells runs of different steps apart.
-    static TeamSize resume(int most, double step_flops);
+    // For steps of so many floating-point operations, and at most `limit` threads. Begins with what the last
+    // run knew, if that is less than a second ago and it could have as many threads: short runs, one after
+    // another, learn as one long run does. Else begins with as many threads as there are processors that
+    // nobody uses.
+    static TeamSize resume(double step_flops, int limit);
     void end() const;
 
     int most() const { return most_; }

@@ -36,8 +36,8 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       long_step_(estimated_seconds(network, batch_size_) > kLongStepSeconds),
       counts_right_(validation && scores_classes(network.architecture().loss)),
       restore_best_(options.restore_best && (validation || options.patience >= 0)),
-      step_flops_(network.training_flops(batch_size_, data.X.density(data.rows, network.inputs()))),
-      team_size_(TeamSize::resume(worth_threads(step_flops_, options.threads), step_flops_)),
+      team_size_(TeamSize::resume(
+          network.training_flops(batch_size_, data.X.density(data.rows, network.inputs())), options.threads)),
       backprop_(network, batch_size_,
                 {.dropout = options.dropout,
                  .seed = options.seed,

@@ -67,7 +67,6 @@ private:
     bool counts_right_;  // beside a validation score, what the training rows score
     bool restore_best_;
     Callbacks<T> callbacks_;
-    const double step_flops_;
     TeamSize team_size_;
     Backprop<T> backprop_;
     std::optional<Evaluation<T>> evaluation_;
