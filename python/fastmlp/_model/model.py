@@ -259,15 +259,15 @@ class Model:
         RuntimeWarning
             If outputs are not finite.
         """
-        return self._forward_on(_threads.resolve(None), X)
+        return self._forward_on(None, X)
 
-    def _forward_on(self, threads: int, X: Any) -> Array:
+    def _forward_on(self, threads: int | None, X: Any) -> Array:
         """Return what `forward` does, on so many threads at the most."""
         few: Array | None = self._core_predictor.try_forward(X)
         if few is not None:
             return few
         X = self._matrix(self._rows(X))
-        outputs: Array = self._core_predictor.forward(core_form(X), threads)
+        outputs: Array = self._core_predictor.forward(core_form(X), _threads.resolve(threads))
         at = _core.first_nonfinite(outputs)
         if at >= 0:
             row = at // outputs.shape[1]
