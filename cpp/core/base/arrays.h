@@ -1,4 +1,4 @@
-// Large arrays, on at most so many threads as are told.
+// Work on large arrays, on at most `threads` threads.
 #pragma once
 
 #include <atomic>

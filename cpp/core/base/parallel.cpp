@@ -42,6 +42,15 @@ void pause() {
 #endif
 }
 
+// Leaves the processor to others for a moment. The shortest sleep of Windows takes milliseconds.
+void nap() {
+#ifdef _WIN32
+    std::this_thread::yield();
+#else
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+#endif
+}
+
 // Threads that are started together, as many of them as the system starts.
 class NewThreads {
 public:
@@ -187,7 +196,7 @@ void run_region(int threads, SharedRun& run) {
 
 void Barrier::wait(int size) {
     constexpr int kSpins = 4000;
-    constexpr std::chrono::microseconds kYields{20}, kNap{20};
+    constexpr std::chrono::microseconds kYields{20};
     if (forks() != forks_) throw TeamFailed();
     const unsigned generation = generation_.load(std::memory_order_acquire);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
@@ -210,7 +219,7 @@ void Barrier::wait(int size) {
                 if (waited < kYields)
                     std::this_thread::yield();
                 else
-                    std::this_thread::sleep_for(kNap);
+                    nap();
             waited_ += waited.count();
         }
     }

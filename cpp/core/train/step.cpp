@@ -107,7 +107,7 @@ template <class T>
 Range Backprop<T>::own_rows(const Team& team, Index rows) const {
     if (!rounded_) return team.part(rows);
     const Range pairs = team.part(ceil_div(rows, 2));
-    return {2 * pairs.first, std::min(2 * pairs.last, rows)};
+    return {std::min(2 * pairs.first, rows), std::min(2 * pairs.last, rows)};
 }
 
 // Where a part of the batch with a gradient of its own begins, and part `parts` where the batch ends.

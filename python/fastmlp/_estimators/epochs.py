@@ -207,13 +207,12 @@ class Iterations:
         p, minimum = self.estimator, outcome.minimum
         if not self.is_needed:
             self._record_all(outcome.records)
-            self._take_weights()
+        self._take_weights()
         if outcome.exception is not None:
             raise outcome.exception
         if outcome.reason == "diverged":
             raise ValueError(NOT_FINITE)
         assert minimum is not None
-        self._take_weights()
         penalty = self.network.l2 / 2 * sum(float(np.vdot(W, W)) for W in self.network.weights)
         p.loss_ = p.best_loss_ = self.loss_of(minimum.fun, penalty)
         if outcome.reason in ("epochs", "stalled"):

@@ -97,7 +97,7 @@ def resolve(threads: int | None) -> int:
 
 @contextmanager
 def at_most(threads: int) -> Iterator[None]:
-    """Have what is computed meanwhile in this context take no more threads, where its own number is open."""
+    """Limit the threads of what is computed meanwhile in this context without a number of its own."""
     before = _most.set(threads)
     try:
         yield
@@ -106,7 +106,7 @@ def at_most(threads: int) -> Iterator[None]:
 
 
 def for_bytes(count: int) -> int:
-    """Return the limit for work on so many bytes of memory, which few of are not worth a second thread."""
+    """Return the limit for work on so many bytes of memory; a few are not worth a second thread."""
     if count < _BYTES_FOR_TWO:
         return 1
     most = _most.get()

@@ -89,7 +89,8 @@ def checked_compute(compute: Any, dtype: str = "float32", *, sparse: bool = Fals
         return False
     choice("compute, unless it is None,", compute, ("bfloat16",))
     if dtype != "float32":
-        raise ValueError(f"compute='bfloat16' goes with float32, got {dtype}")
+        source = "the argument dtype; of an estimator, the type of X"
+        raise ValueError(f"compute='bfloat16' goes with float32, got {dtype} ({source})")
     if sparse:
         raise ValueError("compute='bfloat16' goes with dense rows, got a sparse X")
     if missing := _core.why_no_bfloat16():
