@@ -57,6 +57,12 @@ inline double largest_magnitude(const double* x, Index n) {
 template <class T>
 Index first_nonfinite(const T* x, Index n) {
     constexpr Index kSums = 256 / Index(sizeof(T)), kBlock = 16 * kSums;  // independent sums become vectors
+    const auto look = [x](Index from, Index to) {
+        for (Index i = from; i < to; ++i)
+            if (!std::isfinite(x[i])) return i;
+        return Index(-1);
+    };
+    if (n <= kSums) return look(0, n);
     for (Index first = 0; first < n; first += kBlock) {
         const Index last = std::min(first + kBlock, n);
         T sums[kSums] = {};
@@ -66,9 +72,7 @@ Index first_nonfinite(const T* x, Index n) {
         for (; i < last; ++i) sums[0] += x[i] * T(0);
         T total = 0;
         for (const T part : sums) total += part;
-        if (total == 0) continue;
-        for (i = first; i < last; ++i)
-            if (!std::isfinite(x[i])) return i;
+        if (total != 0) return look(first, last);
     }
     return -1;
 }

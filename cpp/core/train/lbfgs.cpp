@@ -22,8 +22,9 @@ Lbfgs::Lbfgs(double* x, double* gradient, Index n, const LbfgsOptions& options)
       gradient_(gradient),
       n_(n),
       options_(options),
-      blocks_(n, std::max<Index>(options.maxcor * InverseHessian::kSums, 3)),
-      inverse_(n, options.maxcor),
+      pairs_(std::min(options.maxcor, std::max<Index>(options.maxiter, 1))),
+      blocks_(n, std::max<Index>(pairs_ * InverseHessian::kSums, 3)),
+      inverse_(n, pairs_),
       origin_(n),
       origin_gradient_(n),
       direction_(n) {}
