@@ -23,6 +23,7 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"hidden": (4, -1)}, ValueError, "hidden[1] must be at least 1 and at most 2147483647, got -1"),
     ({"hidden": (1.5,)}, TypeError, "hidden[0] must be an integer, got 1.5"),
     ({"hidden": "10"}, TypeError, "hidden must be an integer or a sequence of integers, got '10'"),
+    ({"hidden": b"10"}, TypeError, "hidden must be an integer or a sequence of integers, got b'10'"),
     ({"hidden": (True,)}, TypeError, "hidden[0] must be an integer, got True"),
     (
         {"activation": "rulu"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
 import re
 from typing import Any
@@ -75,6 +76,19 @@ def test_auto_draws_a_layer_as_its_activation_says(name: str) -> None:
     )
     np.testing.assert_array_equal(auto, named)
     assert fitting(name).name == ACTIVATIONS[name].init
+
+
+class _Name(str, enum.Enum):
+    LOSS = "squared_error"
+    DTYPE = "float64"
+
+
+def test_a_network_keeps_plain_names_whatever_kind_of_text_was_given() -> None:
+    net = fastmlp.train(
+        Z[:, None], Z, loss=_Name.LOSS, dtype=_Name.DTYPE, activation=np.str_("tanh"), epochs=1
+    )
+    assert repr(net) == "Network(1-100-1, tanh, squared_error, identity, float64)"
+    assert type(net.loss) is str
 
 
 # ------------------------------------------------------------------------------ what is made from the tables

@@ -121,7 +121,7 @@ def name_and_numbers(
     """
     if not isinstance(text, str):
         raise TypeError(f"{argument} must be one of {', '.join(accepted)}; got {text!r}")
-    if text in accepted:
+    if type(text) is str and text in accepted:
         carried = accepted[text]
         return text, () if carried is None else (carried.default,)
     match = re.fullmatch(r"(\w+)(?:\((?:(\w+)=)?([^()=]*)\))?", text.strip())
@@ -145,7 +145,7 @@ def name_and_numbers(
 
 def dtype_name(value: Any) -> str:
     """Return float32 or float64 for a name, type or dtype."""
-    if isinstance(value, str) and value in DTYPES:
+    if type(value) is str and value in DTYPES:
         return value
     try:
         name = np.dtype(value).name if value is not None else "None"
@@ -161,7 +161,7 @@ def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
     if isinstance(sizes, numbers.Integral):
         sizes = (sizes,)
     array = isinstance(sizes, np.ndarray) and sizes.ndim > 0
-    if isinstance(sizes, str) or not (array or isinstance(sizes, Sequence)):
+    if isinstance(sizes, (str, bytes)) or not (array or isinstance(sizes, Sequence)):
         raise TypeError(f"{argument} must be an integer or a sequence of integers, got {sizes!r}")
     return tuple(integer(f"{argument}[{i}]", size, low=1, high=2**31 - 1) for i, size in enumerate(sizes))
 
