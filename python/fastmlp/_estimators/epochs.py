@@ -172,10 +172,9 @@ class Iterations:
     score: Score | None  # gives the validation score, if one is wanted
     task: FitTask
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether somebody looks on; else `finish` records all iterations at once."""
-        return bool(self.score or self.estimator.verbose or self.task.active)
+    def __post_init__(self) -> None:
+        # Whether somebody looks on; else `finish` records all iterations at once.
+        self.is_needed = bool(self.score or self.estimator.verbose or self.task.active)
 
     def __call__(self, row: tuple[Any, ...]) -> bool:
         p = self.estimator
