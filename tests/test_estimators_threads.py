@@ -102,6 +102,24 @@ def test_predictions_run_on_as_many_threads_as_training(method: str, monkeypatch
     assert asked == [1]
 
 
+@quiet_lbfgs
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_n_jobs_limits_the_checks_of_numbers_too(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, original = [], _core.first_nonfinite
+
+    def spied(x: Any, threads: int = 1) -> int:
+        seen.append(threads)
+        return original(x, threads)
+
+    monkeypatch.setattr(_threads, "available_cpus", lambda: 4)
+    monkeypatch.setattr(_threads, "_limit", 4)
+    monkeypatch.setattr(_threads, "_BYTES_FOR_TWO", 0)
+    monkeypatch.setattr(_core, "first_nonfinite", spied)
+    estimator = MLPRegressor(**SMALL, solver=solver, n_jobs=3).fit(X, VALUES)
+    estimator.predict(np.tile(X, (1000, 1)))
+    assert max(seen) == 3
+
+
 def test_minus_one_is_all_that_openmp_allows() -> None:
     with threadpoolctl.threadpool_limits(1, user_api="openmp"):
         assert threads_of_a_fit(-1) == 1

@@ -21,6 +21,7 @@ from fastmlp._estimators.epochs import Epochs, Iterations, Score, score_function
 from fastmlp._estimators.fitted import FittedMLP, prepared
 from fastmlp._estimators.state import OptimizerState
 from fastmlp._model.architecture import check_memory
+from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
 from fastmlp._rows.features import as_features, core_form
 from fastmlp._rows.memory import CoreRows, WholeRows, check_row_count, checked_mean_weight
@@ -139,29 +140,30 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         before = self.__dict__.copy()
         try:
-            if first and not incremental:
-                self._forget()
-            X, y = self._arrays(X, y, reset=first)
-            if incremental:
-                self._learn_classes(y, classes)
-            y = self._checked_targets(y, complete=not incremental)
-            begun = None if first else self.__dict__.get("_random_state")  # by initialize()
-            random = begun or check_random_state(self.random_state)
-            if first:
-                self._initialize(X, y, random)
-            elif vars(self).get("_hidden") not in (None, parameters.hidden_layers(self)):
-                raise ValueError(
-                    f"hidden_layer_sizes must be {self._hidden} as before to go on from the weights there "
-                    f"are, got {self.hidden_layer_sizes!r}"
-                )
-            if not hasattr(self, "history_"):  # the weights are the user's own
-                self._begin_curves()
-            rows = X, y, self._row_weights(y, sample_weight)
-            measured = self._validation_rows(X_val, y_val)
-            if parameters.is_lbfgs(self):
-                self._fit_lbfgs(rows, measured, task)
-            else:
-                self._fit_stochastic(rows, measured, random, task, incremental=incremental)
+            with _threads.at_most(parameters.threads(self)):
+                if first and not incremental:
+                    self._forget()
+                X, y = self._arrays(X, y, reset=first)
+                if incremental:
+                    self._learn_classes(y, classes)
+                y = self._checked_targets(y, complete=not incremental)
+                begun = None if first else self.__dict__.get("_random_state")  # by initialize()
+                random = begun or check_random_state(self.random_state)
+                if first:
+                    self._initialize(X, y, random)
+                elif vars(self).get("_hidden") not in (None, parameters.hidden_layers(self)):
+                    raise ValueError(
+                        f"hidden_layer_sizes must be {self._hidden} as before to go on from the weights "
+                        f"there are, got {self.hidden_layer_sizes!r}"
+                    )
+                if not hasattr(self, "history_"):  # the weights are the user's own
+                    self._begin_curves()
+                rows = X, y, self._row_weights(y, sample_weight)
+                measured = self._validation_rows(X_val, y_val)
+                if parameters.is_lbfgs(self):
+                    self._fit_lbfgs(rows, measured, task)
+                else:
+                    self._fit_stochastic(rows, measured, random, task, incremental=incremental)
         except Exception as error:
             if first and not isinstance(error, Warning):
                 self.__dict__ = before

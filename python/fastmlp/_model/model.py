@@ -266,8 +266,10 @@ class Model:
         few: Array | None = self._core_predictor.try_forward(X)
         if few is not None:
             return few
-        X = self._matrix(self._rows(X))
-        outputs: Array = self._core_predictor.forward(core_form(X), _threads.resolve(threads))
+        most = _threads.resolve(threads)
+        with _threads.at_most(most):
+            X = self._matrix(self._rows(X))
+        outputs: Array = self._core_predictor.forward(core_form(X), most)
         at = _core.first_nonfinite(outputs)
         if at >= 0:
             row = at // outputs.shape[1]
