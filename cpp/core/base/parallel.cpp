@@ -93,7 +93,8 @@ public:
         if (here < 0 || here >= CPU_SETSIZE || take(here)) return;
         cpu_set_t allowed;
         if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-        for (int i = 1; i < CPU_SETSIZE; ++i) {
+        // The number after this one is tried last: it is often another thread of the same core.
+        for (int i = 2; i <= CPU_SETSIZE + 1; ++i) {
             const int there = (here + i) % CPU_SETSIZE;
             if (!CPU_ISSET(there, &allowed) || !take(there)) continue;
             cpu_set_t only;

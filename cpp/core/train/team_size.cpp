@@ -30,7 +30,7 @@ TeamSize TeamSize::resume(double step_flops, int limit) {
 }
 
 void TeamSize::end() const {
-    if (most_ == 1) return;
+    if (most_ == 1 || forks() > 0) return;  // the parent may have held the lock when this process was forked
     const std::lock_guard lock(last_run_mutex);
     last_run = *this;
 }

@@ -19,7 +19,7 @@ from fastmlp._rows.learner import Learner
 from fastmlp.data import holdout
 
 #: What Python, NumPy, pyarrow and the core take before the first row is read.
-PROCESS_BYTES = 160 * 10**6
+PROCESS_BYTES = 180 * 10**6
 
 _BLOCKS_PER_WINDOW = 64
 _LEAST_BLOCK = 256  # rows
