@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 import fastmlp
+from fastmlp._rows.blocks import PROCESS_BYTES
 from fastmlp._rows.memory import MemoryRows
 from fastmlp._rows.read import RunRows, divide_rows, read_rows
 
 Array = NDArray[Any]
 
 N, D = 5000, 4
-LIMIT = 160_250_000  # a window of some of the rows fits into it, beside what a process takes
+LIMIT = PROCESS_BYTES + 250_000  # a window of some of the rows fits into it, beside what a process takes
 
 
 def data() -> tuple[Array, Array]:
