@@ -9,48 +9,43 @@
 
 namespace fastmlp {
 
-// Sum of f(x_i), in double. Sixteen independent sums are added at the end: the order depends on n alone.
-template <class T, class F>
-double ordered_sum(const T* x, Index n, F f) {
-    constexpr Index kSums = 16;
-    double sums[kSums] = {};
-    const Index whole = n / kSums * kSums;
-    for (Index i = 0; i < whole; i += kSums)
-        for (Index j = 0; j < kSums; ++j) sums[j] += f(double(x[i + j]));
-    for (Index i = whole; i < n; ++i) sums[i - whole] += f(double(x[i]));
-    return std::accumulate(sums, sums + kSums, 0.0);
+// Combines term(0), .., term(n - 1) and 0, in double. Sixteen independent results are combined at the end:
+// the order depends on n alone.
+template <class Term, class Combine>
+double in_fixed_order(Index n, Term term, Combine combine) {
+    constexpr Index kParts = 16;
+    double parts[kParts] = {};
+    const Index whole = n / kParts * kParts;
+    for (Index i = 0; i < whole; i += kParts)
+        for (Index j = 0; j < kParts; ++j) parts[j] = combine(parts[j], term(i + j));
+    for (Index i = whole; i < n; ++i) parts[i - whole] = combine(parts[i - whole], term(i));
+    return std::accumulate(parts, parts + kParts, 0.0, combine);
+}
+
+template <class Term>
+double ordered_sum(Index n, Term term) {
+    return in_fixed_order(n, term, [](double a, double b) { return a + b; });
 }
 
 template <class T>
 double sum(const T* x, Index n) {
-    return ordered_sum(x, n, [](double v) { return v; });
+    return ordered_sum(n, [x](Index i) { return double(x[i]); });
 }
 
 template <class T>
 double sum_of_squares(const T* x, Index n) {
-    return ordered_sum(x, n, [](double v) { return v * v; });
+    return ordered_sum(n, [x](Index i) { return double(x[i]) * double(x[i]); });
 }
 
-// Sum of x_i y_i, in the order of ordered_sum.
+// Sum of x_i y_i.
 inline double dot(const double* x, const double* y, Index n) {
-    constexpr Index kSums = 16;
-    double sums[kSums] = {};
-    const Index whole = n / kSums * kSums;
-    for (Index i = 0; i < whole; i += kSums)
-        for (Index j = 0; j < kSums; ++j) sums[j] += x[i + j] * y[i + j];
-    for (Index i = whole; i < n; ++i) sums[i - whole] += x[i] * y[i];
-    return std::accumulate(sums, sums + kSums, 0.0);
+    return ordered_sum(n, [x, y](Index i) { return x[i] * y[i]; });
 }
 
 // The largest |x_i|; a NaN counts for nothing.
 inline double largest_magnitude(const double* x, Index n) {
-    constexpr Index kParts = 16;
-    double largest[kParts] = {};
-    const Index whole = n / kParts * kParts;
-    for (Index i = 0; i < whole; i += kParts)
-        for (Index j = 0; j < kParts; ++j) largest[j] = std::max(largest[j], std::abs(x[i + j]));
-    for (Index i = whole; i < n; ++i) largest[i - whole] = std::max(largest[i - whole], std::abs(x[i]));
-    return *std::max_element(largest, largest + kParts);
+    return in_fixed_order(
+        n, [x](Index i) { return std::abs(x[i]); }, [](double a, double b) { return std::max(a, b); });
 }
 
 // Position of the first NaN or infinity, -1 if all is finite.

@@ -15,16 +15,21 @@ constexpr Index kMostTrials = 20;  // of a search
 // Sums of a block in take().
 constexpr Index kSlope = 0, kSquare = 1, kLargest = 2;
 
+// An iteration adds one pair, so there is no need of room for more.
+LbfgsOptions with_room_for_pairs(LbfgsOptions options) {
+    options.maxcor = std::min(options.maxcor, std::max<Index>(options.maxiter, 1));
+    return options;
+}
+
 }  // namespace
 
 Lbfgs::Lbfgs(double* x, double* gradient, Index n, const LbfgsOptions& options)
     : x_(x),
       gradient_(gradient),
       n_(n),
-      options_(options),
-      pairs_(std::min(options.maxcor, std::max<Index>(options.maxiter, 1))),
-      blocks_(n, std::max<Index>(pairs_ * InverseHessian::kSums, 3)),
-      inverse_(n, pairs_),
+      options_(with_room_for_pairs(options)),
+      blocks_(n, std::max<Index>(options_.maxcor * InverseHessian::kSums, 3)),
+      inverse_(n, options_.maxcor),
       origin_(n),
       origin_gradient_(n),
       direction_(n) {}

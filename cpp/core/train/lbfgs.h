@@ -54,7 +54,6 @@ private:
     double *const x_, *const gradient_;
     const Index n_;
     const LbfgsOptions options_;
-    const Index pairs_;  // at most; an iteration adds one
     Blocks blocks_;
     InverseHessian inverse_;
     AlignedBuffer<double> origin_, origin_gradient_, direction_;  // of the search under way
