@@ -94,6 +94,10 @@ def test_all_runs_of_a_study_have_the_seed_that_was_drawn() -> None:
 
 @pytest.mark.parametrize("seed", [None, 0.5, "0", True])
 def test_a_split_needs_a_seed_that_is_an_integer(seed: Any) -> None:
-    for split in (fastmlp.data.holdout, fastmlp.data.kfold):
+    for split, rows in (
+        (fastmlp.data.holdout, 10),
+        (fastmlp.data.kfold, 10),
+        (fastmlp.data.group_folds, range(10)),
+    ):
         with pytest.raises(TypeError, match=f"seed must be an integer, got {seed!r}"):
-            split(10, 0.5 if split is fastmlp.data.holdout else 2, seed)
+            split(rows, 0.5 if split is fastmlp.data.holdout else 2, seed)

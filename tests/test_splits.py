@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmlp.data import holdout, kfold, time_folds, time_ordered
+from fastmlp.data import group_folds, holdout, kfold, time_folds, time_ordered
 
 # ------------------------------------------------------------------------------------------------------ kfold
 
@@ -76,6 +76,86 @@ def test_kfold_refuses_bad_arguments(
 ) -> None:
     with pytest.raises(error, match=message):
         kfold(*arguments)
+
+
+def test_another_substream_deals_the_rows_out_anew() -> None:
+    tests = [[test.tolist() for _, test in kfold(40, 4, 1, substream=i)] for i in (0, 1, 1, 2)]
+    assert tests[1] == tests[2]
+    assert tests[0] != tests[1] != tests[3]
+    with pytest.raises(ValueError, match="substream must be at least 0 and at most 1073741824, got -1"):
+        kfold(40, 4, substream=-1)
+
+
+# --------------------------------------------------------------------------------------------------- groups
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.sampled_from("aab")), min_size=2, max_size=80),
+    st.integers(2, 5),
+    st.integers(0, 2**64 - 1),
+    st.booleans(),
+)
+@settings(max_examples=100)
+def test_a_group_is_in_one_fold_and_every_row_is_held_back_once(
+    rows: list[tuple[int, str]], k: int, seed: int, with_labels: bool
+) -> None:
+    groups, labels = (np.array(column) for column in zip(*rows, strict=True))
+    sizes = np.unique(groups, return_counts=True)[1]
+    if len(sizes) < k:
+        with pytest.raises(ValueError, match=f"k must be between 2 and the number of groups, {len(sizes)}"):
+            group_folds(groups, k, seed)
+        return
+    folds = group_folds(groups, k, seed, labels if with_labels else None)
+    assert len(folds) == k
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(rows)))
+    for train, test in folds:
+        assert len(test)
+        assert sorted([*train, *test]) == list(range(len(rows)))
+        assert not {*groups[train]} & {*groups[test]}
+    if not with_labels:
+        assert np.ptp([len(test) for _, test in folds]) <= sizes.max()
+
+
+def test_folds_of_small_groups_are_as_even_as_those_of_rows() -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 200, 1000)
+    labels = np.where(rng.random(1000) < 0.1, "rare", np.where(groups % 3, "common", "other"))
+    tests = [test for _, test in group_folds(groups, 5, 0, labels)]
+    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        assert np.ptp([(labels[test] == label).sum() for test in tests]) <= 0.05 * count
+    assert np.ptp([len(test) for _, test in group_folds(groups, 5)]) <= 1
+
+
+def test_folds_of_groups_depend_on_the_seed_and_the_substream_alone() -> None:
+    groups = np.arange(40) // 2
+
+    def tests(*arguments: Any, **more: Any) -> list[list[int]]:
+        return [test.tolist() for _, test in group_folds(groups, 4, *arguments, **more)]
+
+    assert tests(1) == tests(1)
+    assert tests(1) != tests(2)
+    assert tests(1) != tests(1, substream=1)
+    renamed = [test.tolist() for _, test in group_folds([f"g{i:02}" for i in groups], 4, 1)]
+    assert renamed == tests(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([1, 1, 2], 3), ValueError, "k must be between 2 and the number of groups, 2, got 3"),
+        (([1, 2, 3], 1), ValueError, "k must be between 2 and the number of groups, 3, got 1"),
+        (([1, 2, 3], 2.0), TypeError, r"k must be an integer, got 2\.0"),
+        ((np.array(["a", None], object), 2), ValueError, "groups must be known, row 1 has none"),
+        (([1.0, float("nan")], 2), ValueError, "groups must be known, row 1 has none"),
+        ((np.ones((2, 2)), 2), ValueError, r"groups must be 1-D, got shape \(2, 2\)"),
+        (([1, 2, 3], 2, 0, ["a", "b"]), ValueError, "labels must be as many as groups, 3, got 2"),
+    ],
+)
+def test_group_folds_refuses_bad_arguments(
+    arguments: tuple[Any, ...], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        group_folds(*arguments)
 
 
 # ---------------------------------------------------------------------------------------------- order of time

@@ -13,7 +13,7 @@ from fastmlp.data._jsonl import read_jsonl
 from fastmlp.data._npy import read_npy, read_npz
 from fastmlp.data._read import read
 from fastmlp.data._select import Dataset, select
-from fastmlp.data._split import holdout, kfold, time_folds, time_ordered
+from fastmlp.data._split import group_folds, holdout, kfold, time_folds, time_ordered
 from fastmlp.data._svmlight import read_svmlight
 from fastmlp.data._table import Table
 from fastmlp.data._task import choose_task
@@ -25,6 +25,7 @@ __all__ = [
     "TableEncoder",
     "audit",
     "choose_task",
+    "group_folds",
     "holdout",
     "kfold",
     "read",

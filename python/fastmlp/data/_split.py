@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp._base.validation import real
+from fastmlp._base.validation import integer, real
 from fastmlp._native import core as _core
 from fastmlp.data._table import missing_values
 
 Rows = NDArray[np.int64]
 
-#: Those of `holdout` are small numbers; the largest one keeps out of their way.
+#: Those of `holdout` are small numbers; folds count down from the largest ones and keep out of their way.
 _KFOLD_SUBSTREAM = 2**32 - 1
+_GROUPS_SUBSTREAM = 2**31 - 1
 
 
 def holdout(
@@ -63,7 +64,9 @@ def holdout(
     return _split(held_back)
 
 
-def kfold(rows: int | ArrayLike, k: int = 5, seed: int = 0, stratify: bool = True) -> list[tuple[Rows, Rows]]:
+def kfold(
+    rows: int | ArrayLike, k: int = 5, seed: int = 0, stratify: bool = True, *, substream: int = 0
+) -> list[tuple[Rows, Rows]]:
     """Split rows at random into k folds, each of which is held back once.
 
     Folds differ by at most one row. Stratified, so do the rows of each class in them.
@@ -79,6 +82,8 @@ def kfold(rows: int | ArrayLike, k: int = 5, seed: int = 0, stratify: bool = Tru
     stratify : bool, default True
         Whether to deal out every class evenly, when labels are given. The one row of a class of one is in a
         test fold once, and the network of that fold does not know the class.
+    substream : int, default 0
+        Another value deals the rows out anew for the same seed.
 
     Returns
     -------
@@ -99,13 +104,61 @@ def kfold(rows: int | ArrayLike, k: int = 5, seed: int = 0, stratify: bool = Tru
     """
     labels, n = _labels_and_count(rows)
     k = _folds(k, n)
-    order = _permutation(seed, _KFOLD_SUBSTREAM, n)
+    order = _permutation(seed, _KFOLD_SUBSTREAM - _deal(substream), n)
     if labels is not None and stratify:
         codes = np.unique(labels, return_inverse=True)[1]
         order = order[np.argsort(codes[order], kind="stable")]  # the rows of a class lie together
     fold = np.empty(n, dtype=np.int64)
     fold[order] = np.arange(n) % k
     return [_split(fold == i) for i in range(k)]
+
+
+def group_folds(
+    groups: ArrayLike, k: int = 5, seed: int = 0, labels: ArrayLike | None = None, *, substream: int = 0
+) -> list[tuple[Rows, Rows]]:
+    """Split rows at random into k folds so that the rows of a group are all in one of them.
+
+    Groups are dealt out one by one, larger ones first, each to the fold f that has the least of what the
+    group g has: of the lowest ``sum_c n_fc n_gc / n_c^2``, n_fc and n_gc the rows of class c in the fold and
+    in the group, n_c of all rows. That keeps the folds even in size and, with labels, in the share of each
+    class, as far as whole groups can.
+
+    Parameters
+    ----------
+    groups : array_like, (n,)
+        The group of each row: numbers, texts or dates.
+    k : int, default 5
+        The number of folds, from 2 to the number of groups.
+    seed : int, default 0
+        Of the order in which groups are dealt out that have as many rows, within a factor of 2.
+    labels : array_like, (n,), optional
+        The class of each row, to be spread evenly.
+    substream : int, default 0
+        Another value deals the groups out anew for the same seed.
+
+    Returns
+    -------
+    list of k pairs (train_rows, test_rows) of int64 arrays
+        0-based, ascending; the test rows of all pairs are every row once.
+
+    Raises
+    ------
+    TypeError
+        If k is not an integer.
+    ValueError
+        If k is not between 2 and the number of groups, a group or a label is missing, or they differ in
+        length.
+    """
+    _, members, sizes = np.unique(_known("groups", groups), return_inverse=True, return_counts=True)
+    k = _folds(k, len(sizes), "groups")
+    if labels is None:
+        counts = sizes[:, np.newaxis].astype(np.float64)
+    else:
+        counts = _counts_in_groups(members, len(sizes), _known("labels", labels))
+    order = _permutation(seed, _GROUPS_SUBSTREAM - _deal(substream), len(sizes))
+    order = order[np.argsort(-np.frexp(sizes[order])[1], kind="stable")]
+    fold = _dealt(counts, order, k)
+    return [_split(fold[members] == i) for i in range(k)]
 
 
 def time_ordered(times: int | ArrayLike, fraction: float) -> tuple[Rows, Rows]:
@@ -188,20 +241,50 @@ def time_folds(times: int | ArrayLike, k: int = 5) -> list[tuple[Rows, Rows]]:
 def _labels_and_count(rows: int | ArrayLike) -> tuple[NDArray[Any] | None, int]:
     if isinstance(rows, (int, np.integer)):
         return None, int(rows)
-    labels = np.asarray(rows)
-    if labels.ndim != 1:
-        raise ValueError(f"labels must be 1-D, got shape {labels.shape}")
-    missing = np.flatnonzero(missing_values(labels))
-    if len(missing):
-        raise ValueError(f"labels must be known, row {missing[0]} has none")
+    labels = _known("labels", rows)
     return labels, len(labels)
 
 
-def _folds(k: Any, n: int) -> int:
+def _known(argument: str, values: ArrayLike) -> NDArray[Any]:
+    """Return an array of labels or groups, none of which is missing."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{argument} must be 1-D, got shape {array.shape}")
+    missing = np.flatnonzero(missing_values(array))
+    if len(missing):
+        raise ValueError(f"{argument} must be known, row {missing[0]} has none")
+    return array
+
+
+def _dealt(counts: NDArray[np.float64], order: Rows, k: int) -> Rows:
+    """Return the fold of each group: of those that have the least of what it has, the one of fewest rows.
+
+    Sums go from one class to the next, so that ties are the same on every platform.
+    """
+    in_fold = np.zeros((k, counts.shape[1]))
+    fold = np.empty(len(counts), dtype=np.int64)
+    weights = counts / counts.sum(axis=0) ** 2
+    for group in order:
+        overlap = np.cumsum(in_fold * weights[group], axis=1)[:, -1]
+        fold[group] = chosen = np.lexsort((in_fold.sum(axis=1), overlap))[0]
+        in_fold[chosen] += counts[group]
+    return fold
+
+
+def _counts_in_groups(members: Rows, groups: int, labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how many rows of each class each group has, (groups, classes)."""
+    if len(labels) != len(members):
+        raise ValueError(f"labels must be as many as groups, {len(members)}, got {len(labels)}")
+    classes, codes = np.unique(labels, return_inverse=True)
+    cells = np.bincount(members * len(classes) + codes, minlength=groups * len(classes))
+    return cells.reshape(groups, len(classes)).astype(np.float64)
+
+
+def _folds(k: Any, n: int, what: str = "rows") -> int:
     if isinstance(k, (bool, np.bool_)) or not isinstance(k, (int, np.integer)):
         raise TypeError(f"k must be an integer, got {k!r}")
     if not 2 <= k <= n:
-        raise ValueError(f"k must be between 2 and the number of rows, {n}, got {k}")
+        raise ValueError(f"k must be between 2 and the number of {what}, {n}, got {k}")
     return int(k)
 
 
@@ -212,6 +295,10 @@ def _permutation(seed: int, substream: int, n: int) -> Rows:
         raise ValueError(f"seed must be between 0 and 2**64 - 1, got {seed!r}")
 
     return np.asarray(_core.permutation(int(seed), _core.SPLIT_STREAM, substream, n), dtype=np.int64)
+
+
+def _deal(substream: Any) -> int:
+    return integer("substream", substream, low=0, high=2**30)
 
 
 def _split(held_back: NDArray[np.bool_]) -> tuple[Rows, Rows]:
