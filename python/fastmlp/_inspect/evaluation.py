@@ -86,6 +86,8 @@ class Evaluation:
         What that is, such as "absolute error".
     weights : array, (n,), or None
         What each row counts in the metrics.
+    classes : array, (classes,), or None
+        The labels that could be predicted, sorted, in the order of the columns of `probabilities`.
     """
 
     metrics: Metrics
@@ -97,6 +99,7 @@ class Evaluation:
     row_loss_name: str
     weights: Array | None = None
     _table: Table | None = field(default=None)
+    classes: Array | None = None
 
     @property
     def score(self) -> float:
@@ -168,8 +171,13 @@ class Evaluation:
         return str(self.metrics)
 
 
-def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = None) -> Evaluation:
-    """Compare a network's predictions with the truth; see `Network.evaluate`."""
+def evaluate_rows(
+    network: Model, X: Any, y: Any = None, sample_weight: Any = None, *, any_label: bool = False
+) -> Evaluation:
+    """Compare a network's predictions with the truth; see `Network.evaluate`.
+
+    With `any_label`, it is no error if the network knows none of the labels of y.
+    """
     X = network._rows(X)
     names = (y,) if isinstance(y, str) else column_targets(X, y)
     if y is None:
@@ -187,7 +195,7 @@ def evaluate_rows(network: Model, X: Any, y: Any = None, sample_weight: Any = No
     if len(truth) != len(outputs):
         raise ValueError(f"y must have as many rows as X, {len(outputs)}, got {len(truth)}")
     if takes_labels(network._loss):
-        truth = _labels(network, truth)
+        truth = _labels(network, truth, any_label)
     else:
         check_values(truth, _targets_of(network))
         truth = as_numbers("y", truth, np.float64)
@@ -344,7 +352,7 @@ def _labels_of_column(classes: Array, table: Table, target: str) -> Array:
     return truth
 
 
-def _labels(network: Model, truth: Array) -> Array:
+def _labels(network: Model, truth: Array, any_label: bool = False) -> Array:
     """Return true labels in the type of the network's, or a matrix of 0 and 1 for several at once."""
     classes = network.classes
     if classes is None:
@@ -365,7 +373,7 @@ def _labels(network: Model, truth: Array) -> Array:
             )
     _check_kind(classes, truth, "y", "network")
     truth = _in_type(classes, truth)
-    if not np.isin(truth, classes).any():
+    if not any_label and not np.isin(truth, classes).any():
         given = np.unique(truth)
         raise ValueError(
             f"y has no label that the network knows: it has {quoted(given.tolist(), 5)}, the network "
@@ -419,14 +427,42 @@ def _compared(
 ) -> Evaluation:  # fmt: skip
     """Return the evaluation of the network's outputs; `in_units`: the truth is in the encoder's units."""
     predicted = network._predicted(outputs, in_units)
-    probabilities = None
-    loss, levels = network._loss, network._loss_numbers
-    if gives_probabilities(loss):
-        probabilities = network._probabilities(outputs)
+    probabilities = network._probabilities(outputs) if gives_probabilities(network._loss) else None
+    return compare_predictions(
+        truth, predicted, probabilities, network.classes, network._loss_numbers, weights, names,
+        table=table, outputs=outputs,
+    )  # fmt: skip
+
+
+def compare_predictions(
+    truth: Array, predicted: Array, probabilities: Array | None, classes: Array | None,
+    levels: tuple[float, ...], weights: Array | None, names: tuple[str, ...] = ("y",), *,
+    table: Table | None = None, outputs: Array | None = None,
+) -> Evaluation:  # fmt: skip
+    """Return the evaluation of predictions, whatever they come from.
+
+    Parameters
+    ----------
+    truth : array, (n,) or (n, outputs), n at least 1
+        Labels, a matrix of 0 and 1, or values in the units of the predictions.
+    predicted : array, (n,), (n, outputs) or (n, quantiles)
+    probabilities : array, (n, classes) or (n, labels), or None
+    classes : array, (classes,), or None
+        The labels that can be predicted, sorted; None for values, and for several labels a row.
+    levels : tuple of float
+        The numbers of the loss: of several quantiles, these.
+    weights : array, (n,), or None
+    names : tuple of str, default ("y",)
+        The columns of the truth.
+    table : Table, optional
+        The rows as they were read.
+    outputs : array, (n, classes), optional
+        Scores of the classes, by which labels without probabilities are called badly predicted.
+    """
     metrics: Metrics
-    if network.classes is not None:
-        metrics = label_metrics(truth, predicted, network.classes, probabilities, weights)
-        losses, name = _label_losses(network.classes, truth, outputs, probabilities)
+    if classes is not None:
+        metrics = label_metrics(truth, predicted, classes, probabilities, weights)
+        losses, name = _label_losses(classes, truth, predicted, outputs, probabilities)
     elif probabilities is not None:
         metrics = multilabel_metrics(truth, predicted, probabilities, weights)
         losses, name = multilabel_losses(truth, probabilities), "sum of -ln p(what is true)"
@@ -436,15 +472,17 @@ def _compared(
         metrics = _value_metrics(truth, predicted, levels, weights, names)
         losses, name = _value_losses(truth, predicted, levels)
     target = ", ".join(names)
-    return Evaluation(metrics, target, truth, predicted, probabilities, losses, name, weights, table)
+    return Evaluation(metrics, target, truth, predicted, probabilities, losses, name, weights, table, classes)
 
 
 def _label_losses(
-    classes: Array, truth: Array, outputs: Array, probabilities: Array | None
+    classes: Array, truth: Array, predicted: Array, outputs: Array | None, probabilities: Array | None
 ) -> tuple[Array, str]:
     """Return by which rows are called badly predicted, and what it is."""
     if probabilities is not None:
         return label_losses(truth, classes, probabilities), "-ln p(true class)"
+    if outputs is None:
+        return (predicted != truth).astype(np.float64), "1 for a wrong label"
     own = truth[:, np.newaxis] == classes
     best_other = np.where(own, -np.inf, outputs).max(axis=1)
     own_score = np.where(own.any(axis=1), np.where(own, outputs, 0).sum(axis=1), outputs.min(axis=1))

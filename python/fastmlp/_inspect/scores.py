@@ -22,7 +22,7 @@ class Curve:
     area: float
 
 
-def roc(positive: Mask, scores: NDArray[Any]) -> Curve:
+def roc(positive: Mask, scores: NDArray[Any], weights: NDArray[Any] | None = None) -> Curve:
     """Return the receiver operating characteristic: false and true positive rates, from the highest score on.
 
     Parameters
@@ -31,6 +31,8 @@ def roc(positive: Mask, scores: NDArray[Any]) -> Curve:
         At least one row of each kind.
     scores : array, (n,)
         Higher for rows that are taken for positive.
+    weights : array, (n,), optional
+        What each row counts; above 0 in some row of each kind.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def roc(positive: Mask, scores: NDArray[Any]) -> Curve:
     ----------
     T. Fawcett, An introduction to ROC analysis, Pattern Recognition Letters 27(8), 2006.
     """
-    hits, alarms = _cumulated(positive, scores)
+    hits, alarms = _cumulated(positive, scores, weights)
     x, y = np.r_[0, alarms] / alarms[-1], np.r_[0, hits] / hits[-1]
     return Curve(x, y, float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum()))
 
@@ -116,10 +118,15 @@ def counts_above(positive: Mask, scores: NDArray[Any], thresholds: Floats) -> tu
     return above[0], above[1]
 
 
-def _cumulated(positive: Mask, scores: NDArray[Any]) -> tuple[Ints, Ints]:
-    """Return how many positive and negative rows have at least each score that occurs, the highest first."""
+def _cumulated(
+    positive: Mask, scores: NDArray[Any], weights: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return how many positive and negative rows have at least each score that occurs, the highest first.
+
+    With weights, their sums.
+    """
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
-    ranked = np.asarray(scores)[order]
-    hits: Ints = np.cumsum(positive[order], dtype=np.int64)
+    ranked, found = np.asarray(scores)[order], positive[order]
+    each = np.ones(len(found), np.int64) if weights is None else np.asarray(weights, np.float64)[order]
     last = np.r_[np.flatnonzero(np.diff(ranked)), len(ranked) - 1]
-    return hits[last], last + 1 - hits[last]
+    return np.cumsum(np.where(found, each, 0))[last], np.cumsum(np.where(found, 0, each))[last]
