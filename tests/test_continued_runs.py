@@ -24,7 +24,7 @@ def train_in_runs(runs: int, epochs: int, optimizer: str) -> tuple[NDArray[np.fl
         options.batch_size, options.dropout, options.alpha = 20, 0.2, 0.3
         options.optimizer.kind, options.optimizer.momentum, options.schedule.rate = optimizer, 0.9, 0.01
         state = net._core.RunState(s1, s2, steps)
-        net._core.train(X, y, None, None, None, options, None, state)
+        net._core.train(X, y, None, None, None, None, options, None, state)
         steps = state.steps
     return net.parameters, steps
 
@@ -48,7 +48,7 @@ def test_alpha_is_divided_by_the_batchs_weights(weighted: bool) -> None:
     equal = fastmlp.Network((4, 3, 1), loss="squared_error", l2=0.7 / total, dtype="float64")
     options = _core.TrainOptions()
     options.epochs, options.batch_size, options.alpha = 1, 20, 0.7
-    records, *_ = net._core.train(X, None, y, w, None, options, None)
+    records, *_ = net._core.train(X, None, y, w, None, None, options, None)
     loss, _ = equal.loss_and_gradient(X, y[:, 0], sample_weight=w)
     penalty = 0.35 / total * sum(float((W**2).sum()) for W in equal.weights)
     assert records[0][1] == pytest.approx(loss, rel=1e-12)
@@ -61,7 +61,7 @@ def test_a_number_from_the_callback_is_the_next_learning_rate() -> None:
     net = fastmlp.Network((1, 1), loss="squared_error", dtype="float64")
     options = _core.TrainOptions()
     options.epochs, options.batch_size, options.schedule.rate = 3, 10, rates[0]
-    records, *_ = net._core.train(X, None, y, None, None, options, lambda record: rates[record[0] % 3])
+    records, *_ = net._core.train(X, None, y, None, None, None, options, lambda record: rates[record[0] % 3])
     assert [record[2] for record in records] == rates
 
 
@@ -70,8 +70,8 @@ def test_a_state_of_another_size_is_refused() -> None:
     options = _core.TrainOptions()
     X, y = np.zeros((3, 2), np.float32), np.zeros(3, np.int32)
     with pytest.raises(ValueError, match="state must have arrays of n_parameters numbers"):
-        net._core.train(X, y, None, None, None, options, None, net._core.RunState(*np.zeros((2, 5), "f")))
-    with pytest.raises(ValueError, match="s1, s2 and best must have one length"):
+        net._core.train(X, y, None, None, None, None, options, None, net._core.RunState(*np.zeros((2, 5), "f")))
+    with pytest.raises(ValueError, match="s1, s2, best and current must have one length"):
         net._core.RunState(np.zeros(6, "f"), np.zeros(5, "f"))
 
 
@@ -80,7 +80,7 @@ def train_in_order(X: NDArray[Any], y: NDArray[Any], order: NDArray[np.uint32] |
     options = _core.TrainOptions()
     options.epochs, options.batch_size, options.shuffle = 1, 4, order is not None
     draw = None if order is None else lambda: order
-    *_, exception = net._core.train(X, None, y, None, None, options, None, None, draw)
+    *_, exception = net._core.train(X, None, y, None, None, None, options, None, None, draw)
     if exception is not None:
         raise exception
     return net

@@ -15,7 +15,7 @@ from sklearn import datasets
 import fastmlp
 from fastmlp._model.model import Model
 from fastmlp._native import core as _core
-from fastmlp._training.lbfgs import Minimum, minimize
+from fastmlp._training.lbfgs import Minimization, Minimum
 
 X, Y = datasets.load_diabetes(return_X_y=True)
 TARGET = (Y - Y.mean()) / Y.std()
@@ -128,7 +128,10 @@ def run_both(
     net.parameters[:] = start
     options = _core.TrainOptions()
     options.threads = threads
-    records, reason, exception, minimum = minimize(net, rows, options, None, limits)
+    run = Minimization(net, (*rows, None), None, limits)
+    records, reason, exception, minimum = run.ended(
+        *run.core.minimize(*run.rows, options, run.limits, run.on_epoch)
+    )
     assert exception is None
     assert minimum is not None
     return records, reason, minimum, expected, theirs

@@ -22,15 +22,16 @@ std::pair<Features<T>, Index> features(const FeatureArrays<T>& X) {
     return {{values.data(), 0, columns.data(), starts.data()}, starts.size() - 1};
 }
 
-// Rows of X with their targets: labels or values, and weights.
+// Rows of X with their targets: labels or values, and weights; all of them, or those of an index.
 template <class T>
 struct DataArrays {
     using Tuple = std::tuple<FeatureArrays<T>, std::optional<Array<std::int32_t>>, std::optional<Array<T>>,
-                             std::optional<Array<T>>>;
+                             std::optional<Array<T>>, std::optional<Array<std::uint32_t>>>;
 
     FeatureArrays<T> X;
     std::optional<Array<std::int32_t>> labels;
     std::optional<Array<T>> values, weights;
+    std::optional<Array<std::uint32_t>> index = std::nullopt;
 
     Data<T> data() const {
         Targets<T> targets;
@@ -38,6 +39,7 @@ struct DataArrays {
         if (values) targets.values = values->data();
         if (weights) targets.weights = weights->data();
         const auto [matrix, n] = features(X);
+        if (index) return {matrix, index->size(), targets, index->data()};
         return {matrix, n, targets};
     }
 };

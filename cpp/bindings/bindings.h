@@ -52,6 +52,7 @@ void bind_network(py::module_& m, const char* name);
 template <class T>
 void bind_full_batch(py::module_& m, const char* name, const char* network);
 void bind_lbfgs(py::module_& m, const char* network);
+void bind_many(py::module_& m);
 template <class T>
 void bind_predictor(py::module_& m, const char* name);
 

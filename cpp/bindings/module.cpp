@@ -16,6 +16,7 @@ PYBIND11_MODULE(_bindings, m, pybind11::mod_gil_not_used()) {
     bind_full_batch<float>(m, "FullBatch32", "Network32");
     bind_full_batch<double>(m, "FullBatch64", "Network64");
     bind_lbfgs(m, "Network64");
+    bind_many(m);
     bind_predictor<float>(m, "Predictor32");
     bind_predictor<double>(m, "Predictor64");
 }

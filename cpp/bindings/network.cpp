@@ -1,7 +1,6 @@
 // Networks, and their training.
-#include <algorithm>
-
 #include "arrays.h"
+#include "carried_state.h"
 #include "records.h"
 
 namespace fastmlp {
@@ -21,45 +20,6 @@ BoundNetwork<T> make_network(const std::vector<Index>& sizes, const std::vector<
         architecture.embeddings.push_back({column, codes, width});
     for (const std::string& name : activations) architecture.activations.push_back(named(kActivations, name));
     return BoundNetwork<T>(std::move(architecture));
-}
-
-// What is carried from run to run, in arrays of Python's.
-template <class T>
-struct CarriedState {
-    Array<T> s1, s2;
-    std::optional<Array<T>> best;
-    RunState<T> state;
-
-    CarriedState(Array<T> moment1, Array<T> moment2, Index steps, std::optional<Array<T>> best_weights)
-        : s1(std::move(moment1)), s2(std::move(moment2)), best(std::move(best_weights)) {
-        if (s1.size() != s2.size() || (best && best->size() != s1.size()))
-            throw py::value_error("s1, s2 and best must have one length");
-        state = {s1.mutable_data(), s2.mutable_data(), steps, best ? best->mutable_data() : nullptr};
-    }
-
-    using Numbers = std::tuple<double, double, Index, bool, double, double, double>;
-    Numbers progress() const {
-        const auto& [loss, best_loss, epochs, is_best, rate] = state.progress;
-        return {loss, best_loss, epochs, is_best, rate.rate, rate.best, rate.bad_epochs};
-    }
-    void set_progress(const Numbers& numbers) {
-        const auto [loss, best_loss, epochs, is_best, rate, plateau, bad_epochs] = numbers;
-        state.progress = {.loss = loss,
-                          .best = best_loss,
-                          .epochs_without_improvement = epochs,
-                          .is_best = is_best,
-                          .learning_rate = {.rate = rate, .best = plateau, .bad_epochs = bad_epochs}};
-    }
-};
-
-// Copies an order of all rows that Python drew.
-void copy_order(const py::object& drawn, Index n, std::uint32_t* order) {
-    const auto from = drawn.cast<Array<std::uint32_t>>();
-    if (from.ndim() != 1 || from.shape(0) != n)
-        throw py::value_error("draw_order must return an order of all rows");
-    if (std::any_of(from.data(), from.data() + n, [n](std::uint32_t row) { return Index(row) >= n; }))
-        throw py::value_error("draw_order returned the number of a row that is not there");
-    std::copy_n(from.data(), n, order);
 }
 
 // The rows of a window that Python has read: as wide as those before, no more of them, and with targets of
@@ -89,13 +49,7 @@ Callbacks<T> python_calls(PythonCalls& python, const py::object& on_epoch, const
                 return false;
             });
         };
-    if (!draw_order.is_none())
-        calls.draw_order = [&](std::uint32_t* order) {
-            return python.stops([&] {
-                copy_order(draw_order(), rows.data().rows, order);
-                return false;
-            });
-        };
+    calls.draw_order = order_call(python, draw_order, rows.data().rows);
     if (!next_window.is_none())
         calls.next_window = [&] {
             std::optional<Data<T>> data;
@@ -138,8 +92,9 @@ py::tuple train(BoundNetwork<T>& network, const DataArrays<T>& rows,
 template <class T>
 void bind_run_state(const py::handle& scope) {
     py::class_<CarriedState<T>>(scope, "RunState")
-        .def(py::init<Array<T>, Array<T>, Index, std::optional<Array<T>>>(), py::arg("s1").noconvert(),
-             py::arg("s2").noconvert(), py::arg("steps") = 0, py::arg("best").noconvert() = py::none())
+        .def(py::init<Array<T>, Array<T>, Index, std::optional<Array<T>>, std::optional<Array<T>>>(),
+             py::arg("s1").noconvert(), py::arg("s2").noconvert(), py::arg("steps") = 0,
+             py::arg("best").noconvert() = py::none(), py::arg("current").noconvert() = py::none())
         .def_readonly("s1", &CarriedState<T>::s1)
         .def_readonly("s2", &CarriedState<T>::s2)
         .def_readonly("best", &CarriedState<T>::best)
@@ -196,17 +151,19 @@ void bind_network(py::module_& m, const char* name) {
         .def(
             "train",
             [](BoundNetwork<T>& self, FeatureArrays<T> x, Labels y, Values v, Values w,
+               std::optional<Array<std::uint32_t>> index,
                const std::optional<typename DataArrays<T>::Tuple>& validation, const TrainOptions& options,
                const py::object& on_epoch, CarriedState<T>* state, const py::object& draw_order,
                const py::object& next_window, const py::object& on_state) {
                 std::optional<DataArrays<T>> held_out;
                 if (validation) held_out = std::make_from_tuple<DataArrays<T>>(*validation);
-                return train(self, DataArrays<T>{x, y, v, w}, held_out, options, on_epoch, state, draw_order,
-                             next_window, on_state);
+                return train(self, DataArrays<T>{x, y, v, w, index}, held_out, options, on_epoch, state,
+                             draw_order, next_window, on_state);
             },
-            X, labels, values, weights, py::arg("validation"), py::arg("options"), py::arg("on_epoch"),
-            py::arg("state") = py::none(), py::arg("draw_order") = py::none(),
-            py::arg("next_window") = py::none(), py::arg("on_state") = py::none());
+            X, labels, values, weights, py::arg("index").noconvert(), py::arg("validation"),
+            py::arg("options"), py::arg("on_epoch"), py::arg("state") = py::none(),
+            py::arg("draw_order") = py::none(), py::arg("next_window") = py::none(),
+            py::arg("on_state") = py::none());
 }
 
 template void bind_network<float>(py::module_&, const char*);

@@ -51,7 +51,20 @@ void bind_options(py::module_& m) {
         .def_readwrite("max_time", &TrainOptions::max_time)
         .def_readwrite("epoch_rows", &TrainOptions::epoch_rows)
         .def_readwrite("state_every", &TrainOptions::state_every)
+        .def_readwrite("pause", &TrainOptions::pause)
         .def_readwrite("threads", &TrainOptions::threads);
+
+    const LbfgsOptions by_default;
+    py::class_<LbfgsOptions>(m, "LbfgsOptions")
+        .def(py::init([](Index maxcor, double ftol, double gtol, Index maxiter, Index maxfun,
+                         double largest_parameter) {
+                 if (maxcor < 1) throw py::value_error("maxcor must be at least 1");
+                 return LbfgsOptions{maxcor, ftol, gtol, maxiter, maxfun, largest_parameter};
+             }),
+             py::kw_only(), py::arg("maxcor") = by_default.maxcor, py::arg("ftol") = by_default.ftol,
+             py::arg("gtol") = by_default.gtol, py::arg("maxiter") = by_default.maxiter,
+             py::arg("maxfun") = by_default.maxfun,
+             py::arg("largest_parameter") = by_default.largest_parameter);
 }
 
 }  // namespace fastmlp

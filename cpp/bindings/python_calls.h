@@ -87,6 +87,7 @@ public:
     }
 
     py::object exception() const { return exception_; }
+    bool raised() const { return raised_; }
     void rethrow() const {
         if (raised_) {
             PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception_.ptr())), exception_.ptr());

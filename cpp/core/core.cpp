@@ -6,6 +6,7 @@
 #include "core/model/inference.h"
 #include "core/train/full_batch.h"
 #include "core/train/lbfgs_run.h"
+#include "core/train/many.h"
 #include "core/train/trainer.h"
 
 #define FASTMLP_TEXT(x) #x
@@ -77,6 +78,7 @@ const Core& core() {
             .float32 = computations<float>(),
             .float64 = computations<double>(),
             .minimize = minimize,
+            .train_many = train_many,
         };
     }();
     return table;

@@ -3,6 +3,9 @@
 // of vectors.
 #pragma once
 
+#include <atomic>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -63,6 +66,25 @@ using Minimize = LbfgsResult (*)(Network<double>& network, const Data<double>& d
                                  const TrainOptions& options, const LbfgsOptions& lbfgs, Monitor& monitor,
                                  const Callbacks<double>& callbacks);
 
+// One of several runs that are trained at once, and what became of it.
+struct RunAmongMany {
+    double seconds;                                             // an estimate
+    double max_time = std::numeric_limits<double>::infinity();  // of this run, seconds
+    // Trains the network; returns true to end all runs.
+    std::function<bool(Monitor& monitor, BorrowedThreads& borrowed)> train;
+    bool begun = false;
+    std::exception_ptr error = nullptr;
+};
+
+struct ManyOptions {
+    int threads = 1;
+    double max_time = std::numeric_limits<double>::infinity();  // of all runs together, seconds
+    std::atomic<Index>* done = nullptr;                         // counts the runs that have ended
+};
+
+using TrainMany = void (*)(std::vector<RunAmongMany>& runs, const ManyOptions& options,
+                           const std::function<bool()>& interrupted);
+
 struct BuildConfig {
     const char *isa, *compiler, *flags, *eigen, *simd;
     bool openmp;
@@ -78,6 +100,7 @@ struct Core {
     Computations<float> float32;
     Computations<double> float64;
     Minimize minimize;
+    TrainMany train_many;
 
     template <class T>
     const Computations<T>& of() const {

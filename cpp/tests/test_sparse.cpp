@@ -116,7 +116,7 @@ TEST_CASE_TEMPLATE("a transposed batch holds every entry once, in the order of t
     std::vector<std::uint32_t> order;
     for (std::uint32_t i = 0; i < 25; ++i) order.push_back((i * 17 + 5) % 60);
     for (const int threads : {1, 2, 3, 40}) {
-        TransposedBatch<T> batch(33, *most_entries(X, 60, 25), threads);
+        TransposedBatch<T> batch(33, *Data<T>{X, 60, {}}.most_entries(25), threads);
         run_team(threads, nullptr, [&](const Team& team) { batch.sort(team, {X, order.data()}, 25); });
         const Features<T> columns = batch.features().X;
         Index entry = 0;

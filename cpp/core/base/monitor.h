@@ -31,6 +31,8 @@ public:
         next_ = answered +
                 std::clamp<Clock::duration>(kIntervalOfAnswers * (answered - now), kShortest, kLongest);
     }
+    // As if the user had wished to stop.
+    void interrupt() { interrupted_ = true; }
     bool stopped() const { return interrupted() || timed_out_.load(std::memory_order_relaxed); }
     bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
     double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }

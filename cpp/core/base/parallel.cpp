@@ -4,6 +4,7 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <stdexcept>
@@ -156,10 +157,25 @@ private:
 // those that it does not have yet are started and ended here first. It keeps the threads of this thread's
 // last team.
 int startable(int threads) {
+    if (omp_get_level() > 0) return NewThreads(threads, [](int, int) {}).size();  // keeps none of these
     thread_local int kept = 1;
     if (threads > kept) threads = NewThreads(threads - kept + 1, [](int, int) {}).size() + kept - 1;
     return kept = threads;
 }
+
+// A team inside a team, for a run among several: the runtime starts it only if so many levels are allowed.
+class AllowedLevels {
+public:
+    AllowedLevels() : before_(omp_get_max_active_levels()) {
+        if (omp_get_active_level() >= before_) omp_set_max_active_levels(omp_get_active_level() + 1);
+    }
+    AllowedLevels(const AllowedLevels&) = delete;
+    AllowedLevels& operator=(const AllowedLevels&) = delete;
+    ~AllowedLevels() { omp_set_max_active_levels(before_); }
+
+private:
+    const int before_;
+};
 
 void run_omp_region(int threads, SharedRun& run) {
 #ifndef _WIN32
@@ -173,13 +189,20 @@ void run_omp_region(int threads, SharedRun& run) {
         run.work(omp_get_thread_num(), omp_get_num_threads());
 #ifndef _WIN32
         // In a forked child the end of the region would wait for the parent's threads for ever. Nothing that
-        // needs a destructor lies between here and there.
-        if (forks() != before) std::longjmp(outside, 1);
+        // needs a destructor lies between here and there. Where a thread of the team forked, the child has
+        // that thread alone, which has come to its end: there is nobody to go on.
+        if (forks() != before) {
+            if (omp_get_thread_num() > 0) std::_Exit(0);
+            std::longjmp(outside, 1);
+        }
 #endif
     }
 }
 
-void run_region(int threads, SharedRun& run) { run_omp_region(startable(threads), run); }
+void run_region(int threads, SharedRun& run) {
+    const AllowedLevels levels;
+    run_omp_region(startable(threads), run);
+}
 
 #else
 
@@ -228,6 +251,15 @@ void Barrier::wait(int size) {
 }
 
 void Barrier::fail() { failed_ = true; }
+
+int SpareThreads::take(int most) {
+    int free = free_.load(std::memory_order_relaxed), taken;
+    do {
+        taken = std::min(most, int(ceil_div(free, std::max(runs_.load(std::memory_order_relaxed), 1))));
+        if (taken <= 0) return 0;
+    } while (!free_.compare_exchange_weak(free, free - taken, std::memory_order_relaxed));
+    return taken;
+}
 
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body) {
     const unsigned before = forks();

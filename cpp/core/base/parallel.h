@@ -84,6 +84,44 @@ struct Team {
 // team; else this throws std::runtime_error in the child.
 void run_team(int threads, Monitor* monitor, const std::function<void(const Team&)>& body);
 
+// Threads that runs which are trained at once have left over. A run borrows them for as long as it goes on.
+class SpareThreads {
+public:
+    void give(int threads) { free_.fetch_add(threads, std::memory_order_relaxed); }
+    void run_begins() { ++runs_; }
+    void run_ends() { --runs_; }
+
+    bool any() const { return free_.load(std::memory_order_relaxed) > 0; }
+
+    // At most `most` of them, and no more than the share of one run. Returns how many.
+    int take(int most);
+
+private:
+    std::atomic<int> free_{0}, runs_{0};
+};
+
+// What one run has borrowed; it goes back when the run ends.
+class BorrowedThreads {
+public:
+    explicit BorrowedThreads(SpareThreads& from) : from_(from) { from_.run_begins(); }
+    BorrowedThreads(const BorrowedThreads&) = delete;
+    BorrowedThreads& operator=(const BorrowedThreads&) = delete;
+    ~BorrowedThreads() {
+        from_.run_ends();
+        from_.give(taken_);
+    }
+    bool more() const { return from_.any(); }
+    int take(int most) {
+        const int taken = from_.take(most);
+        taken_ += taken;
+        return taken;
+    }
+
+private:
+    SpareThreads& from_;
+    int taken_ = 0;
+};
+
 // Below this much work a second thread costs more in barriers than it saves.
 inline constexpr double kFlopsPerThread = 2e6;
 

@@ -30,16 +30,6 @@ struct Features {
     }
 };
 
-// The most entries that any `batch` of the rows have together; nothing where X is dense.
-template <class T>
-std::optional<Index> most_entries(const Features<T>& X, Index rows, Index batch) {
-    if (!X.sparse()) return std::nullopt;
-    std::vector<Index> counts;
-    for (Index i = 0; i < rows; ++i) counts.push_back(X.from(i).entries(1));
-    std::nth_element(counts.begin(), counts.begin() + batch, counts.end(), std::greater<>());
-    return std::accumulate(counts.begin(), counts.begin() + batch, Index(0));
-}
-
 // What each row should give: a class, or O numbers.
 template <class T>
 struct Targets {
@@ -48,11 +38,33 @@ struct Targets {
     const T* weights = nullptr;            // [n], all 1 if null
 };
 
+// All rows of X and the targets, or some of them.
 template <class T>
 struct Data {
     Features<T> X;
     Index rows;
     Targets<T> targets;
+    const std::uint32_t* order = nullptr;  // [rows], the place of each in X and the targets; null: in order
+
+    Index place(Index i) const { return order ? Index(order[i]) : i; }
+    Index entries(Index i) const { return X.from(place(i)).entries(1); }
+
+    // Entries that are there, of each element of the rows.
+    double density(Index inputs) const {
+        if (!X.sparse() || !order) return X.density(rows, inputs);
+        Index total = 0;
+        for (Index i = 0; i < rows; ++i) total += entries(i);
+        return double(total) / double(rows) / double(inputs);
+    }
+
+    // The most entries that any `batch` of the rows have together; nothing where X is dense.
+    std::optional<Index> most_entries(Index batch) const {
+        if (!X.sparse()) return std::nullopt;
+        std::vector<Index> counts;
+        for (Index i = 0; i < rows; ++i) counts.push_back(entries(i));
+        std::nth_element(counts.begin(), counts.begin() + batch, counts.end(), std::greater<>());
+        return std::accumulate(counts.begin(), counts.begin() + batch, Index(0));
+    }
 };
 
 }  // namespace fastmlp

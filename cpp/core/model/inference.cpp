@@ -56,24 +56,31 @@ void ForwardPass<T>::make_scratch(bool sparse) {
     for (WeightPanels<T>& of_layer : weights_.layers) of_layer.scratch = scratch_.data();
 }
 
+// The first layer's inputs where X is dense: embedded, in the order given, or as they are.
 template <class T>
-Features<T> ForwardPass<T>::embed(const Features<T>& X, Index rows) const {
-    if (embedded_.size() == 0) return X;
-    const Index width = network_.layers().front().inputs;
-    for (Index i = 0; i < rows; ++i)
-        network_.embed(X.from(i).values, weights_.tables, embedded_.data() + i * width);
-    return {embedded_.data(), width};
+Features<T> ForwardPass<T>::dense_inputs(const Features<T>& X, Index rows, const std::uint32_t* order) const {
+    const auto row = [&](Index i) { return X.from(order ? Index(order[i]) : i).values; };
+    if (embedded_.size() > 0) {
+        const Index width = network_.layers().front().inputs;
+        for (Index i = 0; i < rows; ++i)
+            network_.embed(row(i), weights_.tables, embedded_.data() + i * width);
+        return {embedded_.data(), width};
+    }
+    if (!order) return X;
+    const Index width = network_.inputs();
+    for (Index i = 0; i < rows; ++i) std::copy_n(row(i), width, gathered_.data() + i * width);
+    return {gathered_.data(), width};
 }
 
 template <class T>
-const T* ForwardPass<T>::raw(const Features<T>& X, Index rows) {
-    Features<T> below = embed(X, rows);
+const T* ForwardPass<T>::raw(const Features<T>& X, Index rows, const std::uint32_t* order) {
+    Features<T> below = X.sparse() ? X : dense_inputs(X, rows, order);
     for (std::size_t l = 0; l < forward_.size(); ++l) {
         const Layer& layer = network_.layers()[l];
         const Index I = layer.inputs, O = layer.outputs, ld = round_up(O, kLanes<T>);
         const ForwardOutput<T> out{buffers_[l % 2].data(), nullptr, ld};
         if (below.sparse())
-            sparse_forward_({{below}, rows, O, I}, weights_.layers[l], out,
+            sparse_forward_({{below, order}, rows, O, I}, weights_.layers[l], out,
                             {0, SparseProduct<T>::Grid::tiles(rows, O)});
         else
             forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_.layers[l], out,
@@ -144,33 +151,34 @@ std::unique_ptr<Predictor<T>> make_predictor(const Network<T>& network) {
 
 template <class T>
 Evaluation<T>::Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters,
-                          const Features<T>& X, Index n, const Targets<T>& targets, int threads)
+                          const Data<T>& data, int threads)
     : network_(network),
       layout_(layout),
       parameters_(parameters),
-      X_(X),
-      n_(n),
-      blocks_(ceil_div(n, ForwardPass<T>::kRows)),
+      data_(data),
+      blocks_(ceil_div(data.rows, ForwardPass<T>::kRows)),
       sums_(scores_classes(network.architecture().loss) ? 1 : network.outputs()),
-      targets_(targets),
-      weight_sum_(double(n)),
+      weight_sum_(double(data.rows)),
       loss_(loss_function<T>(network.architecture().loss)),
       block_losses_(std::size_t(blocks_)),
       block_scores_(std::size_t(blocks_ * sums_)),
       total_squares_(std::size_t(network.outputs())) {
     for (int t = 0; t < threads; ++t) passes_.emplace_back(network, layout.all_weights(parameters));
-    if (targets.weights) {
+    if (data.order && !data.X.sparse())
+        for (ForwardPass<T>& pass : passes_) pass.make_gathered();
+    const Index n = data.rows, O = network.outputs();
+    if (data.targets.weights) {
         weight_sum_ = 0;
-        for (Index i = 0; i < n; ++i) weight_sum_ += double(targets.weights[i]);
+        for (Index i = 0; i < n; ++i) weight_sum_ += double(data.targets.weights[data.place(i)]);
     }
-    const Index O = network.outputs();
     for (Index j = 0; j < O && !scores_classes(network.architecture().loss); ++j) {
+        const auto value = [&](Index i) { return double(data.targets.values[data.place(i) * O + j]); };
         // Centered at the first value: where all are equal, a rounded mean would leave some variance.
-        const double first = double(targets.values[j]);
+        const double first = value(0);
         double sum = 0, squares = 0;
-        for (Index i = 0; i < n; ++i) sum += double(targets.values[i * O + j]) - first;
+        for (Index i = 0; i < n; ++i) sum += value(i) - first;
         for (Index i = 0; i < n; ++i) {
-            const double r = double(targets.values[i * O + j]) - first - sum / double(n);
+            const double r = value(i) - first - sum / double(n);
             squares += r * r;
         }
         total_squares_[std::size_t(j)] = squares;
@@ -188,10 +196,13 @@ void Evaluation<T>::run(const Team& team) {
 template <class T>
 void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
     const Loss loss = network_.architecture().loss;
-    const Index first = block * ForwardPass<T>::kRows, last = std::min(first + ForwardPass<T>::kRows, n_);
-    const T* output = pass.raw(X_.from(first), last - first);
+    const Index first = block * ForwardPass<T>::kRows,
+                last = std::min(first + ForwardPass<T>::kRows, data_.rows);
+    const std::uint32_t* const order = data_.order ? data_.order + first : nullptr;
+    const T* output = pass.raw(data_.X.from(order ? 0 : first), last - first, order);
     double losses[ForwardPass<T>::kRows];
-    const LossBatch<T> outputs{.targets = targets_,
+    const LossBatch<T> outputs{.targets = data_.targets,
+                               .order = order,
                                .first_row = first,
                                .output = output,
                                .delta = nullptr,
@@ -216,7 +227,7 @@ void Evaluation<T>::add_squares(const T* output, Index ld, Index first, Index la
     for (Index i = first; i < last; ++i, output += ld) {
         for (Index j = 0; j < O; ++j) {
             const double value = log_link ? std::exp(double(output[j])) : double(output[j]);
-            const double r = value - double(targets_.values[i * O + j]);
+            const double r = value - double(data_.targets.values[data_.place(i) * O + j]);
             squares[j] += r * r;
         }
     }
@@ -237,7 +248,7 @@ double Evaluation<T>::score() const {
     for (Index block = 0; block < blocks_; ++block)
         for (Index j = 0; j < sums_; ++j)
             sums[std::size_t(j)] += block_scores_[std::size_t(block * sums_ + j)];
-    if (scores_classes(network_.architecture().loss)) return sums[0] / double(n_);
+    if (scores_classes(network_.architecture().loss)) return sums[0] / double(data_.rows);
     double r2 = 0;
     for (std::size_t j = 0; j < sums.size(); ++j) {
         // A constant target has no variance to explain: 1 when it is met, else 0.

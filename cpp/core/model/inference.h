@@ -22,20 +22,24 @@ public:
     // not worth a copy.
     void make_scratch(bool sparse);
 
+    // Allocates memory for copies of dense rows that come with an order.
+    void make_gathered() { gathered_ = AlignedBuffer<T>(kRows * network_.inputs()); }
+
     // Writes the outputs of the first `rows` rows, at most kRows, to `out` [rows, outputs].
     void run(const Features<T>& X, Index rows, T* out);
 
-    // The last layer's values in place, [rows, ld]: z where the loss takes logits, else a.
-    const T* raw(const Features<T>& X, Index rows);
+    // The last layer's values in place, [rows, ld]: z where the loss takes logits, else a. The rows are the
+    // first ones of X, or those in the order given.
+    const T* raw(const Features<T>& X, Index rows, const std::uint32_t* order = nullptr);
     Index ld() const { return ld_; }
     T* columns() const { return columns_.data(); }  // loss_scratch(outputs)
 
 private:
-    Features<T> embed(const Features<T>& X, Index rows) const;
+    Features<T> dense_inputs(const Features<T>& X, Index rows, const std::uint32_t* order) const;
 
     const Network<T>& network_;
     Weights<T> weights_;
-    AlignedBuffer<T> embedded_, buffers_[2], columns_, scratch_;
+    AlignedBuffer<T> gathered_, embedded_, buffers_[2], columns_, scratch_;
     Index ld_;
     std::vector<ForwardTiles<T>> forward_;
     SparseForwardTiles<T> sparse_forward_;
@@ -50,7 +54,7 @@ class Evaluation {
 public:
     // Of the parameters in panels that are there when run() is called.
     Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters,
-               const Features<T>& X, Index n, const Targets<T>& targets, int threads);
+               const Data<T>& data, int threads);
 
     // Called by every thread of a team; the results are there after the barrier that ends it.
     void run(const Team& team);
@@ -65,9 +69,8 @@ private:
     const Network<T>& network_;
     const PanelLayout<T>& layout_;
     const T* parameters_;
-    Features<T> X_;
-    Index n_, blocks_, sums_;
-    Targets<T> targets_;
+    Data<T> data_;
+    Index blocks_, sums_;
     double weight_sum_;
     LossFunction<T> loss_;
     std::vector<ForwardPass<T>> passes_;  // one a thread

@@ -83,6 +83,13 @@ public:
         return 3 * forward_flops(rows, std::min(density + kUpdateRows / double(rows), 1.0));
     }
 
+    // An upper estimate, for narrow layers, slow activations and dropout on one busy core.
+    double training_seconds(Index rows) const {
+        double width = 0;
+        for (const Index size : architecture_.sizes) width += double(size);
+        return training_flops(rows) * 5e-11 + double(rows) * width * 2e-8;
+    }
+
     // Writes the first layer's inputs of a row x of X; tables[j] is where the j-th one lies.
     void embed(const T* x, const std::vector<const T*>& tables, T* inputs) const {
         for (const Index column : plain_columns_) *inputs++ = x[column];

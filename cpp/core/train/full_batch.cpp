@@ -11,11 +11,10 @@ class BackpropOfAllRows : public FullBatch<T> {
 public:
     BackpropOfAllRows(const Network<T>& network, const Data<T>& data, int threads)
         : network_(network),
-          backprop_(network, data.rows,
-                    {.threads = threads, .entries = most_entries(data.X, data.rows, data.rows)}),
+          backprop_(network, data.rows, {.threads = threads, .entries = data.most_entries(data.rows)}),
           batch_{.X = data.X, .targets = data.targets, .rows = data.rows, .divisor = 0},
           gradient_(backprop_.layout().size()),
-          flops_(network.training_flops(data.rows, data.X.density(data.rows, network.inputs()))),
+          flops_(network.training_flops(data.rows, data.density(network.inputs()))),
           threads_(threads) {
         batch_.divisor = batch_.weight_sum();
     }

@@ -16,12 +16,13 @@ public:
           options_(options),
           largest_parameter_(lbfgs.largest_parameter),
           on_epoch_(callbacks.on_epoch),
-          team_size_(
-              TeamSize::resume(network.training_flops(data.rows, data.X.density(data.rows, network.inputs())),
-                               options.threads)),
+          team_size_(TeamSize::resume(network.training_flops(data.rows, data.density(network.inputs())),
+                                      options.threads, options.borrowed)),
           backprop_(network, data.rows,
-                    {.threads = team_size_.most(), .entries = most_entries(data.X, data.rows, data.rows)}),
-          batch_{.X = data.X, .targets = data.targets, .rows = data.rows, .divisor = 0},
+                    {.gather = data.order != nullptr,
+                     .threads = team_size_.most(),
+                     .entries = data.most_entries(data.rows)}),
+          batch_{.X = data.X, .targets = data.targets, .order = data.order, .rows = data.rows, .divisor = 0},
           gradient_(backprop_.layout().size()),
           lbfgs_(backprop_.parameters(), gradient_.data(), gradient_.size(), lbfgs) {
         batch_.divisor = batch_.weight_sum();

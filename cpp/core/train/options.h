@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -12,6 +13,8 @@
 #include "core/train/schedules.h"
 
 namespace fastmlp {
+
+class BorrowedThreads;
 
 enum class Optimizer { sgd, momentum, nesterov, rmsprop, adagrad, adam };
 inline constexpr std::array<std::pair<std::string_view, Optimizer>, 6> kOptimizers{{
@@ -57,7 +60,13 @@ struct TrainOptions {
     double max_time = std::numeric_limits<double>::infinity();  // seconds
     Index epoch_rows = 0;   // where rows come in windows: those of an epoch
     Index state_every = 1;  // epochs from one writing of the run's state to the next
+    // The run pauses after this epoch, and its state holds what it needs to go on.
+    Index pause = std::numeric_limits<Index>::max();
     int threads = 1;
+    // Where other runs are trained at the same time: it begins with one thread, and borrows what they leave
+    // over. There the rows that are trained on are counted.
+    BorrowedThreads* borrowed = nullptr;
+    std::atomic<Index>* rows_trained = nullptr;
 };
 
 // L-BFGS, by the names and the defaults that SciPy has for them.
@@ -119,6 +128,7 @@ struct RunState {
     Index steps = 0;                 // of the optimizer; 0: nothing is carried yet
     // Where the next run is to be the rest of this one: its best weights, and the rest.
     T* best = nullptr;
+    T* current = nullptr;  // after a pause, the weights to go on from; the network has those to be returned
     Progress progress = {};
     Index epoch = 0;  // after which this was written
 };

@@ -14,9 +14,15 @@ double waited(const Team& team) { return team.shared ? team.shared->waited() : 0
 
 }  // namespace
 
-TeamSize TeamSize::resume(double step_flops, int limit) {
+TeamSize TeamSize::resume(double step_flops, int limit, BorrowedThreads* borrowed) {
     constexpr std::chrono::seconds kRecent{1};
     const int most = worth_threads(step_flops, limit);
+    if (borrowed) {
+        TeamSize team_size(most, 1);
+        team_size.available_ = 1;
+        team_size.borrowed_ = borrowed;
+        return team_size;
+    }
     if (most == 1 || exact_threads()) return TeamSize(most);
     const std::lock_guard lock(last_run_mutex);
     const bool recent = last_run.most_ == most && Monitor::Clock::now() - last_run.last_ < kRecent;
@@ -30,7 +36,8 @@ TeamSize TeamSize::resume(double step_flops, int limit) {
 }
 
 void TeamSize::end() const {
-    if (most_ == 1 || forks() > 0) return;  // the parent may have held the lock when this process was forked
+    if (most_ == 1 || borrowed_ || forks() > 0)
+        return;  // the parent may have held the lock when this process was forked
     const std::lock_guard lock(last_run_mutex);
     last_run = *this;
 }
@@ -40,9 +47,21 @@ void TeamSize::begin(const Team& team) {
     waited_ = waited(team);
 }
 
+bool TeamSize::takes_more() {
+    if (!borrowed_ || available_ == most_ || !borrowed_->more()) return false;
+    const int taken = borrowed_->take(most_ - available_);
+    available_ += taken;
+    threads_ = available_;
+    window_ = {};
+    trial_ = false;
+    return taken > 0;
+}
+
 bool TeamSize::end_step(const Team& team, Index rows) {
     constexpr double kWindow = 0.004;
-    if (most_ == 1 || exact_threads()) return false;
+    if (most_ == 1) return false;
+    if (takes_more()) return true;
+    if (available_ == 1 || exact_threads()) return false;
     const Monitor::Clock::time_point now = Monitor::Clock::now();
     window_.seconds += std::chrono::duration<double>(now - std::exchange(last_, now)).count();
     const double so_far = waited(team);
@@ -81,8 +100,8 @@ void TeamSize::end_window(double rate, double idle) {
         }
     } else if (threads_ > 1 && idle > worth_a_trial && shrink_trials_.due()) {
         start_trial(threads_ - 1, false);
-    } else if (threads_ < most_ && grow_trials_.due()) {
-        start_trial(std::min(2 * threads_, most_), false);
+    } else if (threads_ < available_ && grow_trials_.due()) {
+        start_trial(std::min(2 * threads_, available_), false);
     } else if (threads_ > 1 && windows_since_trial_ > kLate) {
         windows_since_trial_ = 0;
         start_trial(threads_ / 2, true);

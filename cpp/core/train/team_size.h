@@ -12,16 +12,16 @@ namespace fastmlp {
 class TeamSize {
 public:
     explicit TeamSize(int most) : TeamSize(most, most) {}
-    TeamSize(int most, int threads) : most_(most), threads_(threads) {}
+    TeamSize(int most, int threads) : most_(most), available_(most), threads_(threads) {}
 
     // For steps of so many floating-point operations, and at most `limit` threads. Begins with what the last
     // run knew, if that is less than a second ago and it could have as many threads: short runs, one after
     // another, learn as one long run does. Else begins with as many threads as there are processors that
-    // nobody uses.
-    static TeamSize resume(double step_flops, int limit);
+    // nobody uses. A run among others begins with one, and takes those that it can borrow.
+    static TeamSize resume(double step_flops, int limit, BorrowedThreads* borrowed);
     void end() const;
 
-    int most() const { return most_; }
+    int most() const { return most_; }  // that it may ever have
     int threads() const { return threads_; }
 
     // A team of threads() threads begins, or goes on with, the steps.
@@ -35,7 +35,10 @@ public:
     void end_window(double rate, double idle);
 
 private:
-    int most_, threads_;
+    bool takes_more();
+
+    int most_, available_, threads_;
+    BorrowedThreads* borrowed_ = nullptr;
     double step_flops_ = 0;
     Monitor::Clock::time_point last_;  // step's end
     double waited_ = 0;                // until then

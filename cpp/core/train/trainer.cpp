@@ -11,14 +11,6 @@ namespace {
 // Steps that may take longer than this look out for an interrupt in their middle.
 constexpr double kLongStepSeconds = 0.01;
 
-// An upper estimate: narrow layers, slow activations and dropout on one busy core.
-template <class T>
-double estimated_seconds(const Network<T>& network, Index rows) {
-    double width = 0;
-    for (const Index size : network.architecture().sizes) width += double(size);
-    return network.training_flops(rows) * 5e-11 + double(rows) * width * 2e-8;
-}
-
 }  // namespace
 
 template <class T>
@@ -33,27 +25,27 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       steps_per_epoch_(epoch_rows_ / window_rows_ * ceil_div(window_rows_, batch_size_) +
                        ceil_div(epoch_rows_ % window_rows_, batch_size_)),
       learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
-      long_step_(estimated_seconds(network, batch_size_) > kLongStepSeconds),
+      long_step_(network.training_seconds(batch_size_) > kLongStepSeconds),
       counts_right_(validation && scores_classes(network.architecture().loss)),
       restore_best_(options.restore_best && (validation || options.patience >= 0)),
-      team_size_(TeamSize::resume(
-          network.training_flops(batch_size_, data.X.density(data.rows, network.inputs())), options.threads)),
+      team_size_(TeamSize::resume(network.training_flops(batch_size_, data.density(network.inputs())),
+                                  options.threads, options.borrowed)),
       backprop_(network, batch_size_,
                 {.dropout = options.dropout,
                  .seed = options.seed,
-                 .gather = options.shuffle && batch_size_ < data.rows,
+                 .gather = data.order || (options.shuffle && batch_size_ < data.rows),
                  .alpha = options.alpha,
                  .bfloat16 = options.bfloat16,
                  .counts_right = counts_right_,
                  .threads = team_size_.most(),
-                 .entries = most_entries(data.X, data.rows, batch_size_)}),
+                 .entries = data.most_entries(batch_size_)}),
       tiles_(gradient_tiles<T>(options.optimizer.kind)),
       state_(state),
       epoch_(options.first_epoch) {
     assert(data.rows > 0 && options.batch_size > 0 && options.epochs > 0 && options.threads > 0);
     if (validation)
-        evaluation_.emplace(network, backprop_.layout(), backprop_.parameters(), validation->X,
-                            validation->rows, validation->targets, team_size_.most());
+        evaluation_.emplace(network, backprop_.layout(), backprop_.parameters(), *validation,
+                            team_size_.most());
     const Index size = backprop_.layout().size(), states = state_count(options.optimizer.kind);
     if (states >= 1) state1_ = AlignedBuffer<T>(size);
     if (states >= 2) state2_ = AlignedBuffer<T>(size);
@@ -79,6 +71,7 @@ StopReason Trainer<T>::run(Monitor& monitor, const Callbacks<T>& callbacks) {
         }
     }
     team_size_.end();
+    if (paused()) keep_current();
     // An interrupt may have left a step half done.
     const bool wants_best = restore_best_ || stop_reason_ == StopReason::interrupted;
     const bool takes_best = stop_reason_ == StopReason::diverged || (wants_best && !progress_.is_best);
@@ -116,6 +109,15 @@ bool Trainer<T>::state_due() const {
     return epoch_ % options_.state_every == 0 || ended();
 }
 
+// Before the network's parameters become those that are returned.
+template <class T>
+void Trainer<T>::keep_current() {
+    if (!has_best_) pack(network_.parameters(), best_weights_.data());
+    has_best_ = true;
+    write_state();
+    unpack(backprop_.parameters(), state_->current);
+}
+
 template <class T>
 void Trainer<T>::restore_state() {
     updates_ = state_->steps;
@@ -124,6 +126,7 @@ void Trainer<T>::restore_state() {
     if (!state_->best) return;
     pack(state_->best, best_weights_.data());
     has_best_ = true;
+    if (state_->current) pack(state_->current, backprop_.parameters());
     progress_ = state_->progress;
     learning_rate_.restore(progress_.learning_rate);
     stop_reason_ = enough();
@@ -179,18 +182,22 @@ void Trainer<T>::begin_window(Monitor& monitor) {
     weigh_batch();
 }
 
+// The order of the rows in this epoch, and from there of their places in X.
+
 template <class T>
 void Trainer<T>::draw_order(Monitor& monitor) {
     const Index windows = ceil_div(epoch_rows_, window_rows_), window = rows_seen_ / window_rows_;
     if (callbacks_.draw_order) {
         if (callbacks_.draw_order(order_.data())) stop_reason_ = StopReason::interrupted;
-        return;
+    } else {
+        permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_ * windows + window), order_.data(),
+                    data_.rows, [&monitor] {
+                        monitor.poll();
+                        return monitor.interrupted();
+                    });
     }
-    permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_ * windows + window), order_.data(),
-                data_.rows, [&monitor] {
-                    monitor.poll();
-                    return monitor.interrupted();
-                });
+    if (data_.order && !stop_reason_)
+        for (std::uint32_t& row : order_) row = data_.order[row];
 }
 
 // On one thread, when the batch before is done: the rows lie apart, and no thread need look at them again.
@@ -204,9 +211,10 @@ Batch<T> Trainer<T>::next_batch() const {
     const Index rows = std::min(batch_size_, data_.rows - first_row_);
     // A batch of all rows has all weights: their sum is the same, but for rounding.
     const bool own = options_.mean_weight == 0 || rows == epoch_rows_;
+    const std::uint32_t* const order = order_.empty() ? data_.order : order_.data();
     return {.X = data_.X,
             .targets = data_.targets,
-            .order = order_.empty() ? nullptr : order_.data() + first_row_,
+            .order = order ? order + first_row_ : nullptr,
             .first_row = first_row_,
             .rows = rows,
             .divisor = own ? batch_weight_ : double(rows) * options_.mean_weight};
@@ -279,6 +287,7 @@ void Trainer<T>::record_step(const Batch<T>& batch, double loss, Index step) {
     penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
     if (counts_right_) right_answers_ += backprop_.right_answers(batch);
     rows_seen_ += batch.rows;
+    if (options_.rows_trained) options_.rows_trained->fetch_add(batch.rows, std::memory_order_relaxed);
     weight_seen_ += batch_weight_;
     rate_ = learning_rate_.at(step);
 }

@@ -52,11 +52,13 @@ private:
     bool state_due() const;
     void restore_state();
     void write_state() const;
+    void keep_current();
     void give_back_state();
     bool calls_between_epochs() const {
         return callbacks_.on_epoch || callbacks_.on_state || callbacks_.next_window;
     }
-    bool ended() const { return stop_reason_ || epoch_ >= options_.epochs; }
+    bool ended() const { return stop_reason_ || epoch_ >= std::min(options_.epochs, options_.pause); }
+    bool paused() const { return !stop_reason_ && epoch_ < options_.epochs; }
 
     Network<T>& network_;
     Data<T> data_;

@@ -328,7 +328,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             values = as_numbers("y", targets.values, network.dtype, place)
         weights = None if weights is None else as_numbers("sample_weight", weights, network.dtype)
         features = as_features("X", X, network.dtype, network.layer_sizes[0])
-        return core_form(features), targets.labels, values, weights
+        return core_form(features), targets.labels, values, weights, None
 
     def _split(self, rows: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
         """Return the rows to train on and those held back for early stopping."""

@@ -23,8 +23,10 @@ def permutation(seed: int, stream: int, substream: int, n: int) -> NDArray[np.in
 _Array: TypeAlias = NDArray[Any]
 _Features: TypeAlias = _Array | tuple[_Array, NDArray[np.int32], NDArray[np.int64]]  # dense, or CSR
 _Labels: TypeAlias = NDArray[np.int32] | None
+_Minimum: TypeAlias = tuple[str | None, float, float, int]
 _Record: TypeAlias = tuple[int, float, float, float, float, float, float, float]
-_Rows: TypeAlias = tuple[_Features, _Labels, _Array | None, _Array | None]  # X, labels, values, weights
+_Index: TypeAlias = NDArray[np.uint32] | None  # of the rows meant, None for all
+_Rows: TypeAlias = tuple[_Features, _Labels, _Array | None, _Array | None, _Index]  # X, labels, values, weights
 
 class OptimizerOptions:
     @property
@@ -78,10 +80,30 @@ class TrainOptions:
     max_time: float
     epoch_rows: int
     state_every: int
+    pause: int
     threads: int
 
+class LbfgsOptions:
+    def __init__(
+        self,
+        *,
+        maxcor: int = 10,
+        ftol: float = ...,
+        gtol: float = 1e-5,
+        maxiter: int = 15000,
+        maxfun: int = 15000,
+        largest_parameter: float = ...,
+    ) -> None: ...
+
 class _RunState:
-    def __init__(self, s1: _Array, s2: _Array, steps: int = 0, best: _Array | None = None) -> None: ...
+    def __init__(
+        self,
+        s1: _Array,
+        s2: _Array,
+        steps: int = 0,
+        best: _Array | None = None,
+        current: _Array | None = None,
+    ) -> None: ...
     @property
     def s1(self) -> _Array: ...
     @property
@@ -119,6 +141,7 @@ class Network32:
         labels: _Labels,
         values: _Array | None,
         weights: _Array | None,
+        index: _Index,
         validation: _Rows | None,
         options: TrainOptions,
         on_epoch: Callable[[_Record], bool | float] | None,
@@ -135,16 +158,27 @@ class Network64(Network32):
         labels: _Labels,
         values: _Array | None,
         weights: _Array | None,
+        index: _Index,
         options: TrainOptions,
+        limits: LbfgsOptions,
         on_epoch: Callable[[tuple[Any, ...]], bool | float] | None,
-        *,
-        maxcor: int = 10,
-        ftol: float = ...,
-        gtol: float = 1e-5,
-        maxiter: int = 15000,
-        maxfun: int = 15000,
-        largest_parameter: float = ...,
-    ) -> tuple[_Array, str, BaseException | None, tuple[str | None, float, float, int]]: ...
+    ) -> tuple[_Array, str, BaseException | None, _Minimum]: ...
+
+_Run: TypeAlias = tuple[
+    Network32,
+    _Rows,
+    _Rows | None,  # to validate on
+    TrainOptions,
+    LbfgsOptions | None,
+    Callable[[_Record], bool | float] | None,  # on_epoch
+    Callable[[], NDArray[np.uint32]] | None,  # draw_order
+    _RunState | None,
+]
+_Result: TypeAlias = tuple[NDArray[np.float64], str, BaseException | None, _Minimum | None]
+
+def train_many(
+    runs: list[_Run], threads: int, max_time: float, on_progress: Callable[[int, int], None] | None
+) -> tuple[list[_Result | Exception | None], BaseException | None]: ...
 
 class FullBatch32:
     def loss_and_gradient(self) -> tuple[float, _Array]: ...

@@ -33,7 +33,8 @@ from fastmlp._rows.targets import (
 )
 from fastmlp.data import holdout, read
 
-CoreRows = tuple[Any, Any, Any, Any]  # X, labels, values, weights, as the core takes them
+# X, labels, values and weights as the core takes them, and the index of the rows that are meant, None for all
+CoreRows = tuple[Any, Any, Any, Any, Any]
 NextWindow = Callable[[], CoreRows]
 
 _LOOKED_AT = 1000  # rows at either end
@@ -44,26 +45,36 @@ VALIDATION = "a fraction, a pair (X, y) or a triple (X, y, sample_weight)"
 
 @dataclass(frozen=True)
 class MemoryRows:
-    """X, targets and weights, checked and encoded, all of them at once."""
+    """X, targets and weights, checked and encoded, all of them at once.
+
+    X, targets and weights may have more rows than those to learn from, which the index tells then.
+    """
 
     X: Features
-    y: NDArray[Any]  # before it was encoded
+    y: NDArray[Any]  # of the rows to learn from, before it was encoded
     targets: Targets
     weights: NDArray[Any] | None
     class_weight: dict[Any, float] | None  # the weight of each label
     loss: str  # with its numbers
     form: TargetForm
     names: tuple[str, ...]  # of the columns
+    index: NDArray[np.uint32] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of rows to learn from."""
+        return len(self.y)
 
     @property
     def width(self) -> int:
         """The number of columns of X."""
         return int(self.X.shape[1])
 
-    def take(self, rows: NDArray[np.int64]) -> CoreRows:
-        """Return some of the rows as the core takes them."""
-        weights = None if self.weights is None else self.weights[rows]
-        return core_rows(self.X[rows], self.targets.take(rows), weights)
+    def as_core_rows(self, places: NDArray[np.int64] | None = None) -> CoreRows:
+        """Return the rows as the core takes them, or those at some places among them; none is copied."""
+        index = self.index
+        if places is not None:
+            index = places.astype(np.uint32) if index is None else index[places]
+        return core_rows(self.X, self.targets, self.weights, index)
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,9 @@ class WholeRows:
 
     def __len__(self) -> int:
         """Return the number of rows to train on."""
-        X = self.train[0]
+        X, *_, index = self.train
+        if index is not None:
+            return len(index)
         return len(X[2]) - 1 if isinstance(X, tuple) else len(X)
 
     @property
@@ -87,7 +100,8 @@ class WholeRows:
     def fingerprint(self) -> int:
         """Return a number that other rows hardly have: of the first and last ones, with their targets."""
         ends = np.unique(np.r_[: min(_LOOKED_AT, len(self)), max(len(self) - _LOOKED_AT, 0) : len(self)])
-        X, *targets = self.train
+        X, *targets, index = self.train
+        ends = ends if index is None else index[ends]
         if isinstance(X, tuple):
             values, columns, starts = X
             X = core_form(SparseRows(values, columns, starts, width=0)[ends])
@@ -128,18 +142,20 @@ def divide_memory(rows: MemoryRows, network: Learner, validation: Any, seed: int
     network._check_codes(rows.X)
     if validation is None or isinstance(validation, (tuple, list)):
         given = given_validation(network, validation, rows.class_weight)
-        learned = core_rows(rows.X, rows.targets, rows.weights)
+        learned = rows.as_core_rows()
         return WholeRows(learned, given, checked_mean_weight(learned, "the rows"))
-    fraction = validation_fraction(validation, len(rows.X))
+    fraction = validation_fraction(validation, len(rows))
     held = held_rows(network, rows.y, fraction, seed)
-    learned, held_out = rows.take(np.delete(np.arange(len(rows.X)), held)), rows.take(held)
+    learned, held_out = rows.as_core_rows(np.delete(np.arange(len(rows)), held)), rows.as_core_rows(held)
     checked_mean_weight(held_out, HELD_BACK.format(fraction))
     return WholeRows(learned, held_out, checked_mean_weight(learned, LEFT.format(fraction)))
 
 
 def checked_mean_weight(rows: CoreRows, which: str) -> float:
     """Return the mean weight of rows, which must not be 0; an error calls them `which`."""
-    weights = rows[3]
+    *_, weights, index = rows
+    if weights is not None and index is not None:
+        weights = weights[index]
     return 1.0 if weights is None else mean_weight(weight_sum(weights), len(weights), which)
 
 
@@ -201,6 +217,8 @@ def held_rows(network: Learner, y: NDArray[Any], fraction: float, seed: int) -> 
     return holdout(y if labelled else len(y), fraction, seed)[1]
 
 
-def core_rows(X: Features, targets: Targets, weights: NDArray[Any] | None) -> CoreRows:
+def core_rows(
+    X: Features, targets: Targets, weights: NDArray[Any] | None, index: NDArray[np.uint32] | None = None
+) -> CoreRows:
     """Return rows as the core takes them."""
-    return core_form(X), targets.labels, targets.values, weights
+    return core_form(X), targets.labels, targets.values, weights, index

@@ -42,7 +42,7 @@ class Buffers:
         labels, values, weights = (
             None if part is None else part[:rows] for part in (self.labels, self.values, self.weights)
         )
-        return self.X[:rows], labels, values, weights
+        return self.X[:rows], labels, values, weights, None
 
 
 @dataclass(frozen=True)

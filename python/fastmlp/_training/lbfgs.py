@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from fastmlp._model.model import Model, from_metadata, metadata
 from fastmlp._native import core as _core
-from fastmlp._rows.memory import WholeRows
+from fastmlp._rows.memory import CoreRows, WholeRows
 from fastmlp._rows.read import RunRows
 from fastmlp.spec.losses import LOSSES
 
-Rows = tuple[Any, Any, Any, Any]  # X, labels, values, weights
 OnEpoch = Callable[[tuple[Any, ...]], bool | float] | None
 #: What ended it, the loss, the largest component of its gradient, and how often both were computed.
 End = tuple[str | None, float, float, int]
@@ -68,9 +67,11 @@ def scaled_limits(limits: dict[str, float], rows: RunRows, loss: str) -> dict[st
     their square. So where their variance is below 1, the limit is multiplied by it.
     """
     assert isinstance(rows, WholeRows)
-    _, _, values, weights = rows.train
+    _, _, values, weights, index = rows.train
     if values is None or LOSSES[loss].of_labels:
         return limits
+    if index is not None:
+        values, weights = values[index], None if weights is None else weights[index]
     values = values.astype(np.float64)
     mean = np.average(values, axis=0, weights=weights)
     with np.errstate(over="ignore"):
@@ -78,54 +79,64 @@ def scaled_limits(limits: dict[str, float], rows: RunRows, loss: str) -> dict[st
     return limits | {"gtol": limits["gtol"] * variance} if 0 < variance < 1 else limits
 
 
-def minimize(
-    network: Model, rows: Rows, options: _core.TrainOptions, on_epoch: OnEpoch, limits: dict[str, Any]
-) -> tuple[NDArray[np.float64], str, BaseException | None, Minimum | None]:
-    """Train on all rows, in float64, until one of the limits, which have SciPy's names.
+def as_float64(part: Any) -> Any:
+    """Return rows or targets with their numbers in float64, sparse rows too; labels as they are."""
+    if isinstance(part, tuple):
+        values, *places = part
+        return (values.astype(np.float64, copy=False), *places)
+    if part is None or part.dtype.kind != "f":
+        return part
+    return part.astype(np.float64, copy=False)
 
-    Returns records, stop reason and exception as the core's trainer does, and where there was no exception
-    the end.
+
+class Minimization:
+    """A run of L-BFGS over all rows, in float64, until one of the limits, which have SciPy's names.
+
+    A float64 network takes the place of a float32 one, which takes over its parameters.
     """
-    core = network._core
-    if isinstance(core, _core.Network64):
-        records, reason, exception, end = core.minimize(*rows, options, on_epoch, **limits)
-    else:
-        records, reason, exception, end = _minimize_in_float64(network, rows, options, on_epoch, limits)
-    if exception is not None:
-        return records, reason, exception, None
-    why, loss, gradient, evaluations = end
-    status, message = 2, ""
-    if reason == "epochs":
-        assert why is not None
-        reason, status, message = _ENDS[why]
-        if why == "abnormal" and evaluations > limits["maxfun"]:  # SciPy looks at its limit first
-            reason, status = "epochs", 1
-    if not math.isfinite(loss):
-        reason = "diverged"
-    return records, reason, None, Minimum(loss, gradient, evaluations, status, message)
 
+    def __init__(
+        self, network: Model, rows: CoreRows, on_epoch: OnEpoch, limits: dict[str, Any],
+        in_float64: Callable[[Any], Any] = as_float64,
+    ) -> None:  # fmt: skip
+        self._network, self._limits = network, limits
+        self._trained, self.on_epoch, self.rows = network, on_epoch, rows
+        most = {}
+        if not isinstance(network._core, _core.Network64):
+            start = network.parameters.astype(np.float64)
+            self._trained = from_metadata(Model, metadata(network) | {"dtype": "float64"}, start)
+            self.on_epoch = None if on_epoch is None else self._shown(on_epoch)
+            self.rows = (*(in_float64(part) for part in rows[:4]), rows[4])
+            most["largest_parameter"] = _FLOAT32_ENDS
+        core = self._trained._core
+        assert isinstance(core, _core.Network64)
+        self.core, self.limits = core, _core.LbfgsOptions(**limits, **most)
 
-def _minimize_in_float64(
-    network: Model, rows: Rows, options: _core.TrainOptions, on_epoch: OnEpoch, limits: dict[str, Any]
-) -> tuple[NDArray[np.float64], str, BaseException | None, End]:
-    """Train a float64 network in place of a float32 one, which takes over its parameters."""
-    start = network.parameters.astype(np.float64)
-    trained = from_metadata(Model, metadata(network) | {"dtype": "float64"}, start)
-    core = trained._core
-    assert isinstance(core, _core.Network64)
+    def _shown(self, on_epoch: Callable[[tuple[Any, ...]], bool | float]) -> OnEpoch:
+        def iteration_ended(record: tuple[Any, ...]) -> bool | float:
+            self._network.parameters[:] = self._trained.parameters
+            return on_epoch(record)
 
-    def iteration_ended(record: tuple[Any, ...]) -> bool | float:
-        assert on_epoch is not None
-        network.parameters[:] = trained.parameters
-        return on_epoch(record)
+        return iteration_ended
 
-    X, labels, values, weights = (_in_float64(part) for part in rows)
-    observer = None if on_epoch is None else iteration_ended
-    result = core.minimize(
-        X, labels, values, weights, options, observer, largest_parameter=_FLOAT32_ENDS, **limits
-    )
-    network.parameters[:] = trained.parameters
-    return result
+    def ended(
+        self, records: NDArray[np.float64], reason: str, exception: BaseException | None, end: End
+    ) -> tuple[NDArray[np.float64], str, BaseException | None, Minimum | None]:
+        """Take over the parameters; return records, reason and exception and, without one, the minimum."""
+        if self._trained is not self._network:
+            self._network.parameters[:] = self._trained.parameters
+        if exception is not None:
+            return records, reason, exception, None
+        why, loss, gradient, evaluations = end
+        status, message = 2, ""
+        if reason == "epochs":
+            assert why is not None
+            reason, status, message = _ENDS[why]
+            if why == "abnormal" and evaluations > self._limits["maxfun"]:  # SciPy looks at its limit first
+                reason, status = "epochs", 1
+        if not math.isfinite(loss):
+            reason = "diverged"
+        return records, reason, None, Minimum(loss, gradient, evaluations, status, message)
 
 
 def why_not_converged(reason: str, minimum: Minimum | None, limits: dict[str, Any]) -> str | None:
@@ -138,13 +149,3 @@ def why_not_converged(reason: str, minimum: Minimum | None, limits: dict[str, An
         f"L-BFGS has not converged: {what}, but a component of the gradient is {minimum.gradient:.3g}, which "
         f"should be at most {limits['gtol']:.3g}; {advice}cale X and y to a standard deviation of about 1"
     )
-
-
-def _in_float64(part: Any) -> Any:
-    """Return rows or targets with their numbers in float64, sparse rows too; labels as they are."""
-    if isinstance(part, tuple):
-        values, *places = part
-        return (values.astype(np.float64, copy=False), *places)
-    if part is None or part.dtype.kind != "f":
-        return part
-    return part.astype(np.float64, copy=False)

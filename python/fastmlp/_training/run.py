@@ -1,8 +1,8 @@
-"""One run: the core's trainer or L-BFGS over rows, whoever asks for it, `train` or an estimator."""
+"""Runs of the core's trainer or of L-BFGS over rows, one or several at once, whoever asks for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from fastmlp._model.model import Model
 from fastmlp._native import core as _core
 from fastmlp._rows.features import with_own_indices
+from fastmlp._rows.memory import CoreRows, WholeRows
 from fastmlp._rows.read import RunRows
-from fastmlp._training.lbfgs import Minimum, minimize
+from fastmlp._training.lbfgs import Minimization, Minimum, as_float64
 
 Record = tuple[Any, ...]  # of an epoch, as the core gives it
+OnEpoch = Callable[[Record], bool | float]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def run(
     options: _core.TrainOptions,
     *,
     limits: dict[str, float] | None = None,
-    on_epoch: Callable[[Record], bool | float] | None = None,
+    on_epoch: OnEpoch | None = None,
     state: Any = None,
     draw_order: Callable[[], Any] | None = None,
     on_state: Callable[[], None] | None = None,
@@ -77,15 +79,12 @@ def run(
     options.mean_weight = rows.mean_weight
     epochs = range(options.first_epoch, options.epochs)
     with rows.windows(options.batch_size, epochs, options.shuffle, options.seed) as (train, next_window):
-        held_out = rows.held_out
-        if on_epoch is not None or draw_order is not None:  # Python's code may change the user's arrays
-            train, held_out = with_own_indices(train), with_own_indices(held_out)
-            coded = {} if next_window is not None else {"": train[0]}
-            if held_out is not None:
-                coded["validation: "] = held_out[0]
-            on_epoch = _with_checked_codes(network, on_epoch, coded)
+        train, held_out, on_epoch = _guarded(
+            network, train, rows.held_out, on_epoch, draw_order, next_window is not None
+        )
         if limits is not None:
-            return Outcome(*minimize(network, train, options, on_epoch, limits))
+            job = Minimization(network, train, on_epoch, limits)
+            return Outcome(*job.ended(*job.core.minimize(*job.rows, options, job.limits, job.on_epoch)))
         return Outcome(
             *network._core.train(
                 *train, held_out, options, on_epoch, state, draw_order, next_window, on_state
@@ -93,9 +92,101 @@ def run(
         )
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run among several; see `run`."""
+
+    network: Model
+    rows: WholeRows
+    options: _core.TrainOptions
+    limits: dict[str, float] | None = None
+    on_epoch: OnEpoch | None = None
+    draw_order: Callable[[], Any] | None = None
+    state: Any = None
+
+
+def run_many(
+    runs: Sequence[Run],
+    threads: int,
+    max_time: float,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[Outcome | Exception | None], BaseException | None]:
+    """Train several networks in place, each on a thread of its own; see `run`.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    threads : int
+        The most of all runs together.
+    max_time : float
+        Seconds that all may take.
+    on_progress : callable, optional
+        Called now and then with the number of runs that are done, and of the rows that were trained on.
+
+    Returns
+    -------
+    list
+        Of each run the outcome, what the core raised, or None where it was not begun.
+    BaseException or None
+        KeyboardInterrupt, or what `on_progress` raised, which ended the runs.
+    """
+    converted = _Conversions()
+    jobs: list[Any] = []
+    ends: list[Callable[..., tuple[Any, ...]] | None] = []
+    for r in runs:
+        r.options.mean_weight = r.rows.mean_weight
+        train, held_out, on_epoch = _guarded(
+            r.network, r.rows.train, r.rows.held_out, r.on_epoch, r.draw_order, windowed=False
+        )
+        if r.limits is None:
+            jobs.append(
+                (r.network._core, train, held_out, r.options, None, on_epoch, r.draw_order, r.state)
+            )
+            ends.append(None)
+        else:
+            job = Minimization(r.network, train, on_epoch, r.limits, converted.as_float64)
+            jobs.append((job.core, job.rows, None, r.options, job.limits, job.on_epoch, None, None))
+            ends.append(job.ended)
+    results, exception = _core.train_many(jobs, threads, max_time, on_progress)
+    outcomes: list[Outcome | Exception | None] = []
+    for result, ended in zip(results, ends, strict=True):
+        if isinstance(result, tuple):
+            outcomes.append(Outcome(*(result if ended is None else ended(*result))))
+        else:
+            outcomes.append(result)
+    return outcomes, exception
+
+
+class _Conversions:
+    """Arrays in float64, each converted once however many runs read it."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, tuple[Any, Any]] = {}  # what was converted lives as long as its id is known
+
+    def as_float64(self, part: Any) -> Any:
+        key = id(part[0] if isinstance(part, tuple) else part)
+        if key not in self._done:
+            self._done[key] = (part, as_float64(part))
+        return self._done[key][1]
+
+
+def _guarded(
+    network: Model, train: CoreRows, held_out: CoreRows | None, on_epoch: OnEpoch | None, draw_order: Any,
+    windowed: bool,
+) -> tuple[CoreRows, CoreRows | None, OnEpoch | None]:  # fmt: skip
+    """Return rows and callback such that Python's code, which may change the user's arrays, does no harm."""
+    if on_epoch is None and draw_order is None:
+        return train, held_out, None
+    train, held_out = with_own_indices(train), with_own_indices(held_out)
+    coded = {} if windowed else {"": train[0]}
+    if held_out is not None:
+        coded["validation: "] = held_out[0]
+    return train, held_out, _with_checked_codes(network, on_epoch, coded)
+
+
 def _with_checked_codes(
-    network: Model, on_epoch: Callable[[Record], bool | float] | None, coded: dict[str, Any]
-) -> Callable[[Record], bool | float] | None:
+    network: Model, on_epoch: OnEpoch | None, coded: dict[str, Any]
+) -> OnEpoch | None:
     """Return a callback that also checks codes of embeddings, which the core trusts, in the user's arrays."""
     if on_epoch is None or not network.embeddings:
         return on_epoch
