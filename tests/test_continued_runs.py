@@ -70,7 +70,9 @@ def test_a_state_of_another_size_is_refused() -> None:
     options = _core.TrainOptions()
     X, y = np.zeros((3, 2), np.float32), np.zeros(3, np.int32)
     with pytest.raises(ValueError, match="state must have arrays of n_parameters numbers"):
-        net._core.train(X, y, None, None, None, None, options, None, net._core.RunState(*np.zeros((2, 5), "f")))
+        net._core.train(
+            X, y, None, None, None, None, options, None, net._core.RunState(*np.zeros((2, 5), "f"))
+        )
     with pytest.raises(ValueError, match="s1, s2, best and current must have one length"):
         net._core.RunState(np.zeros(6, "f"), np.zeros(5, "f"))
 

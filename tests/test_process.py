@@ -353,7 +353,9 @@ def test_a_callback_that_returns_what_the_core_cannot_take_ends_the_run_in_order
     net = fastmlp.Network((3, 4, 1), loss="squared_error", dtype="float64")
     options = _core.TrainOptions()
     X, y = np.zeros((20, 3)), np.zeros((20, 1))
-    records, reason, error = net._core.train(X, None, y, None, None, None, options, lambda record: "not a number")
+    records, reason, error = net._core.train(
+        X, None, y, None, None, None, options, lambda record: "not a number"
+    )
     assert (len(records), reason, type(error)) == (1, "interrupted", RuntimeError)
 
 

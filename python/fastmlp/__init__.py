@@ -17,6 +17,8 @@ from fastmlp._native.core import available_isas
 from fastmlp._native.threads import get_num_threads, set_num_threads
 from fastmlp._network.files import load
 from fastmlp._network.network import Network
+from fastmlp._training.many import train_many
+from fastmlp._training.runs import Runs
 from fastmlp._training.train import train
 from fastmlp.spec.optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
 from fastmlp.spec.schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
@@ -52,6 +54,7 @@ __all__ = [
     "OneCycle",
     "RMSprop",
     "ReduceOnPlateau",
+    "Runs",
     "StepDecay",
     "Trace",
     "available_isas",
@@ -73,6 +76,7 @@ __all__ = [
     "study_batch_size",
     "study_learning_rate",
     "train",
+    "train_many",
 ]
 
 

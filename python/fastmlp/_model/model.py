@@ -228,6 +228,11 @@ class Model:
         numbers = ", ".join(map(repr, self._loss_numbers))
         return f"{self._loss}({numbers})" if numbers else self._loss
 
+    @property
+    def _target_form(self) -> TargetForm:
+        """How targets are given to the core."""
+        return TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
+
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
         hidden = ", ".join(dict.fromkeys(self.activations)) or "linear"
@@ -436,7 +441,7 @@ class Model:
     ) -> tuple[Features, Targets, Array | None]:
         X, y = features_and_target(self._rows(X), y)
         y = as_targets(y)
-        form = TargetForm(self._loss, self._loss_numbers, self.classes, self.layer_sizes[-1])
+        form = self._target_form
         in_units = self._in_units(X)
         X = self._matrix(X)
         if len(X) == 0:

@@ -26,7 +26,9 @@ _Labels: TypeAlias = NDArray[np.int32] | None
 _Minimum: TypeAlias = tuple[str | None, float, float, int]
 _Record: TypeAlias = tuple[int, float, float, float, float, float, float, float]
 _Index: TypeAlias = NDArray[np.uint32] | None  # of the rows meant, None for all
-_Rows: TypeAlias = tuple[_Features, _Labels, _Array | None, _Array | None, _Index]  # X, labels, values, weights
+_Rows: TypeAlias = tuple[
+    _Features, _Labels, _Array | None, _Array | None, _Index
+]  # X, labels, values, weights
 
 class OptimizerOptions:
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._rows.features import Features
-from fastmlp._rows.targets import Targets
+from fastmlp._rows.targets import TargetForm, Targets
 
 
 class Learner(Protocol):
@@ -33,6 +33,11 @@ class Learner(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the parameters."""
+        ...
+
+    @property
+    def _target_form(self) -> TargetForm:
+        """How targets are given to the core."""
         ...
 
     def _check_codes(self, X: Features, place: Callable[[int], tuple[int, int]] | None = None) -> None:

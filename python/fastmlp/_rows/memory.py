@@ -128,13 +128,28 @@ def read_memory(
     check_row_count(features.shape[0])
     y = as_targets(y)
     same_length("y", len(y), len(features))
-    loss = choose_loss(loss, task, lambda: [y], labelled=class_weight is not None)
-    form = target_form(loss, y, lambda: y, known)
+    loss, form = loss_and_form(y, loss, task, class_weight, known)
     targets = form.encode(y, dtype, len(features))
+    weights, of_labels = weights_of(y, form, sample_weight, class_weight, dtype)
+    return MemoryRows(features, y, targets, weights, of_labels, loss, form, names)
+
+
+def loss_and_form(
+    y: NDArray[Any], loss: Any, task: Any, class_weight: Any, known: TargetForm | None
+) -> tuple[str, TargetForm]:
+    """Return the loss for targets to learn, and the form in which they are given to the core."""
+    loss = choose_loss(loss, task, lambda: [y], labelled=class_weight is not None)
+    return loss, target_form(loss, y, lambda: y, known)
+
+
+def weights_of(
+    y: NDArray[Any], form: TargetForm, sample_weight: Any, class_weight: Any, dtype: str
+) -> tuple[NDArray[Any] | None, dict[Any, float] | None]:
+    """Return the weight of each row, None where all are 1, and that of each label, None if there are none."""
     weights = row_weights(sample_weight, class_weight, y, form.classes, dtype)
     if class_weight is not None:
         class_weight = weight_of_labels(class_weight, [y], labelled_classes(y, form.classes))
-    return MemoryRows(features, y, targets, weights, class_weight, loss, form, names)
+    return weights, class_weight
 
 
 def divide_memory(rows: MemoryRows, network: Learner, validation: Any, seed: int) -> WholeRows:

@@ -46,6 +46,13 @@ class Targets:
     labels: NDArray[np.int32] | None
     values: NDArray[Any] | None
 
+    def take(self, rows: NDArray[np.int64]) -> Targets:
+        """Return some of the rows."""
+        return Targets(
+            None if self.labels is None else self.labels[rows],
+            None if self.values is None else self.values[rows],
+        )
+
     def matrix(self, outputs: int, dtype: Any) -> NDArray[Any]:
         """Return the values; for labels 1 in the column of the class and 0 elsewhere, (n, outputs)."""
         if self.values is not None:

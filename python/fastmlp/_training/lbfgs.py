@@ -101,7 +101,7 @@ class Minimization:
     ) -> None:  # fmt: skip
         self._network, self._limits = network, limits
         self._trained, self.on_epoch, self.rows = network, on_epoch, rows
-        most = {}
+        most: dict[str, Any] = {}
         if not isinstance(network._core, _core.Network64):
             start = network.parameters.astype(np.float64)
             self._trained = from_metadata(Model, metadata(network) | {"dtype": "float64"}, start)

@@ -116,6 +116,44 @@ def run_bar(show: bool, runs: int) -> Iterator[Callable[[str], None]]:
         yield lambda name: progress.update(task, completed=next(done), measured=name)
 
 
+@contextmanager
+def fits_bar(show: bool, fits: int) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield what to call with the fits that are done and the rows that were trained on, or None.
+
+    It moves a bar on a terminal; elsewhere it writes a line every few seconds.
+    """
+    if not show:
+        yield None
+        return
+    start = time.monotonic()
+    between = _SECONDS_BETWEEN_UPDATES if _on_terminal() else _SECONDS_BETWEEN_LINES
+    due = start if _on_terminal() else start + between
+
+    def moves(update: Callable[[int, str], None]) -> Callable[[int, int], None]:
+        def on_progress(done: int, rows: int) -> None:
+            nonlocal due
+            now = time.monotonic()
+            if now < due:
+                return
+            due = now + between
+            update(done, f"{rows / (now - start):,.0f} rows/s" if now > start else "")
+
+        return on_progress
+
+    if not _on_terminal():
+        yield moves(lambda done, speed: _write_line(done, fits, speed, time.monotonic() - start))
+        return
+    with _progress("network") as progress:
+        task = progress.add_task("", total=fits, measured="")
+        yield moves(lambda done, speed: progress.update(task, completed=done, measured=speed))
+
+
+def _write_line(done: int, fits: int, speed: str, seconds: float) -> None:
+    if sys.stderr is not None:
+        left = f"  {seconds / done * (fits - done):.0f} s left" if done else ""
+        print(f"network {done}/{fits}  {speed}{left}", file=sys.stderr, flush=True)
+
+
 def _on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 

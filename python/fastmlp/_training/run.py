@@ -139,9 +139,7 @@ def run_many(
             r.network, r.rows.train, r.rows.held_out, r.on_epoch, r.draw_order, windowed=False
         )
         if r.limits is None:
-            jobs.append(
-                (r.network._core, train, held_out, r.options, None, on_epoch, r.draw_order, r.state)
-            )
+            jobs.append((r.network._core, train, held_out, r.options, None, on_epoch, r.draw_order, r.state))
             ends.append(None)
         else:
             job = Minimization(r.network, train, on_epoch, r.limits, converted.as_float64)
@@ -184,9 +182,7 @@ def _guarded(
     return train, held_out, _with_checked_codes(network, on_epoch, coded)
 
 
-def _with_checked_codes(
-    network: Model, on_epoch: OnEpoch | None, coded: dict[str, Any]
-) -> OnEpoch | None:
+def _with_checked_codes(network: Model, on_epoch: OnEpoch | None, coded: dict[str, Any]) -> OnEpoch | None:
     """Return a callback that also checks codes of embeddings, which the core trusts, in the user's arrays."""
     if on_epoch is None or not network.embeddings:
         return on_epoch

@@ -86,21 +86,29 @@ def encoded(given: Given, settings: EncodingSettings) -> Given:
     targets = named_targets(X, y)
     if targets or X is not given.X or y is not given.y:
         given = replace(given, X=X, y=y, target_names=targets)
-    if encode is False or not names:
+    if not is_to_be_encoded(X, targets, from_file, settings):
         return given
+    if len(given.embeddings):
+        raise ValueError("embeddings are the encoder's own where a table is encoded; give encode=False")
+    return _encoded(given, settings, getattr(settings.init, "encoder", None))
+
+
+def is_to_be_encoded(X: Any, targets: tuple[str, ...], from_file: bool, settings: EncodingSettings) -> bool:
+    """Whether X, which is in memory, goes through an encoder; if not, tell what may be the target."""
+    names = () if type(X) is np.ndarray else column_names(X)
+    if settings.encode is False or not names:
+        return False
     known = getattr(settings.init, "encoder", None)
-    if not (encode is True or from_file or known is not None):
+    if not (settings.encode is True or from_file or known is not None):
         odd = odd_column(X, targets)
         if odd is None:
             if targets and len({*names}) == len(names):
                 _say_told(_NumberColumns(X, names), targets, getattr(X, "source", "X"))
-            return given
+            return False
         _check_begun(settings.init, f"the column {odd[0]!r} holds {odd[1]}")
     elif known is None:
-        _check_begun(settings.init, "encode is True" if encode is True else "X is a file")
-    if len(given.embeddings):
-        raise ValueError("embeddings are the encoder's own where a table is encoded; give encode=False")
-    return _encoded(given, settings, known)
+        _check_begun(settings.init, "encode is True" if settings.encode is True else "X is a file")
+    return True
 
 
 def _say_told(table: Table | _NumberColumns, targets: tuple[str, ...], source: str) -> None:

@@ -264,12 +264,12 @@ def train(
         )  # fmt: skip
         network.encoder, network.target_names = data.encoder, data.target_names
         rows = divide_rows(given, network, data.validation, settings.seed, clipped=clip_norm is not None)
-        columns = _history_columns(rows, given.form.loss)
+        columns = history_columns(rows, given.form.loss)
         if columns != network.history.columns:
             network.history = History(columns)
     del data, given  # with their copies of X, if there are any
 
-    limits = _lbfgs_limits(
+    limits = lbfgs_limits(
         settings, rows, network._loss, learning_rate=learning_rate, dropout=dropout or None,
         clip_norm=clip_norm, validation=validation, patience=patience, checkpoint=checkpoint, resume=resume,
         compute=compute,
@@ -294,7 +294,7 @@ def _trained(
     return finished(network, earlier, outcome, settings.restore_best, limits)
 
 
-def _history_columns(rows: RunRows, loss: str) -> tuple[str, ...]:
+def history_columns(rows: RunRows, loss: str) -> tuple[str, ...]:
     """Return what is measured in each epoch."""
     if rows.held_out is None:
         return COLUMNS
@@ -302,7 +302,7 @@ def _history_columns(rows: RunRows, loss: str) -> tuple[str, ...]:
     return (*COLUMNS, "validation_loss", *scores)
 
 
-def _lbfgs_limits(settings: RunSettings, rows: RunRows, loss: str, **given: Any) -> dict[str, Any] | None:
+def lbfgs_limits(settings: RunSettings, rows: RunRows, loss: str, **given: Any) -> dict[str, Any] | None:
     """Return L-BFGS's limits for these rows, None for gradient descent; refuse what L-BFGS cannot do."""
     if settings.limits is None:
         return None

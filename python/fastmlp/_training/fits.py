@@ -1,0 +1,200 @@
+"""Several fits that share X and y: prepared one by one, trained at once, and gone on with after a pause."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastmlp._base.validation import flag, integer, real
+from fastmlp._model.history import History, epochs_of
+from fastmlp._native import threads as _threads
+from fastmlp._network.network import Network
+from fastmlp._rows.memory import WholeRows
+from fastmlp._training.callbacks import checked_callbacks, epoch_callback
+from fastmlp._training.finish import record, why_diverged
+from fastmlp._training.lbfgs import why_not_converged
+from fastmlp._training.options import RunSettings, core_options
+from fastmlp._training.preparation import Preparation
+from fastmlp._training.progress import fits_bar
+from fastmlp._training.run import Outcome, Run, run_many
+from fastmlp._training.runs import Runs
+from fastmlp._training.specs import checked_common, checked_specs
+
+Callbacks = Sequence[Callable[[Network], Any]]
+
+
+@dataclass
+class Fit:
+    """One fit: what it is told, and how far it is."""
+
+    spec: dict[str, Any]
+    network: Network
+    rows: WholeRows
+    settings: RunSettings
+    limits: dict[str, float] | None  # of L-BFGS
+    callbacks: Callbacks
+    begun: bool = False
+    ended: bool = False
+    error: Exception | None = None
+    warning: str | None = None
+    state: Any = field(default=None, repr=False)  # what it needs to go on
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it was trained for."""
+        return epochs_of(self.network.history)
+
+    @property
+    def trained(self) -> bool:
+        """Whether the network has been trained, if only until its loss diverged."""
+        return self.begun and isinstance(self.error, (FloatingPointError, type(None)))
+
+    def run(self, pause: int | None, callbacks: Callbacks, threads: int) -> Run:
+        """Return the run from where it is on, to its end or to an epoch at which it pauses."""
+        options = core_options(self.settings, len(self.rows), self.epochs)
+        options.threads = threads  # that it may come to have, once others have ended
+        if pause is not None and self.limits is None:
+            options.pause = pause
+            if self.state is None:
+                arrays = (np.zeros(self.network.n_parameters, self.network.dtype) for _ in range(4))
+                s1, s2, best, current = arrays
+                self.state = self.network._core.RunState(s1, s2, 0, best, current)
+        if self.epochs:
+            options.max_time -= float(self.network.history["seconds"][-1])
+        on_epoch = epoch_callback(
+            self.network, self.network.history.copy(), [*callbacks, *self.callbacks], None, None
+        )
+        return Run(self.network, self.rows, options, self.limits, on_epoch, state=self.state)
+
+    def take(self, outcome: Outcome | Exception, earlier: History) -> None:
+        """Take over how a run ended, or paused."""
+        self.begun = True
+        if isinstance(outcome, Exception):
+            self.network.history = earlier
+            self.end(outcome)
+            return
+        record(self.network, earlier, outcome)
+        if outcome.reason == "epochs" and self.limits is None and self.epochs < self.settings.epochs:
+            return
+        error = None
+        if outcome.reason == "diverged":
+            error = FloatingPointError(why_diverged(self.network, self.settings.restore_best))
+        elif outcome.exception is None and self.limits is not None:
+            self.warning = why_not_converged(outcome.reason, outcome.minimum, self.limits)
+        self.end(error)
+
+    def end(self, error: Exception | None) -> None:
+        """Note that it is over; what only a run needs is dropped."""
+        self.ended, self.error, self.state, self.callbacks = True, error, None, ()
+
+
+class Fits:
+    """Fits of several specs to one X, which is read once.
+
+    Parameters
+    ----------
+    X, y
+        As `train_many` takes them.
+    common : dict
+        Arguments of `train` that all specs have unless they say otherwise.
+    caller : str, default "train_many"
+        The function whose arguments these are, for errors.
+    """
+
+    def __init__(self, X: Any, y: Any, common: dict[str, Any], caller: str = "train_many") -> None:
+        self.common = checked_common(common, caller)
+        self._preparation = Preparation(X, y)
+        self._fits: list[Fit] = []
+
+    def __len__(self) -> int:
+        return len(self._fits)
+
+    def __getitem__(self, place: int) -> Fit:
+        return self._fits[place]
+
+    def add(self, specs: Any) -> range:
+        """Check and prepare further fits; return their places.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the spec, the argument, what was given and what is accepted. Then none is added.
+        """
+        first, added = len(self), []
+        with _threads.at_most(_threads.resolve(None)):
+            for i, spec in enumerate(checked_specs(specs, first), first):
+                try:
+                    arguments = {"rows": None, "y": None} | self.common | spec
+                    callbacks = checked_callbacks(arguments["callbacks"])
+                    p = self._preparation.fit(arguments)
+                except (TypeError, ValueError) as error:
+                    kind = TypeError if isinstance(error, TypeError) else ValueError
+                    raise kind(f"specs[{i}]: {error}") from None
+                added.append(Fit(spec, p.network, p.rows, p.settings, p.limits, callbacks))
+        self._fits.extend(added)
+        return range(first, len(self))
+
+    def run(
+        self,
+        places: Sequence[int] | None = None,
+        *,
+        until: int | Sequence[int] | None = None,
+        threads: int | None = None,
+        max_time: float | None = None,
+        progress: bool = False,
+        callbacks: Callbacks = (),
+    ) -> None:
+        """Train the fits at some places, by default all that have not ended, from where they are.
+
+        Parameters
+        ----------
+        places : sequence of int, optional
+            Of which the fits that have ended are left out.
+        until : int or sequence of int, optional
+            The epoch after which a fit pauses, or one for each place. A later call goes on with it: the
+            result has the same bits as if it had never paused. L-BFGS does not pause.
+        threads, max_time, progress, callbacks
+            See `train_many`.
+
+        Raises
+        ------
+        BaseException
+            KeyboardInterrupt, or what a callback raised; what was trained until then is kept.
+        """
+        threads = _threads.resolve(None if threads is None else integer("threads", threads, low=1))
+        seconds = math.inf if max_time is None else real("max_time", max_time, low=0, open_low=True)
+        callbacks = checked_callbacks(callbacks)
+        places = range(len(self)) if places is None else places
+        pauses = until if isinstance(until, Sequence) else [until] * len(places)
+        chosen = [
+            (self._fits[i], pause)
+            for i, pause in zip(places, pauses, strict=True)
+            if not self._fits[i].ended and (pause is None or self._fits[i].epochs < pause)
+        ]
+        with fits_bar(flag("progress", progress), len(chosen)) as bar:
+            earlier = [fit.network.history for fit, _ in chosen]
+            runs = [fit.run(pause, callbacks, threads) for fit, pause in chosen]
+            outcomes, exception = run_many(runs, threads, seconds, bar)
+        for (fit, _), outcome, history in zip(chosen, outcomes, earlier, strict=True):
+            if outcome is not None:
+                fit.take(outcome, history)
+                raised = None if isinstance(outcome, Exception) else outcome.exception
+                exception = exception or raised
+        if exception is not None:
+            raise exception
+
+    def runs(self, unbegun: str) -> Runs:
+        """Return the networks so far; `unbegun` says why some were not begun, if there are any."""
+        return Runs(
+            [fit.spec for fit in self._fits],
+            [fit.network if fit.trained else None for fit in self._fits],
+            [fit.error if fit.begun or fit.error else TimeoutError(unbegun) for fit in self._fits],
+        )
+
+    def forget(self, place: int) -> None:
+        """Drop what a paused fit needs to go on; its network stays as it is."""
+        self._fits[place].end(None)

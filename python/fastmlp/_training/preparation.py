@@ -1,0 +1,242 @@
+"""From the spec of a fit to what the core trains: the network, its rows and its settings.
+
+It is what `train` does before it begins, but X is read once for all fits, and what several fits have alike is
+made once.
+"""
+
+from __future__ import annotations
+
+import numbers
+import os
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastmlp._base.said import say
+from fastmlp._base.text import plural
+from fastmlp._base.validation import as_table, chosen_seed, dtype_name, layer_sizes
+from fastmlp._model.history import History
+from fastmlp._network.network import Network
+from fastmlp._rows.memory import MemoryRows, WholeRows, divide_memory, read_memory
+from fastmlp._rows.parquet import is_parquet
+from fastmlp._rows.shared import Cache, Index, SharedRows, as_index, is_index, taken
+from fastmlp._rows.spool import as_batches, is_npy
+from fastmlp._training.going_on import begun, known_form, loss_to_go_on_with
+from fastmlp._training.options import RunSettings, checked_compute, checked_settings
+from fastmlp._training.sources import opened
+from fastmlp._training.tables import EncodingSettings, Given, encoded, is_to_be_encoded, named_targets
+from fastmlp._training.train import history_columns, lbfgs_limits
+
+_SETTINGS = (
+    "optimizer", "learning_rate", "batch_size", "epochs", "dropout", "clip_norm", "patience", "min_delta",
+    "restore_best", "loss_target", "max_time", "shuffle", "compute",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a fit begins with."""
+
+    network: Network
+    rows: WholeRows
+    settings: RunSettings
+    limits: dict[str, float] | None  # of L-BFGS
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What fits have in common that learn the same targets from the same rows."""
+
+    key: Hashable
+    rows: MemoryRows
+    data: Given  # validation: rows by their index, or as `train` takes them
+
+
+class Preparation:
+    """Prepares fits that share X and y.
+
+    Parameters
+    ----------
+    X, y
+        As `train` takes them, in memory.
+    """
+
+    def __init__(self, X: Any, y: Any) -> None:
+        self._X, self._y = X, y
+        self._cache = Cache()
+
+    def fit(self, a: dict[str, Any]) -> Prepared:
+        """Prepare the fit of these arguments: those of `train`, and the spec's own.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, what was given and what is accepted.
+        """
+        dtype = dtype_name(a["dtype"])
+        settings = self._settings(a, dtype)
+        group = self._group(a, dtype, settings.seed)
+        given, data = group.rows, group.data
+        sizes = (given.width, *layer_sizes("hidden", a["hidden"]), given.form.outputs)
+        network = begun(
+            sizes, a["activation"], given.loss, a["output_activation"], a["l2"], a["init"], settings.seed,
+            dtype, data.embeddings, names=given.names, classes=given.form.classes,
+        )  # fmt: skip
+        network.encoder, network.target_names = data.encoder, data.target_names
+        rows = self._divided(group, network, a, settings.seed)
+        columns = history_columns(rows, given.form.loss)
+        if columns != network.history.columns:
+            network.history = History(columns)
+        limits = lbfgs_limits(
+            settings, rows, network._loss, learning_rate=a["learning_rate"], dropout=a["dropout"] or None,
+            clip_norm=a["clip_norm"], validation=a["validation"], patience=a["patience"],
+            compute=a["compute"],
+        )  # fmt: skip
+        return Prepared(network, rows, settings, limits)
+
+    def _settings(self, a: dict[str, Any], dtype: str) -> RunSettings:
+        """Return the settings, which are checked once for all fits that have them but for their seeds."""
+        key = ("settings", dtype, *(self._cache.key(a[name]) for name in _SETTINGS))
+        arguments = {name: a[name] for name in _SETTINGS}
+
+        def checked() -> RunSettings:
+            return checked_settings(**arguments, seed=0, threads=None, dtype=dtype)
+
+        return replace(self._cache.get(key, checked), seed=chosen_seed(a["seed"]))
+
+    def _group(self, a: dict[str, Any], dtype: str, seed: int) -> _Group:
+        """Return the rows and targets of a fit, read and encoded once for all that have the same."""
+        loss = loss_to_go_on_with(a["loss"], a["task"], a["init"])
+        init = a["init"] if hasattr(a["init"], "parameters") else None
+        of_data = (a["rows"], a["y"], a["sample_weight"], a["task"], a["class_weight"], a["encode"], loss)
+        key: tuple[Hashable, ...] = (dtype, *map(self._cache.key, (*of_data, init, a["embeddings"])))
+        X, y, from_file = self._opened(a)
+        settings = EncodingSettings(
+            a["encode"], loss, a["output_activation"], a["class_weight"], init, seed, dtype, None
+        )
+        targets = named_targets(X, y)
+        whether = ("encodes", self._cache.key(a["encode"]), targets, self._cache.key(init))
+        encodes = self._cache.get(whether, lambda: is_to_be_encoded(X, targets, from_file, settings))
+        if encodes:
+            # The encoder learns from what validation leaves.
+            key += (self._cache.key(a["validation"]), self._cache.key(a["output_activation"]))
+            key += (seed,) if _is_fraction(a["validation"]) else ()
+        checked_compute(a["compute"], sparse=hasattr(X, "tocsr"))
+
+        def read() -> _Group:
+            index, held = self._indices(a, X)
+            given = Given(X, y, a["validation"], a["sample_weight"], a["task"], a["embeddings"], targets)
+            if encodes:
+                return self._encoded_group(key, given, index, held, replace(settings, encode=True))
+            rows = self._shared(X).read(
+                index, y, loss, a["task"], a["sample_weight"], a["class_weight"], dtype, known_form(init)
+            )
+            return _Group(key, rows, given)
+
+        return self._cache.get(("group", key), read)
+
+    def _encoded_group(
+        self, key: Hashable, given: Given, index: Index | None, held: Index | None, settings: EncodingSettings
+    ) -> _Group:
+        """Return rows that an encoder has made, which has learned from these rows alone."""
+        y, weights = given.y, given.sample_weight
+        if held is not None:
+            weighted = () if weights is None else (taken(weights, held),)
+            given = replace(given, validation=(taken(given.X, held), taken(y, held), *weighted))
+        chosen = replace(
+            given, X=taken(given.X, index), y=taken(y, index), sample_weight=taken(weights, index)
+        )
+        data = encoded(chosen, settings)
+        rows = read_memory(
+            data.X, data.y, settings.loss, data.task, data.sample_weight, settings.class_weight,
+            settings.dtype, known_form(settings.init),
+        )  # fmt: skip
+        return _Group(key, rows, data)
+
+    def _opened(self, a: dict[str, Any]) -> tuple[Any, Any, bool]:
+        """Return X and y, read if they lie in a file, and whether X is a table in one."""
+
+        def read() -> tuple[Any, Any, bool]:
+            y = self._y if a["y"] is None else a["y"]
+            if is_npy(self._X) or as_batches(self._X, y) is not None:
+                raise TypeError(_STREAMED.format(_named(self._X)))
+            X, y, from_file = opened(self._X, y, a["encode"], None)
+            if is_parquet(X):
+                raise TypeError(_STREAMED.format(_named(self._X)))
+            X = as_table(X)
+            if y is None:
+                raise TypeError("y is needed: labels or numbers, or the name of a column of X")
+            return X, y, from_file
+
+        return self._cache.get(("opened", self._cache.key(a["y"]), self._cache.key(a["encode"])), read)
+
+    def _shared(self, X: Any) -> SharedRows:
+        return self._cache.get(("rows", self._cache.key(X)), lambda: SharedRows(X, self._cache))
+
+    def _indices(self, a: dict[str, Any], X: Any) -> tuple[Index | None, Index | None]:
+        """Return the index of the rows to learn from, and of those to validate on if they are among X."""
+        n = X.n_rows if hasattr(X, "n_rows") else X.shape[0] if hasattr(X, "shape") else len(X)
+        rows, validation = a["rows"], a["validation"]
+
+        def index(argument: str, given: Any) -> Index:
+            return self._cache.get(("index", self._cache.key(given)), lambda: as_index(argument, given, n))
+
+        def rest(held: Index) -> Index:
+            left = np.ones(n, bool)
+            left[held] = False
+            if not left.any():
+                raise ValueError("validation must leave rows to learn from, got all rows of X")
+            return np.flatnonzero(left).astype(np.uint32)
+
+        chosen = None if rows is None else index("rows", rows)
+        if not is_index(validation):
+            return chosen, None
+        held = index("validation", validation)
+        key = self._cache.key(validation)
+        if chosen is None:
+            return self._cache.get(("rest", key), lambda: rest(held)), held
+
+        def tell() -> None:
+            if both := len(np.intersect1d(chosen, held)):
+                say(f"rows and validation have {plural(both, 'row')} in common")
+
+        self._cache.get(("both", key, self._cache.key(rows)), tell)
+        return chosen, held
+
+    def _divided(self, group: _Group, network: Network, a: dict[str, Any], seed: int) -> WholeRows:
+        """Return the rows to learn from and those to validate on."""
+        validation = group.data.validation
+        key = ("divided", group.key, self._cache.key(validation), seed if _is_fraction(validation) else None)
+
+        def divide() -> WholeRows:
+            if not is_index(validation):
+                return divide_memory(group.rows, network, validation, seed)
+            X, y, _ = self._opened(a)
+            _, held = self._indices(a, X)
+            assert held is not None
+            learned = divide_memory(group.rows, network, None, seed)
+            try:
+                held_out = self._shared(X).validation(
+                    held, y, a["sample_weight"], group.rows.class_weight, network
+                )
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"validation: {error}") from None
+            return replace(learned, held_out=held_out)
+
+        return self._cache.get(key, divide)
+
+
+_STREAMED = (
+    "train_many needs X in memory, got {}, which train streams; read it first, as fastmlp.data.read or "
+    "numpy.load do, or give encode=True for a table that fits"
+)
+
+
+def _named(X: Any) -> str:
+    return repr(X) if isinstance(X, (str, os.PathLike)) else f"a {type(X).__name__}"
+
+
+def _is_fraction(validation: Any) -> bool:
+    return isinstance(validation, numbers.Real)

@@ -1,0 +1,178 @@
+"""The networks of several fits, with a table of what became of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from fastmlp._base.records import Records
+from fastmlp._model.history import epochs_of
+from fastmlp._network.network import Network
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Runs(Sequence["Network | None"]):
+    """The networks of `train_many`, in the order of the specs.
+
+    A sequence: ``runs[i]`` is the network of ``specs[i]``, or None where there is none, because too little
+    memory was left or the time was over before it began. Of one that diverged it is the network with the best
+    weights so far, or without restore_best the last finite ones.
+
+    Attributes
+    ----------
+    specs : list of dict
+        As they were given.
+    errors : list of Exception or None
+        What kept a network from being trained as it should: FloatingPointError where the loss diverged,
+        MemoryError, TimeoutError where max_time was over before it began; None for all others.
+    table : Records
+        A row for each network: the arguments that the specs hold, the loss and, with validation, its loss and
+        score, all of the weights that were kept, epochs, seconds, and why it stopped.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[dict[str, Any]],
+        networks: Sequence[Network | None],
+        errors: Sequence[Exception | None],
+    ) -> None:
+        self.specs, self._networks, self.errors = list(specs), list(networks), list(errors)
+
+    @overload
+    def __getitem__(self, place: int) -> Network | None: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Network | None]: ...
+    def __getitem__(self, place: int | slice) -> Network | list[Network | None] | None:
+        return self._networks[place]
+
+    def __len__(self) -> int:
+        return len(self._networks)
+
+    def __iter__(self) -> Iterator[Network | None]:
+        return iter(self._networks)
+
+    def __repr__(self) -> str:
+        failed = sum(error is not None for error in self.errors)
+        return f"Runs({len(self)} networks{f', {failed} of them with errors' if failed else ''})"
+
+    @property
+    def table(self) -> Records:
+        """What became of each network."""
+        held = list(dict.fromkeys(name for spec in self.specs for name in spec))
+        held = [name for name in held if name not in _NOT_SHOWN and self._varies(name)]
+        kept = [None if network is None else kept_epoch(network) for network in self._networks]
+        measured = [name for name in _MEASURED if any(k is not None and name in k for k in kept)]
+        rows = []
+        for spec, network, numbers, error in zip(self.specs, self._networks, kept, self.errors, strict=True):
+            values = [(numbers or {}).get(name, math.nan) for name in measured]
+            epochs = 0 if network is None else epochs_of(network.history)
+            seconds = (numbers or {}).get("run_seconds", math.nan)
+            reason = type(error).__name__ if network is None else str(network.stop_reason)
+            rows.append((*(_cell(spec.get(name)) for name in held), *values, epochs, seconds, reason))
+        return Records((*held, *measured, "epochs", "seconds", "stop_reason"), rows)
+
+    def _varies(self, name: str) -> bool:
+        first = self.specs[0].get(name) if self.specs else None
+        return any(
+            spec.get(name) is not first and _cell(spec.get(name)) != _cell(first) for spec in self.specs
+        )
+
+    def best(self) -> Network:
+        """Return the network with the lowest validation loss or, without validation, the lowest loss.
+
+        The l2 term is left out. Where losses are of different kinds, the one with the highest validation
+        score.
+
+        Raises
+        ------
+        ValueError
+            If no network was trained without an error, or there is nothing to compare them by: losses of
+            different kinds without validation.
+        """
+        return self._networks[self.best_place()]  # type: ignore[return-value]
+
+    def best_place(self) -> int:
+        """Return the place of `best`."""
+        places = [i for i, network in enumerate(self._networks) if network is not None and not self.errors[i]]
+        if not places:
+            raise ValueError("no network was trained without an error; see errors")
+        networks = [self._networks[i] for i in places]
+        values = [rating(network) for network in networks if network is not None]
+        if len({network.loss for network in networks if network is not None}) > 1:
+            scores = [value.score for value in values]
+            if any(math.isnan(score) for score in scores):
+                raise ValueError(
+                    "losses of different kinds are compared by the validation score; give validation"
+                )
+            return places[int(np.argmax(scores))]
+        return places[int(np.nanargmin([value.loss for value in values]))]
+
+    def plot(self, ax: Axes | None = None, backend: str = "matplotlib") -> Any:
+        """Draw the validation loss of each network over the epochs, or the loss without validation.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        backend : {"matplotlib", "plotly"}, default "matplotlib"
+
+        Returns
+        -------
+        Axes or plotly Figure
+            The best network's curve stands out.
+        """
+        from fastmlp.plot._runs import draw_runs
+
+        trained = [(f"specs[{i}]", net.history) for i, net in enumerate(self._networks) if net is not None]
+        try:
+            best = f"specs[{self.best_place()}]"
+        except ValueError:  # nothing to compare
+            best = None
+        return draw_runs(trained, best, ax, backend)
+
+
+#: Arguments that a table does not show: they are long, or no setting.
+_NOT_SHOWN = ("rows", "validation", "y", "sample_weight", "callbacks")
+
+_MEASURED = ("loss", "validation_loss", "validation_accuracy", "validation_r2")
+
+
+@dataclass(frozen=True)
+class Rating:
+    """How good a network is, by its own history: the lower the loss, the better; the higher the score."""
+
+    loss: float  # of validation, if there was any; without the l2 term
+    score: float  # of validation, NaN without
+
+
+def rating(network: Network) -> Rating:
+    """Return how good the weights are that a network has kept."""
+    kept = kept_epoch(network) or {}
+    loss = kept.get("validation_loss", kept.get("loss", math.nan))
+    penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in (*network.weights, *network.tables))
+    score = kept.get("validation_accuracy", kept.get("validation_r2", math.nan))
+    return Rating(loss - penalty, score)
+
+
+def kept_epoch(network: Network) -> dict[str, float] | None:
+    """Return what was measured of the weights that a network has kept: those of the lowest monitored loss."""
+    history = network.history
+    if not len(history):
+        return None
+    by = "validation_loss" if "validation_loss" in history else "loss"
+    at = len(history) - 1
+    if network.stop_reason != "interrupted" or by == "validation_loss":
+        lowest = int(np.argmin(history[by]))
+        at = lowest if by == "validation_loss" else at
+    numbers = {name: float(history[name][at]) for name in history.columns}
+    return numbers | {"run_seconds": float(history["seconds"][-1])}
+
+
+def _cell(value: Any) -> Any:
+    """Return an argument as a table shows it."""
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
