@@ -40,7 +40,9 @@ def read_epochs(rows: RunRows, epochs: int) -> list[Array]:
     with rows.windows(50, range(epochs), shuffle=True, seed=3) as (train, next_window):
         for parts in read:
             while sum(map(len, parts)) < len(rows):
-                X, labels, _, _ = train if next_window is None else next_window()
+                X, labels, _, _, index = train if next_window is None else next_window()
+                if index is not None:
+                    X, labels = X[index], labels[index]
                 parts.append(np.column_stack([X, labels]))
     return [np.concatenate(parts) for parts in read]
 
@@ -62,7 +64,8 @@ def test_every_row_is_trained_on_or_validated_on(memory_limit: int | None) -> No
     X, y = data()
     rows = run_rows(X, y, memory_limit, 0.2)
     assert rows.held_out is not None
-    held = np.column_stack(rows.held_out[:2])
+    held_X, labels, _, _, index = rows.held_out
+    held = np.column_stack([held_X, labels] if index is None else [held_X[index], labels[index]])
     trained = read_epochs(rows, 1)[0]
     assert len(rows) == len(trained) == N - len(held)
     everything = np.concatenate([trained, held])

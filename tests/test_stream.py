@@ -110,7 +110,7 @@ def test_every_row_is_read_once_an_epoch_in_an_order_that_changes(small_windows:
         for _ in range(3):
             read: list[Array] = []
             while sum(map(len, read)) < N:
-                part, labels, values, weights = next_window()
+                part, labels, values, weights, _ = next_window()
                 assert len(part) <= 1024
                 assert values is None
                 assert weights is None

@@ -108,8 +108,8 @@ private:
     LbfgsResult result_{};
 };
 
-// (network, rows, validation or None, options, limits of L-BFGS or None, on_epoch or None, draw_order or None,
-// state or None)
+// (network, rows, validation or None, options, limits of L-BFGS or None, on_epoch or None, draw_order or
+// None, state or None)
 template <class T>
 std::unique_ptr<BoundRun> bound_run(const py::tuple& run) {
     auto& network = run[0].cast<BoundNetwork<T>&>();
@@ -123,8 +123,8 @@ std::unique_ptr<BoundRun> bound_run(const py::tuple& run) {
     std::optional<DataArrays<T>> validation;
     if (!run[2].is_none())
         validation = std::make_from_tuple<DataArrays<T>>(run[2].cast<typename DataArrays<T>::Tuple>());
-    return std::make_unique<DescentRun<T>>(network, std::move(rows), std::move(validation), options, on_epoch, run[6],
-                                           run[7].cast<CarriedState<T>*>());
+    return std::make_unique<DescentRun<T>>(network, std::move(rows), std::move(validation), options, on_epoch,
+                                           run[6], run[7].cast<CarriedState<T>*>());
 }
 
 py::object as_exception(const std::exception_ptr& error) {

@@ -16,6 +16,15 @@ _FEW = 10
 _COLORS = {"training": "#1f77b4", "validation": "#ff7f0e"}
 
 
+def subplots(**layout: Any) -> Figure:
+    """Return a figure of one or several parts; see plotly's make_subplots."""
+    try:
+        from plotly.subplots import make_subplots
+    except ImportError:
+        raise ImportError("backend 'plotly' needs plotly: pip install 'fastmlp[plot]'") from None
+    return make_subplots(**layout)
+
+
 def history_figure(history: Records, metric: Any = None) -> Figure:
     """Return the curves of `fastmlp.plot.history` as a plotly figure: hover shows epoch and values.
 
@@ -37,12 +46,8 @@ def history_figure(history: Records, metric: Any = None) -> Figure:
     TypeError, ValueError
         As `fastmlp.plot.history`.
     """
-    try:
-        from plotly.subplots import make_subplots
-    except ImportError:
-        raise ImportError("backend 'plotly' needs plotly: pip install 'fastmlp[plot]'") from None
     drawn = panels(history, metric)
-    figure = make_subplots(rows=1, cols=len(drawn), horizontal_spacing=0.12)
+    figure = subplots(rows=1, cols=len(drawn), horizontal_spacing=0.12)
     for column, panel in enumerate(drawn, start=1):
         _add(figure, panel, {"row": 1, "col": column})
     figure.update_layout(

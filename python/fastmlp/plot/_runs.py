@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._base.drawing import integer_ticks, new_axes
-from fastmlp._base.plotly import import_graph_objects
+from fastmlp._base.plotly import subplots
 from fastmlp._base.validation import choice
 from fastmlp._model.history import History
 
@@ -41,10 +41,14 @@ def draw_runs(
 
 
 def _figure(curves: list[Any], best: str | None, title: str, positive: bool) -> Any:
-    go = import_graph_objects()
-    figure = go.Figure()
+    figure = subplots()
     for name, epochs, values in sorted(curves, key=lambda curve: curve[0] == best):
         line = {"color": "#ff7f0e" if name == best else "#bbbbbb"}
         figure.add_scatter(x=epochs, y=values, name=name, line=line, showlegend=name == best)
-    figure.update_layout(xaxis_title="epoch", yaxis_title=title, yaxis_type="log" if positive else "linear")
+    figure.update_layout(
+        template="plotly_white",
+        xaxis_title="epoch",
+        yaxis_title=title,
+        yaxis_type="log" if positive else "linear",
+    )
     return figure
