@@ -277,6 +277,35 @@ def test_values_with_bounds_are_not_scaled() -> None:
     assert (net.predict(frame) >= 0).all()
 
 
+def test_an_encoder_that_is_not_fitted_says_how_to_encode() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "a": rng.normal(size=60),
+            "b": rng.normal(size=60),
+            "c": rng.choice(list("uvwxyz"), 60),
+            "key": [f"k{i}" for i in range(60)],
+            "y": rng.integers(0, 30, 60),
+        }
+    )
+    like = TableEncoder(task="regression", scale="common", ignore=["key"], max_one_hot=3, scale_target=False)
+    net = fastmlp.train(frame, "y", encode=like, hidden=(3,), epochs=2)
+    own = TableEncoder("y", **{k: v for k, v in like.get_params().items() if k != "target"}).fit(frame)
+    assert net.encoder is not None
+    assert net.encoder.to_dict() == own.to_dict()
+    assert net.loss == "squared_error"
+    assert net.embeddings == own.embeddings != ()
+    assert like.columns == ()
+    numbers = frame[["a", "b", "y"]]
+    assert fastmlp.train(numbers, "y", encode=TableEncoder(task="regression"), epochs=1).encoder is not None
+    with pytest.raises(ValueError, match="encode must be a TableEncoder that is not fitted"):
+        fastmlp.train(frame, "y", encode=own)
+    with pytest.raises(TypeError, match="needs a table of named columns, got X of type ndarray"):
+        fastmlp.train(numbers.to_numpy(), frame["y"], encode=like)
+    with pytest.raises(ValueError, match="encode must be 'auto' or True where init has an encoder"):
+        fastmlp.train(frame, "y", encode=like, init=net)
+
+
 def test_a_guess_of_the_task_is_said_of_a_table_too() -> None:
     frame = FRAME.assign(pay=FRAME["pay"].astype(int))
     with pytest.warns(UserWarning, match="the target column 'pay' holds more than 20 different whole"):
@@ -289,7 +318,8 @@ def test_a_guess_of_the_task_is_said_of_a_table_too() -> None:
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"encode": "yes"}, ValueError, "encode must be 'auto', True or False, got 'yes'"),
+        ({"encode": "yes"}, ValueError, "encode must be 'auto', True, False or a TableEncoder, got 'yes'"),
+        ({"encode": TableEncoder("area")}, ValueError, "encode has the target 'area', y is 'income'"),
         ({"X": np.zeros((3, 2)), "y": [0, 1, 0], "encode": True}, TypeError, "encode=True needs a table"),
         ({"y": "wage"}, ValueError, "y must be one of the columns .*got 'wage'"),
         ({"y": None}, TypeError, "y is needed"),

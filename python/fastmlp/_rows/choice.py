@@ -19,7 +19,8 @@ Parts = Callable[[], Iterable[NDArray[Any]]]
 #: What else than task says what y is for.
 LOSS_TOO = "loss="
 
-_LOSSES_OF = {"classification": "softmax_cross_entropy", "regression": "squared_error"}
+#: What "auto" is for labels, and for quantities.
+LOSS_OF_TASK = {"classification": "softmax_cross_entropy", "regression": "squared_error"}
 
 
 def choose_loss(loss: Any, task: Any, parts: Parts, *, labelled: bool = False) -> Any:
@@ -73,7 +74,7 @@ def loss_of_task(task: str, y: NDArray[Any], why: str) -> str:
         fractions = np.flatnonzero(as_numbers("y", y, np.float64) % 1)
         if len(fractions):
             raise ValueError(f"y must hold labels where {why}, got the number {y[fractions[0]]:g}")
-    return _LOSSES_OF[task]
+    return LOSS_OF_TASK[task]
 
 
 def _loss_of_matrix(task: str, parts: Parts) -> str:

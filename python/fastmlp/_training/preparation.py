@@ -26,8 +26,16 @@ from fastmlp._rows.spool import as_batches, is_npy
 from fastmlp._training.going_on import begun, known_form, loss_to_go_on_with
 from fastmlp._training.options import RunSettings, checked_compute, checked_settings
 from fastmlp._training.sources import opened
-from fastmlp._training.tables import EncodingSettings, Given, encoded, is_to_be_encoded, named_targets
+from fastmlp._training.tables import (
+    EncodingSettings,
+    Given,
+    encoded,
+    is_to_be_encoded,
+    named_targets,
+    wanted_encoding,
+)
 from fastmlp._training.train import history_columns, lbfgs_limits
+from fastmlp.data import TableEncoder
 
 _SETTINGS = (
     "optimizer", "learning_rate", "batch_size", "epochs", "dropout", "clip_norm", "patience", "min_delta",
@@ -129,7 +137,7 @@ class Preparation:
             index, held = self._indices(a, X)
             given = Given(X, y, a["validation"], a["sample_weight"], a["task"], a["embeddings"], targets)
             if encodes:
-                return self._encoded_group(key, given, index, held, replace(settings, encode=True))
+                return self._encoded_group(key, given, index, held, settings)
             rows = self._shared(X).read(
                 index, y, loss, a["task"], a["sample_weight"], a["class_weight"], dtype, known_form(init)
             )
@@ -148,7 +156,8 @@ class Preparation:
         chosen = replace(
             given, X=taken(given.X, index), y=taken(y, index), sample_weight=taken(weights, index)
         )
-        data = encoded(chosen, settings)
+        wanted = settings.encode if isinstance(settings.encode, TableEncoder) else True
+        data = encoded(chosen, replace(settings, encode=wanted))
         rows = read_memory(
             data.X, data.y, settings.loss, data.task, data.sample_weight, settings.class_weight,
             settings.dtype, known_form(settings.init),
@@ -162,7 +171,7 @@ class Preparation:
             y = self._y if a["y"] is None else a["y"]
             if is_npy(self._X) or as_batches(self._X, y) is not None:
                 raise TypeError(_STREAMED.format(_named(self._X)))
-            X, y, from_file = opened(self._X, y, a["encode"], None)
+            X, y, from_file = opened(self._X, y, wanted_encoding(a["encode"]), None)
             if is_parquet(X):
                 raise TypeError(_STREAMED.format(_named(self._X)))
             X = as_table(X)

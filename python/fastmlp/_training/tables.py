@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -75,14 +75,8 @@ def encoded(given: Given, settings: EncodingSettings) -> Given:
     A file that holds a table is read and encoded. A table in memory is encoded if a column of it holds more
     than numbers without gaps, if `encode` is True, or if the network to go on from has an encoder.
     """
-    encode = settings.encode
-    if not isinstance(encode, bool) and not (isinstance(encode, str) and encode == "auto"):
-        raise ValueError(f"encode must be 'auto', True or False, got {encode!r}")
-    X, y, from_file = opened(given.X, given.y, encode, settings.memory_limit)
+    X, y, from_file = opened(given.X, given.y, wanted_encoding(settings.encode), settings.memory_limit)
     X = X if hasattr(X, "read_next_batch") else as_table(X)
-    names = () if type(X) is np.ndarray else column_names(X)
-    if encode is True and not names:
-        raise TypeError(f"encode=True needs a table of named columns, got X of type {type(X).__name__}")
     targets = named_targets(X, y)
     if targets or X is not given.X or y is not given.y:
         given = replace(given, X=X, y=y, target_names=targets)
@@ -95,11 +89,18 @@ def encoded(given: Given, settings: EncodingSettings) -> Given:
 
 def is_to_be_encoded(X: Any, targets: tuple[str, ...], from_file: bool, settings: EncodingSettings) -> bool:
     """Whether X, which is in memory, goes through an encoder; if not, tell what may be the target."""
+    encode = wanted_encoding(settings.encode)
     names = () if type(X) is np.ndarray else column_names(X)
-    if settings.encode is False or not names:
+    if encode is True and not names:
+        raise TypeError(
+            f"encode={settings.encode!r} needs a table of named columns, got X of type {type(X).__name__}"
+        )
+    if encode is False or not names:
         return False
     known = getattr(settings.init, "encoder", None)
-    if not (settings.encode is True or from_file or known is not None):
+    if known is not None and isinstance(settings.encode, TableEncoder):
+        raise ValueError("encode must be 'auto' or True where init has an encoder, got another TableEncoder")
+    if not (encode is True or from_file or known is not None):
         odd = odd_column(X, targets)
         if odd is None:
             if targets and len({*names}) == len(names):
@@ -107,13 +108,78 @@ def is_to_be_encoded(X: Any, targets: tuple[str, ...], from_file: bool, settings
             return False
         _check_begun(settings.init, f"the column {odd[0]!r} holds {odd[1]}")
     elif known is None:
-        _check_begun(settings.init, "encode is True" if settings.encode is True else "X is a file")
+        _check_begun(settings.init, "encode is True" if encode is True else "X is a file")
     return True
 
 
-def _say_told(table: Table | _NumberColumns, targets: tuple[str, ...], source: str) -> None:
+def wanted_encoding(encode: Any) -> bool | str:
+    """Return whether tables are to be encoded: "auto", True, also by an encoder's settings, or False."""
+    if isinstance(encode, bool) or (isinstance(encode, str) and encode == "auto"):
+        return encode
+    if not isinstance(encode, TableEncoder):
+        raise ValueError(f"encode must be 'auto', True, False or a TableEncoder, got {encode!r}")
+    if encode.columns:
+        raise ValueError(
+            "encode must be a TableEncoder that is not fitted, as one is fitted on the rows that are learned "
+            "from; a table that it has transformed is an array"
+        )
+    return True
+
+
+@dataclass(frozen=True)
+class TargetOfTable:
+    """What a table that is encoded is to learn, before it is divided.
+
+    Attributes
+    ----------
+    table : Table
+    names : tuple of str
+        The columns of the target, () where no column can hold it.
+    values : array or None
+        The target where no column can hold it.
+    present : array of int
+        The rows that have a target.
+    task : "auto", "classification" or "regression"
+    """
+
+    table: Table
+    names: tuple[str, ...]
+    values: NDArray[Any] | None
+    present: NDArray[np.int64]
+    task: Any
+
+    def labels(self) -> NDArray[Any] | None:
+        """Return the label of each row that has a target, None where they are not labels, one a row."""
+        if self.task == "classification" and self.names:
+            return LabelTarget(self.names[0]).encode(self.table.keep(*self.names).take(self.present))
+        return None
+
+
+def target_of_table(X: Any, y: Any, task: Any, settings: EncodingSettings) -> TargetOfTable | None:
+    """Return what X and y are to learn if the table X is encoded, and None if it is not; say a guess."""
+    encode = wanted_encoding(settings.encode)
+    if encode is False or type(X) is np.ndarray or not column_names(X):
+        return None
+    known = getattr(settings.init, "encoder", None)
+    if encode is not True and known is None and odd_column(X, named_targets(X, y)) is None:
+        return None
+    table, names, values = _with_target(read_frame(X), X, y, known)
+    rows = _rows_with_target(table, names)
+    present = np.arange(table.n_rows) if rows is None else rows
+    if not len(present):
+        raise ValueError(f"{table.source}: no row has a value in {quoted(names)}")
+    if known is not None:
+        task = known.task or task
+    else:
+        task = _task(table.keep(*names).take(present) if names else table, names, task, settings)
+    return TargetOfTable(table, names, values, present, task)
+
+
+def _say_told(
+    table: Table | _NumberColumns, targets: tuple[str, ...], source: str, ignore: Collection[str] = ()
+) -> None:
     """Warn of columns that may be the target under another name."""
-    for line in tell_target(table, targets, _inputs(table, targets)).values():
+    for line in tell_target(table, targets, _inputs(table, (*targets, *ignore))).values():
         say(f"{source}: {line}")
 
 
@@ -150,18 +216,17 @@ def _encoded(given: Given, settings: EncodingSettings, known: TableEncoder | Non
     weights = None
     if given.sample_weight is not None:
         weights = _of_rows(given.sample_weight, _rows_with_target(table, targets), table.n_rows)
-    audited = audit(table, targets, keep=() if known is None else _inputs(table, targets))
+    like = settings.encode if isinstance(settings.encode, TableEncoder) else TableEncoder()
+    keep = like.ignore if known is None else _inputs(table, targets)
+    audited = audit(table, targets, keep=keep, max_one_hot=like.max_one_hot)
     for note in audited.notes:
         say(f"{table.source}: {note}")
     table = audited.table
-    _say_told(table, targets, table.source)
+    _say_told(table, targets, table.source, like.ignore)
     task = _task(table, targets, given.task, settings) if known is None else known.task or given.task
     learned, held = _divided(table, targets, own, task, given.validation, settings.seed)
     training = table if held is None else table.take(learned)
-    encoder = known or TableEncoder(
-        None if not targets else targets[0] if len(targets) == 1 else targets,
-        task=cast(Any, task), scale_target=scales_target(settings.loss, settings.output_activation),
-    ).fit(training)  # fmt: skip
+    encoder = known or _new_encoder(like, targets, task, settings).fit(training)
 
     def pair(rows: Table, taken: Any) -> tuple[Any, Any]:
         X = encoder.transform(encoder_inputs(encoder, rows), settings.dtype)
@@ -179,6 +244,20 @@ def _encoded(given: Given, settings: EncodingSettings, known: TableEncoder | Non
     X, y = pair(training, None if held is None else learned)
     resolved = task if isinstance(settings.loss, str) and settings.loss == "auto" else "auto"
     return Given(X, y, validation, weights, resolved, encoder.embeddings, encoder=encoder)
+
+
+def _new_encoder(
+    like: TableEncoder, targets: tuple[str, ...], task: Any, settings: EncodingSettings
+) -> TableEncoder:
+    """Return an encoder with the settings of another one, for these targets."""
+    if like.target is not None and like.target_names != targets:
+        raise ValueError(f"encode has the target {quoted(like.target_names)}, y is {quoted(targets)}")
+    return TableEncoder(
+        None if not targets else targets[0] if len(targets) == 1 else targets,
+        task=cast(Any, task), scale=cast(Any, like.scale), ignore=like.ignore, max_one_hot=like.max_one_hot,
+        scale_target=like.scale_target and scales_target(settings.loss, settings.output_activation),
+        min_count=like.min_count,
+    )  # fmt: skip
 
 
 def named_targets(X: Any, y: Any) -> tuple[str, ...]:
@@ -251,6 +330,8 @@ def _inputs(table: Table | _NumberColumns, targets: tuple[str, ...]) -> list[str
 
 def _task(table: Table, targets: tuple[str, ...], task: Any, settings: EncodingSettings) -> Any:
     """Return what the target is for: by the loss, by `task`, or by a look at the column."""
+    if task == "auto" and isinstance(settings.encode, TableEncoder):
+        task = settings.encode._wanted_task
     if not isinstance(settings.loss, str) or settings.loss != "auto":
         check_agreement(settings.loss, task)
         return "classification" if takes_labels(parse_loss(settings.loss)[0]) else "regression"

@@ -22,6 +22,7 @@ from fastmlp._training.options import RunSettings, checked_compute, checked_sett
 from fastmlp._training.progress import epoch_bar
 from fastmlp._training.run import run
 from fastmlp._training.tables import EncodingSettings, Given, encoded
+from fastmlp.data import TableEncoder
 
 
 def train(
@@ -33,7 +34,7 @@ def train(
     loss: str = "auto",
     output_activation: str = "auto",
     task: str = "auto",
-    encode: bool | str = "auto",
+    encode: bool | str | TableEncoder = "auto",
     optimizer: Any = "adam",
     learning_rate: Any = None,
     batch_size: int | str | None = "auto",
@@ -101,14 +102,15 @@ def train(
         other numbers are quantities. Rows that each have a single 1 are classes. What is not plain is said
         in a warning: whole numbers that are taken as quantities, floats of only 0 and 1 that are taken as
         labels.
-    encode : {"auto", True, False}, default "auto"
+    encode : {"auto", True, False} or TableEncoder, default "auto"
         Whether a table goes through a `fastmlp.data.TableEncoder`, which is fitted on the rows that are
         learned from alone and becomes the network's ``encoder``: then `Network.predict` takes such tables.
         Numbers, and quantities to learn, are standardised: losses and R2 in the history are those of
         standardised values, predictions come in units. What nothing can be learned from (see
         `fastmlp.data.audit`) is left out with a warning. "auto": a table with other columns than numbers
         without gaps, and any file that holds a table, but a Parquet dataset of numbers, which is streamed as
-        it is. With a network for init that has an encoder, tables go through that one.
+        it is. With a network for init that has an encoder, tables go through that one. An encoder that is
+        not fitted stands for True, and its settings (scale, ignore, max_one_hot and so on) count.
     optimizer : str or object, default "adam"
         "sgd", "rmsprop", "adagrad", "adam", "adamw", "lbfgs", or an object: `SGD`, `RMSprop`, `Adagrad`,
         `Adam`, `LBFGS`.
