@@ -17,6 +17,8 @@ from fastmlp._native.core import available_isas
 from fastmlp._native.threads import get_num_threads, set_num_threads
 from fastmlp._network.files import load
 from fastmlp._network.network import Network
+from fastmlp._training.cross_validate import cross_validate
+from fastmlp._training.cross_validation import CrossValidation
 from fastmlp._training.many import train_many
 from fastmlp._training.runs import Runs
 from fastmlp._training.train import train
@@ -47,6 +49,7 @@ __all__ = [
     "Adam",
     "Constant",
     "Cosine",
+    "CrossValidation",
     "Evaluation",
     "History",
     "InverseScaling",
@@ -59,6 +62,7 @@ __all__ = [
     "Trace",
     "available_isas",
     "compare_inits",
+    "cross_validate",
     "data",
     "datasets",
     "export",

@@ -103,10 +103,14 @@ class Fits:
         Arguments of `train` that all specs have unless they say otherwise.
     caller : str, default "train_many"
         The function whose arguments these are, for errors.
+    name : str, default "specs"
+        What errors call the specs.
     """
 
-    def __init__(self, X: Any, y: Any, common: dict[str, Any], caller: str = "train_many") -> None:
-        self.common = checked_common(common, caller)
+    def __init__(
+        self, X: Any, y: Any, common: dict[str, Any], caller: str = "train_many", name: str = "specs"
+    ) -> None:
+        self.common, self._name = checked_common(common, caller), name
         self._preparation = Preparation(X, y)
         self._fits: list[Fit] = []
 
@@ -115,6 +119,10 @@ class Fits:
 
     def __getitem__(self, place: int) -> Fit:
         return self._fits[place]
+
+    def called(self, place: int) -> str:
+        """Return what errors call the fit at a place."""
+        return f"{self._name}[{place}]"
 
     def add(self, specs: Any) -> range:
         """Check and prepare further fits; return their places.
@@ -133,7 +141,7 @@ class Fits:
                     p = self._preparation.fit(arguments)
                 except (TypeError, ValueError) as error:
                     kind = TypeError if isinstance(error, TypeError) else ValueError
-                    raise kind(f"specs[{i}]: {error}") from None
+                    raise kind(f"{self.called(i)}: {error}") from None
                 added.append(Fit(spec, p.network, p.rows, p.settings, p.limits, callbacks))
         self._fits.extend(added)
         return range(first, len(self))

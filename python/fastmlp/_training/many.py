@@ -97,6 +97,13 @@ def train_many(
     (16, 3)
     """
     fits = Fits(X, y, common)
+    runs = run_fits(fits, specs, threads=threads, max_time=max_time, progress=progress, callbacks=callbacks)
+    tell(fits, runs)
+    return runs
+
+
+def run_fits(fits: Fits, specs: Any, *, threads: Any, max_time: Any, progress: Any, callbacks: Any) -> Runs:
+    """Train fits of these specs; an exception that ends them all has the attribute ``runs``."""
     fits.add(specs)
     own = checked_callbacks(callbacks)
     unbegun = "not begun: the fits were interrupted"
@@ -106,18 +113,17 @@ def train_many(
     except BaseException as error:
         error.runs = fits.runs(unbegun)  # type: ignore[attr-defined]
         raise
-    runs = fits.runs(unbegun)
-    _tell(fits, runs)
-    return runs
+    return fits.runs(unbegun)
 
 
-def _tell(fits: Fits, runs: Runs) -> None:
+def tell(fits: Fits, runs: Runs) -> None:
     """Warn of what went wrong, once for all networks."""
     failed = [i for i, error in enumerate(runs.errors) if error is not None]
     if failed:
         first = runs.errors[failed[0]]
         say(f"{plural(len(failed), 'network')} of {len(runs)} ended with an error, see runs.errors; "
-            f"specs[{failed[0]}]: {first}", RuntimeWarning)  # fmt: skip
+            f"{fits.called(failed[0])}: {first}", RuntimeWarning)  # fmt: skip
     warned = [i for i in range(len(fits)) if fits[i].warning is not None]
     if warned:
-        say(f"{plural(len(warned), 'network')} of {len(runs)}; specs[{warned[0]}]: {fits[warned[0]].warning}")
+        first_warned = f"{fits.called(warned[0])}: {fits[warned[0]].warning}"
+        say(f"{plural(len(warned), 'network')} of {len(runs)}; {first_warned}")

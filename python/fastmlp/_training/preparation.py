@@ -149,13 +149,17 @@ class Preparation:
         self, key: Hashable, given: Given, index: Index | None, held: Index | None, settings: EncodingSettings
     ) -> _Group:
         """Return rows that an encoder has made, which has learned from these rows alone."""
-        y, weights = given.y, given.sample_weight
+        weights = given.sample_weight
+
+        def targets(rows: Index | None) -> Any:
+            return given.y if given.target_names else taken(given.y, rows)
+
+        chosen = replace(
+            given, X=taken(given.X, index), y=targets(index), sample_weight=taken(weights, index)
+        )
         if held is not None:
             weighted = () if weights is None else (taken(weights, held),)
-            given = replace(given, validation=(taken(given.X, held), taken(y, held), *weighted))
-        chosen = replace(
-            given, X=taken(given.X, index), y=taken(y, index), sample_weight=taken(weights, index)
-        )
+            chosen = replace(chosen, validation=(taken(given.X, held), targets(held), *weighted))
         wanted = settings.encode if isinstance(settings.encode, TableEncoder) else True
         data = encoded(chosen, replace(settings, encode=wanted))
         rows = read_memory(
