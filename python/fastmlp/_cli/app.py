@@ -118,12 +118,88 @@ def train(
     """
     from fastmlp._cli.train import TrainJob
 
-    settings = _given(context)
-    if settings.pop("config", None) is not None:
-        from fastmlp._cli.config import read_config
+    return TrainJob.of(_settings(context, train))
 
-        settings = read_config(str(config), _train_options()) | settings
-    return TrainJob.of(settings)
+
+@_command
+def cv(
+    context: typer.Context,
+    data: opt.DataOrConfig = None,
+    config: opt.Config = None,
+    target: opt.Target = None,
+    task: opt.Task = None,
+    x: opt.Inputs = None,
+    ignore: opt.Ignore = None,
+    id: opt.Ids = None,
+    weight: opt.Weight = None,
+    group: opt.Groups = None,
+    drop_missing_target: opt.DropMissingTarget = None,
+    strict: opt.Strict = None,
+    header: opt.Header = None,
+    delimiter: opt.Delimiter = None,
+    missing: opt.Missing = None,
+    text: opt.Text = None,
+    encoding: opt.Encoding = None,
+    strip_dot: opt.StripDot = None,
+    folds: opt.Folds = None,
+    repeats: opt.Repeats = None,
+    split: opt.FoldSplit = None,
+    metric: opt.Metric = None,
+    validation: opt.FoldValidation = None,
+    scale: opt.Scale = None,
+    save: opt.SaveFolds = None,
+    predictions: opt.Predictions = None,
+    proba: opt.FoldProba = None,
+    json: opt.Json = None,
+    quiet: opt.Quiet = None,
+    hidden: opt.Hidden = None,
+    activation: opt.Activation = None,
+    loss: opt.Loss = None,
+    output_activation: opt.OutputActivation = None,
+    optimizer: opt.Optimizer = None,
+    learning_rate: opt.LearningRate = None,
+    batch_size: opt.BatchSize = None,
+    epochs: opt.Epochs = None,
+    l2: opt.L2 = None,
+    dropout: opt.Dropout = None,
+    clip_norm: opt.ClipNorm = None,
+    patience: opt.Patience = None,
+    min_delta: opt.MinDelta = None,
+    restore_best: opt.RestoreBest = None,
+    loss_target: opt.LossTarget = None,
+    max_time: opt.MaxTime = None,
+    class_weight: opt.ClassWeight = None,
+    shuffle: opt.Shuffle = None,
+    init: opt.Init = None,
+    seed: opt.Seed = None,
+    dtype: opt.Dtype = None,
+    compute: opt.Compute = None,
+    threads: opt.Threads = None,
+) -> Job:
+    """Estimate by cross-validation how well networks do on rows that they have not seen.
+
+    The rows are divided into parts, the folds. Each is tested by a network that learned from the others as
+    `train` would with the same options: a fifth of them is held back to validate on, and what is done to the
+    columns is decided by the rest. All networks are trained at once. The score of each fold is printed, with
+    their mean and its standard error, and the metrics of all predictions together beside those of a constant.
+
+    --save keeps the networks as one model, --predictions writes what was predicted for each row by the
+    network that did not see it.
+    """
+    from fastmlp._cli.cv import CvJob
+
+    return CvJob.of(_settings(context, cv))
+
+
+def _settings(context: typer.Context, command: Callable[..., Job]) -> dict[str, Any]:
+    """Return the options that were given, on the command line or else in the file that --config names."""
+    settings = _given(context)
+    config = settings.pop("config", None)
+    if config is None:
+        return settings
+    from fastmlp._cli.config import read_config
+
+    return read_config(str(config), _options(command), command.__name__) | settings
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
@@ -133,9 +209,9 @@ def _given(context: typer.Context) -> dict[str, Any]:
     return given | several
 
 
-def _train_options() -> dict[str, type]:
-    """Return what each option of `train` holds; all are optional, so that one not given can be told."""
-    hints = get_type_hints(train)
+def _options(command: Callable[..., Job]) -> dict[str, type]:
+    """Return what each option of a command holds; all are optional, so that one not given can be told."""
+    hints = get_type_hints(command)
     others = ("context", "config", "return")
     kinds = {name: get_args(hint)[0] for name, hint in hints.items() if name not in others}
     return {name: str if get_args(kind) else kind for name, kind in kinds.items()}  # lists are texts

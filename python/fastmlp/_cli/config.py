@@ -22,8 +22,8 @@ else:
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
-def read_config(name: str, accepted: Mapping[str, type]) -> dict[str, Any]:
-    """Read options from a TOML file, from its table [train] if it has one.
+def read_config(name: str, accepted: Mapping[str, type], command: str = "train") -> dict[str, Any]:
+    """Read options from a TOML file, from its table of the command's name if it has one.
 
     Parameters
     ----------
@@ -32,6 +32,7 @@ def read_config(name: str, accepted: Mapping[str, type]) -> dict[str, Any]:
     accepted : mapping of str to type
         The options, with underscores, and what each holds: bool, int, float or str. A str may be written as
         a number too, and those of `LISTS` as an array.
+    command : str, default "train"
 
     Returns
     -------
@@ -45,7 +46,7 @@ def read_config(name: str, accepted: Mapping[str, type]) -> dict[str, Any]:
         message names the file and the key.
     """
     given: dict[str, Any] = {}
-    for key, value in _read_toml(name).items():
+    for key, value in _read_toml(name, command).items():
         option = key.replace("-", "_")
         if option not in accepted:
             near = did_you_mean(key, [known.replace("_", "-") for known in accepted])
@@ -59,7 +60,7 @@ def read_config(name: str, accepted: Mapping[str, type]) -> dict[str, Any]:
     return given
 
 
-def _read_toml(name: str) -> dict[str, Any]:
+def _read_toml(name: str, command: str) -> dict[str, Any]:
     path = Path(name)
     if not path.is_file():
         raise ValueError(f"--config: {name}: {'this is a directory' if path.is_dir() else 'no such file'}")
@@ -71,12 +72,12 @@ def _read_toml(name: str) -> dict[str, Any]:
         raise ValueError(f"{name}: not TOML: {error}") from None
     except RecursionError:
         raise ValueError(f"{name}: its arrays or tables are nested too deeply for options") from None
-    table = content.get("train")
+    table = content.get(command)
     if not isinstance(table, dict):
         return content
     if len(content) > 1:
-        other = next(key for key in content if key != "train")
-        raise ValueError(f"{name}: {other!r} stands outside of the table [train]")
+        other = next(key for key in content if key != command)
+        raise ValueError(f"{name}: {other!r} stands outside of the table [{command}]")
     return table
 
 

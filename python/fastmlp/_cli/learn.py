@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ from fastmlp._cli.recipe import HIDDEN, enough_epochs, recipe
 from fastmlp._rows.targets import takes_labels
 from fastmlp._training.tables import scales_target
 from fastmlp.data import Table, TableEncoder
+from fastmlp.data._leaks import tell_target
 from fastmlp.data._scaling import SCALINGS
 from fastmlp.data._task import TASKS, Task, guess_task, refuse_numbers
 from fastmlp.spec.losses import LOSSES
@@ -183,6 +185,19 @@ class LearnJob:
         how = "--task classification or --task regression says what it is for"
         return guess.task, [] if guess.note is None else [f"target {name!r} holds {guess.note}; {how}"]
 
+    def _told(
+        self, table: Table, columns: Columns, encoder: TableEncoder
+    ) -> tuple[dict[str, str], list[str]]:
+        """Return a line on each input that may be the target under another name, and notes on them."""
+        told = tell_target(table, columns.targets, encoder.input_names)
+        return told, [f"{line}; --ignore {_as_value(name)} leaves it out" for name, line in told.items()]
+
+    def _one_target(self, columns: Columns, loaded: Loaded) -> str | None:
+        """Return --target for the same run again: the column by its name, if it is one of the data's."""
+        if self.target is None:
+            return loaded.target
+        return columns.targets[0] if not loaded.has_labels and len(columns.targets) == 1 else self.target
+
     def _whole_steps(self) -> bool:
         """Tell whether the optimizer takes all rows at once, and no others to validate on."""
         return bool(self.arguments.get("optimizer") == "lbfgs")
@@ -196,6 +211,11 @@ class LearnJob:
 def values(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what options stand for."""
     return {name: _READERS[name](value) if name in _READERS else value for name, value in settings.items()}
+
+
+def _as_value(name: str) -> str:
+    """Write a column's name as a shell and an option that takes several names need it."""
+    return shlex.quote(f'"{name}"' if "," in name else name)
 
 
 def _check_texts(table: Table, names: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from fastmlp._inspect.scorers import METRICS
 from fastmlp.spec.activations import ELEMENTWISE
 from fastmlp.spec.optimizers import OPTIMIZERS
 from fastmlp.spec.texts import losses_of_labels, losses_of_values
@@ -97,6 +98,15 @@ Group = Annotated[
         "no input.",
     ),
 ]
+Groups = Annotated[
+    str | None,
+    _columns(
+        "--groups",
+        "--group",
+        metavar="NAME",
+        help="A column whose equal values belong together: such rows are in one fold; no input.",
+    ),
+]
 DropMissingTarget = Annotated[
     bool | None,
     _columns(
@@ -168,6 +178,28 @@ Validation = Annotated[
     float | None,
     _rows(help="The part of the training rows to validate on after each epoch; 0 keeps none. [0.2]"),
 ]
+Folds = Annotated[int | None, _rows(min=2, help="Into how many parts the rows are divided. [5]")]
+Repeats = Annotated[int | None, _rows(min=1, help="How often they are divided anew. [1]")]
+FoldSplit = Annotated[
+    str | None,
+    _rows(
+        "--split",
+        help="How: stratified (each label evenly), plain (at random), grouped (by --groups), time (each part "
+        "is tested by what was learned from those before it) or auto. [auto: grouped with --groups, else "
+        "stratified for labels, plain for quantities]",
+    ),
+]
+FoldValidation = Annotated[
+    float | None,
+    _rows(
+        "--validation",
+        help="The part of the rows of each fold to validate on after each epoch; 0 keeps none. [0.2]",
+    ),
+]
+Metric = Annotated[
+    str | None,
+    _rows(help=f"What the folds are scored by: {', '.join(METRICS)}. [auto: accuracy, or r2]"),
+]
 Scale = Annotated[
     str | None,
     _columns(
@@ -189,6 +221,24 @@ Json = Annotated[bool | None, _output("--json", help="Print one JSON object inst
 Quiet = Annotated[bool | None, _output("--quiet", help="Print nothing but warnings and errors.")]
 Save = Annotated[
     str | None, _output(help="Where to save the model. Replaces a model of fastmlp, never another file.")
+]
+SaveFolds = Annotated[
+    str | None,
+    _output(
+        "--save",
+        help="Where to save the networks of the folds as one model, an ensemble. Replaces a model of fastmlp, "
+        "never another file.",
+    ),
+]
+Predictions = Annotated[
+    str | None,
+    _output(
+        help="Where to write a prediction for each row, by the network that did not see it: CSV, or Parquet. "
+        "Replaces such a file only.",
+    ),
+]
+FoldProba = Annotated[
+    bool | None, _output("--proba", help="Write the probability of each class to --predictions, too.")
 ]
 Hidden = Annotated[
     list[str] | None, _network(metavar="WIDTHS", help="Widths of the hidden layers: 64,64; or none. [128,64]")

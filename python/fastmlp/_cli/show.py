@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
+from fastmlp._base.records import Records
 from fastmlp._base.text import shortened
 from fastmlp._inspect.baseline import Baseline
 from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
@@ -72,6 +73,16 @@ def epoch_table(network: Network) -> Grid:
     rows = np.unique(np.maximum(steps - 1, 0))[:n]
     shown = {titles[name]: values for name, values in columns.items() if len(values)}
     return _grid(list(shown), [[f"{values[row]:.6g}" for values in shown.values()] for row in rows], 0)
+
+
+def record_table(records: Records) -> Grid:
+    """Make a table of records."""
+    titles = [name.replace("_", " ") for name in records.columns]
+    cells = [
+        [f"{value:.6g}" if isinstance(value, float) else str(value) for value in row]
+        for row in records.rows()
+    ]
+    return _grid(titles, cells, 0)
 
 
 def show_metrics(

@@ -76,7 +76,7 @@ class Split:
             The rows for "training" and, where there are any, for "validation" and "test".
         """
         left: Rows = np.arange(table.n_rows)
-        groups = None if self.group is None else _groups(table, self.group)
+        groups = None if self.group is None else groups_of(table, self.group)
         chosen: dict[str, Rows] = {}
         for substream, (name, part) in enumerate((("test", self.test), ("validation", self.validation))):
             if part:
@@ -131,7 +131,7 @@ class Split:
         return cls(**data)
 
 
-def _groups(table: Table, name: str) -> Rows:
+def groups_of(table: Table, name: str) -> Rows:
     """Return a number for each row's group."""
     missing = np.flatnonzero(missing_values(table[name]))
     if len(missing):

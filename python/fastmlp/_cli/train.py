@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,6 @@ from fastmlp._cli.reading import Reading
 from fastmlp._cli.show import column, console, to_json
 from fastmlp._cli.split import LEAST_ROWS, ORDERS, TEST, VALIDATION, Split
 from fastmlp._training.train import train
-from fastmlp.data._leaks import tell_target
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
@@ -92,8 +90,7 @@ class TrainJob(LearnJob):
         noted = fit_noting(encoder, parts.training)
         if self.strict:
             refuse_left_out(table.source, problems, noted)
-        told = tell_target(table, columns.targets, encoder.input_names)
-        hints = [f"{line}; --ignore {_as_value(name)} leaves it out" for name, line in told.items()]
+        told, hints = self._told(table, columns, encoder)
         notes = [*notes, *more, *noted, *hints]
         return Prepared(table, columns, task, labels, split, parts, encoder, told), notes
 
@@ -152,13 +149,10 @@ class TrainJob(LearnJob):
 
     def _config(self, prepared: Prepared, given: Mapping[str, Any], loaded: Loaded) -> dict[str, Any]:
         """Return the options that give this run again."""
-        target = self.target if self.target is not None else loaded.target
-        if self.target is not None and not loaded.has_labels and len(prepared.columns.targets) == 1:
-            target = prepared.columns.targets[0]
         split = prepared.split
         decided = {
             "data": self.data,
-            "target": target,
+            "target": self._one_target(prepared.columns, loaded),
             "split": split.order,
             "test": split.test,
             "validation": split.validation,
@@ -183,8 +177,3 @@ class TrainJob(LearnJob):
         """Tell whether the run ends with the weights of its best epoch."""
         watched = prepared.parts.validation is not None or "patience" in self.arguments
         return watched and self.arguments.get("restore_best", True) is True
-
-
-def _as_value(name: str) -> str:
-    """Write a column's name as a shell and an option that takes several names need it."""
-    return shlex.quote(f'"{name}"' if "," in name else name)

@@ -17,6 +17,7 @@ from fastmlp._inspect.evaluation import Evaluation, compare_predictions
 from fastmlp._inspect.metrics import QuantileMetrics
 from fastmlp._model.history import epochs_of
 from fastmlp._training.folds import Fold
+from fastmlp._training.runs import Runs, kept_epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,12 +76,12 @@ class CrossValidation:
     higher_is_better: bool | None
     folds: tuple[Fold, ...]
     repeats: int
-    runs: Any
+    runs: Runs
 
     @property
     def networks(self) -> list[Network]:
         """The network of each fold."""
-        return list(self.runs)
+        return [network for network in self.runs if network is not None]
 
     @property
     def mean(self) -> float:
@@ -109,29 +110,23 @@ class CrossValidation:
 
     @property
     def table(self) -> Records:
-        """A row for each fold: how many rows it trained on and tested, its score, and how its run ended."""
+        """A row for each fold: the rows it trained on and tested, its score, and how its run went.
+
+        The losses are those in training, of the weights that were kept.
+        """
+        kept = [kept_epoch(network) or {} for network in self.networks]
+        losses = [name for name in ("loss", "validation_loss") if any(name in numbers for numbers in kept)]
         own = ("fold",) if self.repeats == 1 else ("repeat", "fold")
-        columns = (*own, "rows", "test_rows", "score", "loss", "epochs", "seconds", "stop_reason")
+        columns = (*own, "rows", "test_rows", "score", *losses, "epochs", "seconds", "stop_reason")
         each = len(self.folds) // self.repeats
         rows = []
-        for i, ((train, test), score, network) in enumerate(
-            zip(self.folds, self.scores.tolist(), self.runs, strict=True)
+        for i, ((train, test), network, numbers) in enumerate(
+            zip(self.folds, self.networks, kept, strict=True)
         ):
             place = (i,) if self.repeats == 1 else divmod(i, each)
-            history = network.history
-            last = [float(history[name][-1]) if len(history) else math.nan for name in ("loss", "seconds")]
-            rows.append(
-                (
-                    *place,
-                    len(train),
-                    len(test),
-                    score,
-                    last[0],
-                    epochs_of(history),
-                    last[1],
-                    network.stop_reason,
-                )
-            )
+            measured = [numbers.get(name, math.nan) for name in losses]
+            ending = (epochs_of(network.history), numbers.get("run_seconds", math.nan), network.stop_reason)
+            rows.append((*place, len(train), len(test), float(self.scores[i]), *measured, *ending))
         return Records(columns, rows)
 
     def summary(self) -> str:
@@ -139,9 +134,14 @@ class CrossValidation:
         better = {True: "; higher is better", False: "; lower is better", None: ""}[self.higher_is_better]
         over = plural(len(self.scores) // self.repeats, "fold")
         over += f", {self.repeats} times" if self.repeats > 1 else ""
-        error = "" if math.isnan(self.standard_error) else f" +- {self.standard_error:.4g}"
-        what = "mean and standard error of" if error else "mean of"
-        return f"{self.metric} {self.mean:.4g}{error} ({what} {over}{better})"
+        mean, error = self.mean, self.standard_error
+        if math.isnan(error):
+            return f"{self.metric} {mean:.4g} (mean of {over}{better})"
+        shown = f"{mean:.4g} +- 0"
+        if error > 1e-9 * abs(mean):
+            digits = max(2 - math.floor(math.log10(error)), 0)
+            shown = f"{mean:.{digits}f} +- {error:.{digits}f}"
+        return f"{self.metric} {shown} (mean and standard error of {over}{better})"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the score of each fold, with their mean and its standard error; needs ``fastmlp[plot]``.

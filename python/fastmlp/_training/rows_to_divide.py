@@ -184,12 +184,16 @@ def _without_groups(X: Any, y: Any, groups: Any) -> tuple[Any, Any]:
 
 
 def _labels(targets: Array, loss: str) -> Array | None:
-    """Return the label of each row, None where there are none or several."""
+    """Return the label of each row, None where there are none or several; refuse probabilities."""
     if not takes_labels(loss):
         return None
+    several = targets.ndim == 2 and not has_output_per_class(loss)
+    whole = targets.dtype.kind not in "f" or not (targets % 1).any()  # NaN is an error elsewhere
+    if not whole or (targets.ndim == 2 and not several and not ((targets == 1).sum(axis=1) == 1).all()):
+        raise ValueError("y must hold labels, which are compared with predictions; got numbers with fractions")
     if targets.ndim == 1:
         return targets
-    return targets.argmax(axis=1) if has_output_per_class(loss) else None
+    return None if several else targets.argmax(axis=1)
 
 
 def _groups(groups: Any, n: int, present: NDArray[np.int64]) -> Array | None:
