@@ -314,12 +314,12 @@ def test_callbacks_see_every_network_and_may_stop_it() -> None:
         (
             {"y": np.linspace(0, 1, 90), "loss": "binary_cross_entropy"},
             ValueError,
-            "y must hold labels, .* got pr",
+            "y must hold labels to compare",
         ),
         (
             {"y": np.full((90, 2), 0.5), "loss": "softmax_cross_entropy"},
             ValueError,
-            "y must hold labels, .* got",
+            "y must hold labels to compare",
         ),
         ({"seed": -1}, ValueError, "seed must be at least 0"),
         ({"hiden": 3}, TypeError, "cross_validate has no argument 'hiden'; its arguments are"),

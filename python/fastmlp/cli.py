@@ -63,7 +63,7 @@ def _guard(command: Callable[[], int]) -> int:
         except KeyboardInterrupt as error:
             say(f"fastmlp: {one_line(error) or 'interrupted'}")
             return INTERRUPTED
-        except (FloatingPointError, MemoryError) as error:
+        except (FloatingPointError, MemoryError, TimeoutError) as error:
             say(f"fastmlp: error: {one_line(error) or 'out of memory'}")
             return FAILED
         except (ValueError, TypeError, OSError, OverflowError, ImportError) as error:

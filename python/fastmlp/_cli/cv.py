@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,17 @@ from rich.console import Console
 
 from fastmlp._base.text import plural, shortened
 from fastmlp._cli.exit_codes import FAILED, OK
-from fastmlp._cli.files import STREAM, Loaded, check_output, check_suffix, write_output
+from fastmlp._cli.files import STREAM, Loaded, write_output
 from fastmlp._cli.info import describe_network
 from fastmlp._cli.learn import Cleaned, LearnJob, check_choice, values
-from fastmlp._cli.origin import origin_of
 from fastmlp._cli.outcome import show_data
-from fastmlp._cli.predict import check_replaces, rounded, write_predictions
+from fastmlp._cli.predictions import (
+    check_predictions,
+    check_replaces,
+    prediction_columns,
+    rounded,
+    write_predictions,
+)
 from fastmlp._cli.prepare import Prepared, fit_noting, refuse_left_out, weights_of
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.show import console, record_table, show_metrics, to_json
@@ -32,8 +36,7 @@ from fastmlp._training.cross_validate import cross_validate
 from fastmlp._training.cross_validation import CrossValidation
 from fastmlp._training.folds import SPLITS
 from fastmlp.data._table import rows_with
-
-_PREDICTIONS = (".csv", ".txt", ".parquet")
+from fastmlp.spec.losses import LOSSES
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class CvJob(LearnJob):
         cleaned = self._cleaned(loaded, reading)
         prepared, notes = self._prepare(cleaned, loaded)
         show_data(out, loaded.table, prepared, notes)
+        out.print(self._division(prepared))
         given = self._given(cleaned.task, self._rows_a_fold(cleaned.table.n_rows))
         found, more = self._cross_validate(prepared, loaded, values(given))
         notes += [note for note in more if note not in notes]
@@ -75,6 +79,9 @@ class CvJob(LearnJob):
     def _check(self) -> None:
         """Refuse what can be refused before the data is read."""
         super()._check()
+        for option, given, least in (("--folds", self.folds, 2), ("--repeats", self.repeats, 1)):
+            if given < least:
+                raise ValueError(f"{option} must be at least {least}, got {given}")
         check_choice("--split", self.split, SPLITS)
         check_choice("--metric", self.metric, (AUTO, *METRICS))
         if self.group is not None and self.split not in ("auto", "grouped"):
@@ -89,17 +96,21 @@ class CvJob(LearnJob):
             self._check_predictions(self.predictions)
         elif self.proba:
             raise ValueError("--proba goes with --predictions, the file to write probabilities to")
+        loss = LOSSES.get(str(self.arguments.get("loss", "auto")).partition("(")[0].strip())
+        if self.proba and loss is not None and not loss.probabilities:
+            raise ValueError(f"--proba: loss {self.arguments['loss']} gives no probabilities")
 
     def _check_predictions(self, name: str) -> None:
         if name == STREAM:
             raise ValueError("--predictions: predictions go to a file, not to standard output")
-        check_output("--predictions", name, (self.data,))
-        check_suffix("--predictions", name, "predictions", _PREDICTIONS)
-        check_replaces("--predictions", Path(name), self.id)
+        check_predictions("--predictions", name, (self.data,))
+        check_replaces("--predictions", name, self.id)
 
     def _prepare(self, cleaned: Cleaned, loaded: Loaded) -> tuple[Prepared, list[str]]:
         """Describe the whole table; the encoders of the folds are their own."""
         table, columns, task = cleaned.table, cleaned.columns, cleaned.task
+        if self.proba and task != "classification":
+            raise ValueError("--proba: the target is a quantity, which has no classes")
         encoder = self._encoder(columns, task, loaded)
         noted = fit_noting(encoder, table)
         if self.strict:
@@ -109,6 +120,19 @@ class CvJob(LearnJob):
         parts = Parts(table, None, None)
         prepared = Prepared(table, columns, task, cleaned.labels, split, parts, encoder, told)
         return prepared, [*cleaned.notes, *noted, *hints]
+
+    def _division(self, prepared: Prepared) -> str:
+        """Say how the rows are divided."""
+        split = self.split
+        if split == "auto":
+            split = "plain" if prepared.labels is None else "stratified"
+            split = split if self.group is None else "grouped"
+        often = f", {self.repeats} times" if self.repeats > 1 else ""
+        grouped = "" if prepared.columns.group is None else f" by {shortened(prepared.columns.group)}"
+        part = self._held_back(prepared.table.n_rows)
+        validated = f"; {part:g} of those to train on are to validate on" if part else ""
+        folds = f"{prepared.table.n_rows} in {self.folds} folds{often}, {split}{grouped}"
+        return f"rows: {folds}{validated} (seed {prepared.split.seed})"
 
     def _rows_a_fold(self, rows: int) -> int:
         """Return how many rows a network learns from, of those that a fold does not test."""
@@ -127,13 +151,13 @@ class CvJob(LearnJob):
     ) -> tuple[CrossValidation, list[str]]:
         """Return what was found, and what the library said, each line once."""
         table, columns = prepared.table, prepared.columns
-        targets = columns.targets
+        targets, group = columns.targets, columns.group
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 found = cross_validate(
                     table, targets[0] if len(targets) == 1 else list(targets), folds=self.folds,
-                    repeats=self.repeats, groups=None if columns.group is None else groups_of(table, columns.group),
+                    repeats=self.repeats, groups=None if group is None else groups_of(table, group),
                     split=self.split, metric=self.metric, task=prepared.task,
                     encode=self._encoder(columns, prepared.task, loaded),
                     sample_weight=weights_of(table, columns.weight),
@@ -163,11 +187,6 @@ class CvJob(LearnJob):
         self, out: Console, found: CrossValidation, prepared: Prepared, loaded: Loaded, reading: Reading
     ) -> None:
         """Save the networks as one model, and write the predictions, a row for each of the file."""
-        if self.save is not None:
-            ensemble = found.ensemble
-            ensemble.origin = origin_of(ensemble, prepared, reading)
-            ensemble.save(self.save)
-            out.print(f"saved to {shortened(self.save)}, an ensemble of {plural(len(found), 'network')}")
         if self.predictions is None:
             return
         table, columns = loaded.table, prepared.columns
@@ -218,19 +237,8 @@ def _predicted(found: CrossValidation, targets: tuple[str, ...], proba: bool) ->
     predicted = found.evaluation.predicted
     if predicted.dtype.kind == "f" and found.networks[0].dtype == np.float32:
         predicted = rounded(predicted, found.evaluation.truth.std(axis=0))
-    if predicted.ndim == 1:
-        columns = {"prediction": predicted}
-    else:
-        named = len(targets) == predicted.shape[1]
-        columns = {f"prediction_{targets[i] if named else i}": column for i, column in enumerate(predicted.T)}
-    if not proba:
-        return columns
-    classes, probabilities = found.classes, found.evaluation.probabilities
-    if classes is None or probabilities is None:
-        raise ValueError("--proba: the networks give no probabilities of labels")
-    return columns | {
-        f"probability_{label}": column for label, column in zip(classes, probabilities.T, strict=True)
-    }
+    probabilities = found.evaluation.probabilities if proba else None
+    return prediction_columns(predicted, targets, found.classes, probabilities)
 
 
 def _spread(values: NDArray[Any], rows: NDArray[np.int64], n: int) -> NDArray[Any]:

@@ -178,8 +178,8 @@ Validation = Annotated[
     float | None,
     _rows(help="The part of the training rows to validate on after each epoch; 0 keeps none. [0.2]"),
 ]
-Folds = Annotated[int | None, _rows(min=2, help="Into how many parts the rows are divided. [5]")]
-Repeats = Annotated[int | None, _rows(min=1, help="How often they are divided anew. [1]")]
+Folds = Annotated[int | None, _rows(help="Into how many parts the rows are divided. [5]")]
+Repeats = Annotated[int | None, _rows(help="How often they are divided anew. [1]")]
 FoldSplit = Annotated[
     str | None,
     _rows(
@@ -226,8 +226,8 @@ SaveFolds = Annotated[
     str | None,
     _output(
         "--save",
-        help="Where to save the networks of the folds as one model, an ensemble. Replaces a model of fastmlp, "
-        "never another file.",
+        help="Where to save the networks of the folds as one model, an ensemble. Replaces a model of "
+        "fastmlp, never another file.",
     ),
 ]
 Predictions = Annotated[

@@ -190,7 +190,7 @@ def _labels(targets: Array, loss: str) -> Array | None:
     several = targets.ndim == 2 and not has_output_per_class(loss)
     whole = targets.dtype.kind not in "f" or not (targets % 1).any()  # NaN is an error elsewhere
     if not whole or (targets.ndim == 2 and not several and not ((targets == 1).sum(axis=1) == 1).all()):
-        raise ValueError("y must hold labels, which are compared with predictions; got numbers with fractions")
+        raise ValueError("y must hold labels to compare predictions with; got numbers with fractions")
     if targets.ndim == 1:
         return targets
     return None if several else targets.argmax(axis=1)
