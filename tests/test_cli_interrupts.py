@@ -15,11 +15,12 @@ import pytest
 
 import fastmlp
 from cli_tools import interrupted_training
+from fastmlp._cli import cv as cv_command
 from fastmlp._cli import evaluate as evaluate_command
+from fastmlp._cli import learn as learning_commands
 from fastmlp._cli import outcome
 from fastmlp._cli import predict as predict_command
 from fastmlp._cli import report as report_command
-from fastmlp._cli import train as train_command
 from fastmlp._cli.files import load_data
 from fastmlp._model.history import History
 from fastmlp._training.progress import epoch_bar
@@ -40,11 +41,13 @@ def interrupt(*arguments: Any, **options: Any) -> None:
 @pytest.mark.parametrize(
     ("command", "module", "name"),
     [
-        ("train iris --epochs 1", train_command, "load_data"),
+        ("train iris --epochs 1", learning_commands, "load_data"),
         ("train iris --epochs 1", TableEncoder, "fit"),
         ("train iris --epochs 1", TableEncoder, "transform"),
         ("train iris --epochs 1", outcome, "evaluate"),
         ("train iris --epochs 1 --report r.html", report_command, "write_report"),
+        ("cv iris --epochs 1", learning_commands, "load_data"),
+        ("cv iris --epochs 1 --predictions p.csv", cv_command, "write_predictions"),
         ("predict iris.safetensors iris", predict_command, "load_rows"),
         ("predict iris.safetensors iris", TableEncoder, "transform"),
         ("evaluate iris.safetensors iris", evaluate_command, "load_rows"),

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import fastmlp
+from fastmlp.data import TableEncoder
 
 RNG = np.random.default_rng(2)
 N = 80
@@ -175,3 +176,16 @@ def test_columns_that_cannot_be_are_named() -> None:
             fastmlp.cross_validate(frame, "price", groups=groups)
     with pytest.raises(ValueError, match="y must be one of the columns"):
         fastmlp.cross_validate(frame, "cost")
+
+
+def test_an_encoder_that_is_not_fitted_says_how_each_fold_encodes() -> None:
+    frame = FRAME[[*INPUTS, "owner", "price"]]
+    like = TableEncoder(scale="robust", ignore=["owner"], max_one_hot=2)
+    found = fastmlp.cross_validate(frame, "price", encode=like, **OPTIONS)
+    for (train, _), network in zip(found.folds, found.networks, strict=True):
+        alone = fastmlp.train(frame.iloc[train], "price", encode=like, hidden=(4,), epochs=3)
+        np.testing.assert_array_equal(network.parameters, alone.parameters)
+        assert network.encoder is not None
+        assert alone.encoder is not None
+        assert network.encoder.to_dict() == alone.encoder.to_dict()
+        assert (network.encoder.scale, network.encoder.input_names) == ("robust", ("area", "city", "sold"))
