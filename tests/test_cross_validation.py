@@ -303,6 +303,7 @@ def test_callbacks_see_every_network_and_may_stop_it() -> None:
             "metric 'auc' needs probabilities, which the loss does",
         ),
         ({"validation": np.arange(5)}, TypeError, "validation must be a fraction, or rows of your own"),
+        ({"validation": [0, 1, 2]}, TypeError, "rows of your own .* as folds may test rows of X; got a list"),
         ({"checkpoint": "here"}, TypeError, "cross_validate has no argument checkpoint: fits among"),
         ({"rows": [1]}, TypeError, "cross_validate has no argument 'rows'; folds may be pairs"),
         ({"memory_limit": "1 GB"}, TypeError, "cross_validate has no argument memory_limit: all fits"),

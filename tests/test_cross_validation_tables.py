@@ -136,6 +136,10 @@ def test_the_file_of_a_path_is_read(tmp_path: Path) -> None:
     numbers.to_parquet(tmp_path / "numbers.parquet")
     plain = fastmlp.cross_validate(tmp_path / "numbers.parquet", "y", hidden=(), epochs=1)
     assert all(network.encoder is None for network in plain.networks)
+    (tmp_path / "parts").mkdir()
+    numbers.to_parquet(tmp_path / "parts" / "0.parquet")
+    with pytest.raises(TypeError, match=r"X must be rows in memory, .* that are streamed, of the folder"):
+        fastmlp.cross_validate(tmp_path / "parts", "y")
     assert encoded.evaluation.metrics.rows == plain.evaluation.metrics.rows == 30
 
 

@@ -12,6 +12,7 @@ from fastmlp._base.said import say
 from fastmlp._base.validation import chosen_seed
 from fastmlp._inspect.scorers import check_metric, scorer
 from fastmlp._network.network import Network
+from fastmlp._rows.shared import is_index
 from fastmlp._rows.targets import gives_probabilities, parse_loss, takes_labels
 from fastmlp._training.cross_validation import CrossValidation, gathered
 from fastmlp._training.fits import Fits
@@ -141,10 +142,10 @@ def _folds(division: Division, rows: RowsToDivide) -> list[Fold]:
 
 def _check_validation(validation: Any) -> None:
     """Refuse rows of X, which may be among those that a fold tests."""
-    if not (validation is None or isinstance(validation, (numbers.Real, tuple, list))):
+    if is_index(validation) or not isinstance(validation, (numbers.Real, tuple, list, type(None))):
         raise TypeError(
-            "validation must be a fraction, or rows of your own (X, y) or (X, y, sample_weight), got a "
-            f"{type(validation).__name__}"
+            "validation must be a fraction, or rows of your own (X, y) or (X, y, sample_weight), as folds "
+            f"may test rows of X; got a {type(validation).__name__}"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,13 +160,14 @@ def _plain_rows(
 def _in_memory(X: Any, y: Any, encode: Any) -> tuple[Any, Any, Any]:
     """Return X and y, read where X is a path, and whether they are to be encoded: the table of a file is."""
     X, y, from_file = opened(X, y, encode, None)
-    if isinstance(X, (str, os.PathLike)):  # numbers, which train would stream
+    if isinstance(X, (str, os.PathLike)) and not Path(X).is_dir():  # numbers, which train would stream
         found = read(X)
         X, y = found.X, found.y if y is None else y
-    if hasattr(X, "__next__") or (hasattr(X, "to_batches") and not hasattr(X, "num_rows")):
+    streamed = isinstance(X, (str, os.PathLike)) or hasattr(X, "__next__")
+    if streamed or (hasattr(X, "to_batches") and not hasattr(X, "num_rows")):
         raise TypeError(
-            "X must be rows in memory, which can be divided into folds; got rows that are streamed, of type "
-            f"{type(X).__name__}"
+            "X must be rows in memory, which can be divided into folds; got rows that are streamed, of "
+            + (f"the folder {str(X)!r}" if isinstance(X, (str, os.PathLike)) else f"a {type(X).__name__}")
         )
     return as_table(X), y, True if from_file and encode == "auto" else encode
 
