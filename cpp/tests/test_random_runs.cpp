@@ -7,6 +7,7 @@
 
 #include "core/base/random.h"
 #include "core/model/initialize.h"
+#include "core/train/many.h"
 #include "core/train/trainer.h"
 #include "gradients.h"
 
@@ -102,7 +103,8 @@ struct RandomRun {
     }
 
     // Everything that a run gives: its numbers, one after the other.
-    std::vector<double> result(int threads, bool sparse, bool bfloat16 = false) const {
+    std::vector<double> result(int threads, bool sparse, bool bfloat16 = false,
+                               BorrowedThreads* borrowed = nullptr) const {
         Network<T> network(architecture);
         for (Index l = 0; l < architecture.layers(); ++l) initialize(network, l, InitKind::uniform, 0.3, {1});
         for (std::size_t j = 0; j < architecture.embeddings.size(); ++j)
@@ -110,6 +112,7 @@ struct RandomRun {
         TrainOptions with_threads = options;
         with_threads.threads = threads;
         with_threads.bfloat16 = bfloat16;
+        with_threads.borrowed = borrowed;
         const Data<T> given = data(sparse);
         const std::optional<Data<T>> held_out = validates ? std::optional(given) : std::nullopt;
         Monitor monitor;
@@ -150,6 +153,41 @@ TEST_CASE_TEMPLATE("a run drawn at random gives the same bits on any team, from 
             for (const int threads : {1, 3}) CHECK(same_bits(run.result(threads, true), alone));
     }
     set_exact_threads(false);
+}
+
+TEST_CASE("runs that are trained at once give the bits that each gives alone, on threads that others leave") {
+    set_exact_threads(true);
+    constexpr std::size_t kAtOnce = 7;
+    for (const int threads : {1, 2, 3, 9}) {
+        CAPTURE(threads);
+        std::vector<std::vector<double>> results(kAtOnce);
+        std::vector<RunAmongMany> runs;
+        for (std::size_t i = 0; i < kAtOnce; ++i)
+            runs.push_back({.seconds = double(i % 3),
+                            .train = [&results, i, threads](Monitor&, BorrowedThreads& borrowed) {
+                                if (i == 3) throw std::bad_alloc();
+                                results[i] = RandomRun<float>(i).result(threads, false, false, &borrowed);
+                                return false;
+                            }});
+        std::atomic<Index> done{0};
+        train_many(runs, {.threads = threads, .done = &done}, {});
+        CHECK(done == Index(kAtOnce));
+        for (std::size_t i = 0; i < kAtOnce; ++i) {
+            CAPTURE(i);
+            CHECK(bool(runs[i].error) == (i == 3));
+            if (i != 3) CHECK(same_bits(results[i], RandomRun<float>(i).result(1, false)));
+        }
+    }
+    set_exact_threads(false);
+}
+
+TEST_CASE("a run that asks for it ends the others, which have not begun") {
+    std::vector<RunAmongMany> runs;
+    for (int i = 0; i < 9; ++i)
+        runs.push_back({.seconds = 1, .train = [](Monitor&, BorrowedThreads&) { return true; }});
+    train_many(runs, {.threads = 1}, {});
+    CHECK(runs.front().begun);
+    for (std::size_t i = 1; i < runs.size(); ++i) CHECK(!runs[i].begun);
 }
 
 #ifdef FASTMLP_BFLOAT16

@@ -59,7 +59,7 @@ class _Group:
 
     key: Hashable
     rows: MemoryRows
-    data: Given  # validation: rows by their index, or as `train` takes them
+    data: Given  # validation is that of all these fits where there is an encoder, else that of one of them
 
 
 class Preparation:
@@ -127,9 +127,10 @@ class Preparation:
         targets = named_targets(X, y)
         whether = ("encodes", self._cache.key(a["encode"]), targets, self._cache.key(init))
         encodes = self._cache.get(whether, lambda: is_to_be_encoded(X, targets, from_file, settings))
+        if encodes or is_index(a["validation"]):  # they decide what is left to learn from
+            key += (self._cache.key(a["validation"]),)
         if encodes:
-            # The encoder learns from what validation leaves.
-            key += (self._cache.key(a["validation"]), self._cache.key(a["output_activation"]))
+            key += (self._cache.key(a["output_activation"]),)
             key += (seed,) if _is_fraction(a["validation"]) else ()
         checked_compute(a["compute"], sparse=hasattr(X, "tocsr"))
 
@@ -220,7 +221,7 @@ class Preparation:
 
     def _divided(self, group: _Group, network: Network, a: dict[str, Any], seed: int) -> WholeRows:
         """Return the rows to learn from and those to validate on."""
-        validation = group.data.validation
+        validation = a["validation"] if group.data.encoder is None else group.data.validation
         key = ("divided", group.key, self._cache.key(validation), seed if _is_fraction(validation) else None)
 
         def divide() -> WholeRows:
