@@ -98,7 +98,7 @@ def test_specs_must_be_a_sequence(specs: Any) -> None:
 def test_rows_that_train_would_stream_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", X)
     for streamed in (tmp_path / "X.npy", iter([(X, Y)])):
-        with pytest.raises(TypeError, match="train_many needs X in memory, got .*, which train streams"):
+        with pytest.raises(TypeError, match=r"train_many needs X in memory, got .*, which train streams"):
             fastmlp.train_many(streamed, Y, [{}])
     with pytest.raises(TypeError, match="y is needed"):
         fastmlp.train_many(X, None, [{}])
