@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -122,28 +121,13 @@ def network_of_homes(target: str, dtype: str) -> fastmlp.Network:
     return net
 
 
-@dataclass
-class EmbeddedNetwork:
-    """What the exports read of a network with embeddings, computed by the reference."""
+class EmbeddedNetwork(fastmlp.Network):
+    """A network with embeddings, whose outputs are computed by the reference."""
 
-    dtype: np.dtype
-    embeddings = ((1, 3, 2), (3, 4, 1))
-    layer_sizes = (5, 6, 2)
-    activations = ("relu",)
-    output_activation = "identity"
-    loss = "squared_error"
-    classes = None
-    encoder = None
-
-    def __post_init__(self) -> None:
-        rng = np.random.default_rng(3)
-        self.tables = tuple(
-            rng.normal(size=(codes, width)).astype(self.dtype) for _, codes, width in self.embeddings
-        )
-        shapes = [((6, 6), 6), ((6, 2), 2)]
-        self.weights = [rng.normal(size=W).astype(self.dtype) for W, _ in shapes]
-        self.biases = [rng.normal(size=b).astype(self.dtype) for _, b in shapes]
-        self.parameters = np.zeros(0, self.dtype)
+    def __init__(self, dtype: np.dtype) -> None:
+        embeddings = ((1, 3, 2), (3, 4, 1))
+        super().__init__((5, 6, 2), "relu", "squared_error", embeddings=embeddings, dtype=dtype.name)
+        self.parameters[:] = np.random.default_rng(3).normal(size=self.n_parameters)
 
     def rows(self) -> np.ndarray:
         X = rows(20, 5, self.dtype.name)

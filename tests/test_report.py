@@ -154,7 +154,7 @@ def net_of_arrays() -> fastmlp.Network:
             frame(),
             {},
             TypeError,
-            "model must be a Network or an estimator that holds one, got 'a mod",
+            "model must be a Network, an Ensemble or an estimator that holds one, got 'a mod",
         ),
         (
             net_of_arrays(),

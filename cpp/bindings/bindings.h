@@ -55,5 +55,7 @@ void bind_lbfgs(py::module_& m, const char* network);
 void bind_many(py::module_& m);
 template <class T>
 void bind_predictor(py::module_& m, const char* name);
+template <class T>
+void bind_ensemble(py::module_& m, const char* name);
 
 }  // namespace fastmlp

@@ -19,4 +19,6 @@ PYBIND11_MODULE(_bindings, m, pybind11::mod_gil_not_used()) {
     bind_many(m);
     bind_predictor<float>(m, "Predictor32");
     bind_predictor<double>(m, "Predictor64");
+    bind_ensemble<float>(m, "Ensemble32");
+    bind_ensemble<double>(m, "Ensemble64");
 }

@@ -3,6 +3,7 @@
 
 #include "core/base/arrays.h"
 #include "core/kernel/bfloat16.h"
+#include "core/model/ensemble_predictor.h"
 #include "core/model/inference.h"
 #include "core/train/full_batch.h"
 #include "core/train/lbfgs_run.h"
@@ -49,6 +50,9 @@ constexpr Computations<T> computations() {
             -> std::unique_ptr<FullBatch<T>> { return make_full_batch(network, data, threads); },
         .predictor = [](const Network<T>& network) -> std::unique_ptr<Predictor<T>> {
             return make_predictor(network);
+        },
+        .ensemble = [](std::vector<Member> members) -> std::unique_ptr<EnsemblePredictor<T>> {
+            return make_ensemble<T>(std::move(members));
         },
         .initialize = initialize<T>,
         .initialize_table = initialize_table<T>,

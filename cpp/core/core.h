@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "core/base/monitor.h"
+#include "core/model/ensemble.h"
 #include "core/model/features.h"
 #include "core/model/initialize.h"
 #include "core/model/network.h"
@@ -48,6 +49,17 @@ public:
     virtual void forward_few(const T* X, Index n, T* out) = 0;
 };
 
+// The weighted mean of several networks' outputs, computed in double, network after network, and rounded to
+// T. As a predictor it is for networks that all read one X of type T.
+template <class T>
+class EnsemblePredictor : public Predictor<T> {
+public:
+    // Of n rows, which the networks read from several X, [n, outputs] each: the mean and, unless that is
+    // null, the standard deviation over the networks.
+    virtual void moments(const std::vector<AnyFeatures>& X, Index n, T* mean, T* deviation, int threads,
+                         Monitor& monitor) = 0;
+};
+
 template <class T>
 struct Computations {
     TrainResult (*train)(Network<T>& network, const Data<T>& data, const std::optional<Data<T>>& validation,
@@ -55,6 +67,7 @@ struct Computations {
                          const Callbacks<T>& callbacks);
     std::unique_ptr<FullBatch<T>> (*full_batch)(const Network<T>& network, const Data<T>& data, int threads);
     std::unique_ptr<Predictor<T>> (*predictor)(const Network<T>& network);
+    std::unique_ptr<EnsemblePredictor<T>> (*ensemble)(std::vector<Member> members);
     void (*initialize)(Network<T>& network, Index layer, InitKind kind, double scale, const Drawing& drawing);
     void (*initialize_table)(Network<T>& network, Index number, double scale, const Drawing& drawing);
     Index (*first_nonfinite)(const T* x, Index n, int threads);

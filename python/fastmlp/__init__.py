@@ -15,6 +15,7 @@ from fastmlp._model.history import History
 from fastmlp._native.config import show_config
 from fastmlp._native.core import available_isas
 from fastmlp._native.threads import get_num_threads, set_num_threads
+from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.files import load
 from fastmlp._network.network import Network
 from fastmlp._training.cross_validate import cross_validate
@@ -50,6 +51,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "CrossValidation",
+    "Ensemble",
     "Evaluation",
     "History",
     "InverseScaling",

@@ -31,10 +31,11 @@ void apply_link(Loss loss, T* z, Index ld, Index rows, Index outputs, T* columns
 }  // namespace
 
 template <class T>
-ForwardPass<T>::ForwardPass(const Network<T>& network, Weights<T> weights)
+ForwardPass<T>::ForwardPass(const Network<T>& network, Weights<T> weights,
+                            std::shared_ptr<ForwardBuffers<T>> buffers)
     : network_(network),
       weights_(std::move(weights)),
-      columns_(loss_scratch<T>(network.outputs())),
+      buffers_(std::move(buffers)),
       ld_(round_up(network.outputs(), kLanes<T>)),
       sparse_forward_(sparse_forward_tiles<T>(network.layers().front().activation)) {
     Index widest = 0;
@@ -42,8 +43,10 @@ ForwardPass<T>::ForwardPass(const Network<T>& network, Weights<T> weights)
         forward_.push_back(forward_tiles<T>(layer.activation));
         widest = std::max(widest, layer.outputs);
     }
-    for (AlignedBuffer<T>& buffer : buffers_) buffer = AlignedBuffer<T>(kRows * round_up(widest, kLanes<T>));
-    if (!network.tables().empty()) embedded_ = AlignedBuffer<T>(kRows * network.layers().front().inputs);
+    const auto grow = ForwardBuffers<T>::grow;
+    grow(buffers_->columns, loss_scratch<T>(network.outputs()));
+    for (AlignedBuffer<T>& layer : buffers_->layers) grow(layer, kRows * round_up(widest, kLanes<T>));
+    if (!network.tables().empty()) grow(buffers_->embedded, kRows * network.layers().front().inputs);
 }
 
 template <class T>
@@ -51,25 +54,23 @@ void ForwardPass<T>::make_scratch(bool sparse) {
     Index longest = 0;
     for (std::size_t l = sparse ? 1 : 0; l < weights_.layers.size(); ++l)
         if (weights_.layers[l].row != 0) longest = std::max(longest, network_.layers()[l].inputs + 1);
-    if (panel_size<T>(longest) <= scratch_.size()) return;
-    scratch_ = AlignedBuffer<T>(panel_size<T>(longest));
-    for (WeightPanels<T>& of_layer : weights_.layers) of_layer.scratch = scratch_.data();
+    ForwardBuffers<T>::grow(buffers_->scratch, panel_size<T>(longest));
 }
 
 // The first layer's inputs where X is dense: embedded, in the order given, or as they are.
 template <class T>
 Features<T> ForwardPass<T>::dense_inputs(const Features<T>& X, Index rows, const std::uint32_t* order) const {
     const auto row = [&](Index i) { return X.from(order ? Index(order[i]) : i).values; };
-    if (embedded_.size() > 0) {
+    if (!network_.tables().empty()) {
         const Index width = network_.layers().front().inputs;
         for (Index i = 0; i < rows; ++i)
-            network_.embed(row(i), weights_.tables, embedded_.data() + i * width);
-        return {embedded_.data(), width};
+            network_.embed(row(i), weights_.tables, buffers_->embedded.data() + i * width);
+        return {buffers_->embedded.data(), width};
     }
     if (!order) return X;
     const Index width = network_.inputs();
-    for (Index i = 0; i < rows; ++i) std::copy_n(row(i), width, gathered_.data() + i * width);
-    return {gathered_.data(), width};
+    for (Index i = 0; i < rows; ++i) std::copy_n(row(i), width, buffers_->gathered.data() + i * width);
+    return {buffers_->gathered.data(), width};
 }
 
 template <class T>
@@ -78,7 +79,8 @@ const T* ForwardPass<T>::raw(const Features<T>& X, Index rows, const std::uint32
     for (std::size_t l = 0; l < forward_.size(); ++l) {
         const Layer& layer = network_.layers()[l];
         const Index I = layer.inputs, O = layer.outputs, ld = round_up(O, kLanes<T>);
-        const ForwardOutput<T> out{buffers_[l % 2].data(), nullptr, ld};
+        const ForwardOutput<T> out{buffers_->layers[l % 2].data(), nullptr, ld};
+        weights_.layers[l].scratch = buffers_->scratch.data();
         if (below.sparse())
             sparse_forward_({{below, order}, rows, O, I}, weights_.layers[l], out,
                             {0, SparseProduct<T>::Grid::tiles(rows, O)});
@@ -93,7 +95,7 @@ const T* ForwardPass<T>::raw(const Features<T>& X, Index rows, const std::uint32
 template <class T>
 void ForwardPass<T>::run(const Features<T>& X, Index rows, T* out) {
     T* z = const_cast<T*>(raw(X, rows));  // lies in this pass's own buffer
-    apply_link(network_.architecture().loss, z, ld_, rows, network_.outputs(), columns_.data());
+    apply_link(network_.architecture().loss, z, ld_, rows, network_.outputs(), columns());
     for (Index i = 0; i < rows; ++i, z += ld_, out += network_.outputs())
         std::copy(z, z + network_.outputs(), out);
 }

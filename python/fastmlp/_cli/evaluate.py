@@ -29,6 +29,7 @@ from fastmlp.data import Table
 from fastmlp.data._table import quoted
 
 if TYPE_CHECKING:
+    from fastmlp._network.ensemble import Ensemble
     from fastmlp._network.network import Network
 
 _BEGINS = ('{"model"', "accuracy ", "R2 ", "coverage ")
@@ -70,10 +71,10 @@ class EvaluateJob:
         self._write(network, evaluation)
         return 0
 
-    def _table(self, network: Network) -> tuple[Table, tuple[str, ...]]:
+    def _table(self, network: Network | Ensemble) -> tuple[Table, tuple[str, ...]]:
         """Return the rows to evaluate, and the columns of the truth, () if they are not named."""
         table = load_rows(network, self.data, self.reading)
-        targets = () if network.encoder is None else network.encoder.target_names
+        targets = () if network._reader is None else network._reader.target_names
         if self.target is not None:
             targets = (self.target,) if self.target in table else read_names("--target", self.target)
         if self.strip_dot:
@@ -90,7 +91,7 @@ class EvaluateJob:
                 there = quoted(table.names)
                 raise ValueError(f"--target: {table.source} has no column {name!r}; it has {there}")
 
-    def _write(self, network: Network, evaluation: Evaluation) -> None:
+    def _write(self, network: Network | Ensemble, evaluation: Evaluation) -> None:
         constant = baseline(evaluation, *learned_target(network))
         metrics = evaluation.metrics
         if self.json:
@@ -109,7 +110,7 @@ class EvaluateJob:
             write_output(self.output, text.getvalue())
 
 
-def _check_labels(network: Network, evaluation: Evaluation, source: str) -> None:
+def _check_labels(network: Network | Ensemble, evaluation: Evaluation, source: str) -> None:
     """Refuse rows none of whose labels is one of the model's classes, and warn of labels that are none."""
     if network.classes is None:
         return

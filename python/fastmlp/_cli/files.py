@@ -23,6 +23,7 @@ from fastmlp.data._read import choose_reader
 from fastmlp.data._source import resolve
 
 if TYPE_CHECKING:
+    from fastmlp._network.ensemble import Ensemble
     from fastmlp._network.network import Network
 
 IRIS = "iris"
@@ -153,16 +154,16 @@ def _load_array(X: Any, y: NDArray[Any] | None, source: str) -> Loaded:
     return Loaded(Table(columns | {"target": y}, source=source), "target", scale)
 
 
-def load_model(name: str) -> Network:
-    """Load a model; a file that is not there is named in the error."""
+def load_model(name: str) -> Network | Ensemble:
+    """Load a network or an ensemble; a file that is not there is named in the error."""
     if not Path(name).is_file():
         raise ValueError(f"{name}: {'this is a directory' if Path(name).is_dir() else 'no such file'}")
     return load(name)
 
 
-def load_rows(network: Network, name: str, reading: Reading = _PLAIN) -> Table:
+def load_rows(network: Network | Ensemble, name: str, reading: Reading = _PLAIN) -> Table:
     """Read rows for a model as those that it learned from were read, its texts as texts."""
-    encoder = network.encoder
+    encoder = network._reader
     if encoder is None:
         return load_data(name, reading, asked=bool(reading.given())).table
     asked = bool(reading.given())

@@ -12,8 +12,10 @@ from fastmlp._base.text import plural, shortened
 from fastmlp._cli.files import load_model, write_output
 from fastmlp._cli.show import column, console, to_json
 from fastmlp._native.config import show_config
+from fastmlp._network.ensemble import Ensemble
 
 if TYPE_CHECKING:
+    from fastmlp._model.model import Model
     from fastmlp._network.network import Network
 
 _LISTED = 20
@@ -21,7 +23,21 @@ _LISTED = 20
 
 def describe_network(network: Network) -> dict[str, Any]:
     """Return plain values for JSON: what the network is, and the columns it was trained on."""
-    described = {
+    return _layers(network) | _columns(network)
+
+
+def _describe_ensemble(ensemble: Ensemble) -> dict[str, Any]:
+    """Return the same of an ensemble, with what each network is and counts."""
+    networks = [
+        _layers(network) | {"weight": float(weight), "training": _training(network)}
+        for network, weight in zip(ensemble.networks, ensemble.weights, strict=True)
+    ]
+    described = {"networks": networks, "parameters": ensemble.n_parameters, "dtype": ensemble.dtype.name}
+    return described | _columns(ensemble)
+
+
+def _layers(network: Model) -> dict[str, Any]:
+    return {
         "layer_sizes": list(network.layer_sizes),
         "activations": list(network.activations),
         "output_activation": network.output_activation,
@@ -30,9 +46,13 @@ def describe_network(network: Network) -> dict[str, Any]:
         "parameters": network.n_parameters,
         "dtype": network.dtype.name,
         "seed": network.seed,
-        "classes": None if network.classes is None else network.classes.tolist(),
     }
-    encoder = network.encoder
+
+
+def _columns(network: Network | Ensemble) -> dict[str, Any]:
+    """Return the labels, and the columns that the first encoder reads."""
+    described: dict[str, Any] = {"classes": None if network.classes is None else network.classes.tolist()}
+    encoder = network._reader
     if encoder is not None:
         described |= {
             "target": encoder.target if isinstance(encoder.target, str) else list(encoder.target_names),
@@ -45,6 +65,15 @@ def describe_network(network: Network) -> dict[str, Any]:
     return described
 
 
+def _training(network: Model) -> dict[str, Any]:
+    losses = column(network, "loss")
+    return {
+        "epochs": len(losses),
+        "loss": float(losses[-1]) if len(losses) else None,
+        "stop_reason": network.stop_reason,
+    }
+
+
 def run_info(model: str | None, as_json: bool) -> int:
     """Describe a model, or this installation."""
     if model is None:
@@ -54,34 +83,30 @@ def run_info(model: str | None, as_json: bool) -> int:
         return 0
     network = load_model(model)
     size = Path(model).stat().st_size
-    described = describe_network(network)
-    losses = column(network, "loss")
+    if isinstance(network, Ensemble):
+        described = _describe_ensemble(network)
+        lines = _ensemble_lines(described)
+    else:
+        described = describe_network(network) | {"training": _training(network)}
+        lines = _lines(described)
     if as_json:
-        training = {
-            "epochs": len(losses),
-            "loss": float(losses[-1]) if len(losses) else None,
-            "stop_reason": network.stop_reason,
-        }
-        write_output(None, to_json({"file": model, "bytes": size, **described, "training": training}))
+        write_output(None, to_json({"file": model, "bytes": size, **described}))
         return 0
     grid = Grid(box=box.SIMPLE, show_header=False)
     grid.add_column("")
     grid.add_column("", overflow="fold")
     grid.add_row("file", f"{shortened(model)}, {size:,} bytes")
-    for name, value in _lines(described).items():
+    for name, value in lines.items():
         grid.add_row(name, value)
-    if len(losses):
-        grid.add_row("trained", f"{len(losses)} epochs, last loss {losses[-1]:.6g}")
     console().print(grid)
     return 0
 
 
 def _lines(described: dict[str, Any]) -> dict[str, str]:
     """Return the lines of the description for people, by their titles."""
-    hidden = described["activations"]
     lines = {
         "layers": "-".join(map(str, described["layer_sizes"])),
-        "activation": ", ".join(hidden if len(set(hidden)) > 1 else hidden[:1]) or "none (linear)",
+        "activation": _activation(described),
         "output": shortened(described["output_activation"]),
         "loss": shortened(described["loss"]),
         "l2": f"{described['l2']:g}",
@@ -89,6 +114,42 @@ def _lines(described: dict[str, Any]) -> dict[str, str]:
     }
     if described["seed"] is not None:  # old model files have none
         lines["seed"] = str(described["seed"])
+    lines |= _column_lines(described)
+    return lines | ({"trained": _trained(described)} if described["training"]["epochs"] else {})
+
+
+def _ensemble_lines(described: dict[str, Any]) -> dict[str, str]:
+    """Return the lines on an ensemble: what it is, and one on each of the first networks."""
+    networks = described["networks"]
+    lines = {
+        "ensemble": f"the weighted mean of {plural(len(networks), 'network')}",
+        "parameters": f"{described['parameters']:,}",
+        **_column_lines(described),
+    }
+    for i, network in enumerate(networks[:_LISTED]):
+        layers = "-".join(map(str, network["layer_sizes"]))
+        told = [layers, _activation(network), shortened(network["loss"]), network["dtype"]]
+        if network["seed"] is not None:
+            told.append(f"seed {network['seed']}")
+        if network["training"]["epochs"]:
+            told.append(_trained(network))
+        lines[f"network {i}"] = f"weight {network['weight']:.4g}: {', '.join(told)}"
+    more = len(networks) - _LISTED
+    return lines | ({"": f"and {plural(more, 'more network')}"} if more > 0 else {})
+
+
+def _trained(described: dict[str, Any]) -> str:
+    training = described["training"]
+    return f"{training['epochs']} epochs, last loss {training['loss']:.6g}"
+
+
+def _activation(described: dict[str, Any]) -> str:
+    hidden = described["activations"]
+    return ", ".join(hidden if len(set(hidden)) > 1 else hidden[:1]) or "none (linear)"
+
+
+def _column_lines(described: dict[str, Any]) -> dict[str, str]:
+    lines = {}
     if described["classes"] is not None:
         lines["classes"] = _listing(described["classes"])
     if described.get("target") is not None:

@@ -20,6 +20,7 @@ from fastmlp.data._table import Column, quoted
 from fastmlp.data._target import LabelTarget
 
 if TYPE_CHECKING:
+    from fastmlp._network.ensemble import Ensemble
     from fastmlp._network.network import Network
 
 _LARGEST_COUNT = 1e300  # a model file that claims more is not believed
@@ -52,7 +53,7 @@ def origin_of(network: Network, prepared: Prepared, reading: Reading) -> dict[st
     }
 
 
-def learned_target(network: Network) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+def learned_target(network: Network | Ensemble) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
     """Return the training rows' labels with the weight of each, or their means; None where not known.
 
     Means say nothing of quantiles.
@@ -69,13 +70,13 @@ def learned_target(network: Network) -> tuple[NDArray[Any] | None, NDArray[Any] 
     return np.array(means) if len(means) == 1 else np.array([means]), None
 
 
-def remembered_ids(network: Network) -> tuple[str, ...]:
+def remembered_ids(network: Network | Ensemble) -> tuple[str, ...]:
     """Return the columns that name the rows."""
     ids = network.origin.get("ids", [])
     return tuple(ids) if isinstance(ids, list) and all(isinstance(name, str) for name in ids) else ()
 
 
-def remembered_weight(network: Network) -> str | None:
+def remembered_weight(network: Network | Ensemble) -> str | None:
     """Return the column of the weights."""
     weight = network.origin.get("weight")
     return weight if isinstance(weight, str) else None
@@ -90,7 +91,7 @@ def fingerprint(table: Table, names: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def rows_of_run(network: Network, table: Table, wanted: str) -> Table:
+def rows_of_run(network: Network | Ensemble, table: Table, wanted: str) -> Table:
     """Return those rows of a table that a model's run used for something.
 
     Parameters
@@ -133,7 +134,7 @@ def complete_rows(table: Table, targets: Sequence[str]) -> Table:
     return complete
 
 
-def warn_if_seen(network: Network, table: Table) -> None:
+def warn_if_seen(network: Network | Ensemble, table: Table) -> None:
     """Say how many of these rows the model was trained on, if they are those of its run."""
     if not is_known(network, table):
         return
@@ -144,27 +145,27 @@ def warn_if_seen(network: Network, table: Table) -> None:
     warn(f"the model was trained on {seen} of these {plural(table.n_rows, 'row')}{hint}")
 
 
-def parts_of_run(network: Network, table: Table) -> dict[str, Table]:
+def parts_of_run(network: Network | Ensemble, table: Table) -> dict[str, Table]:
     """Return the rows that the model's run was for, by "training", "validation" and "test"; {} if unknown."""
     if not is_known(network, table):
         return {}
     return {name: table.take(rows) for name, rows in _divided(network, table).items()}
 
 
-def is_known(network: Network, table: Table) -> bool:
+def is_known(network: Network | Ensemble, table: Table) -> bool:
     """Tell whether a table holds the rows that the model's run divided, in their order."""
-    encoder, known = network.encoder, network.origin.get("fingerprint")
+    encoder, known = network._reader, network.origin.get("fingerprint")
     if encoder is None or known is None or network.origin.get("rows") != table.n_rows:
         return False
     names = (*encoder.input_names, *encoder.target_names)
     return all(name in table for name in names) and fingerprint(table, names) == known
 
 
-def _divided(network: Network, table: Table) -> dict[str, NDArray[np.int64]]:
+def _divided(network: Network | Ensemble, table: Table) -> dict[str, NDArray[np.int64]]:
     split = Split.from_dict(network.origin.get("split"))
     if split.group is not None and split.group not in table:
         raise ValueError(f"--rows: {table.source} has no column {split.group!r}, by which rows were grouped")
-    encoder = network.encoder
+    encoder = network._reader
     assert encoder is not None
     labels = LabelTarget(encoder.target_names[0]).encode(table) if split.stratified else None
     return split.rows(table, labels)

@@ -21,11 +21,13 @@ from fastmlp._cli.predictions import (
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.stderr import warn
 from fastmlp._inspect.evaluation import plain_inputs
-from fastmlp.data import Table, TableEncoder
-from fastmlp.data._match import encoder_inputs
+from fastmlp._rows.targets import gives_probabilities
+from fastmlp.data import Table
 from fastmlp.data._table import quoted
+from fastmlp.data._target import target_units
 
 if TYPE_CHECKING:
+    from fastmlp._network.ensemble import Ensemble
     from fastmlp._network.network import Network
 
 
@@ -39,14 +41,13 @@ def run_predict(
     check_replaces("--output", output, ids)
     table = load_rows(network, file, reading.with_texts(ids))
     named = _ids(table, ids, given_ids is not None)
-    encoder = network.encoder
+    encoder = network._reader
+    X: Any
     if encoder is None:
-        inputs = table.drop(*named) if named else table
-        X = plain_inputs(network, inputs)
+        X = plain_inputs(network, table.drop(*named) if named else table)
     else:
         known = {*encoder.input_names, *encoder.target_names, *encoder.ignore, *encoder.dropped}
-        inputs = table.drop(*(name for name in named if name not in known)) if named else table
-        X = encoder.transform(encoder_inputs(encoder, inputs), network.dtype)
+        X = table.drop(*(name for name in named if name not in known)) if named else table
     write_predictions(output, named | _predictions(network, X, proba))
     return 0
 
@@ -63,29 +64,29 @@ def _ids(table: Table, names: tuple[str, ...], asked: bool) -> dict[str, NDArray
     return {name: table[name] for name in names if name in table}
 
 
-def _predictions(network: Network, X: NDArray[Any], proba: bool) -> dict[str, NDArray[Any]]:
+def _predictions(network: Network | Ensemble, X: Any, proba: bool) -> dict[str, NDArray[Any]]:
     """Return the columns to write, by name."""
-    predicted = np.asarray(network.predict(X))
-    encoder = network.encoder
-    if network.classes is None and encoder is not None and encoder.task == "regression":
-        predicted = _in_units(encoder, predicted)
-    names = () if encoder is None else encoder.target_names
-    if not proba:
-        return prediction_columns(predicted, names, None, None)
-    if network.classes is None:
+    if proba and network.classes is None:
         raise ValueError("--proba: the model predicts numbers, which have no classes")
-    return prediction_columns(predicted, names, network.classes, np.asarray(network.predict_proba(X)))
+    if proba and not gives_probabilities(network._loss):
+        network.predict_proba(X)  # which says why there are none
+    outputs, in_units = network.forward(X), network._in_units(X)
+    predicted = network._predicted(outputs, in_units)
+    if in_units:
+        predicted = _rounded(network, predicted)
+    names = () if network._reader is None else network._reader.target_names
+    probabilities = network._probabilities(outputs) if proba else None
+    return prediction_columns(predicted, names, network.classes, probabilities)
 
 
-def _in_units(encoder: TableEncoder, predicted: NDArray[Any]) -> NDArray[Any]:
-    """Return predictions in the units of the target.
+def _rounded(network: Network | Ensemble, predicted: NDArray[Any]) -> NDArray[Any]:
+    """Return predictions in the units of the target, without digits that float32 networks cannot tell.
 
-    A target that is standardised keeps the digits of float64, as values near 1e9 with a deviation of 10 need
-    them; those that a float32 network cannot tell are rounded away.
+    Those of a target that is standardised keep the digits of float64, as values near 1e9 with a deviation of
+    10 need them.
     """
-    zero = encoder.inverse_target(np.zeros_like(predicted[:1]))
-    scale = np.abs(encoder.inverse_target(np.ones_like(predicted[:1])) - zero).reshape(-1)
-    values = encoder.inverse_target(predicted)
-    if not zero.any() and (scale == 1).all():
-        return values.astype(predicted.dtype)
-    return rounded(values, scale) if predicted.dtype == np.float32 else values
+    scale, mean = target_units(network._reader._target)  # type: ignore[union-attr]
+    if not mean.any() and (scale == 1).all():
+        return predicted.astype(network.dtype)
+    single = any(net.dtype == np.float32 for net in getattr(network, "networks", (network,)))
+    return rounded(predicted, scale) if single else predicted

@@ -20,6 +20,7 @@ from fastmlp._inspect.baseline import Baseline
 from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics, ValueMetrics
 
 if TYPE_CHECKING:
+    from fastmlp._model.model import Model
     from fastmlp._network.network import Network
 
 _EPOCHS_SHOWN = 10
@@ -53,7 +54,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def column(network: Network, name: str) -> NDArray[Any]:
+def column(network: Model, name: str) -> NDArray[Any]:
     """Return a column of the history; an empty one if there is none of this name."""
     return network.history[name] if name in network.history else np.empty(0)
 

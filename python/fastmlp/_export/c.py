@@ -1,13 +1,15 @@
-"""A network as a C99 header."""
+"""A network, or an ensemble of networks, as a C99 header."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from fastmlp._base.files import replace_own_file
 from fastmlp._export import common
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from fastmlp._model.model import Model
+    from fastmlp._model.predictor import Predictor
     from fastmlp.data import TableEncoder
 
 _MARK = "/* fastmlp C99 model"
@@ -70,6 +73,15 @@ static inline size_t ${name}_code($real code, size_t n)
 }
 """
 
+_ADD = """\
+/* sum += factor a, with a factor for all n outputs or, where step is 1, for each */
+static inline void ${name}_add(const $real *a, const double *factor, size_t step, size_t n, double *sum)
+{
+    for (size_t i = 0; i < n; i++)
+        sum[i] += factor[i * step] * a[i];
+}
+"""
+
 _FUNCTION = """\
 static inline $result ${name}_$function($arguments)
 {
@@ -95,7 +107,7 @@ _PREDICTIONS = {
         "",
         """\
 $real out[$size];
-${name}_forward(x, out);
+${name}_forward($input, out);
 size_t best = 0;
 for (size_t i = 1; i < $size; i++)
     if (out[i] > out[best])
@@ -108,7 +120,7 @@ return best;""",
         "",
         """\
 $real out[1];
-${name}_forward(x, out);
+${name}_forward($input, out);
 return out[0] > 0.5$f ? 1 : 0;""",
         _INDEX,
     ),
@@ -117,15 +129,15 @@ return out[0] > 0.5$f ? 1 : 0;""",
         ", int *labels",
         """\
 $real out[$size];
-${name}_forward(x, out);
+${name}_forward($input, out);
 for (size_t i = 0; i < $size; i++)
     labels[i] = out[i] > 0.5$f ? 1 : 0;""",
         "writes 1 for each label that is predicted, 0 for the others",
     ),
     "values": _Prediction(
         "void",
-        ", $real *values",
-        "${name}_forward(x, values);",
+        ", $type *values",
+        "${name}_forward($input, values);",
         "writes ${name}_n_outputs values",
     ),
     "units": _Prediction(
@@ -133,7 +145,7 @@ for (size_t i = 0; i < $size; i++)
         ", double *values",
         """\
 $real out[$size];
-${name}_forward(x, out);
+${name}_forward($input, out);
 for (size_t i = 0; i < $size; i++)
     values[i] = out[i];""",
         "writes ${name}_n_outputs values, in the units of the target",
@@ -166,7 +178,7 @@ _LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
-def to_c(network: Model, path: str | PathLike[str], name: str = "model") -> None:
+def to_c(network: Predictor, path: str | PathLike[str], name: str = "model") -> None:
     """Write a network as one C99 header that needs nothing but the standard library.
 
     It defines, with the given name in the place of ``model`` and float or double after the network's dtype,
@@ -180,11 +192,15 @@ def to_c(network: Model, path: str | PathLike[str], name: str = "model") -> None
       missing) and ``texts`` (UTF-8, NULL where missing) in the place of x. The comment at the top says which
       column is where.
 
+    Of an ensemble, ``model_forward`` gives the weighted mean of its networks' outputs, in double if they have
+    different dtypes. If they have encoders of their own, it takes ``numbers`` and ``texts``, too, and gives
+    values as double in the units of the target; there is no ``model_encode``.
+
     There is no state and no allocation; the activations of the two widest layers are on the stack.
 
     Parameters
     ----------
-    network : Network
+    network : Network or Ensemble
     path : path
         An empty file or a header that this function wrote is replaced once the new one is complete.
     name : str, default "model"
@@ -202,8 +218,9 @@ def to_c(network: Model, path: str | PathLike[str], name: str = "model") -> None
         raise TypeError(f"name must be a C identifier, got {name!r}")
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"name must be a C identifier (letters, digits and _, no digit first), got {name!r}")
-    common.check_finite(network)
-    replace_own_file(path, _header(network, name).encode("ascii"), "a C header of fastmlp", _is_header)
+    parts = common.parts(network)
+    common.check_finite(parts.networks)
+    replace_own_file(path, _header(network, parts, name).encode("ascii"), "a C header of fastmlp", _is_header)
 
 
 def _is_header(path: Path) -> bool:
@@ -211,54 +228,79 @@ def _is_header(path: Path) -> bool:
         return file.read(len(_MARK)) == _MARK.encode()
 
 
-def _header(network: Model, name: str) -> str:
-    source = Source(name, network.dtype)
-    source.add("$comment", comment=_comment(network, source))
+def _header(network: Predictor, parts: common.Parts, name: str) -> str:
+    source = Source(name, parts.dtype)
+    places = _places(parts.encoders)
+    source.add("$comment", comment=_comment(network, parts, places, source))
     guard = f"FASTMLP_{name}_H"
     source.add(
         f"#ifndef {guard}\n#define {guard}\n\n#include <math.h>\n#include <stddef.h>\n#include <string.h>\n"
     )
-    _sizes_and_classes(source, network)
-    if network.encoder is not None:
-        _encode(source, network.encoder)
-    _forward(source, network)
-    _predict(source, network)
+    _sizes_and_classes(source, network, parts)
+    several = len(parts.encoders) > 1
+    for i, encoder in enumerate(parts.encoders):
+        source.part = f"e{i}_" if several else ""
+        _encode(source, encoder, places)
+    source.add(_DENSE)
+    one = len(parts.networks) == 1 and parts.shift is None and not several
+    for i, part in enumerate(parts.networks):
+        source.part = "" if one else f"n{i}_"
+        _forward(source, part.network)
+    source.part = ""
+    if not one:
+        _mean(source, parts, network._n_outputs)
+    _predict(source, network, parts)
     source.add(f"#endif /* {guard} */\n")
     return source.text()
 
 
-def _comment(network: Model, source: Source) -> str:
+def _comment(network: Predictor, parts: common.Parts, places: dict[str, str], source: Source) -> str:
     """Return the comment at the top: what the network is, and where each column goes."""
-    activations = ", ".join(common.layer_activations(network))
-    sizes = "-".join(map(str, network.layer_sizes))
-    lines = [
-        f"{_MARK}, written by fastmlp {version('fastmlp')}.",
-        "",
-        f"   Layers {sizes}; activations {activations}; loss {network.loss}.",
-        "   ${name}_forward takes ${name}_n_inputs numbers and writes ${name}_n_outputs activations.",
+    lines = [f"{_MARK}, written by fastmlp {version('fastmlp')}.", ""]
+    if len(parts.networks) > 1:
+        lines.append(f"   The mean of {len(parts.networks)} networks.")
+    networks = [part.network for part in parts.networks]
+    for shape in dict.fromkeys(map(_shape, networks)):
+        lines.append(f"   {shape}; loss {network.loss}.")
+    takes = "the columns of a table" if len(parts.encoders) > 1 else "${name}_n_inputs numbers"
+    writes = "values in the units of the target" if parts.shift is not None else "activations"
+    lines += [
+        f"   ${{name}}_forward takes {takes} and writes ${{name}}_n_outputs {writes}.",
         f"   ${{name}}_predict {_PREDICTIONS[_kind(network)].says}.",
     ]
     lines = [source.fill(line) for line in lines]
-    if network.encoder is not None:
+    if parts.encoders:
         lines += ["", "   The columns of the table (NaN or NULL where missing; texts in UTF-8):"]
-        for column, place in zip(network.encoder.columns, _places(network.encoder), strict=True):
-            days = ", in days since 1970-01-01" if column.kind == DateColumn.kind else ""
-            lines.append(f"     {place}  {quoted(column.name)}{days}")
+        columns = {column.name: column for encoder in parts.encoders for column in encoder.columns}
+        for name, place in places.items():
+            days = ", in days since 1970-01-01" if columns[name].kind == DateColumn.kind else ""
+            lines.append(f"     {place}  {quoted(name)}{days}")
     return "\n".join([*lines, "*/\n"])
 
 
-def _places(encoder: TableEncoder) -> list[str]:
+def _shape(network: Model) -> str:
+    activations = ", ".join(common.layer_activations(network))
+    return f"Layers {'-'.join(map(str, network.layer_sizes))}; activations {activations}"
+
+
+def _places(encoders: Sequence[TableEncoder]) -> dict[str, str]:
     """Return where each column of a table is: numbers[0], texts[0], numbers[1], .."""
     counts = {"numbers": 0, "texts": 0}
-    places = []
-    for column in encoder.columns:
+    places: dict[str, str] = {}
+    for column in (column for encoder in encoders for column in encoder.columns):
         kind = "texts" if COLUMNS[type(column)][0] else "numbers"
-        places.append(f"{kind}[{counts[kind]}]")
-        counts[kind] += 1
+        if column.name not in places:
+            places[column.name] = f"{kind}[{counts[kind]}]"
+            counts[kind] += 1
+        elif not places[column.name].startswith(kind):
+            raise ValueError(
+                f"column {column.name!r} is text for one encoder and numbers for another: they cannot be "
+                "exported together"
+            )
     return places
 
 
-def _kind(network: Model) -> str:
+def _kind(network: Predictor) -> str:
     """Return which of `_PREDICTIONS` a network makes."""
     binary = common.loss_entry(network).one_output_for_two
     if network.classes is None:
@@ -266,9 +308,9 @@ def _kind(network: Model) -> str:
     return "likelier" if binary else "largest"
 
 
-def _sizes_and_classes(source: Source, network: Model) -> None:
-    sizes = "enum { ${name}_n_inputs = $inputs, ${name}_n_outputs = $outputs };\n"
-    source.add(sizes, inputs=network.layer_sizes[0], outputs=network.layer_sizes[-1])
+def _sizes_and_classes(source: Source, network: Predictor, parts: common.Parts) -> None:
+    inputs = "" if len(parts.encoders) > 1 else f"${{name}}_n_inputs = {network._n_inputs}, "
+    source.add(f"enum {{ {inputs}${{name}}_n_outputs = {network._n_outputs} }};\n")
     labels = common.labels(network)
     if labels is not None:
         kind, write = _LABELS[labels.dtype.kind]
@@ -278,22 +320,20 @@ def _sizes_and_classes(source: Source, network: Model) -> None:
 
 def _function(source: Source, result: str, function: str, arguments: str, body: list[str]) -> None:
     lines = [f"    {line}" for text in body for line in source.fill(text).split("\n")]
-    source.add(
-        _FUNCTION, result=result, function=function, arguments=source.fill(arguments), body="\n".join(lines)
-    )
+    function, arguments = source.part + function, source.fill(arguments)
+    source.add(_FUNCTION, result=result, function=function, arguments=arguments, body="\n".join(lines))
 
 
-def _encode(source: Source, encoder: TableEncoder) -> None:
+def _encode(source: Source, encoder: TableEncoder, places: dict[str, str]) -> None:
     body = ["(void)numbers;", "(void)texts;"]  # there may be none of a kind
     at = 0
-    for column, place in zip(encoder.columns, _places(encoder), strict=True):
-        body += COLUMNS[type(column)][1](source, column, place, at)
+    for column in encoder.columns:
+        body += COLUMNS[type(column)][1](source, column, places[column.name], at)
         at += len(column.feature_names)
     _function(source, "void", "encode", f"{_RAW}, $real *x", body)
 
 
 def _forward(source: Source, network: Model) -> None:
-    source.add(_DENSE)
     sizes = [network.weights[0].shape[0], *network.layer_sizes[1:]]
     body, value = _embed(source, network, sizes[0])
     if len(sizes) > 2:
@@ -305,7 +345,8 @@ def _forward(source: Source, network: Model) -> None:
         source.numbers(f"W{i}", W)
         source.numbers(f"b{i}", b)
         into = "out" if i == len(sizes) - 2 else f"a{i % 2}"
-        body.append(f"${{name}}_dense({value}, ${{name}}_W{i}, ${{name}}_b{i}, {inputs}, {outputs}, {into});")
+        arrays = f"${{name}}_${{part}}W{i}, ${{name}}_${{part}}b{i}"
+        body.append(f"${{name}}_dense({value}, {arrays}, {inputs}, {outputs}, {into});")
         if activation != "identity":
             formula = source.fill(ACTIVATIONS[activation].c)
             template = _ELEMENTWISE if formula else _SOFTMAX
@@ -313,6 +354,29 @@ def _forward(source: Source, network: Model) -> None:
             body.append(f"${{name}}_{activation}({into}, {outputs});")
         value = into
     _function(source, "void", "forward", "const $real *x, $real *out", body)
+
+
+def _mean(source: Source, parts: common.Parts, size: int) -> None:
+    """Write the mean of all networks, in double whatever their type."""
+    source.add(_ADD)
+    several = len(parts.encoders) > 1
+    shift = np.zeros(size) if parts.shift is None else np.broadcast_to(parts.shift, size)
+    body = [f"$real a[{size}];", f"double mean[{size}] = {{ {', '.join(map(number, shift))} }};"]
+    if several:
+        widest = max(len(encoder.feature_names) for encoder in parts.encoders)
+        body.append(f"$real x[{widest}];")
+    at = None
+    for i, part in sorted(enumerate(parts.networks), key=lambda entry: entry[1].encoder):
+        if several and part.encoder != at:
+            at = part.encoder
+            body.append(f"${{name}}_e{at}_encode(numbers, texts, x);")
+        source.array(f"double ${{name}}_n{i}_factor", map(number, part.factor))
+        body.append(f"${{name}}_n{i}_forward(x, a);")
+        step = int(len(part.factor) > 1)
+        body.append(f"${{name}}_add(a, ${{name}}_n{i}_factor, {step}, {size}, mean);")
+    kind = "$real" if parts.shift is None else "double"
+    body += [f"for (size_t i = 0; i < {size}; i++)", f"    out[i] = ({kind})mean[i];"]
+    _function(source, "void", "forward", f"{_RAW if several else 'const $real *x'}, {kind} *out", body)
 
 
 def _buffers(hidden: list[int]) -> list[int]:
@@ -332,23 +396,28 @@ def _embed(source: Source, network: Model, width: int) -> tuple[list[str], str]:
     for i, (column, table) in enumerate(embeddings):
         source.numbers(f"table{i}", table)
         codes, size = table.shape
-        row = f"${{name}}_table{i} + {size} * ${{name}}_code(x[{column}], {codes})"
+        row = f"${{name}}_${{part}}table{i} + {size} * ${{name}}_code(x[{column}], {codes})"
         body.append(f"memcpy(e + {at}, {row}, {size} * sizeof *e);")
         at += size
     return body, "e"
 
 
-def _predict(source: Source, network: Model) -> None:
-    prediction, size = _PREDICTIONS[_kind(network)], network.layer_sizes[-1]
-    arguments, body = "const $real *x", []
-    if network.encoder is not None:
+def _predict(source: Source, network: Predictor, parts: common.Parts) -> None:
+    prediction, size = _PREDICTIONS[_kind(network)], network._n_outputs
+    arguments, given, body = "const $real *x", "x", []
+    if len(parts.encoders) == 1:
         arguments, body = _RAW, ["$real x[${name}_n_inputs];", "${name}_encode(numbers, texts, x);"]
-    body.append(source.fill(prediction.body, size=size))
+    elif parts.encoders:
+        arguments, given = _RAW, "numbers, texts"
     units = common.units(network)
+    kind = source.fill("$real" if units is None and parts.shift is None else "double")
+    body.append(source.fill(prediction.body, size=size, input=given))
     if common.sorts_outputs(network):
-        body.append(source.fill(_SORT, size=size, type="$real" if units is None else "double"))
+        body.append(source.fill(_SORT, size=size, type=kind))
     if units is not None:
         scale, mean = (", ".join(map(number, numbers)) for numbers in units)
         which = "i" if len(units[0]) > 1 else "0"
         body.append(source.fill(_UNITS, size=size, scale=scale, mean=mean, which=which))
-    _function(source, prediction.result, "predict", arguments + prediction.argument, body)
+    _function(
+        source, prediction.result, "predict", arguments + prediction.argument.replace("$type", kind), body
+    )

@@ -92,7 +92,7 @@ def _place(source: Source, column: Any, value: str, at: int) -> str:
     source.once(_PLACE)
     size, categories = len(column.categories), "NULL"
     if size:
-        categories = f"${{name}}_categories{at}"
+        categories = f"${{name}}_${{part}}categories{at}"
         source.array(f"char *const {categories}", map(string, column.categories))
     first, other, missing = column.numbering
     return f"${{name}}_place({value}, {categories}, {size}, {first}, {other}, {missing})"

@@ -56,17 +56,21 @@ def _escaped(character: str) -> str:
 
 
 class Source:
-    """Text in the making, with words that every part uses: name, real (float or double), f (its suffix)."""
+    """Text in the making, with words that every part uses: name, real (float or double), f (its suffix).
+
+    The names of arrays go on with `part`, so that several networks and encoders can have theirs.
+    """
 
     def __init__(self, name: str, dtype: np.dtype[Any]) -> None:
         self.suffix = "f" if dtype == np.float32 else ""
         self._words = {"name": name, "real": "float" if self.suffix else "double", "f": self.suffix}
+        self.part = ""
         self._parts: list[str] = []
         self._done: set[str] = set()
 
     def fill(self, text: str, **words: Any) -> str:
         """Return the text with words in the place of $name, $real, $f and of those given."""
-        return Template(text).substitute(self._words | words)
+        return Template(text).substitute(self._words | {"part": self.part} | words)
 
     def add(self, text: str, **words: Any) -> None:
         """Append a text so filled."""
@@ -88,7 +92,9 @@ class Source:
 
     def numbers(self, name: str, values: NDArray[Any]) -> None:
         """Append an array of the network's numbers, row by row."""
-        self.array(f"$real ${{name}}_{name}", (number(value, self.suffix) for value in values.ravel()))
+        self.array(
+            f"$real ${{name}}_${{part}}{name}", (number(value, self.suffix) for value in values.ravel())
+        )
 
     def text(self) -> str:
         """Return all that was appended."""

@@ -1,18 +1,57 @@
-"""What every export asks about a network."""
+"""What every export asks about a network, or an ensemble of networks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp._model.ensemble import EnsembleModel
+from fastmlp._model.model import Model
 from fastmlp._rows.targets import parse_loss
-from fastmlp.data._target import SeveralTargets, ValueTarget
+from fastmlp.data._target import target_units
 from fastmlp.spec.losses import LOSSES, Loss
 
 if TYPE_CHECKING:
-    from fastmlp._model.model import Model
+    from fastmlp._model.predictor import Predictor
+    from fastmlp.data import TableEncoder
+
+
+class Part(NamedTuple):
+    """A network, and what its outputs count."""
+
+    network: Model
+    factor: NDArray[np.float64]  # one number, or one for each output
+    encoder: int  # which of the encoders, if there are any
+
+
+class Parts(NamedTuple):
+    """The networks that a model computes; its outputs are ``sum(factor * outputs) + shift``."""
+
+    networks: list[Part]
+    encoders: tuple[TableEncoder, ...]
+    dtype: np.dtype[Any]  # of the networks; double if they have different ones
+    shift: NDArray[np.float64] | None  # of outputs that are combined in the units of the target, in double
+
+
+def parts(model: Predictor) -> Parts:
+    """Return the networks that a network or an ensemble computes."""
+    if not isinstance(model, EnsembleModel):
+        assert isinstance(model, Model)
+        own = () if model.encoder is None else (model.encoder,)
+        return Parts([Part(model, np.ones(1), 0)], own, model.dtype, None)
+    networks, shift = [], np.zeros(1)
+    for i in np.flatnonzero(model.weights).tolist():
+        network, scale = model.networks[i], np.ones(1)
+        if model._own_units:
+            scale, mean = target_units(None if network.encoder is None else network.encoder._target)
+            shift = shift + model.weights[i] * mean
+        networks.append(Part(network, model.weights[i] * scale, model._encoder_places[i] or 0))
+    dtypes = {part.network.dtype for part in networks}
+    dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float64)
+    return Parts(networks, model._encoders, dtype, shift if model._own_units else None)
 
 
 def embeddings(network: Model) -> tuple[tuple[int, NDArray[Any]], ...]:
@@ -32,30 +71,26 @@ def layer_activations(network: Model) -> tuple[str, ...]:
     return (*network.activations, network.output_activation)
 
 
-def loss_entry(network: Model) -> Loss:
+def loss_entry(network: Predictor) -> Loss:
     """Return what the table of losses says of the network's."""
     return LOSSES[parse_loss(network.loss)[0]]
 
 
-def sorts_outputs(network: Model) -> bool:
+def sorts_outputs(network: Predictor) -> bool:
     """Tell whether `predict` sorts the outputs: those of several quantiles."""
     return len(parse_loss(network.loss)[1]) > 1
 
 
-def units(network: Model) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+def units(network: Predictor) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Return (scale, mean) of predictions ``y * scale + mean``; None if they are in units already.
 
     Each is an array of one number for all outputs, or of one for each of several targets.
     """
-    target = None if network.encoder is None else network.encoder._target
-    if isinstance(target, ValueTarget):
-        target = SeveralTargets((target,))
-    if not isinstance(target, SeveralTargets) or all((t.scale, t.mean) == (1, 0) for t in target.targets):
-        return None
-    return np.array([t.scale for t in target.targets]), np.array([t.mean for t in target.targets])
+    scale, mean = target_units(None if network.encoder is None else network.encoder._target)
+    return None if (scale == 1).all() and (mean == 0).all() else (scale, mean)
 
 
-def labels(network: Model) -> NDArray[Any] | None:
+def labels(network: Predictor) -> NDArray[Any] | None:
     """Return the classes as strings, int64, bool or float64; None if there are none.
 
     Bytes are read as Latin-1, as in model files, and dates are written out.
@@ -85,8 +120,7 @@ def _of_one_type(classes: NDArray[Any]) -> NDArray[Any]:
     return np.array(classes.tolist())
 
 
-def check_finite(network: Model) -> None:
+def check_finite(networks: Sequence[Part]) -> None:
     """Refuse a network that would compute nonsense elsewhere."""
-    tables = (table for _, table in embeddings(network))
-    if not all(np.isfinite(values).all() for values in (*network.weights, *network.biases, *tables)):
+    if not all(np.isfinite(part.network.parameters).all() for part in networks):
         raise ValueError("a network whose parameters hold NaN or infinity cannot be exported")

@@ -1,4 +1,4 @@
-"""A network as an ONNX file."""
+"""A network, or an ensemble of networks, as an ONNX file."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from fastmlp._model.model import Model
+    from fastmlp._model.predictor import Predictor
+    from fastmlp.data import TableEncoder
 
 #: Old ones, of 2020, that have all that is needed.
 OPSET, ML_OPSET, IR_VERSION = 13, 2, 7
@@ -35,7 +37,7 @@ Value = tuple[str, np.dtype[Any], list[Any]]
 _OUTPUTS = ("label", "probabilities", "scores", "prediction")
 
 
-def to_onnx(network: Model, path: str | PathLike[str]) -> None:
+def to_onnx(network: Predictor, path: str | PathLike[str]) -> None:
     """Write a network as an ONNX model that computes in the network's dtype.
 
     The input is ``X``, (n, inputs). If the network has an encoder, there is one input for each column of
@@ -49,12 +51,16 @@ def to_onnx(network: Model, path: str | PathLike[str]) -> None:
     double and in the target's own units if the encoder standardised it. Labels are strings, int64, bool or
     double.
 
+    An ensemble is one graph of all its networks and the weighted mean of their outputs, in double if the
+    networks have different dtypes. Where they have encoders of their own, each column of the table is one
+    input all the same, and ``prediction`` of quantities is double.
+
     The file needs opset 13 and IR version 7, both of 2020. ONNX Runtime before 1.18 fails to load float64
     networks with relu or tanh.
 
     Parameters
     ----------
-    network : Network
+    network : Network or Ensemble
     path : path
         An empty file or an ONNX model that is there already is replaced once the new one is complete.
 
@@ -69,11 +75,12 @@ def to_onnx(network: Model, path: str | PathLike[str]) -> None:
         If the file cannot be written.
     """
     onnx = import_onnx()
-    common.check_finite(network)
-    if network.parameters.nbytes > _MOST_BYTES:
-        size = network.parameters.nbytes
+    parts = common.parts(network)
+    common.check_finite(parts.networks)
+    size = sum(part.network.n_parameters for part in parts.networks) * parts.dtype.itemsize
+    if size > _MOST_BYTES:
         raise ValueError(f"an ONNX file holds at most 2 GiB, the parameters are {size} bytes")
-    model = _model(network)
+    model = _model(network, parts)
     onnx.checker.check_model(model, full_check=True)
     replace_own_file(path, model.SerializeToString(), "an ONNX model", _is_onnx)
 
@@ -96,13 +103,21 @@ def _is_onnx(path: Path) -> bool:
     return model.ir_version > 0 and len(model.graph.node) > 0
 
 
-def _model(network: Model) -> Any:
+def _model(network: Predictor, parts: common.Parts) -> Any:
     from onnx import helper, numpy_helper
 
-    names = _input_names(network)
-    graph = Graph(network.dtype, {*names, *_OUTPUTS})
-    X, inputs = _inputs(graph, network, names)
-    outputs = _results(graph, network, _forward(graph, network, _embedded(graph, network, X)))
+    columns = {column.name: column for encoder in parts.encoders for column in encoder.columns}
+    names = _input_names(list(columns)) if columns else {"X": "X"}
+    graph = Graph(parts.dtype, {*names.values(), *_OUTPUTS})
+    if columns:
+        Xs = [_encoded(graph, encoder, names, columns) for encoder in parts.encoders]
+        inputs: list[Value] = [
+            (names[name], np.dtype(str if _is_text(column) else np.float64), ["n", 1])
+            for name, column in columns.items()
+        ]
+    else:
+        Xs, inputs = ["X"], [("X", parts.dtype, ["n", network._n_inputs])]
+    outputs = _results(graph, network, _mean(graph, parts, Xs))
     opsets = [helper.make_opsetid("", OPSET)]
     if any(node.domain for node in graph.nodes):
         opsets.append(helper.make_opsetid(ML_DOMAIN, ML_OPSET))
@@ -124,26 +139,29 @@ def _model(network: Model) -> Any:
     return model
 
 
-def _inputs(graph: Graph, network: Model, names: list[str]) -> tuple[str, list[Value]]:
-    """Add what makes X of the inputs; return it, and name, type and shape of each input."""
-    if network.encoder is None:
-        return names[0], [(names[0], network.dtype, ["n", network.layer_sizes[0]])]
+def _is_text(column: Any) -> bool:
+    return COLUMNS[type(column)][0]
+
+
+def _encoded(graph: Graph, encoder: TableEncoder, names: dict[str, str], columns: dict[str, Any]) -> str:
+    """Add what makes an encoder's X of the columns of a table, whose inputs have these names."""
     blocks: list[str] = []
-    inputs: list[Value] = []
-    for column, name in zip(network.encoder.columns, names, strict=True):
-        text, compose = COLUMNS[type(column)]
-        blocks += compose(graph, column, name)
-        inputs.append((name, np.dtype(str if text else np.float64), ["n", 1]))
-    return graph.add("Concat", *blocks, axis=1), inputs
+    for column in encoder.columns:
+        if _is_text(column) != _is_text(columns[column.name]):
+            raise ValueError(
+                f"column {column.name!r} is text for one encoder and numbers for another: they cannot be "
+                "exported together"
+            )
+        blocks += COLUMNS[type(column)][1](graph, column, names[column.name])
+    return graph.add("Concat", *blocks, axis=1)
 
 
-def _input_names(network: Model) -> list[str]:
-    if network.encoder is None:
-        return ["X"]
-    names = network.encoder.input_names
-    return [
-        _other_name(f"column_{i}", names) if name in ("", *_OUTPUTS) else name for i, name in enumerate(names)
-    ]
+def _input_names(columns: list[str]) -> dict[str, str]:
+    """Return the input that each column is; an empty name, and that of an output, is replaced."""
+    return {
+        name: _other_name(f"column_{i}", columns) if name in ("", *_OUTPUTS) else name
+        for i, name in enumerate(columns)
+    }
 
 
 def _other_name(name: str, taken: Collection[str]) -> str:
@@ -164,6 +182,25 @@ def _encodable(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(object) if values.dtype.kind == "U" else values
 
 
+def _mean(graph: Graph, parts: common.Parts, Xs: list[str]) -> str:
+    """Add all networks and the weighted mean of their outputs."""
+    outputs = [
+        _forward(graph, part.network, _embedded(graph, part.network, Xs[part.encoder]))
+        for part in parts.networks
+    ]
+    factors = [part.factor for part in parts.networks]
+    if parts.shift is not None:
+        terms = [graph.add("Mul", graph.to_double(a), f) for a, f in zip(outputs, factors, strict=True)]
+        return graph.add("Add", graph.add("Sum", *terms), parts.shift)
+    if len(outputs) == 1:
+        return outputs[0]
+    if all((factor == factors[0]).all() for factor in factors):
+        return graph.add("Mul", graph.add("Sum", *outputs), float(factors[0][0]))
+    return graph.add(
+        "Sum", *(graph.add("Mul", a, float(f[0])) for a, f in zip(outputs, factors, strict=True))
+    )
+
+
 def _embedded(graph: Graph, network: Model, X: str) -> str:
     """Put the rows of the tables in the place of their codes, after the other columns."""
     embeddings = common.embeddings(network)
@@ -173,19 +210,20 @@ def _embedded(graph: Graph, network: Model, X: str) -> str:
     parts = [graph.add("Gather", X, plain, axis=1)] if len(plain) else []
     for column, table in embeddings:
         code = graph.cast(graph.add("Gather", X, np.int64(column), axis=1), np.int64)
-        parts.append(graph.add("Gather", table, code))
+        parts.append(graph.add("Gather", table.astype(graph.dtype, copy=False), code))
     return graph.add("Concat", *parts, axis=1)
 
 
 def _forward(graph: Graph, network: Model, value: str) -> str:
     for W, b, name in zip(network.weights, network.biases, common.layer_activations(network), strict=True):
+        W, b = (array.astype(graph.dtype, copy=False) for array in (W, b))
         value = activation(graph, name, graph.add("Gemm", value, W, b))
     return value
 
 
-def _results(graph: Graph, network: Model, outputs: str) -> list[Value]:
+def _results(graph: Graph, network: Predictor, outputs: str) -> list[Value]:
     """Add what `predict` and `predict_proba` make of the outputs; return name, type and shape of each."""
-    loss, labels, size = common.loss_entry(network), common.labels(network), network.layer_sizes[-1]
+    loss, labels, size = common.loss_entry(network), common.labels(network), network._n_outputs
     if labels is None:
         return _values(graph, network, outputs)
     if loss.one_output_for_two:
@@ -199,8 +237,8 @@ def _results(graph: Graph, network: Model, outputs: str) -> list[Value]:
     return [("label", labels.dtype, ["n"]), (name, network.dtype, ["n", size])]
 
 
-def _values(graph: Graph, network: Model, outputs: str) -> list[Value]:
-    size = network.layer_sizes[-1]
+def _values(graph: Graph, network: Predictor, outputs: str) -> list[Value]:
+    size = network._n_outputs
     if common.loss_entry(network).one_output_for_two:
         above = graph.add("Greater", outputs, 0.5)
         graph.add("Identity", graph.cast(above, np.int64), name="prediction")

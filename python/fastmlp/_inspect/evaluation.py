@@ -35,6 +35,7 @@ from fastmlp._inspect.metrics import (
     value_metrics,
 )
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, multilabel_losses, multilabel_metrics
+from fastmlp._rows.features import dense_form
 from fastmlp._rows.kinds import check_values
 from fastmlp._rows.targets import (
     are_labels,
@@ -48,7 +49,6 @@ from fastmlp.data import Table
 from fastmlp.data._columns import as_flags
 from fastmlp.data._columns import as_numbers as column_of_numbers
 from fastmlp.data._frames import read_frame
-from fastmlp.data._match import encoder_inputs
 from fastmlp.data._table import quoted, rows_with
 from fastmlp.data._target import LabelTarget, check_present
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fastmlp._model.model import Model
+    from fastmlp._model.predictor import Predictor
 
 Array = NDArray[Any]
 
@@ -64,7 +65,7 @@ Array = NDArray[Any]
 class Evaluation:
     """Predictions for some rows, and how good they are; printed, a small table.
 
-    `Network.evaluate` makes it.
+    `Network.evaluate` and `Ensemble.evaluate` make it.
 
     Attributes
     ----------
@@ -172,7 +173,7 @@ class Evaluation:
 
 
 def evaluate_rows(
-    network: Model, X: Any, y: Any = None, sample_weight: Any = None, *, any_label: bool = False
+    network: Predictor, X: Any, y: Any = None, sample_weight: Any = None, *, any_label: bool = False
 ) -> Evaluation:
     """Compare a network's predictions with the truth; see `Network.evaluate`.
 
@@ -200,13 +201,13 @@ def evaluate_rows(
         check_values(truth, _targets_of(network))
         truth = as_numbers("y", truth, np.float64)
         if truth.ndim == 2 and not names and in_units:
-            names = network.encoder.target_names  # type: ignore[union-attr]
+            names = network._reader.target_names  # type: ignore[union-attr]
     weights = row_weights(sample_weight, None, truth, None, "float64")
     return _compared(network, outputs, truth, in_units, weights, names or ("y",), table)
 
 
 def evaluate(
-    network: Model, table: Table, target: str | Sequence[str] | None = None, sample_weight: Any = None
+    network: Predictor, table: Table, target: str | Sequence[str] | None = None, sample_weight: Any = None
 ) -> Evaluation:
     """Predict a table's rows and compare with its target column, or with several.
 
@@ -229,7 +230,7 @@ def evaluate(
     ValueError
         If there is no such column, values are missing in it, or the columns are not the network's inputs.
     """
-    encoder = network.encoder
+    encoder = network._reader
     names = _target_names(target) or (() if encoder is None else encoder.target_names)
     if not names:
         raise ValueError(f"--target is needed; the columns of {table.source} are {quoted(table.names)}")
@@ -237,14 +238,14 @@ def evaluate(
         if name not in table:
             raise ValueError(f"--target: {table.source} has no column {name!r}; it has {quoted(table.names)}")
         check_present(table, name)
-    X = encoded_inputs(network, table, names)
+    X = table_inputs(network, table, names)
     truth = _truth_of_columns(network, table, names)
     in_units = encoder is not None and encoder.task == "regression"
     weights = row_weights(sample_weight, None, truth, None, "float64")
     return _compared(network, network.forward(X), truth, in_units, weights, names, table)
 
 
-def _truth_of_columns(network: Model, table: Table, names: tuple[str, ...]) -> Array:
+def _truth_of_columns(network: Predictor, table: Table, names: tuple[str, ...]) -> Array:
     """Return the true labels or values of a table."""
     if network.classes is not None:
         if len(names) > 1:
@@ -260,9 +261,9 @@ def _truth_of_columns(network: Model, table: Table, names: tuple[str, ...]) -> A
     return _labels(network, truth) if takes_labels(network._loss) else truth
 
 
-def _targets_of(network: Model) -> int:
+def _targets_of(network: Predictor) -> int:
     """Return how many values a row's target has: one for several quantiles, else one an output."""
-    return 1 if len(network._loss_numbers) > 1 else network.layer_sizes[-1]
+    return 1 if len(network._loss_numbers) > 1 else network._n_outputs
 
 
 def _columns(table: Table, names: Sequence[str]) -> Array:
@@ -270,19 +271,22 @@ def _columns(table: Table, names: Sequence[str]) -> Array:
     return np.stack([column_of_numbers(table, name) for name in names], axis=1)
 
 
+def table_inputs(network: Predictor, table: Table, target: str | Sequence[str]) -> Any:
+    """Return a table's columns beside the target, or the targets: as X, or as they are for an encoder."""
+    inputs = _without(table, _target_names(target))
+    return plain_inputs(network, inputs) if network._reader is None else inputs
+
+
 def encoded_inputs(network: Model, table: Table, target: str | Sequence[str]) -> NDArray[Any]:
     """Return X of a table's columns beside the target, or the targets, (n, inputs)."""
-    inputs = _without(table, _target_names(target))
-    if network.encoder is None:
-        return plain_inputs(network, inputs)
-    return network.encoder.transform(encoder_inputs(network.encoder, inputs), network.dtype)
+    return dense_form(network._matrix(table_inputs(network, table, target)))
 
 
 def _target_names(target: str | Sequence[str] | None) -> tuple[str, ...]:
     return (target,) if isinstance(target, str) else tuple(target or ())
 
 
-def plain_inputs(network: Model, table: Table) -> NDArray[Any]:
+def plain_inputs(network: Predictor, table: Table) -> NDArray[Any]:
     """Return a table's columns as they are, for a network that was trained on arrays.
 
     Raises
@@ -290,7 +294,7 @@ def plain_inputs(network: Model, table: Table) -> NDArray[Any]:
     ValueError
         If there are more or fewer columns than the network's inputs, or one holds text or has gaps.
     """
-    width = network.layer_sizes[0]
+    width = network._n_inputs
     if len(table.names) != width:
         raise ValueError(
             f"{table.source}: {len(table.names)} columns; the model was trained on arrays and takes "
@@ -312,9 +316,9 @@ def _without(table: Table, names: tuple[str, ...]) -> Table:
     return table.drop(*names)
 
 
-def _targets_in(network: Model, X: Any) -> tuple[str, ...]:
+def _targets_in(network: Predictor, X: Any) -> tuple[str, ...]:
     """Return the names of the target columns that the network learned, if the table X has them."""
-    targets = network.target_names if network.encoder is None else network.encoder.target_names
+    targets = network.target_names if network._reader is None else network._reader.target_names
     names = column_names(X) if type(X) is not np.ndarray else ()
     if not targets or not set(targets) <= set(names):
         hint = f", or a table with the column {quoted(targets)} as X" if targets else ""
@@ -322,10 +326,10 @@ def _targets_in(network: Model, X: Any) -> tuple[str, ...]:
     return targets
 
 
-def _with_truth(network: Model, X: Any, names: tuple[str, ...], weights: Any) -> tuple[Any, Any]:
+def _with_truth(network: Predictor, X: Any, names: tuple[str, ...], weights: Any) -> tuple[Any, Any]:
     """Leave out the rows of a table that have no value in its target columns, as training does."""
     if (
-        network.encoder is None
+        network._reader is None
         or not names
         or type(X) is np.ndarray
         or not set(names) <= set(column_names(X))
@@ -352,13 +356,13 @@ def _labels_of_column(classes: Array, table: Table, target: str) -> Array:
     return truth
 
 
-def _labels(network: Model, truth: Array, any_label: bool = False) -> Array:
+def _labels(network: Predictor, truth: Array, any_label: bool = False) -> Array:
     """Return true labels in the type of the network's, or a matrix of 0 and 1 for several at once."""
     classes = network.classes
     if classes is None:
-        if truth.ndim != 2 or truth.shape[1] != network.layer_sizes[-1] or not np.isin(truth, (0, 1)).all():
+        if truth.ndim != 2 or truth.shape[1] != network._n_outputs or not np.isin(truth, (0, 1)).all():
             raise ValueError(
-                f"y must be a matrix of 0 and 1, (n, {network.layer_sizes[-1]}), for a network of several "
+                f"y must be a matrix of 0 and 1, (n, {network._n_outputs}), for a network of several "
                 f"labels, got shape {truth.shape}"
             )
         return truth.astype(np.int64)
@@ -382,7 +386,7 @@ def _labels(network: Model, truth: Array, any_label: bool = False) -> Array:
     return truth
 
 
-def _labels_of_rows(network: Model, classes: Array, truth: Array) -> Array:
+def _labels_of_rows(network: Predictor, classes: Array, truth: Array) -> Array:
     """Return the labels of rows of 0 and 1 with a single 1."""
     one_hot = np.isin(truth, (0, 1)).all() and (truth == 1).sum(axis=1).min() == 1
     if truth.shape[1] != len(classes) or not one_hot or (truth == 1).sum(axis=1).max() > 1:
@@ -422,7 +426,7 @@ def _in_type(classes: Array, truth: Array) -> Array:
 
 
 def _compared(
-    network: Model, outputs: Array, truth: Array, in_units: bool, weights: Array | None,
+    network: Predictor, outputs: Array, truth: Array, in_units: bool, weights: Array | None,
     names: tuple[str, ...], table: Table | None,
 ) -> Evaluation:  # fmt: skip
     """Return the evaluation of the network's outputs; `in_units`: the truth is in the encoder's units."""

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._inspect.columns import ColumnGroup, column_groups
-from fastmlp._inspect.evaluation import Evaluation, encoded_inputs
+from fastmlp._inspect.columns import column_groups
+from fastmlp._inspect.evaluation import Evaluation, table_inputs
 from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, label_losses, quantile_metrics
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, multilabel_losses
+from fastmlp._model.ensemble import Blocks, EnsembleModel
 from fastmlp._model.model import Model
+from fastmlp._model.predictor import Predictor
+from fastmlp._native import threads as _threads
+from fastmlp._rows.features import dense_form
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +54,7 @@ class Importances:
 
 
 def permutation_importances(
-    network: Model, evaluation: Evaluation, targets: Sequence[str] = (), seed: int = 0
+    network: Predictor, evaluation: Evaluation, targets: Sequence[str] = (), seed: int = 0
 ) -> Importances:
     """Measure the rise of the error when the values of one column are dealt out among the rows anew.
 
@@ -60,7 +64,7 @@ def permutation_importances(
 
     Parameters
     ----------
-    network : Network
+    network : Network or Ensemble
     evaluation : Evaluation
         Of rows that it was not trained on.
     targets : sequence of str
@@ -78,28 +82,25 @@ def permutation_importances(
     """
     targets = targets or (evaluation.target,)
     names = [name for name in evaluation.table.names if name not in targets]
-    groups = column_groups(network, names)
-    rows, repeats, measured = _within_budget(len(evaluation.truth), len(groups), network.n_parameters)
-    kept = _heaviest(network, groups, measured)
+    columns = _sizes(network, names)
+    rows, repeats, measured = _within_budget(len(evaluation.truth), len(columns), network.n_parameters)
+    kept = _heaviest(columns, measured)
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(evaluation.truth), rows, replace=False))
-    X = encoded_inputs(network, evaluation.table.take(chosen), targets)
-    name, error = _error_of(network, evaluation, chosen)
-    before = error(X)
+    rows_of_X = _Rows(network, table_inputs(network, evaluation.table.take(chosen), targets), names)
+    error, measure = _error_of(network, evaluation, chosen)
+    before = measure(rows_of_X.outputs())
     orders = [random.permutation(rows) for _ in range(repeats)]
     rises = np.empty((len(kept), repeats))
-    for at, group in enumerate(kept):
-        values = X[:, group.features].copy()
+    for at, name in enumerate(kept):
         for repeat, order in enumerate(orders):
-            X[:, group.features] = values[order]
-            rises[at, repeat] = error(X) - before
-        X[:, group.features] = values
+            rises[at, repeat] = measure(rows_of_X.outputs(name, order)) - before
     unit = max(float(np.abs(rises).max()), 1e-300)  # the squares of huge values would overflow
     means, deviations = (rises / unit).mean(axis=1) * unit, (rises / unit).std(axis=1) * unit
     by_size = np.argsort(-means, kind="stable")
     return Importances(
-        [kept[i].name for i in by_size], means[by_size], deviations[by_size], name, rows, repeats,
-        len(groups) - len(kept),
+        [kept[i] for i in by_size], means[by_size], deviations[by_size], error, rows, repeats,
+        len(columns) - len(kept),
     )  # fmt: skip
 
 
@@ -112,33 +113,78 @@ def _within_budget(rows: int, columns: int, parameters: int) -> tuple[int, int, 
     return taken, repeats, int(np.clip(affordable / taken, 1, columns))
 
 
-def _heaviest(network: Model, groups: list[ColumnGroup], count: int) -> list[ColumnGroup]:
+def _networks(network: Predictor) -> Sequence[Model]:
+    """Return the network, or those of an ensemble."""
+    if isinstance(network, EnsembleModel):
+        return network.networks
+    assert isinstance(network, Model)
+    return (network,)
+
+
+def _sizes(network: Predictor, names: Sequence[str]) -> dict[str, float]:
+    """Return the size of the weights of each column, over all networks."""
+    sizes: dict[str, float] = {}
+    for net in _networks(network):
+        W = net.weights[0].astype(np.float64)
+        for group in column_groups(net, names):
+            sizes[group.name] = sizes.get(group.name, 0.0) + float(np.linalg.norm(W[group.inputs]))
+    return sizes
+
+
+def _heaviest(sizes: dict[str, float], count: int) -> list[str]:
     """Return the columns with the largest weights, in order."""
-    W = network.weights[0].astype(np.float64)
-    sizes = np.array([np.linalg.norm(W[group.inputs]) for group in groups])
-    return [groups[i] for i in np.sort(np.argsort(-sizes, kind="stable")[:count])]
+    names = list(sizes)
+    largest = np.argsort([-size for size in sizes.values()], kind="stable")[:count]
+    return [names[i] for i in np.sort(largest)]
+
+
+class _Rows:
+    """Rows as the networks read them, and their outputs when one column's values change rows."""
+
+    def __init__(self, network: Predictor, X: Any, names: Sequence[str]) -> None:
+        X = network._matrix(X)
+        several = isinstance(X, Blocks)
+        self._network = network
+        self._matrices = tuple(dense_form(x).copy() for x in (X.features if several else (X,)))
+        self._X = Blocks(self._matrices) if several else self._matrices[0]
+        readers = network._groups if isinstance(network, EnsembleModel) else _networks(network)
+        self._features = [
+            {group.name: group.features for group in column_groups(net, names)} for net in readers
+        ]
+
+    def outputs(self, name: str | None = None, order: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        """Return the outputs, with the values of the named column dealt out in this order."""
+        kept = []
+        for matrix, features in zip(self._matrices, self._features, strict=True):
+            columns = features.get(name, []) if name is not None else []
+            kept.append((matrix, columns, matrix[:, columns].copy()))
+            if columns:
+                matrix[:, columns] = matrix[:, columns][order]
+        outputs = self._network._outputs(self._X, _threads.resolve(None))
+        for matrix, columns, values in kept:
+            matrix[:, columns] = values
+        return outputs
 
 
 def _error_of(
-    network: Model, evaluation: Evaluation, rows: NDArray[np.int64]
+    network: Predictor, evaluation: Evaluation, rows: NDArray[np.int64]
 ) -> tuple[str, Callable[[NDArray[Any]], float]]:
-    """Return the name of the error, and how to measure it."""
+    """Return the name of the error, and how to measure it by the outputs."""
     truth, metrics, classes = evaluation.truth[rows], evaluation.metrics, network.classes
     if isinstance(metrics, LabelMetrics):
         if metrics.log_loss is None or classes is None:
-            return "share of mistakes", lambda X: float((network.predict(X) != truth).mean())
-        return "log loss", lambda X: float(label_losses(truth, classes, network.predict_proba(X)).mean())
-    encoder = network.encoder
+            return "share of mistakes", lambda a: float((network._predicted(a, False) != truth).mean())
+        return "log loss", lambda a: float(label_losses(truth, classes, network._probabilities(a)).mean())
+    in_units = network._reader is not None and network._reader.task == "regression"
 
-    def predicted(X: NDArray[Any]) -> Floats:
-        values = np.asarray(network.predict(X), dtype=np.float64)
-        return values if encoder is None else np.asarray(encoder.inverse_target(values), dtype=np.float64)
+    def predicted(outputs: NDArray[Any]) -> Floats:
+        return np.asarray(network._predicted(outputs, in_units), dtype=np.float64)
 
     if isinstance(metrics, QuantileMetrics):
         levels = metrics.levels
-        return "pinball loss", lambda X: float(np.mean(quantile_metrics(truth, predicted(X), levels).pinball))
+        return "pinball loss", lambda a: float(np.mean(quantile_metrics(truth, predicted(a), levels).pinball))
     if isinstance(metrics, MultiLabelMetrics):
-        return "log loss", lambda X: float(multilabel_losses(truth, network.forward(X)).mean())
+        return "log loss", lambda a: float(multilabel_losses(truth, a).mean())
     # In units of the largest value, as the square of a huge one would overflow; of several targets, the mean
     # over them in units of their deviations.
     several = truth.ndim == 2
@@ -146,8 +192,8 @@ def _error_of(
     deviations = (truth / largest).std(axis=0) * largest
     unit = np.where(deviations > 0, deviations, largest) if several else largest
 
-    def relative(X: NDArray[Any]) -> float:
-        errors = np.square(predicted(X) / unit - truth / unit).mean(axis=0)
+    def relative(outputs: NDArray[Any]) -> float:
+        errors = np.square(predicted(outputs) / unit - truth / unit).mean(axis=0)
         return float(np.sqrt(errors).mean() * (1.0 if several else unit))
 
     return ("RMSE in standard deviations" if several else "RMSE"), relative

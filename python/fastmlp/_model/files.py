@@ -31,9 +31,11 @@ from fastmlp.data import TableEncoder
 if TYPE_CHECKING:
     from os import PathLike
 
-#: 2 has embeddings or a run, 3 a run whose first epochs lie in another file; a file without them is of the
-#: first format. Older versions read it unless its encoder has settings that they do not know, and say which.
-FORMAT = 3
+#: 2 has embeddings or a run, 3 a run whose first epochs lie in another file, 4 several networks; a file
+#: without them is of the first format. Older versions read it unless its encoder has settings that they do
+#: not know, and say which.
+FORMAT = 4
+_TWO_FILES_FORMAT = 3
 _RUN_FORMAT = 2
 _FIRST_FORMAT = 1
 
@@ -89,9 +91,9 @@ def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes |
     described = header(network)
     # The header, where the rest is, has no room for many epochs.
     rows = network.history.table() if run is None else run.own_rows
-    tensors = {"history": rows} | _tensors(network)
+    tensors = {"history": rows} | parameters_by_name(network)
     if run is not None:
-        described["format"] = _RUN_FORMAT if run.file is None else FORMAT
+        described["format"] = _RUN_FORMAT if run.file is None else _TWO_FILES_FORMAT
         described["run"] = {"settings": run.settings, "steps": run.steps}
         if run.file is not None:
             described["history"] |= {"file": run.file[0], "rows_in_file": run.file[1]}
@@ -99,7 +101,7 @@ def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes |
     return pieces(tensors, {"fastmlp": json.dumps(described)})
 
 
-def _tensors(network: Model) -> dict[str, NDArray[Any]]:
+def parameters_by_name(network: Model) -> dict[str, NDArray[Any]]:
     """Return the parameters by their names in a file, in the order of the flat buffer."""
     layers = zip(network.weights, network.biases, strict=True)
     named = {
@@ -126,17 +128,12 @@ def may_replace(path: Path) -> bool:
         return False
 
 
-def load(path: str | PathLike[str], make: type[Made]) -> Made:
-    """Read a model file, as one of the class to make; `fastmlp.load` says what is raised."""
-    return _load(path, lambda described, file: _read(make, described, file, Path(path), whole=False))
-
-
 def load_run(path: str | PathLike[str]) -> tuple[Model, RunRecord]:
     """Read a checkpoint."""
-    return _load(
+    return read_file(
         path,
         lambda described, file: (
-            _read(Model, described, file, Path(path), whole=True),
+            read_network(Model, described, file, Path(path), whole=True),
             _read_run(described, file),
         ),
     )
@@ -145,12 +142,16 @@ def load_run(path: str | PathLike[str]) -> tuple[Model, RunRecord]:
 Read = TypeVar("Read")
 
 
-def _load(path: str | PathLike[str], read: Callable[[dict[str, Any], Any], Read]) -> Read:
+def read_file(path: str | PathLike[str], read: Callable[[dict[str, Any], Any], Read]) -> Read:
+    """Return what `read` makes of a file's metadata and tensors; ValueError where that is no model."""
     with Path(path).open("rb"):  # a missing file, a directory or a lack of rights: the system's own error
         pass
     try:
         with safe_open(path, framework="np") as file:
-            return read(_checked(json.loads((file.metadata() or {})["fastmlp"])), file)
+            described = json.loads((file.metadata() or {})["fastmlp"])
+            if not isinstance(described, dict):
+                raise ValueError("its metadata is not a JSON object")
+            return read(described, file)
     except (
         SafetensorError,
         ValueError,
@@ -174,26 +175,28 @@ def _no_memory(path: str | PathLike[str]) -> MemoryError:
     return MemoryError(f"{os.fspath(path)}: not enough memory to load this file of {size:.1f} MB")
 
 
-def _checked(described: Any) -> dict[str, Any]:
-    if not isinstance(described, dict):
-        raise ValueError("its metadata is not a JSON object")
-    if described["format"] not in (_FIRST_FORMAT, _RUN_FORMAT, FORMAT):
+def _check_format(described: dict[str, Any]) -> None:
+    if "networks" in described:
+        raise ValueError("it holds an ensemble of networks, where one network is needed")
+    if described["format"] not in (_FIRST_FORMAT, _RUN_FORMAT, _TWO_FILES_FORMAT):
         raise ValueError(
             f"its format is {described['format']!r}, this version of fastmlp reads up to {FORMAT}"
         )
-    if (described["format"] == FORMAT) != ("file" in described["history"]):
+    if (described["format"] == _TWO_FILES_FORMAT) != ("file" in described["history"]):
         raise ValueError(f"its format is {described['format']!r}, which does not go with its history")
     if described["dtype"] not in _DTYPES:
         raise ValueError(f"its dtype is {described['dtype']!r}")
-    return described
 
 
-def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, whole: bool) -> Made:
+def read_network(
+    make: type[Made], described: dict[str, Any], file: Any, path: Path, whole: bool = False
+) -> Made:
     """Return the network of a file, whose path is given.
 
     Every shape is checked before memory is taken for it. The first epochs of a history may lie in another
     file; unless the history must be whole, there is a warning if that is not there.
     """
+    _check_format(described)
     _check_counts(described, len(file.keys()))
     sizes = checked_sizes(described["layer_sizes"])
     embeddings = checked_embeddings(described.get("embeddings", []), sizes[0])
@@ -214,7 +217,7 @@ def _read(make: type[Made], described: dict[str, Any], file: Any, path: Path, wh
     for name, shape in shapes.items():
         _check_tensor(file, name, shape, dtype)
     network = from_metadata(make, described, None)
-    for name, array in _tensors(network).items():
+    for name, array in parameters_by_name(network).items():
         array[...] = _finite(file, name)
     names = described.get("feature_names", ())
     twice = len(names) == network.layer_sizes[0] and len(set(names)) < len(names)

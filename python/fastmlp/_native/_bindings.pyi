@@ -199,3 +199,29 @@ class Predictor64:
     def __call__(self, x: _Array) -> _Array: ...
     def try_forward(self, X: object) -> _Array | None: ...
     def forward(self, X: _Features, threads: int) -> _Array: ...
+
+class Ensemble32:
+    def __init__(
+        self,
+        networks: Sequence[Network32 | Network64],
+        features: Sequence[int],
+        weights: Sequence[float],
+        units: Sequence[tuple[_Array, _Array]] | None,
+    ) -> None: ...
+    def moments(
+        self, X: Sequence[_Features], threads: int, deviation: bool
+    ) -> tuple[_Array, _Array | None]: ...
+    def predictor(self) -> Predictor32: ...
+
+class Ensemble64:
+    def __init__(
+        self,
+        networks: Sequence[Network32 | Network64],
+        features: Sequence[int],
+        weights: Sequence[float],
+        units: Sequence[tuple[_Array, _Array]] | None,
+    ) -> None: ...
+    def moments(
+        self, X: Sequence[_Features], threads: int, deviation: bool
+    ) -> tuple[_Array, _Array | None]: ...
+    def predictor(self) -> Predictor64: ...

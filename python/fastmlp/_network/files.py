@@ -1,18 +1,19 @@
-"""Networks from model files."""
+"""Networks and ensembles from model files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastmlp._model import files
+from fastmlp._model.ensemble_file import load_any
+from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
 
 if TYPE_CHECKING:
     from os import PathLike
 
 
-def load(path: str | PathLike[str]) -> Network:
-    """Read a network that `Network.save` wrote.
+def load(path: str | PathLike[str]) -> Network | Ensemble:
+    """Read a network or an ensemble that its `save` wrote.
 
     Parameters
     ----------
@@ -21,8 +22,8 @@ def load(path: str | PathLike[str]) -> Network:
 
     Returns
     -------
-    Network
-        With its classes, history and encoder.
+    Network or Ensemble
+        As it was saved, each network with its classes, history and encoder.
 
     Raises
     ------
@@ -31,4 +32,4 @@ def load(path: str | PathLike[str]) -> Network:
     ValueError
         If it is damaged, or not a model of this library, or of a newer format.
     """
-    return files.load(path, Network)
+    return load_any(path, Network, Ensemble)

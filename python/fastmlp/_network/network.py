@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastmlp._inspect.evaluation import Evaluation, evaluate_rows
 from fastmlp._inspect.trace import Trace, traced
 from fastmlp._model.files import save
 from fastmlp._model.model import Model
+from fastmlp._network.evaluated import Evaluated
 from fastmlp.spec import texts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     inits=texts.inits(),
     inits_of_activations=texts.inits_of_activations(),
 )
-class Network(Model):
+class Network(Evaluated, Model):
     """A multilayer perceptron: ``a = f(a_prev @ W + b)``, layer by layer.
 
     Parameters
@@ -98,61 +98,6 @@ class Network(Model):
             Naming the argument.
         """
         return traced(self, *self._checked_rows(X, y, sample_weight))
-
-    def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> Evaluation:
-        """Compare predictions with the truth: accuracy, log loss and F1 of labels, R2 and errors of values.
-
-        Parameters
-        ----------
-        X : array_like, (n, inputs), a table, or the path of a file
-            A table goes through the network's encoder, if it has one.
-        y : array_like, (n,) or (n, outputs), or str, optional
-            True labels, or values; with a table that goes through the encoder, in their units. Or the name of
-            a column of X, or several. It may be left out where X has the column that the network learned.
-        sample_weight : array_like, (n,), optional
-            What each row counts, at least 0.
-
-        Returns
-        -------
-        Evaluation
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the argument, what was given and what is accepted.
-
-        Examples
-        --------
-        >>> import fastmlp
-        >>> iris = fastmlp.datasets.load_iris()
-        >>> net = fastmlp.train(iris.data[::2], iris.target[::2], epochs=100, learning_rate=0.02)
-        >>> evaluation = net.evaluate(iris.data[1::2], iris.target[1::2])
-        >>> evaluation.metrics.accuracy > 0.9
-        True
-        """
-        return evaluate_rows(self, X, y, sample_weight)
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the accuracy of labels, or the R2 of values.
-
-        Of several labels at once, the share of rows with all of them right; of several values, the mean of
-        their R2; of several quantiles, R2 of the one nearest to 1/2.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in `evaluate`.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `evaluate`.
-        """
-        return evaluate_rows(self, X, y, sample_weight).score
 
     def diagnose(self, X: Any, y: Any = None) -> Diagnosis:
         """Measure the signals of each layer, forward and backward, and warn where they do not get through.

@@ -14,6 +14,7 @@ from fastmlp._base.files import replace_file
 from fastmlp._base.text import plural
 from fastmlp._base.validation import column_names
 from fastmlp._inspect.evaluation import Evaluation, evaluate
+from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
 from fastmlp._report.facts import Facts
 from fastmlp._report.page import MARK, render
@@ -41,7 +42,7 @@ def report(
 
     Parameters
     ----------
-    model : Network, or an estimator that holds one as ``network_``
+    model : Network or Ensemble, or an estimator that holds one as ``network_``
     table : data frame, Table, Arrow table, path of a file, or (X, y)
         Rows to judge the network by, best those that it was not trained on. A table needs the target's
         column; networks that were trained on arrays take (X, y).
@@ -68,8 +69,8 @@ def report(
     """
     need_plot_libraries()
     network = getattr(model, "network_", model)
-    if not isinstance(network, Network):
-        raise TypeError(f"model must be a Network or an estimator that holds one, got {model!r}")
+    if not isinstance(network, (Network, Ensemble)):
+        raise TypeError(f"model must be a Network, an Ensemble or an estimator that holds one, got {model!r}")
     place = Path(fspath(path))
     if place.exists() and not (place.is_file() and is_report(place)):
         raise ValueError(f"path: {place}: is there already and is not a fastmlp report; it is left as it is")
@@ -94,7 +95,7 @@ def report(
 
 def write_report(
     path: str | PathLike[str],
-    network: Network,
+    network: Network | Ensemble,
     table: Table,
     targets: Sequence[str],
     command: str,
@@ -112,7 +113,7 @@ def write_report(
     Parameters
     ----------
     path : path
-    network : Network
+    network : Network or Ensemble
     table : Table
         All data.
     targets : sequence of str
@@ -167,13 +168,13 @@ def is_report(path: Path) -> bool:
     return not start or MARK.encode() in start
 
 
-def target_columns(network: Network) -> tuple[str, ...]:
+def target_columns(network: Network | Ensemble) -> tuple[str, ...]:
     """Return the columns that the network's encoder was fitted on, () if they are not known."""
-    return () if network.encoder is None else network.encoder.target_names
+    return () if network._reader is None else network._reader.target_names
 
 
 def _as_table(
-    argument: str, data: Any, network: Network, target: str | Sequence[str] | None
+    argument: str, data: Any, network: Network | Ensemble, target: str | Sequence[str] | None
 ) -> tuple[Table, tuple[str, ...]]:
     """Return rows with their truth as a table, and the names of the targets' columns."""
     targets = target_columns(network) if target is None else _names(target)
@@ -195,7 +196,7 @@ def _as_table(
             raise ValueError(
                 f"{argument}: {table.source} has no column {name!r}, the target; it has {quoted(table.names)}"
             )
-    if network.encoder is None and network.feature_names and set(network.feature_names) <= set(table.names):
+    if network._reader is None and network.feature_names and set(network.feature_names) <= set(table.names):
         table = table.keep(*network.feature_names, *targets)
     return table, targets
 
@@ -205,7 +206,7 @@ def _names(target: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _with_truth(
-    argument: str, X: Any, y: Any, network: Network, targets: tuple[str, ...]
+    argument: str, X: Any, y: Any, network: Network | Ensemble, targets: tuple[str, ...]
 ) -> tuple[Table, tuple[str, ...]]:
     """Put X and y into one table."""
     if isinstance(y, str):

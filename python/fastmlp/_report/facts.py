@@ -21,6 +21,7 @@ from fastmlp.data import Table
 from fastmlp.data._leaks import tell_target
 
 if TYPE_CHECKING:
+    from fastmlp._network.ensemble import Ensemble
     from fastmlp._network.network import Network
 
 
@@ -39,7 +40,7 @@ class Facts:
         All data.
     targets : tuple of str
         The columns that the network predicts.
-    network : Network
+    network : Network or Ensemble
     evaluated_on : str
         What the evaluated rows are called: "test rows".
     evaluation : Evaluation or None
@@ -59,7 +60,7 @@ class Facts:
     config: Mapping[str, Any]
     table: Table
     targets: tuple[str, ...]
-    network: Network
+    network: Network | Ensemble
     evaluated_on: str
     evaluation: Evaluation | None
     training: Evaluation | None
@@ -75,7 +76,7 @@ class Facts:
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The columns that the network sees."""
-        encoder = self.network.encoder
+        encoder = self.network._reader
         if encoder is not None:
             return encoder.input_names
         return tuple(name for name in self.table.names if name not in self.targets)

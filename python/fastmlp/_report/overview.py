@@ -12,6 +12,8 @@ from fastmlp._base.text import plural, rate, three_digits
 from fastmlp._inspect.metrics import LabelMetrics, Metrics, QuantileMetrics
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
 from fastmlp._model.history import epochs_of
+from fastmlp._network.ensemble import Ensemble
+from fastmlp._network.network import Network
 from fastmlp._report.facts import Facts, table_hash
 from fastmlp._report.html import Html, heading, note, paragraph, row, table, tile
 from fastmlp._report.numbers import Numeral
@@ -122,12 +124,24 @@ def _near_perfect(facts: Facts) -> bool:
 
 def _made_of(facts: Facts) -> Iterator[tuple[str, object]]:
     network, data = facts.network, facts.table
-    layers = "-".join(map(str, network.layer_sizes))
     yield "data", data.source
     yield "target", ", ".join(facts.targets)
     yield "rows", ", ".join(f"{count:,} {what}" for what, count in facts.rows.items())
     yield "columns", f"{len(data.names)}, {plural(len(facts.inputs), 'input')}"
     yield "SHA-256 of the data", table_hash(data)[:_HASH]
+    yield from _about_ensemble(network) if isinstance(network, Ensemble) else _about_network(facts, network)
+    yield "report made", facts.created
+    installed = ", ".join(f"{name} {version(name)}" for name in ("fastmlp", "numpy", "plotly"))
+    yield "versions", f"{installed}, Python {platform.python_version()}"
+
+
+def _about_ensemble(ensemble: Ensemble) -> Iterator[tuple[str, object]]:
+    count, parameters = plural(len(ensemble.networks), "network"), ensemble.n_parameters
+    yield "ensemble", f"mean of {count}, {parameters:,} parameters, loss {ensemble.loss}"
+
+
+def _about_network(facts: Facts, network: Network) -> Iterator[tuple[str, object]]:
+    layers = "-".join(map(str, network.layer_sizes))
     yield "network", f"{layers}, {network.n_parameters:,} parameters, loss {network.loss}"
     history = network.history
     if len(history):
@@ -137,6 +151,3 @@ def _made_of(facts: Facts) -> Iterator[tuple[str, object]]:
         if facts.config.get("optimizer") == "lbfgs" and network.stop_reason == "epochs":
             ended = ", the last one before a minimum of the loss"
         yield "training", f"{plural(epochs_of(history), 'epoch')} in {seconds} s{ended}"
-    yield "report made", facts.created
-    installed = ", ".join(f"{name} {version(name)}" for name in ("fastmlp", "numpy", "plotly"))
-    yield "versions", f"{installed}, Python {platform.python_version()}"

@@ -16,6 +16,8 @@ from fastmlp._base.records import lowest
 from fastmlp._base.text import plural, shortened, three_digits
 from fastmlp._inspect.evaluation import encoded_inputs
 from fastmlp._model.history import epochs_of
+from fastmlp._network.ensemble import Ensemble
+from fastmlp._network.network import Network
 from fastmlp._report import figures
 from fastmlp._report.columns import describe_columns
 from fastmlp._report.facts import Facts
@@ -44,6 +46,7 @@ _POLICY = (
     "style-src 'unsafe-inline'; img-src data: blob:\">"
 )
 _BARS = 30  # of importances
+_NETWORKS = 100  # of an ensemble
 #: What is told of the signals of a layer, with its name for people and a sentence on it.
 _SIGNALS = {
     "layer": ("layer", ""),
@@ -74,10 +77,14 @@ def render(facts: Facts) -> str:
             panels.append(("Importance of columns", _importance(facts)))
         panels.append(("Rows predicted worst", worst(facts)))
     panels.append(("Data", _data(facts)))
-    if len(facts.network.history):
-        panels.append(("Training", _training(facts)))
-    panels.append(("Network", _network(facts)))
-    panels.append(("Diagnostics", _diagnostics(facts)))
+    network = facts.network
+    if isinstance(network, Ensemble):
+        panels.append(("Networks", _networks(network)))
+    else:
+        if len(network.history):
+            panels.append(("Training", _training(facts, network)))
+        panels.append(("Network", _network(network)))
+        panels.append(("Diagnostics", _diagnostics(facts, network)))
     panels.append(("Configuration", _configuration(facts)))
     title, own = escape(shortened(facts.title, 200)), files("fastmlp._report")
     style, script = (own.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
@@ -141,8 +148,40 @@ def _configuration(facts: Facts) -> list[Html]:
     return [*parts, paragraph(f"With fastmlp {version('fastmlp')}:"), code(facts.command)]
 
 
-def _network(facts: Facts) -> list[Html]:
-    network = facts.network
+def _networks(ensemble: Ensemble) -> list[Html]:
+    """Return a table of the networks of an ensemble, those that count most first."""
+    shown = np.argsort(-ensemble.weights, kind="stable")[:_NETWORKS]
+    left = len(ensemble.networks) - len(shown)
+    some = f" {plural(left, 'network')} that count less not shown." if left > 0 else ""
+    return [
+        paragraph(
+            "The weighted mean of the outputs of these networks. For the weights, the training curve and the "
+            f"signals of one of them, make a report of that network.{some}"
+        ),
+        table(
+            ("network", "weight", "layers", "activation", "loss", "parameters", "epochs", "last loss"),
+            [_network_row(i, ensemble) for i in shown.tolist()],
+        ),
+    ]
+
+
+def _network_row(at: int, ensemble: Ensemble) -> tuple[object, ...]:
+    network = ensemble.networks[at]
+    history = network.history
+    activations = ", ".join(dict.fromkeys(network.activations)) or "none (linear)"
+    return (
+        at,
+        float(ensemble.weights[at]),
+        "-".join(map(str, network.layer_sizes)),
+        activations,
+        network.loss,
+        network.n_parameters,
+        epochs_of(history) if len(history) else "",
+        float(history["loss"][-1]) if len(history) else "",
+    )
+
+
+def _network(network: Network) -> list[Html]:
     activations = [*network.activations, network.output_activation]
     rows = [
         (i, *W.shape, name, W.size + b.size)
@@ -155,8 +194,8 @@ def _network(facts: Facts) -> list[Html]:
     ]
 
 
-def _training(facts: Facts) -> list[Html]:
-    history = facts.network.history
+def _training(facts: Facts, network: Network) -> list[Html]:
+    history = network.history
     seconds = float(history["seconds"][-1])
     losses = history["loss"]
     caption = (
@@ -167,8 +206,8 @@ def _training(facts: Facts) -> list[Html]:
         loss = history["validation_loss"][best]
         caption += f"; lowest validation loss {loss:.3g}, in epoch {history['epoch'][best]:,}"
     drawn = [
-        interactive(figures.curves(facts.network, metric), f"{metric} over the epochs: {caption}", text)
-        for metric, text in _curves_of(facts, caption)
+        interactive(figures.curves(network, metric), f"{metric} over the epochs: {caption}", text)
+        for metric, text in _curves_of(network, caption)
     ]
     return [
         row(drawn, "figures"),
@@ -179,9 +218,9 @@ def _training(facts: Facts) -> list[Html]:
     ]
 
 
-def _curves_of(facts: Facts, caption: str) -> list[tuple[str, str]]:
+def _curves_of(network: Network, caption: str) -> list[tuple[str, str]]:
     """Return the metrics that were measured, and a caption for each."""
-    titles = {panel.title for panel in curve_panels(facts.network.history)}
+    titles = {panel.title for panel in curve_panels(network.history)}
     captions = {
         "loss": ("loss", caption),
         "accuracy (share of rows)": ("accuracy", "Share of rows whose label was predicted."),
@@ -190,11 +229,11 @@ def _curves_of(facts: Facts, caption: str) -> list[tuple[str, str]]:
     return [captions[title] for title in captions if title in titles]
 
 
-def _diagnostics(facts: Facts) -> list[Html]:
+def _diagnostics(facts: Facts, network: Network) -> list[Html]:
     """Look at the signals of some of the rows, of those that were not trained on if there are any."""
     table_of_rows = facts.table if facts.evaluation is None else facts.evaluation.table
     rows = table_of_rows.take(np.arange(min(table_of_rows.n_rows, _DIAGNOSED)))
-    diagnosis = facts.network.diagnose(encoded_inputs(facts.network, rows, facts.targets))
+    diagnosis = network.diagnose(encoded_inputs(network, rows, facts.targets))
     columns: list[Any] = [diagnosis[name] for name in _SIGNALS]
     said = [note(text) for text in diagnosis.warnings] or [
         note("The signals get through all layers, forward and backward.", "good")

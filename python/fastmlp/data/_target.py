@@ -210,6 +210,19 @@ class SeveralTargets:
 Target = LabelTarget | ValueTarget | SeveralTargets
 
 
+def target_units(target: Target | None) -> tuple[Floats, Floats]:
+    """Return (scale, mean) by which ``y * scale + mean`` has the target's own units.
+
+    Each is an array of one number for all outputs, or of one for each of several targets; 1 and 0 where
+    nothing was standardised.
+    """
+    if isinstance(target, ValueTarget):
+        target = SeveralTargets((target,))
+    if not isinstance(target, SeveralTargets):
+        return np.ones(1), np.zeros(1)
+    return np.array([t.scale for t in target.targets]), np.array([t.mean for t in target.targets])
+
+
 def target_from_dict(data: Any, where: str) -> Target:
     """Rebuild the target that a `to_dict` described."""
     kind = data.get("kind") if isinstance(data, dict) else None
