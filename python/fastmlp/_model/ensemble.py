@@ -296,7 +296,9 @@ def _checked_weights(weights: Any, count: int) -> NDArray[np.float64]:
         if checked.max() == 0:
             raise ValueError("weights must be greater than 0 somewhere, got zeros only")
         # Those that sum to 1 already stay as they are, to the last bit.
-        if abs(checked.sum() - 1) > count * np.finfo(np.float64).eps:
+        with np.errstate(over="ignore"):
+            total = checked.sum()
+        if abs(total - 1) > count * np.finfo(np.float64).eps:
             checked /= checked.max()
             checked /= checked.sum()
     checked.flags.writeable = False
