@@ -143,6 +143,28 @@ def test_values_are_written_without_digits_that_nobody_knows(run: Run) -> None:
     assert all(len(row["prediction_pay"].partition(".")[2]) <= 4 for row in rows)
 
 
+def test_the_networks_are_saved_as_one_model_that_other_commands_take(run: Run) -> None:
+    write_people()
+    options = ("t.csv", "--target", "income", "--id", "key", "--ignore", "family", *FEW, "--folds", "3")
+    status, out, err = run("cv", *options, "--save", "m.safetensors")
+    assert (status, err) == (0, "")
+    assert out.endswith("saved to m.safetensors, an ensemble of 3 networks\n")
+    ensemble = fastmlp.load("m.safetensors")
+    assert isinstance(ensemble, fastmlp.Ensemble)
+    assert len(ensemble.networks) == 3
+    status, out, err = run("predict", "m.safetensors", "t.csv")
+    assert (status, err) == (0, "")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert list(rows[0]) == ["key", "prediction"]
+    assert [row["prediction"] for row in rows] == ensemble.predict(
+        read_csv("t.csv").drop("key", "family")
+    ).tolist()
+    status, out, err = run("evaluate", "m.safetensors", "t.csv", "--json")
+    assert status == 0
+    assert json.loads(out)["rows"] == 108
+    assert "the model was trained on 108 of these 108 rows" in err
+
+
 def test_repeats_and_metrics(run: Run) -> None:
     found = result(run, "iris", "--folds", "3", "--repeats", "2", "--metric", "log_loss", "--seed", "5")
     assert [(fold["repeat"], fold["fold"]) for fold in found["folds"]] == [
@@ -232,6 +254,7 @@ def test_a_column_that_tells_the_target_is_said_once(run: Run) -> None:
             "--predictions: p.html: predictions cannot be written as .html",
         ),
         (("iris", "--predictions", "t.csv"), "--predictions: t.csv: is there already and was not written by"),
+        (("iris", "--save", "t.csv"), "--save: t.csv: is there already and is not a fastmlp model"),
         (("iris", "--validation", "1"), "--validation must be 0 or between 0 and 1, got 1"),
         (("iris", "--hidden", "0"), "folds[0]: hidden[0] must be at least 1"),
         (("iris", "--test", "0.2"), "No such option: --test"),

@@ -175,6 +175,18 @@ def test_a_class_that_a_fold_does_not_know_has_probability_0() -> None:
     assert not found.evaluation.score
 
 
+def test_the_ensemble_is_made_of_the_networks_of_the_folds() -> None:
+    found = cross_validated()
+    assert found.ensemble is found.ensemble
+    assert list(found.ensemble.networks) == found.networks
+    mean = np.mean([network.predict_proba(X) for network in found.networks], axis=0)
+    np.testing.assert_allclose(found.ensemble.predict_proba(X), mean, rtol=1e-5)
+    groups = np.unique(LABELS, return_inverse=True)[1]
+    apart = cross_validated(groups=groups, epochs=1)  # each fold knows two of the three labels
+    with pytest.raises(ValueError, match=r"networks\[1\] has classes"):
+        _ = apart.ensemble
+
+
 METRICS: dict[str, tuple[Any, Any]] = {
     "accuracy": (LABELS, lambda e: e.metrics.accuracy),
     "log_loss": (LABELS, lambda e: e.metrics.log_loss),

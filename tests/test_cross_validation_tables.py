@@ -167,6 +167,13 @@ def test_targets_may_come_beside_a_table_and_be_several() -> None:
     assert matrix.predictions.shape == (N, 2)
 
 
+def test_the_ensemble_takes_the_table_through_the_encoder_of_each_fold() -> None:
+    frame = FRAME[[*INPUTS, "price"]]
+    found = fastmlp.cross_validate(frame, "price", **OPTIONS)
+    mean = np.mean([network.predict(frame) for network in found.networks], axis=0)
+    np.testing.assert_allclose(found.ensemble.predict(frame), mean, rtol=1e-6)
+
+
 def test_columns_that_cannot_be_are_named() -> None:
     frame = FRAME[["area", "city", "owner", "price"]]
     for groups, message in (

@@ -147,6 +147,7 @@ def cv(
     metric: opt.Metric = None,
     validation: opt.FoldValidation = None,
     scale: opt.Scale = None,
+    save: opt.SaveFolds = None,
     predictions: opt.Predictions = None,
     proba: opt.FoldProba = None,
     json: opt.Json = None,
@@ -182,7 +183,8 @@ def cv(
     columns is decided by the rest. All networks are trained at once. The score of each fold is printed, with
     their mean and its standard error, and the metrics of all predictions together beside those of a constant.
 
-    --predictions writes what was predicted for each row by the network that did not see it.
+    --save keeps the networks as one model, --predictions writes what was predicted for each row by the
+    network that did not see it.
     """
     from fastmlp._cli.cv import CvJob
 

@@ -16,6 +16,7 @@ from fastmlp._cli.exit_codes import FAILED, OK
 from fastmlp._cli.files import STREAM, Loaded, write_output
 from fastmlp._cli.info import describe_network
 from fastmlp._cli.learn import Cleaned, LearnJob, check_choice, values
+from fastmlp._cli.origin import origin_of
 from fastmlp._cli.outcome import show_data
 from fastmlp._cli.predictions import (
     check_predictions,
@@ -187,6 +188,11 @@ class CvJob(LearnJob):
         self, out: Console, found: CrossValidation, prepared: Prepared, loaded: Loaded, reading: Reading
     ) -> None:
         """Save the networks as one model, and write the predictions, a row for each of the file."""
+        if self.save is not None:
+            ensemble = found.ensemble
+            ensemble.origin = origin_of(ensemble, prepared, reading)
+            ensemble.save(self.save)
+            out.print(f"saved to {shortened(self.save)}, an ensemble of {plural(len(found), 'network')}")
         if self.predictions is None:
             return
         table, columns = loaded.table, prepared.columns

@@ -28,8 +28,8 @@ _LARGEST_COUNT = 1e300  # a model file that claims more is not believed
 EVALUATED = ("all", "training", "validation", "test")
 
 
-def origin_of(network: Network, prepared: Prepared, reading: Reading) -> dict[str, Any]:
-    """Return what a network's file is to remember of its run."""
+def origin_of(network: Network | Ensemble, prepared: Prepared, reading: Reading) -> dict[str, Any]:
+    """Return what a model's file is to remember of its run."""
     encoder, table, columns = prepared.encoder, prepared.table, prepared.columns
     training, names = prepared.parts.training, columns.targets
     weights = weights_of(training, columns.weight)

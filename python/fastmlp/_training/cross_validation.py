@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastmlp._base.text import plural
 from fastmlp._inspect.evaluation import Evaluation, compare_predictions
 from fastmlp._inspect.metrics import QuantileMetrics
 from fastmlp._model.history import epochs_of
+from fastmlp._network.ensemble import Ensemble
 from fastmlp._training.folds import Fold
 from fastmlp._training.runs import Runs, kept_epoch
 
@@ -128,6 +130,17 @@ class CrossValidation:
             ending = (epochs_of(network.history), numbers.get("run_seconds", math.nan), network.stop_reason)
             rows.append((*place, len(train), len(test), float(self.scores[i]), *measured, *ending))
         return Records(columns, rows)
+
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """The networks of the folds as one predictor.
+
+        Raises
+        ------
+        ValueError
+            If they do not go together: a fold had no row of some class to learn from.
+        """
+        return Ensemble(self.networks)
 
     def summary(self) -> str:
         """Return the mean of the scores with its standard error in one line."""
