@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp._inspect.evaluation import evaluate
+from fastmlp._inspect.evaluate import evaluate
 from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics
 from fastmlp.data import Table, TableEncoder
 

@@ -7,7 +7,7 @@ import pytest
 
 import fastmlp
 from fastmlp._inspect.columns import column_groups
-from fastmlp._inspect.evaluation import evaluate
+from fastmlp._inspect.evaluate import evaluate
 from fastmlp._inspect.importance import _within_budget, permutation_importances
 from fastmlp.data import Table, TableEncoder
 

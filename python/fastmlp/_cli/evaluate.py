@@ -24,7 +24,8 @@ from fastmlp._cli.reading import Reading
 from fastmlp._cli.show import console, show_metrics, to_json
 from fastmlp._cli.stderr import warn
 from fastmlp._inspect.baseline import baseline
-from fastmlp._inspect.evaluation import Evaluation, evaluate
+from fastmlp._inspect.evaluate import evaluate
+from fastmlp._inspect.evaluation import Evaluation
 from fastmlp.data import Table
 from fastmlp.data._table import quoted
 

@@ -17,7 +17,8 @@ from fastmlp._cli.show import column, epoch_table, show_metrics
 from fastmlp._cli.split import Parts
 from fastmlp._cli.stderr import warn
 from fastmlp._inspect.baseline import Baseline, baseline
-from fastmlp._inspect.evaluation import Evaluation, evaluate
+from fastmlp._inspect.evaluate import evaluate
+from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._inspect.verdict import Verdict, verdict
 from fastmlp._model.history import epochs_of
 from fastmlp.data import Table

@@ -20,7 +20,7 @@ from fastmlp._cli.predictions import (
 )
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.stderr import warn
-from fastmlp._inspect.evaluation import plain_inputs
+from fastmlp._inspect.evaluate import plain_inputs
 from fastmlp._rows.targets import gives_probabilities
 from fastmlp.data import Table
 from fastmlp.data._table import quoted

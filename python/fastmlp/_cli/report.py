@@ -11,7 +11,8 @@ from fastmlp._cli.origin import learned_target, parts_of_run, remembered_weight
 from fastmlp._cli.outcome import Outcome
 from fastmlp._cli.prepare import weights_of, with_targets
 from fastmlp._cli.reading import Reading
-from fastmlp._inspect.evaluation import Evaluation, evaluate
+from fastmlp._inspect.evaluate import evaluate
+from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._report import is_report, need_plot_libraries, target_columns, write_report
 from fastmlp.data import Table
 from fastmlp.data._table import quoted

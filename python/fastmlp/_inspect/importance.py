@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._inspect.columns import column_groups
-from fastmlp._inspect.evaluation import Evaluation, table_inputs
+from fastmlp._inspect.evaluate import table_inputs
+from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._inspect.metrics import LabelMetrics, QuantileMetrics, label_losses, quantile_metrics
 from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics, multilabel_losses
 from fastmlp._model.ensemble import Blocks, EnsembleModel

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastmlp._inspect.evaluation import Evaluation, evaluate_rows
+from fastmlp._inspect.evaluate import evaluate_rows
+from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._model.predictor import Predictor
 
 

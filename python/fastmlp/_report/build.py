@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fastmlp._base.files import replace_file
 from fastmlp._base.text import plural
 from fastmlp._base.validation import column_names
-from fastmlp._inspect.evaluation import Evaluation, evaluate
+from fastmlp._inspect.evaluate import evaluate
+from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
 from fastmlp._report.facts import Facts

@@ -14,7 +14,7 @@ import numpy as np
 from fastmlp._base.curves import panels as curve_panels
 from fastmlp._base.records import lowest
 from fastmlp._base.text import plural, shortened, three_digits
-from fastmlp._inspect.evaluation import encoded_inputs
+from fastmlp._inspect.evaluate import encoded_inputs
 from fastmlp._model.history import epochs_of
 from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network

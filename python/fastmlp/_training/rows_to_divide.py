@@ -25,7 +25,8 @@ from fastmlp._base.validation import (
     same_length,
     table_column,
 )
-from fastmlp._inspect.evaluation import Evaluation, evaluate, evaluate_rows
+from fastmlp._inspect.evaluate import evaluate, evaluate_rows
+from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._network.network import Network
 from fastmlp._rows.choice import LOSS_OF_TASK, choose_loss
 from fastmlp._rows.targets import as_targets, has_output_per_class, parse_loss, takes_labels
