@@ -316,13 +316,37 @@ def test_a_table_of_failed_networks_has_no_numbers() -> None:
 
 
 @posix
-def test_ten_thousand_networks_take_less_than_a_gigabyte() -> None:
+def test_ten_thousand_networks_with_rows_of_their_own_take_less_than_a_gigabyte() -> None:
     script = """
         import numpy as np, fastmlp
-        X = np.random.default_rng(0).normal(size=(10_000, 10)).astype("f")
-        specs = [{"seed": seed} for seed in range(10_000)]
-        runs = fastmlp.train_many(X, X[:, 0] > 0, specs, hidden=(32, 32), epochs=1, batch_size=2500)
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(10_000, 10)).astype("f")
+        specs = [{"seed": seed, "rows": rng.integers(10_000, size=200)} for seed in range(10_000)]
+        runs = fastmlp.train_many(X, X[:, 0] > 0, specs, hidden=(32, 32), epochs=1)
         peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
         print(len(runs), int(peak.split()[1]) < 2**20)
     """
     assert run(script) == "10000 True\n"
+
+
+@posix
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_a_callback_may_fork(seed: int) -> None:
+    script = f"""
+        import os, sys
+        import numpy as np, fastmlp
+        X = np.random.default_rng(0).normal(size=(500, 10)).astype("f")
+        def fork(net):
+            if len(net.history) == 2 and net.seed == {seed}:
+                child = os.fork()
+                if child == 0:
+                    return
+                print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) in (0, 1), flush=True)
+        specs = [{{"seed": seed}} for seed in range(4)]
+        try:
+            runs = fastmlp.train_many(X, X[:, 0] > 0, specs, epochs=4, threads=2, callbacks=fork)
+        except RuntimeError as error:  # in the child, on the thread that called train_many
+            sys.exit(not str(error).startswith("the process was forked"))
+        print(runs.errors)
+    """
+    assert run(script) == "True\n[None, None, None, None]\n"

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "bindings.h"
@@ -14,6 +15,7 @@ namespace fastmlp {
 
 inline std::atomic<bool> interpreter_ends{false};
 inline std::atomic<int> computations{0};
+inline std::atomic<unsigned> forked{0};            // how many times this process was made by a fork
 inline std::atomic<unsigned long> main_thread{0};  // its identifier; 0: to be asked for
 
 // Releases the GIL and counts the computation until it holds the GIL again.
@@ -40,6 +42,7 @@ inline void forget_computations_in_forks() {
     pthread_atfork(nullptr, nullptr, [] {
         computations = 0;
         main_thread = 0;
+        ++forked;
     });
 #endif
 }
@@ -60,8 +63,13 @@ public:
     bool stops(Work work) {
         if (interpreter_ends) return true;
         const py::gil_scoped_acquire gil;
+        const unsigned before = forked;
         try {
-            return work();
+            const bool stop = work();
+            // A child has the thread alone that forked it. Where that is a thread of the core's, which has
+            // nothing of Python's to return to, it ends, and with it the child, as other threads' do.
+            if (forked != before && std::this_thread::get_id() != caller_) std::_Exit(0);
+            return stop;
         } catch (py::error_already_set& error) {
             exception_ = error.value();
         } catch (const py::builtin_exception& error) {
@@ -104,6 +112,7 @@ private:
         return PyThread_get_thread_ident() == main_thread;
     }
 
+    const std::thread::id caller_ = std::this_thread::get_id();
     py::object exception_ = py::none();
     bool raised_ = false;
 };

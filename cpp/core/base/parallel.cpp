@@ -4,7 +4,6 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <stdexcept>
@@ -189,12 +188,9 @@ void run_omp_region(int threads, SharedRun& run) {
         run.work(omp_get_thread_num(), omp_get_num_threads());
 #ifndef _WIN32
         // In a forked child the end of the region would wait for the parent's threads for ever. Nothing that
-        // needs a destructor lies between here and there. Where a thread of the team forked, the child has
-        // that thread alone, which has come to its end: there is nobody to go on.
-        if (forks() != before) {
-            if (omp_get_thread_num() > 0) std::_Exit(0);
-            std::longjmp(outside, 1);
-        }
+        // needs a destructor lies between here and there. (Only what the caller's thread calls may fork and
+        // come back here in the child.)
+        if (forks() != before) std::longjmp(outside, 1);
 #endif
     }
 }

@@ -28,14 +28,17 @@ public:
         ++idle_;
         // The others may train for a long time yet; the calling thread alone hears of the user's wish to
         // stop.
-        while (team.rank == 0 && idle_ < team.size) {
+        while (team.rank == 0 && idle_ < team.size && forks() == forks_) {
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
             monitor_.poll();
         }
     }
 
 private:
-    bool stopped() { return monitor_.stopped() || monitor_.seconds() >= options_.max_time; }
+    // In a forked child the other threads are missing, and their runs.
+    bool stopped() {
+        return monitor_.stopped() || monitor_.seconds() >= options_.max_time || forks() != forks_;
+    }
 
     void train(RunAmongMany& run, bool asks) {
         BorrowedThreads borrowed(spare_);
@@ -52,6 +55,7 @@ private:
         }
     }
 
+    const unsigned forks_ = forks();
     std::vector<RunAmongMany>& runs_;
     const ManyOptions& options_;
     const std::function<bool()>& ask_;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
@@ -26,12 +27,17 @@ from fastmlp._rows.targets import TargetForm, Targets, as_targets, row_weights
 Index = NDArray[np.uint32]
 Made = TypeVar("Made")
 
+_MOST_KEPT = 512
+
 
 class Cache:
-    """What was made of arguments, found again for arguments that are the same objects."""
+    """What was made of arguments, found again for arguments that are the same objects.
+
+    Of many different ones only those that were asked for last are kept.
+    """
 
     def __init__(self) -> None:
-        self._made: dict[Hashable, Any] = {}
+        self._made: OrderedDict[Hashable, Any] = OrderedDict()
         self._alive: dict[int, Any] = {}  # an object keeps its id as long as it lives
 
     def key(self, value: Any) -> Hashable:
@@ -45,6 +51,9 @@ class Cache:
         """Return what was made for the key; it is made now if this is the first time."""
         if key not in self._made:
             self._made[key] = make()
+            if len(self._made) > _MOST_KEPT:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
         made: Made = self._made[key]
         return made
 

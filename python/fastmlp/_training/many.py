@@ -104,10 +104,10 @@ def train_many(
 
 def run_fits(fits: Fits, specs: Any, *, threads: Any, max_time: Any, progress: Any, callbacks: Any) -> Runs:
     """Train fits of these specs; an exception that ends them all has the attribute ``runs``."""
-    fits.add(specs)
     own = checked_callbacks(callbacks)
     unbegun = "not begun: the fits were interrupted"
     try:
+        fits.add(specs)
         fits.run(threads=threads, max_time=max_time, progress=progress, callbacks=own)
         unbegun = f"not begun: max_time, {max_time} s, was over"
     except BaseException as error:
