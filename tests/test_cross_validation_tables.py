@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 
 import fastmlp
 from fastmlp.data import TableEncoder
@@ -121,6 +122,36 @@ def test_rows_without_a_target_are_in_no_fold() -> None:
         **OPTIONS,
     )
     np.testing.assert_array_equal(found.predictions[found.tested], kept.predictions)
+
+
+@pytest.mark.parametrize("form", [lambda f: f, pl.from_pandas, pa.Table.from_pandas, table])
+def test_a_splitter_is_given_the_rows_that_have_a_target(form: Any) -> None:
+    frame = FRAME[[*INPUTS, "kind", "owner"]].copy()
+    frame.loc[[5, 50], "kind"] = None
+    there = np.delete(np.arange(N), [5, 50])
+    splitter = StratifiedGroupKFold(3)
+    with pytest.warns(UserWarning, match="left out 2 rows without a target"):
+        found = fastmlp.cross_validate(
+            form(frame), "kind", groups="owner", folds=splitter, hidden=(), epochs=1
+        )
+    y, groups = frame["kind"][there], frame["owner"][there]
+    for fold, (train, test) in zip(found.folds, splitter.split(y, y, groups), strict=True):
+        assert fold[0].tolist() == there[train].tolist()
+        assert fold[1].tolist() == there[test].tolist()
+
+
+class OfMornings:
+    """Tests the rows whose first column is above 0: a splitter that looks at X."""
+
+    def split(self, X: Any, y: Any, groups: Any) -> Any:
+        above = np.asarray(X)[:, 0] > 0
+        yield np.flatnonzero(~above), np.flatnonzero(above)
+
+
+def test_a_splitter_may_look_at_the_rows() -> None:
+    X, y = RNG.normal(size=(40, 2)), RNG.normal(size=40)
+    found = fastmlp.cross_validate(X, y, folds=OfMornings(), hidden=(), epochs=1)
+    assert found.folds[0][1].tolist() == np.flatnonzero(X[:, 0] > 0).tolist()
 
 
 def test_the_file_of_a_path_is_read(tmp_path: Path) -> None:

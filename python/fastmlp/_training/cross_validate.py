@@ -136,7 +136,7 @@ def cross_validate(
 
 def _folds(division: Division, rows: RowsToDivide) -> list[Fold]:
     """Return the folds as rows of X, of which those without a target are in none."""
-    pairs = division.pairs(np.zeros((len(rows.present), 1)), rows.labels, rows.targets, rows.groups)
+    pairs = division.pairs(rows.for_splitter, rows.labels, rows.targets, rows.groups)
     return [(rows.present[train], rows.present[test]) for train, test in pairs]
 
 

@@ -29,6 +29,7 @@ from fastmlp._inspect.evaluate import evaluate, evaluate_rows
 from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._network.network import Network
 from fastmlp._rows.choice import LOSS_OF_TASK, choose_loss
+from fastmlp._rows.shared import taken
 from fastmlp._rows.targets import as_targets, has_output_per_class, parse_loss, takes_labels
 from fastmlp._training.folds import checked_groups
 from fastmlp._training.going_on import loss_to_go_on_with
@@ -80,6 +81,15 @@ class RowsToDivide:
     _table: TargetOfTable | None
     _plain: Any
 
+    @property
+    def for_splitter(self) -> Any:
+        """The rows that have a target, as a splitter of scikit-learn's takes them."""
+        if self._table is None:
+            return self._plain
+        if not hasattr(self.X, "shape"):
+            return np.zeros((len(self.present), 1))
+        return taken(self.X, self.present.astype(np.uint32))
+
     def evaluated(self, network: Network, rows: NDArray[np.int64]) -> Evaluation:
         """Compare a network's predictions for some rows with the truth."""
         weights = None if self.weights is None else self.weights[rows]
@@ -108,8 +118,8 @@ def rows_to_divide(X: Any, y: Any, groups: Any, arguments: Mapping[str, Any]) ->
     if len(present) < n:
         say(f"{table.table.source}: left out {plural(n - len(present), 'row')} without a target")
     columns = [table.table[name][present] for name in table.names]
-    targets = table.values if table.values is not None else np.column_stack(columns)
-    targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
+    targets = columns[0] if len(columns) == 1 else table.values
+    targets = np.column_stack(columns) if targets is None else targets
     loss = _loss_of_table(table, settings)
     by_task = settings.loss == "auto" and table.task != "auto"
     told = {"task": table.task} if by_task else {"loss": loss, "task": "auto"}
