@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -209,6 +211,30 @@ def test_estimators_that_hold_a_network_are_taken() -> None:
     ensemble = fastmlp.Ensemble(fitted)
     mean = np.mean([model.predict_proba(iris.data) for model in fitted], axis=0)
     np.testing.assert_allclose(ensemble.predict_proba(iris.data), mean, rtol=1e-5, atol=1e-7)
+
+
+def test_several_threads_of_python_predict_at_once() -> None:
+    ensemble, X = fastmlp.Ensemble(networks(dtypes="mixed")), rows(3000)
+    alone = ensemble.forward(X)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: (ensemble.forward(X), ensemble.forward(X[:2])), range(24)))
+    for together, few in results:
+        assert together.tobytes() == alone.tobytes()
+        assert few.tobytes() == alone[:2].tobytes()
+
+
+@pytest.mark.usefixtures("pictures")
+def test_its_confusion_is_drawn_and_what_belongs_to_one_network_is_said_so() -> None:
+    ensemble, X = fastmlp.Ensemble(networks()), rows(40)
+    assert fastmlp.plot.confusion(ensemble, X, np.arange(40) % 3).get_xlabel()
+    with pytest.raises(TypeError, match=r"got Ensemble\(.*; draw one of its networks"):
+        fastmlp.plot.weights(ensemble)  # type: ignore[arg-type]
+    for name in ("trace", "diagnose", "parameters", "to_torch", "loss_and_gradient"):
+        message = f"no attribute {name!r}; ask one of its networks: .networks[0].{name}"
+        with pytest.raises(AttributeError, match=re.escape(message)):
+            getattr(ensemble, name)
+    with pytest.raises(AttributeError, match=r"'Ensemble' object has no attribute 'colour'$"):
+        ensemble.colour  # type: ignore[attr-defined]  # noqa: B018
 
 
 # ---------------------------------------------------------------------------------------------------- errors

@@ -9,6 +9,7 @@ import pytest
 
 import fastmlp
 from ensemble_tools import KINDS, houses_with, networks, of_folds, rows
+from fastmlp._inspect.scorers import scorer
 from fastmlp._inspect.selection import row_losses
 
 
@@ -82,6 +83,48 @@ def test_the_ensemble_is_no_worse_than_its_best_network() -> None:
     assert (ensemble.weights > 0).all()
 
 
+METRICS = [
+    ("softmax_cross_entropy", 3, "accuracy", 1),
+    ("softmax_cross_entropy", 3, "log_loss", -1),
+    ("softmax_cross_entropy", 3, "macro_f1", 1),
+    ("softmax_cross_entropy", 3, "auc", 1),
+    ("binary_cross_entropy", 1, "auc", 1),
+    ("hinge", 3, "accuracy", 1),
+    ("squared_error", 2, "r2", 1),
+    ("squared_error", 2, "rmse", -1),
+    ("squared_error", 1, "mae", -1),
+    ("quantile(0.1, 0.5, 0.9)", 3, "pinball_loss", -1),
+]
+
+
+@pytest.mark.parametrize(("loss", "outputs", "metric", "sign"), METRICS)
+def test_a_metric_by_name_chooses_what_a_plain_loop_chooses(
+    loss: str, outputs: int, metric: str, sign: int
+) -> None:
+    nets = networks(loss, outputs, "64")
+    X, y, weights = rows(60), targets(nets[0], 60), np.random.default_rng(1).random(60)
+
+    def measured(chosen: list[int]) -> float:
+        ensemble = fastmlp.Ensemble([nets[i] for i in chosen])
+        found = ensemble.evaluate(X, y, weights)
+        if metric == "auc":
+            return float(scorer("auc", True, True)(found))
+        return float(np.mean(getattr(found.metrics, "pinball" if metric == "pinball_loss" else metric)))
+
+    chosen: list[int] = []
+    best: tuple[float, list[int]] = (-np.inf, [])
+    for _ in range(5):
+        tried = [sign * measured([*chosen, i]) for i in range(len(nets))]
+        chosen.append(int(np.argmax(tried)))
+        if max(tried) > best[0] + 1e-12:
+            best = (max(tried), list(chosen))
+    ensemble = fastmlp.Ensemble.greedy(nets, X, y, 5, metric=metric, sample_weight=weights)
+    places = sorted(set(best[1]))
+    assert ensemble.networks == tuple(nets[i] for i in places)
+    counts = np.bincount(best[1])[places]
+    np.testing.assert_allclose(ensemble.weights, counts / counts.sum(), rtol=1e-15)
+
+
 def test_of_equal_networks_the_first_one_is_taken_alone() -> None:
     nets = networks("squared_error", 1)[1:2] * 4
     ensemble = fastmlp.Ensemble.greedy(nets, rows(30), rows(30)[:, 0], 5)
@@ -92,6 +135,8 @@ def test_of_equal_networks_the_first_one_is_taken_alone() -> None:
 @pytest.mark.parametrize("target", ["kind", "price", ["price", "rent"]], ids=str)
 def test_networks_of_folds_are_chosen_on_a_table(target: Any) -> None:
     nets, held = of_folds(target), houses_with(target, 90, seed=2)
+    by_score = fastmlp.Ensemble.greedy(nets, held, target, 6, metric="accuracy" if target == "kind" else "r2")
+    assert by_score.score(held, target) >= max(net.score(held, target) for net in nets) - 1e-9
     ensemble = fastmlp.Ensemble.greedy(nets, held, target, 6)
     best = max(net.score(held, target) for net in nets)
     assert ensemble.score(held, target) >= best - 0.05
@@ -105,11 +150,15 @@ def test_wrong_arguments_are_named() -> None:
         fastmlp.Ensemble.greedy(nets, X, X[:, 0], 0)
     with pytest.raises(ValueError, match="y"):
         fastmlp.Ensemble.greedy(nets, X, X[:5, 0])
+    with pytest.raises(ValueError, match="metric must be one of r2, rmse, mae where quantities are"):
+        fastmlp.Ensemble.greedy(nets, X, X[:, 0], metric="accuracy")
+    with pytest.raises(TypeError, match="metric must be 'loss' or the name of a metric, got <"):
+        fastmlp.Ensemble.greedy(nets, X, X[:, 0], metric=np.mean)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"networks\[1\] must be a Network, got None"):
         fastmlp.Ensemble.greedy([nets[0], None], X, X[:, 0])
     for net in nets:
         net.parameters[:] = 3e38
-    with pytest.raises(ValueError, match="the loss of each of them is not finite"):
+    with pytest.raises(ValueError, match="none of them has a finite loss or metric"):
         fastmlp.Ensemble.greedy(nets, X, X[:, 0])
     good = networks("squared_error", 1)[0]
     assert fastmlp.Ensemble.greedy([*nets, good], X, X[:, 0]).networks == (

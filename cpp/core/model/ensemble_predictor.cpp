@@ -1,5 +1,6 @@
 #include "core/model/ensemble_predictor.h"
 
+#include <cmath>
 #include <mutex>
 
 #include "core/model/inference.h"

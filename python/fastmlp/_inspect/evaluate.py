@@ -75,7 +75,7 @@ def evaluate_rows(
         if truth.ndim == 2 and not names and in_units:
             names = network._reader.target_names  # type: ignore[union-attr]
     weights = row_weights(sample_weight, None, truth, None, "float64")
-    return _compared(network, outputs, truth, in_units, weights, names or ("y",), table)
+    return compared(network, outputs, truth, in_units, weights, names or ("y",), table)
 
 
 def evaluate(
@@ -114,7 +114,7 @@ def evaluate(
     truth = _truth_of_columns(network, table, names)
     in_units = encoder is not None and encoder.task == "regression"
     weights = row_weights(sample_weight, None, truth, None, "float64")
-    return _compared(network, network.forward(X), truth, in_units, weights, names, table)
+    return compared(network, network.forward(X), truth, in_units, weights, names, table)
 
 
 def _truth_of_columns(network: Predictor, table: Table, names: tuple[str, ...]) -> Array:
@@ -297,9 +297,9 @@ def _in_type(classes: Array, truth: Array) -> Array:
     return cast if bool((cast == truth).all()) else truth.astype(str) if truth.dtype.kind == "O" else truth
 
 
-def _compared(
+def compared(
     network: Predictor, outputs: Array, truth: Array, in_units: bool, weights: Array | None,
-    names: tuple[str, ...], table: Table | None,
+    names: tuple[str, ...] = ("y",), table: Table | None = None,
 ) -> Evaluation:  # fmt: skip
     """Return the evaluation of the network's outputs; `in_units`: the truth is in the encoder's units."""
     predicted = network._predicted(outputs, in_units)

@@ -8,38 +8,81 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._base.validation import integer
+from fastmlp._base.validation import features_and_target, integer
+from fastmlp._inspect.evaluate import compared, evaluate_rows
+from fastmlp._inspect.scorers import scorer
 from fastmlp._model.ensemble import EnsembleModel
 from fastmlp._native import threads as _threads
+from fastmlp._rows.targets import gives_probabilities, takes_labels
 from fastmlp.spec.losses import LOSSES
 
 Floats = NDArray[np.float64]
 
+LOSS = "loss"
+
 _BLOCK_BYTES = 2**25  # of the candidates that are measured together
 
 
-def select(library: EnsembleModel, X: Any, y: Any, size: int, sample_weight: Any) -> NDArray[np.int64]:
+_Measured = Callable[[Floats], Floats]  # outputs of candidates, (m, n, outputs), to what is to be low, (m,)
+
+
+def select(
+    library: EnsembleModel, X: Any, y: Any, size: int, metric: Any, sample_weight: Any
+) -> NDArray[np.int64]:
     """Return how often each network is chosen; see `Ensemble.greedy`."""
     size = integer("size", size, low=1)
+    if metric == LOSS:
+        return _selected(*_by_loss(library, X, y, sample_weight), size)
+    if callable(metric):
+        raise TypeError(f"metric must be {LOSS!r} or the name of a metric, got {metric!r}")
+    return _selected(*_by_metric(library, X, y, metric, sample_weight), size)
+
+
+def _by_loss(library: EnsembleModel, X: Any, y: Any, sample_weight: Any) -> tuple[NDArray[Any], _Measured]:
+    """Return the outputs of all networks, as the loss takes them, and the mean loss of candidates."""
     rows, targets, weights = library._checked_rows(X, y, sample_weight)
     outputs = _library_outputs(library, rows)
+    if library._own_units:  # the loss of values is that of the standardised ones
+        outputs = np.stack([library._reader.learned_target(each) for each in outputs])  # type: ignore[union-attr]
     truth = targets.matrix(library._n_outputs, np.float64)
     if targets.labels is not None and LOSSES[library._loss].link == "softmax":
         # Of probabilities only that of the true class matters.
-        places = np.broadcast_to(targets.labels[:, np.newaxis], (len(library.networks), len(rows), 1))
+        places = np.broadcast_to(targets.labels[:, np.newaxis], (len(outputs), len(rows), 1))
         outputs = np.take_along_axis(outputs, places, axis=2)
         truth = np.ones((len(rows), 1))
     losses = row_losses(library._loss, library._loss_numbers, np.finfo(library.dtype).eps)
 
     def measured(candidates: Floats) -> Floats:
         with np.errstate(invalid="ignore", over="ignore"):
-            means = np.average(losses(candidates, truth), axis=-1, weights=weights)
-        return np.where(np.isnan(means), np.inf, means)
+            return np.asarray(np.average(losses(candidates, truth), axis=-1, weights=weights))
 
-    return _selected(outputs, size, measured)
+    return outputs, measured
 
 
-def _selected(outputs: NDArray[Any], size: int, measured: Callable[[Floats], Floats]) -> NDArray[np.int64]:
+def _by_metric(
+    library: EnsembleModel, X: Any, y: Any, metric: str, sample_weight: Any
+) -> tuple[NDArray[Any], _Measured]:
+    """Return the outputs of all networks, and a metric of candidates, its sign changed if high is good."""
+    loss = library._loss
+    quantiles = len(library._loss_numbers) > 1
+    score = scorer(metric, takes_labels(loss), gives_probabilities(loss), quantiles=quantiles)
+    X = library._rows(X)
+    whole = evaluate_rows(library, X, y, sample_weight)
+    X, _ = features_and_target(X, y)
+    in_units, outputs = library._in_units(X), _library_outputs(library, library._matrix(X))
+    if len(whole.truth) != outputs.shape[1]:
+        raise ValueError("y must have a value in each row of X, got a missing one")
+    sign = -1 if score.higher_is_better else 1
+
+    def measured(candidates: Floats) -> Floats:
+        each = (candidate.astype(library.dtype) for candidate in candidates)
+        found = (compared(library, a, whole.truth, in_units, whole.weights) for a in each)
+        return np.array([sign * score(evaluation) for evaluation in found])
+
+    return outputs, measured
+
+
+def _selected(outputs: NDArray[Any], measured: _Measured, size: int) -> NDArray[np.int64]:
     """Return how often each of the outputs, (networks, n, outputs), is in the best of the greedy means."""
     networks = len(outputs)
     together = max(1, _BLOCK_BYTES // max(1, 8 * outputs[0].size))
@@ -50,25 +93,23 @@ def _selected(outputs: NDArray[Any], size: int, measured: Callable[[Floats], Flo
         losses = np.concatenate(
             [measured((total + outputs[i : i + together]) / step) for i in range(0, networks, together)]
         )
+        losses[np.isnan(losses)] = np.inf
         best = int(losses.argmin())
         chosen.append(best)
         reached.append(float(losses[best]))
         total += outputs[best]
     if not np.isfinite(min(reached)):
-        raise ValueError("networks must have finite outputs for X: the loss of each of them is not finite")
+        raise ValueError("networks must have finite outputs for X: none of them has a finite loss or metric")
     return np.bincount(chosen[: int(np.argmin(reached)) + 1], minlength=networks)
 
 
 def _library_outputs(library: EnsembleModel, rows: Any) -> NDArray[Any]:
-    """Return the outputs of each network, (networks, n, outputs), as the loss takes them."""
+    """Return the outputs of each network, (networks, n, outputs), as they go into the mean."""
     threads = _threads.resolve(None)
     count = len(library.networks)
     outputs = np.empty((count, len(rows), library._n_outputs), library.dtype)
     for i in range(count):
-        of_network = library._outputs_of(i, rows, threads)
-        if library._own_units:  # the loss of values is that of the standardised ones
-            of_network = library._reader.learned_target(of_network)  # type: ignore[union-attr]
-        outputs[i] = of_network
+        outputs[i] = library._outputs_of(i, rows, threads)
     return outputs
 
 

@@ -9,6 +9,7 @@ from fastmlp._inspect.selection import select
 from fastmlp._model.ensemble import EnsembleModel
 from fastmlp._model.ensemble_file import save_ensemble
 from fastmlp._network.evaluated import Evaluated
+from fastmlp._network.network import Network
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -74,9 +75,23 @@ class Ensemble(Evaluated, EnsembleModel):
     (75, 3)
     """
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say whose it is, where a network has it."""
+            hint = f"; ask one of its networks: .networks[0].{name}" if hasattr(Network, name) else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
     @classmethod
     def greedy(
-        cls, networks: Sequence[Any], X: Any, y: Any, size: int = 32, *, sample_weight: Any = None
+        cls,
+        networks: Sequence[Any],
+        X: Any,
+        y: Any,
+        size: int = 32,
+        *,
+        metric: str = "loss",
+        sample_weight: Any = None,
     ) -> Self:
         """Choose networks by their loss together on rows that none of them was trained on.
 
@@ -90,10 +105,13 @@ class Ensemble(Evaluated, EnsembleModel):
         networks : sequence of Network
             As of `Ensemble`. Those that are never chosen are left out.
         X, y, sample_weight
-            Held-out rows, as in `evaluate`. The loss is that of networks[0], without l2. Probabilities are
-            kept within eps and 1 - eps of their type, so that one sure mistake is not infinite.
+            Held-out rows, as in `evaluate`.
         size : int, default 32
             How many are chosen at the most, at least 1.
+        metric : str, default "loss"
+            "loss": that of networks[0], without l2; probabilities are kept within eps and 1 - eps of their
+            type, so that one sure mistake is not infinite. Or "accuracy", "log_loss", "macro_f1" or "auc" of
+            labels, "r2", "rmse" or "mae" of values, "pinball_loss" of several quantiles, which takes longer.
 
         Returns
         -------
@@ -120,7 +138,7 @@ class Ensemble(Evaluated, EnsembleModel):
         1.0
         """
         library = cls(networks)
-        counts = select(library, X, y, size, sample_weight)
+        counts = select(library, X, y, size, metric, sample_weight)
         chosen = [i for i, count in enumerate(counts) if count]
         return cls([library.networks[i] for i in chosen], counts[chosen])
 

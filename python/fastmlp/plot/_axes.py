@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastmlp._base.drawing import LITERAL, shown
 from fastmlp._model.model import Model
+from fastmlp._model.predictor import Predictor
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 _LEGEND_ENTRIES = 20
 
 
-def check_network(net: Any) -> None:
-    """Refuse what is no network."""
-    if not isinstance(net, Model):
-        raise TypeError(f"net must be a fastmlp.Network, got {net!r}")
+def check_network(net: Any, ensembles: bool = False) -> None:
+    """Refuse what is no network, nor an ensemble where one can be drawn."""
+    if not isinstance(net, Predictor if ensembles else Model):
+        hint = "; draw one of its networks" if isinstance(net, Predictor) else ""
+        raise TypeError(f"net must be a fastmlp.Network, got {net!r}{hint}")
 
 
 def feature_names(net: Model) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp._base.draw_predictions import draw_confusion
 from fastmlp._base.validation import features_and_target, flag, same_length
 from fastmlp._inspect.metrics import label_metrics
-from fastmlp._model.model import Model
+from fastmlp._model.predictor import Predictor
 from fastmlp._rows.targets import as_targets, class_numbers
 from fastmlp.plot._axes import check_network
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def confusion(net: Model, X: Any, y: Any, normalize: bool = False, ax: Axes | None = None) -> Axes:
+def confusion(net: Predictor, X: Any, y: Any, normalize: bool = False, ax: Axes | None = None) -> Axes:
     """Draw which classes a network takes for which: rows are true classes, columns predicted ones.
 
     The colour of a cell is its share of the rows of its true class. The number is written in it, for 30
@@ -23,7 +23,7 @@ def confusion(net: Model, X: Any, y: Any, normalize: bool = False, ax: Axes | No
 
     Parameters
     ----------
-    net : Network
+    net : Network or Ensemble
         One that predicts one label for each row.
     X : array_like, (n, inputs)
     y : array_like, (n,)
@@ -44,7 +44,7 @@ def confusion(net: Model, X: Any, y: Any, normalize: bool = False, ax: Axes | No
     TypeError, ValueError
         If the network does not predict labels, y has others, or an argument is wrong.
     """
-    check_network(net)
+    check_network(net, ensembles=True)
     if net.classes is None:
         raise ValueError(f"confusion needs a network that predicts one label for each row, got {net!r}")
     normalize = flag("normalize", normalize)
