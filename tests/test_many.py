@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastmlp
+from fastmlp._native import core as _core
 from fastmlp._training.fits import Fits
 
 N = 150
@@ -264,3 +265,35 @@ def test_what_a_paused_fit_shows_is_what_training_to_there_gives() -> None:
     fits.forget(0)
     fits.run()
     assert fits[0].epochs == 4
+
+
+def test_fits_go_on_from_a_network() -> None:
+    first = fastmlp.train(X, TARGETS["labels"], hidden=(9,), epochs=3)
+    specs = [{"init": first, "hidden": (9,)}, {"init": first, "hidden": (9,), "rows": np.arange(70)}]
+    runs = fastmlp.train_many(X, TARGETS["labels"], specs, epochs=2)
+    assert_same(runs[0], fastmlp.train(X, TARGETS["labels"], init=first, hidden=(9,), epochs=2))
+    fewer = fastmlp.train(X[:70], TARGETS["labels"][:70], init=first, hidden=(9,), epochs=2)
+    assert_same(runs[1], fewer)
+
+
+def test_fits_go_on_from_a_network_with_its_encoder() -> None:
+    table = frame()
+    first = fastmlp.train(table, "price", hidden=(9,), epochs=3)
+    (network,) = fastmlp.train_many(table, "price", [{"init": first, "hidden": (9,)}], epochs=2)
+    assert_same(network, fastmlp.train(table, "price", init=first, hidden=(9,), epochs=2))
+
+
+@pytest.mark.skipif(_core.why_no_bfloat16() is not None, reason="this processor or build has no bfloat16")
+def test_products_may_be_in_bfloat16() -> None:
+    specs = [{"compute": "bfloat16", "rows": np.arange(70)}, {"compute": None}]
+    runs = fastmlp.train_many(X, TARGETS["labels"], specs, epochs=2)
+    y = TARGETS["labels"][:70]
+    assert_same(runs[0], fastmlp.train(X[:70], y, compute="bfloat16", epochs=2))
+
+
+def test_a_seed_that_is_drawn_makes_the_same_network_again() -> None:
+    runs = fastmlp.train_many(X, TARGETS["labels"], [{"seed": None}] * 2, epochs=2)
+    assert runs[0] is not None
+    assert runs[1] is not None
+    assert runs[0].seed != runs[1].seed
+    assert_same(runs[0], fastmlp.train(X, TARGETS["labels"], seed=runs[0].seed, epochs=2))
