@@ -25,7 +25,7 @@ pytest_plugins = ["cli_tools"]
 DATA = Path(os.environ.get("FASTMLP_DATA", Path(__file__).parents[2] / "shared" / "data"))
 HOUSING = DATA / "housing.csv.gz"
 
-COMMANDS = ("train", "cv", "predict", "evaluate", "export", "report", "info", "bench")
+COMMANDS = ("train", "cv", "search", "predict", "evaluate", "export", "report", "info", "bench")
 
 
 def write_homes(path: Path, n: int = 400) -> None:

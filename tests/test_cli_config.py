@@ -278,6 +278,6 @@ def test_the_example_of_the_documentation_is_understood(run: Run) -> None:
     assert run("train", "--config", "run.toml") == (2, "", "fastmlp: error: houses.csv.gz: no such file\n")
     general = {"--install-completion", "--show-completion", "--help"}
     options = set(re.findall(r"--[a-z][a-z0-9-]*", page)) - general
-    commands = ("train", "predict", "evaluate", "report", "export", "info", "bench")
+    commands = ("train", "cv", "search", "predict", "evaluate", "report", "export", "info", "bench")
     known = "".join(run(command, "--help")[1] for command in commands)
     assert options <= set(re.findall(r"--[a-z][a-z0-9-]*", known))

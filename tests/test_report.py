@@ -14,10 +14,10 @@ import pytest
 
 import fastmlp
 from fastmlp._base.text import rate, three_digits
-from fastmlp._report.facts import table_hash
 from fastmlp._report.images import find_pixels
 from fastmlp._report.numbers import date, of_data
 from fastmlp.data import Table, TableEncoder, read
+from fastmlp.data._table import table_hash
 
 
 @pytest.fixture(autouse=True)

@@ -72,6 +72,19 @@ def hover_text(page: Page, panel: Any, selector: str, at: tuple[float, float] = 
     return " ".join(texts.all_text_contents())
 
 
+def test_a_search_shows_its_trials(run: Run, page: Page) -> None:
+    run("search", "iris", "--trials", "16", "--epochs", "20", "--report", "r.html")
+    open_report(page)
+    assert titles(page)[:2] == ["Overview", "Search"]
+    panel = show(page, "Search")
+    assert "16 trials: 1 complete, 15 pruned" in panel.inner_text()
+    assert panel.locator("tbody tr").count() == 16
+    text = hover_text(page, panel, ".scatterlayer .point")
+    assert "trial" in text
+    assert "layers: " in text
+    assert "importance" in panel.inner_text().lower()
+
+
 def test_every_tab_shows_its_panel_alone(run: Run, page: Page) -> None:
     run("train", "iris", "--validation", "0.2", "--epochs", "40", "--report", "r.html")
     open_report(page)

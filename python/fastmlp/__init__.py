@@ -35,6 +35,8 @@ if _TYPE_CHECKING:
     from fastmlp._estimators import MLPRegressor as MLPRegressor
     from fastmlp._inspect.gradcheck import gradcheck as gradcheck
     from fastmlp._report import report as report
+    from fastmlp._search import Search as Search
+    from fastmlp._search import search as search
     from fastmlp._studies import compare_inits as compare_inits
     from fastmlp._studies import study_batch_size as study_batch_size
     from fastmlp._studies import study_learning_rate as study_learning_rate
@@ -77,6 +79,7 @@ __all__ = [
     "numdiff",
     "plot",
     "report",
+    "search",
     "set_num_threads",
     "show_config",
     "study_batch_size",
@@ -95,6 +98,8 @@ _LAZY = {
     "from_torch": "fastmlp.export",
     "gradcheck": "fastmlp._inspect.gradcheck",
     "report": "fastmlp._report",
+    "search": "fastmlp._search",
+    "Search": "fastmlp._search",
     "study_batch_size": "fastmlp._studies",
     "study_learning_rate": "fastmlp._studies",
 }

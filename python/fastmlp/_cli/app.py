@@ -191,6 +191,79 @@ def cv(
     return CvJob.of(_settings(context, cv))
 
 
+@_command
+def search(
+    context: typer.Context,
+    data: opt.DataOrConfig = None,
+    config: opt.Config = None,
+    trials: opt.Trials = None,
+    max_time: opt.TrialTime = None,
+    folds: opt.TrialFolds = None,
+    metric: opt.TrialMetric = None,
+    sampler: opt.Sampler = None,
+    halving: opt.Halving = None,
+    space: opt.Space = None,
+    storage: opt.Storage = None,
+    target: opt.Target = None,
+    task: opt.Task = None,
+    x: opt.Inputs = None,
+    ignore: opt.Ignore = None,
+    id: opt.Ids = None,
+    weight: opt.Weight = None,
+    group: opt.Group = None,
+    drop_missing_target: opt.DropMissingTarget = None,
+    strict: opt.Strict = None,
+    header: opt.Header = None,
+    delimiter: opt.Delimiter = None,
+    missing: opt.Missing = None,
+    text: opt.Text = None,
+    encoding: opt.Encoding = None,
+    strip_dot: opt.StripDot = None,
+    split: opt.Split = None,
+    test: opt.Test = None,
+    validation: opt.Validation = None,
+    scale: opt.Scale = None,
+    save: opt.Save = None,
+    report: opt.Report = None,
+    json: opt.Json = None,
+    quiet: opt.Quiet = None,
+    hidden: opt.GivenHidden = None,
+    activation: opt.Activation = None,
+    loss: opt.Loss = None,
+    output_activation: opt.OutputActivation = None,
+    optimizer: opt.GivenOptimizer = None,
+    learning_rate: opt.GivenLearningRate = None,
+    batch_size: opt.BatchSize = None,
+    epochs: opt.Epochs = None,
+    l2: opt.L2 = None,
+    dropout: opt.GivenDropout = None,
+    clip_norm: opt.ClipNorm = None,
+    patience: opt.Patience = None,
+    min_delta: opt.MinDelta = None,
+    restore_best: opt.RestoreBest = None,
+    loss_target: opt.LossTarget = None,
+    class_weight: opt.ClassWeight = None,
+    shuffle: opt.Shuffle = None,
+    init: opt.Init = None,
+    seed: opt.Seed = None,
+    dtype: opt.Dtype = None,
+    compute: opt.Compute = None,
+    threads: opt.Threads = None,
+) -> Job:
+    """Search for the options that train the best network, test that one on rows it has not seen, and save it.
+
+    The rows are held back and the columns read as `train` does. Options that are given hold for all trials;
+    the others vary, as --space says. All trials train a little, the best third of them goes on where they
+    stopped, and so on (successive halving); what they tell is learned from for the next ones. Trials are
+    judged by the rows that `train` would validate on, or with --folds by folds of all training rows.
+
+    Needs Optuna: pip install 'fastmlp[search]'.
+    """
+    from fastmlp._cli.search import SearchJob
+
+    return SearchJob.of(_settings(context, search))
+
+
 def _settings(context: typer.Context, command: Callable[..., Job]) -> dict[str, Any]:
     """Return the options that were given, on the command line or else in the file that --config names."""
     settings = _given(context)

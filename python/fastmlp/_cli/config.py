@@ -46,7 +46,7 @@ def read_config(name: str, accepted: Mapping[str, type], command: str = "train")
         message names the file and the key.
     """
     given: dict[str, Any] = {}
-    for key, value in _read_toml(name, command).items():
+    for key, value in _read_table(name, command).items():
         option = key.replace("-", "_")
         if option not in accepted:
             near = did_you_mean(key, [known.replace("_", "-") for known in accepted])
@@ -60,18 +60,24 @@ def read_config(name: str, accepted: Mapping[str, type], command: str = "train")
     return given
 
 
-def _read_toml(name: str, command: str) -> dict[str, Any]:
+def read_toml(option: str, name: str) -> dict[str, Any]:
+    """Return what the TOML file that an option names holds."""
     path = Path(name)
     if not path.is_file():
-        raise ValueError(f"--config: {name}: {'this is a directory' if path.is_dir() else 'no such file'}")
+        raise ValueError(f"{option}: {name}: {'this is a directory' if path.is_dir() else 'no such file'}")
     try:
-        content = tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode())
     except UnicodeDecodeError:
         raise ValueError(f"{name}: not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{name}: not TOML: {error}") from None
     except RecursionError:
         raise ValueError(f"{name}: its arrays or tables are nested too deeply for options") from None
+
+
+def _read_table(name: str, command: str) -> dict[str, Any]:
+    """Return a file's table of the command's name if it has one, else all of it."""
+    content = read_toml("--config", name)
     table = content.get(command)
     if not isinstance(table, dict):
         return content

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from numpy.typing import NDArray
 
@@ -75,6 +75,8 @@ class Cleaned(NamedTuple):
 class LearnJob:
     """One run of a command; `arguments` holds the options that go to `fastmlp.train`, as texts."""
 
+    defaults: ClassVar[Mapping[str, Any]] = {"hidden": HIDDEN}  # of options that are not given
+
     settings: Mapping[str, Any]
     data: str
     target: str | None = None
@@ -104,7 +106,7 @@ class LearnJob:
         """Sort the options that were given, on the command line or in a file, into ours and the library's."""
         if "data" not in settings:
             raise ValueError("Missing argument 'DATA'.")
-        settings = {"hidden": HIDDEN, **settings}
+        settings = {**cls.defaults, **settings}
         given = values(settings)
         own = {name: given.pop(name) for name in settings if name in cls.__dataclass_fields__}
         return cls(settings, arguments=given, **own)

@@ -33,6 +33,7 @@ _rows = _option("Rows")
 _network = _option("Network")
 _training = _option("Training")
 _stopping = _option("Stopping and checkpoints")
+_searching = _option("Search")
 _output = _option("Output")
 _other = _option(None)
 
@@ -243,6 +244,10 @@ FoldProba = Annotated[
 Hidden = Annotated[
     list[str] | None, _network(metavar="WIDTHS", help="Widths of the hidden layers: 64,64; or none. [128,64]")
 ]
+GivenHidden = Annotated[
+    list[str] | None,
+    _network("--hidden", metavar="WIDTHS", help="Widths of the hidden layers: 64,64; or none. [searched]"),
+]
 Activation = Annotated[
     list[str] | None,
     _network(
@@ -269,6 +274,17 @@ LearningRate = Annotated[
         "[one_cycle(0.01), or the optimizer's]"
     ),
 ]
+GivenOptimizer = Annotated[
+    str | None,
+    _training("--optimizer", help=f"{', '.join(OPTIMIZERS)}; or adamw(weight decay). [adamw(searched)]"),
+]
+GivenLearningRate = Annotated[
+    str | None,
+    _training(
+        "--learning-rate",
+        help="Step size, or a schedule with its largest: cosine(0.003), one_cycle(0.01). [cosine(searched)]",
+    ),
+]
 BatchSize = Annotated[str | None, _training(help="Rows in a batch, full or auto. [auto: at most 200]")]
 Epochs = Annotated[
     int | None,
@@ -279,6 +295,10 @@ Epochs = Annotated[
 L2 = Annotated[float | None, _training(help="Penalty l2/2 on the sum of squared weights. [0]")]
 Dropout = Annotated[
     float | None, _training(help="The part of the hidden units dropped in a step. [0.1 or 0.3, or 0]")
+]
+GivenDropout = Annotated[
+    float | None,
+    _training("--dropout", help="The part of the hidden units dropped in a step. [searched]"),
 ]
 ClipNorm = Annotated[float | None, _training(help="A longer gradient is scaled down to this length.")]
 Patience = Annotated[int | None, _stopping(help="Stop after so many epochs without a lower loss.")]
@@ -302,6 +322,46 @@ Compute = Annotated[
     _training(help="bfloat16: products in it, on processors with AVX512_BF16. [as dtype]"),
 ]
 Threads = Annotated[int | None, _training(help="Most threads to use; results do not depend on it. [all]")]
+
+Trials = Annotated[int | None, _searching(help="How many, with those in --storage. [64]")]
+TrialTime = Annotated[float | None, _searching("--max-time", help="Stop the search after so many seconds.")]
+TrialFolds = Annotated[
+    int | None,
+    _searching(
+        "--folds",
+        help="Judge trials by the mean over so many folds of the training rows; the best one then learns "
+        "from all of them. [none: by --validation]",
+    ),
+]
+TrialMetric = Annotated[
+    str | None,
+    _searching("--metric", help="What is compared: loss, score (accuracy or R2) or auto. [auto: the loss]"),
+]
+Sampler = Annotated[
+    str | None,
+    _searching(help="What proposes trials: tpe, random or grid (of a --space of arrays). [tpe]"),
+]
+Halving = Annotated[
+    int | None,
+    _searching(
+        help="Successive halving: this part of the trials goes on for as many times the epochs; 0 trains all "
+        "to the end. [3]",
+    ),
+]
+Space = Annotated[
+    str | None,
+    _searching(
+        help='What varies: a TOML file of options, such as hidden = ["64", "64,32"] and '
+        "dropout = {low = 0.0, high = 0.5}. "
+        "[depth, width, activation, rate, weight decay, dropout, batch size]",
+    ),
+]
+Storage = Annotated[
+    str | None,
+    _searching(
+        help="A file that keeps the trials: the same command goes on from it. SQLite (.db), or a journal."
+    ),
+]
 
 Model = Annotated[str, Argument(metavar="MODEL", help=_MODEL)]
 ModelOrNone = Annotated[str | None, Argument(metavar="MODEL", help=_MODEL)]

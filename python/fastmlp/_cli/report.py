@@ -14,6 +14,7 @@ from fastmlp._cli.reading import Reading
 from fastmlp._inspect.evaluate import evaluate
 from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._report import is_report, need_plot_libraries, target_columns, write_report
+from fastmlp._search.result import Search
 from fastmlp.data import Table
 from fastmlp.data._table import quoted
 
@@ -25,21 +26,24 @@ def check_report_path(option: str, name: str) -> None:
     check_suffix(option, name, "a report", (".html", ".htm"))
 
 
-def report_training(path: str, table: Table, outcome: Outcome) -> None:
-    """Write the report on a run that has ended."""
+def report_training(
+    path: str, table: Table, outcome: Outcome, *, command: str = "train", search: Search | None = None
+) -> None:
+    """Write the report on a run that has ended; with a search, also on its trials."""
     config, parts = outcome.config, outcome.parts
     write_report(
         path,
         outcome.network,
         table,
         target_columns(outcome.network),
-        command_line(config),
+        command_line(config, command),
         evaluated_on=f"{outcome.evaluated_on} rows",
         evaluation=outcome.evaluation,
         training=outcome.training,
         rows={name: part.n_rows for name, part in parts._asdict().items() if part is not None},
         config=config,
         notes=outcome.notes,
+        search=search,
     )
 
 
@@ -81,9 +85,9 @@ def run_report(model: str, data: str, out: str, target: str | None, reading: Rea
     return 0
 
 
-def command_line(config: Mapping[str, Any]) -> str:
+def command_line(config: Mapping[str, Any], command: str = "train") -> str:
     """Return the command that gives a run again."""
-    words = ["fastmlp", "train"]
+    words = ["fastmlp", command]
     for name, value in config.items():
         option = name.replace("_", "-")
         if isinstance(value, bool):

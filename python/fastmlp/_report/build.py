@@ -19,6 +19,7 @@ from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
 from fastmlp._report.facts import Facts
 from fastmlp._report.page import MARK, render
+from fastmlp._search.result import Search
 from fastmlp.data import Table, read
 from fastmlp.data._frames import read_frame
 from fastmlp.data._table import quoted
@@ -108,6 +109,7 @@ def write_report(
     config: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     learned: tuple[NDArray[Any] | None, NDArray[Any] | None] = (None, None),
+    search: Search | None = None,
 ) -> None:
     """Write the report on a network, some rows to judge it by, and those that it was trained on.
 
@@ -135,6 +137,8 @@ def write_report(
         What was guessed or left out when the data was read.
     learned : (targets, weights), optional
         Of the training rows, where nothing else is known of them.
+    search : Search, optional
+        That found the network.
     """
     facts = Facts(
         title=f"fastmlp: {', '.join(targets)} of {Path(table.source).name}",
@@ -149,6 +153,7 @@ def write_report(
         rows=rows,
         notes=tuple(notes),
         learned=learned,
+        search=search,
     )
     replace_file(path, render(facts).encode())
 

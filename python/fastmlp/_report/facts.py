@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._inspect.baseline import Baseline, baseline
@@ -23,6 +21,7 @@ from fastmlp.data._leaks import tell_target
 if TYPE_CHECKING:
     from fastmlp._network.ensemble import Ensemble
     from fastmlp._network.network import Network
+    from fastmlp._search.result import Search
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,8 @@ class Facts:
         What was guessed or left out when the data was read.
     learned : (targets, weights)
         Of the training rows, as far as they are known where `training` is not.
+    search : Search or None
+        That found the network.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Facts:
     rows: Mapping[str, int]
     notes: tuple[str, ...] = ()
     learned: tuple[NDArray[Any] | None, NDArray[Any] | None] = (None, None)
+    search: Search | None = None
 
     @cached_property
     def created(self) -> str:
@@ -121,19 +123,3 @@ class Facts:
     def pixels(self) -> Pixels | None:
         """The pixels that rows consist of, if they are images."""
         return find_pixels(self.table, self.inputs)
-
-
-def table_hash(table: Table) -> str:
-    """Return the SHA-256 of a table's names and values, whatever file they come from, in hexadecimal."""
-    found = hashlib.sha256()
-    for name in table.names:
-        column = table[name]
-        found.update(f"{name}\0{column.dtype.str}\0{len(column)}\0".encode())
-        if column.dtype != object:
-            found.update(np.ascontiguousarray(column).tobytes())
-            continue
-        texts = [None if text is None else str(text).encode() for text in column]
-        lengths = np.array([-1 if text is None else len(text) for text in texts], np.int64)
-        found.update(lengths.tobytes())
-        found.update(b"".join(text for text in texts if text is not None))
-    return found.hexdigest()

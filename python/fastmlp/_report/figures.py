@@ -20,9 +20,11 @@ from fastmlp._inspect.metrics import LabelMetrics
 from fastmlp._inspect.scores import Calibration, Curve
 from fastmlp._report.html import Html
 from fastmlp._report.numbers import written
+from fastmlp._search.drawing import Values, add_history, add_importances
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
+    from fastmlp._search.result import Search
 
 _LABEL = 24  # characters of a name beside an axis
 _POINTS = 400  # of a curve
@@ -162,6 +164,25 @@ def importances(found: Importances, most: int) -> str:
         tickvals=places, ticktext=names, autorange="reversed", automargin=True, showgrid=False, zeroline=False
     )
     return _json(figure, 110 + 26 * len(names))
+
+
+def search_history(search: Search) -> str:
+    """Draw the value of each trial and the best so far."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    add_history(figure, Values.of(search.trials, search.metric))
+    figure.update_layout(legend={"orientation": "h", "y": -0.25})
+    return _json(figure, _HEIGHT + 40)
+
+
+def search_importances(found: dict[str, float]) -> str:
+    """Draw how much each parameter of a search explains."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    add_importances(figure, found)
+    return _json(figure, 110 + 26 * len(found))
 
 
 def predicted_over_true(truth: NDArray[Any], predicted: NDArray[Any], target: str) -> str:

@@ -14,9 +14,10 @@ from fastmlp._inspect.multilabel_metrics import MultiLabelMetrics
 from fastmlp._model.history import epochs_of
 from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
-from fastmlp._report.facts import Facts, table_hash
+from fastmlp._report.facts import Facts
 from fastmlp._report.html import Html, heading, note, paragraph, row, table, tile
 from fastmlp._report.numbers import Numeral
+from fastmlp.data._table import table_hash
 
 _FEW_ROWS = 50
 _NAMED = 3

@@ -38,6 +38,7 @@ from fastmlp._report.html import (
 from fastmlp._report.images import samples
 from fastmlp._report.overview import overview
 from fastmlp._report.results import results, worst
+from fastmlp._report.trials import trials
 
 MARK = '<meta name="generator" content="fastmlp report">'
 # Nothing is loaded from anywhere; plotly sets styles and makes images of its figures.
@@ -71,6 +72,8 @@ _DIAGNOSED = 1000  # rows whose signals are looked at
 def render(facts: Facts) -> str:
     """Return a report as one HTML page."""
     panels = [("Overview", overview(facts))]
+    if facts.search is not None:
+        panels.append(("Search", trials(facts.search)))
     if facts.evaluation is not None:
         panels.append(("Results", results(facts)))
         if facts.importances is not None:

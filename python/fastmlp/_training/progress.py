@@ -34,7 +34,7 @@ class EpochBar:
     """
 
     def __init__(self, epochs: int, rows: int | None = None) -> None:
-        self._progress = _progress("epoch")
+        self._progress = progress_bar("epoch")
         self._task = self._progress.add_task("", total=epochs, measured="")
         self._rows = rows
         self._next = 0.0
@@ -98,7 +98,7 @@ def epoch_bar(show: bool, epochs: int, rows: int) -> AbstractContextManager[OnEp
     """Return a bar on a terminal, lines elsewhere, or nothing if none is wanted."""
     if not show:
         return nullcontext()
-    return EpochBar(epochs, rows) if _on_terminal() else nullcontext(EpochLines(epochs, rows))
+    return EpochBar(epochs, rows) if on_terminal() else nullcontext(EpochLines(epochs, rows))
 
 
 @contextmanager
@@ -107,11 +107,11 @@ def run_bar(show: bool, runs: int) -> Iterator[Callable[[str], None]]:
 
     It moves a bar, if one is wanted, rich is installed and standard error is a terminal.
     """
-    if not show or not _on_terminal() or find_spec("rich") is None:
+    if not show or not on_terminal() or find_spec("rich") is None:
         yield lambda name: None
         return
     done = count()
-    with _progress("run") as progress:
+    with progress_bar("run") as progress:
         task = progress.add_task("", total=runs, measured="")
         yield lambda name: progress.update(task, completed=next(done), measured=name)
 
@@ -126,8 +126,8 @@ def fits_bar(show: bool, fits: int) -> Iterator[Callable[[int, int], None] | Non
         yield None
         return
     start = time.monotonic()
-    between = _SECONDS_BETWEEN_UPDATES if _on_terminal() else _SECONDS_BETWEEN_LINES
-    due = start if _on_terminal() else start + between
+    between = _SECONDS_BETWEEN_UPDATES if on_terminal() else _SECONDS_BETWEEN_LINES
+    due = start if on_terminal() else start + between
 
     def moves(update: Callable[[int, str], None]) -> Callable[[int, int], None]:
         def on_progress(done: int, rows: int) -> None:
@@ -140,10 +140,10 @@ def fits_bar(show: bool, fits: int) -> Iterator[Callable[[int, int], None] | Non
 
         return on_progress
 
-    if not _on_terminal():
+    if not on_terminal():
         yield moves(lambda done, speed: _write_line(done, fits, speed, time.monotonic() - start))
         return
-    with _progress("network") as progress:
+    with progress_bar("network") as progress:
         task = progress.add_task("", total=fits, measured="")
         yield moves(lambda done, speed: progress.update(task, completed=done, measured=speed))
 
@@ -154,11 +154,12 @@ def _write_line(done: int, fits: int, speed: str, seconds: float) -> None:
         print(f"network {done}/{fits}  {speed}{left}", file=sys.stderr, flush=True)
 
 
-def _on_terminal() -> bool:
+def on_terminal() -> bool:
+    """Whether standard error is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _progress(counted: str) -> Progress:
+def progress_bar(counted: str) -> Progress:
     """Return the bar: how many are done, what was measured, and the time."""
     try:
         from rich.console import Console

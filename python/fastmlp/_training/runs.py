@@ -154,9 +154,13 @@ def rating(network: Network) -> Rating:
     """Return how good the weights are that a network has kept."""
     kept = kept_epoch(network) or {}
     loss = kept.get("validation_loss", kept.get("loss", math.nan))
-    penalty = network.l2 / 2 * sum(float(np.vdot(W, W)) for W in (*network.weights, *network.tables))
     score = kept.get("validation_accuracy", kept.get("validation_r2", math.nan))
-    return Rating(loss - penalty, score)
+    return Rating(loss - penalty(network), score)
+
+
+def penalty(network: Network) -> float:
+    """Return the l2 term of the loss of the weights that a network has kept."""
+    return network.l2 / 2 * sum(float(np.vdot(W, W)) for W in (*network.weights, *network.tables))
 
 
 def kept_epoch(network: Network) -> dict[str, float] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -240,6 +241,22 @@ def quoted(names: Iterable[str], limit: int = 12) -> str:
     if len(listed) <= limit:
         return ", ".join(listed) or "none"
     return f"{', '.join(listed[:limit])} and {len(listed) - limit} more"
+
+
+def table_hash(table: Table) -> str:
+    """Return the SHA-256 of a table's names and values, whatever file they come from, in hexadecimal."""
+    found = hashlib.sha256()
+    for name in table.names:
+        column = table[name]
+        found.update(f"{name}\0{column.dtype.str}\0{len(column)}\0".encode())
+        if column.dtype != object:
+            found.update(np.ascontiguousarray(column).tobytes())
+            continue
+        texts = [None if text is None else str(text).encode() for text in column]
+        lengths = np.array([-1 if text is None else len(text) for text in texts], np.int64)
+        found.update(lengths.tobytes())
+        found.update(b"".join(text for text in texts if text is not None))
+    return found.hexdigest()
 
 
 def _kind(present: Column) -> str:
