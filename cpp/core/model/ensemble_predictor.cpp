@@ -78,12 +78,15 @@ public:
         }
     }
 
-    // Mean and, unless that is null, deviation of `rows` rows, at most kRows, from the first one on.
+    // Mean and, unless that is null, deviation of `rows` rows, at most kRows, from the first one on. Where
+    // the team has a monitor it is polled after each network; after an interrupt the rest is dropped.
     template <class T>
-    void run(const std::vector<AnyFeatures>& X, Index first, Index rows, T* mean, T* deviation) {
+    void run(const Team& team, const std::vector<AnyFeatures>& X, Index first, Index rows, T* mean,
+             T* deviation) {
         const Index size = rows * outputs_;
         moments_.start(size, deviation != nullptr);
         for (std::size_t m = 0; m < members_.size(); ++m) {
+            if (team.monitor && team.monitor->interrupted()) return;
             if (auto* pass = std::get_if<ForwardPass<float>>(&passes_[m]))
                 add(m, *pass, std::get<Features<float>>(features(X, m)).from(first), rows,
                     deviation != nullptr, outputs32_.data());
@@ -91,6 +94,7 @@ public:
                 add(m, std::get<ForwardPass<double>>(passes_[m]),
                     std::get<Features<double>>(features(X, m)).from(first), rows, deviation != nullptr,
                     outputs64_.data());
+            if (team.monitor && team.rank == 0) team.monitor->poll();
         }
         moments_.finish(size, mean, deviation);
     }
@@ -144,7 +148,7 @@ public:
         for (EnsemblePass& pass : passes) pass.make_scratch(X);
         run_team(threads, &monitor, [&](const Team& team) {
             const auto work = [&](Index first, Index last) {
-                in_blocks(passes[std::size_t(team.rank)], X, first, last, mean, deviation);
+                in_blocks(passes[std::size_t(team.rank)], team, X, first, last, mean, deviation);
             };
             team.deal(n, work, EnsemblePass::kRows);
         });
@@ -158,14 +162,14 @@ public:
         const std::lock_guard lock(mutex_);
         few_.front() = Features<T>{X, std::get<const Network<T>*>(members_.front().network)->inputs()};
         if (!pass_) pass_.emplace(members_, outputs_).make_scratch(few_);
-        in_blocks(*pass_, few_, 0, n, out, nullptr);
+        in_blocks(*pass_, Team{}, few_, 0, n, out, nullptr);
     }
 
 private:
-    void in_blocks(EnsemblePass& pass, const std::vector<AnyFeatures>& X, Index first, Index last, T* mean,
-                   T* deviation) const {
+    void in_blocks(EnsemblePass& pass, const Team& team, const std::vector<AnyFeatures>& X, Index first,
+                   Index last, T* mean, T* deviation) const {
         for (Index i = first; i < last; i += EnsemblePass::kRows)
-            pass.run(X, i, std::min(EnsemblePass::kRows, last - i), mean + i * outputs_,
+            pass.run(team, X, i, std::min(EnsemblePass::kRows, last - i), mean + i * outputs_,
                      deviation ? deviation + i * outputs_ : nullptr);
     }
 

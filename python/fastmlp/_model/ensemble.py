@@ -44,20 +44,11 @@ class Blocks:
         return [core_form(X) for X in self.features]
 
 
-class _SeveralBlocks:
-    """The predictor of networks that read rows in several forms; it leaves no row to a shorter way."""
-
-    def __init__(self, core: Any) -> None:
-        self._core = core
+class _NoShortWay:
+    """Stands for the core's predictor where networks read rows in several forms."""
 
     def try_forward(self, X: Any) -> None:
-        return None
-
-    def __call__(self, x: Array) -> Array:
-        raise TypeError(
-            "predictor() needs networks of one dtype that read the same X: these differ in dtype, encoder or "
-            "codes of embeddings; use predict"
-        )
+        """Leave the rows to the long way."""
 
 
 class EnsembleModel(Predictor):
@@ -94,7 +85,7 @@ class EnsembleModel(Predictor):
             [_units(net, self._n_outputs) for net, _ in members] if own else None,
         )
         one = len(groups) == 1 and self._groups[0]._dtype == dtype and not own
-        self._core_predictor: Any = self._core.predictor() if one else _SeveralBlocks(self._core)
+        self._core_predictor: Any = self._core.predictor() if one else _NoShortWay()
 
     @property
     def networks(self) -> tuple[Model, ...]:
@@ -207,8 +198,11 @@ class EnsembleModel(Predictor):
         TypeError
             If the networks have different dtypes, codes of embeddings or encoders.
         """
-        if isinstance(self._core_predictor, _SeveralBlocks):
-            self._core_predictor(np.empty(0))
+        if isinstance(self._core_predictor, _NoShortWay):
+            raise TypeError(
+                "predictor() needs networks of one dtype that read the same X: these differ in dtype, "
+                "encoder or codes of embeddings; use predict"
+            )
         made: Callable[[Array], Array] = self._core.predictor()
         return made
 
