@@ -19,8 +19,9 @@ BATCH, _MOST = 16, 64
 
 SAMPLERS = ("tpe", "random", "grid")
 
-#: Of each proposal of TPE, those that it is the best of; Optuna's default.
-_CANDIDATES = 24
+#: Each proposal of TPE is the best of so many. Optuna's 24 are for one proposal at a time: those of a batch
+#: must differ, and with fewer a search over seven parameters was measured to come nearer to its optimum.
+_CANDIDATES = 8
 
 
 def batch_size(done: int) -> int:
@@ -122,7 +123,7 @@ def _batched_tpe() -> Any:
             return {name: one.to_external_repr(values[name]) for name, one in search_space.items()}
 
         def _compute_acquisition_func(self, samples: Any, below: Any, above: Any) -> Any:
-            """Keep the best of each 24 candidates; leave the first 24 to choose from."""
+            """Keep the best of each 8 candidates; leave the first 8 to choose from."""
             gains = super()._compute_acquisition_func(samples, below, above)
             best = gains.reshape(-1, _CANDIDATES).argmax(axis=1) + np.arange(0, len(gains), _CANDIDATES)
             self._proposals[tuple(samples)] = [
