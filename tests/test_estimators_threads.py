@@ -30,7 +30,7 @@ from estimator_tools import (
     quiet_lbfgs,
 )
 from fastmlp import MLPClassifier, MLPRegressor
-from fastmlp._estimators import base, fitted, parameters
+from fastmlp._estimators import fitted, fitting, parameters
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 
@@ -79,7 +79,7 @@ def test_threadpoolctl_sees_and_limits_the_core(user_api: str | None) -> None:
 def test_n_jobs_is_the_number_of_threads_asked_of_the_core(
     n_jobs: int, threads: int, solver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, original = [], base.run
+    seen, original = [], fitting.run
 
     def spied(network: Any, rows: Any, options: Any, **keywords: Any) -> Any:
         seen.append(options.threads)
@@ -87,7 +87,7 @@ def test_n_jobs_is_the_number_of_threads_asked_of_the_core(
 
     monkeypatch.setattr(_threads, "available_cpus", lambda: 4)
     monkeypatch.setattr(_core, "openmp_threads", lambda: 4)
-    monkeypatch.setattr(base, "run", spied)
+    monkeypatch.setattr(fitting, "run", spied)
     MLPRegressor(**SMALL, solver=solver, n_jobs=n_jobs).fit(X, VALUES)
     assert seen == [threads]
 

@@ -31,8 +31,10 @@ if _TYPE_CHECKING:
     from fastmlp import graph as graph
     from fastmlp import numdiff as numdiff
     from fastmlp import plot as plot
+    from fastmlp._estimators import GridSearchCV as GridSearchCV
     from fastmlp._estimators import MLPClassifier as MLPClassifier
     from fastmlp._estimators import MLPRegressor as MLPRegressor
+    from fastmlp._estimators import RandomizedSearchCV as RandomizedSearchCV
     from fastmlp._inspect.gradcheck import gradcheck as gradcheck
     from fastmlp._report import report as report
     from fastmlp._search import Search as Search
@@ -91,8 +93,10 @@ __all__ = [
 
 # Imported when they are asked for: they need scikit-learn, or are not needed to train.
 _LAZY = {
+    "GridSearchCV": "fastmlp._estimators",
     "MLPClassifier": "fastmlp._estimators",
     "MLPRegressor": "fastmlp._estimators",
+    "RandomizedSearchCV": "fastmlp._estimators",
     "compare_inits": "fastmlp._studies",
     "from_onnx": "fastmlp.export",
     "from_torch": "fastmlp.export",

@@ -11,5 +11,6 @@ except ImportError:
 
 from fastmlp._estimators.classifier import MLPClassifier
 from fastmlp._estimators.regressor import MLPRegressor
+from fastmlp._estimators.search import GridSearchCV, RandomizedSearchCV
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["GridSearchCV", "MLPClassifier", "MLPRegressor", "RandomizedSearchCV"]

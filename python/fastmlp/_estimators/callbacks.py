@@ -32,9 +32,16 @@ class FitTask:
             return
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        single = estimator.n_estimators == 1  # else the fit is told of as a whole
+        self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter if single else 0)
         self.context.call_on_fit_task_begin(**self.arguments)
-        self.epoch = self._begun_epoch()
+        if single:
+            self.epoch = self._begun_epoch()
+
+    @classmethod
+    def of_nobody(cls, estimator: Any) -> FitTask:
+        """Return the task of a fit of which nobody is told."""
+        return cls(estimator, None, None, None, incremental=True)
 
     def epoch_ended(self, *, last: bool) -> bool:
         """Tell the callbacks; return whether one of them wants to stop."""
@@ -57,6 +64,8 @@ class FitTask:
         return epoch.call_on_fit_task_begin(**self.arguments)
 
     def _weights(self) -> dict[str, Any]:
+        if self.estimator.n_estimators > 1:
+            return {}  # a copy has all it needs
         return {
             "coefs_": [W.copy() for W in self.estimator.coefs_],
             "intercepts_": [b.copy() for b in self.estimator.intercepts_],

@@ -17,6 +17,7 @@ from fastmlp._estimators import parameters
 from fastmlp._estimators.base import BaseMLP
 from fastmlp._estimators.constructor import ClassifierParameters
 from fastmlp._estimators.docs import documented
+from fastmlp._estimators.given import UsersRows
 from fastmlp._rows.targets import Targets, class_numbers, class_weighted
 
 Array = NDArray[Any]
@@ -81,7 +82,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP, ClassifierParameters):
         TypeError, ValueError
             Naming the argument, what was given and what is accepted.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True, classes=classes)
+        return self._fit(UsersRows(X, y, sample_weight, X_val, y_val), incremental=True, classes=classes)
 
     def predict(self, X: Any) -> Any:
         """Return the label with the largest output, or the 0/1 matrix of multi-label problems.

@@ -45,6 +45,7 @@ class CommonParameters:
     scoring: Any = None
     max_time: float | None = None
     n_jobs: int | None = None
+    n_estimators: int = 1
 
 
 @dataclass(eq=False, repr=False)

@@ -44,7 +44,12 @@ def from_sklearn(ours: type[Any], fitted: Any) -> Any:
 
 def to_sklearn(ours: Any) -> Any:
     """Return an estimator of scikit-learn's that predicts what ours does; ValueError where it has none."""
-    check_is_fitted(ours)
+    ours._check_fitted()
+    if ours._is_ensemble():
+        raise ValueError(
+            "scikit-learn has no network of several; each of estimators_ can be converted, and "
+            "VotingClassifier or VotingRegressor can take them"
+        )
     theirs = getattr(neural_network, type(ours).__name__)
     accepted = theirs().get_params()
     settings = {name: value for name, value in ours.get_params(deep=False).items() if name in accepted}

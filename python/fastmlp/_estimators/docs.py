@@ -98,15 +98,24 @@ _PARAMETERS = """
     n_jobs : int, optional
         The most threads, for training and prediction. By default, or for -1, `fastmlp.get_num_threads`, and
         one inside of joblib's threads.
+    n_estimators : int, default 1
+        Above 1, so many networks that differ in their seeds are trained together, and the mean of their
+        outputs is predicted. The i-th is what ``random_state=seeds[i]`` gives alone, where ``seeds =
+        check_random_state(random_state).randint(2**31 - 1, size=n_estimators)``.
 {more}
     Attributes
     ----------
 {attributes}    coefs_, intercepts_ : list of array
-        W (I, O) and b (O,) of each layer: views of the network's memory.
+        W (I, O) and b (O,) of each layer: views of the network's memory. With several networks each of
+        ``estimators_`` has its own, as it has ``loss_curve_``, ``validation_scores_``,
+        ``best_validation_score_``, ``early_stopped_``, ``history_`` and ``t_``.
     network_ : Network
         The fitted network, which shares this memory, with `trace`, `evaluate`, exports and more.
+    estimators_, ensemble_ : list of estimators, Ensemble
+        With ``n_estimators`` above 1: the fitted estimators of a network each, and the networks as one
+        predictor, in place of ``network_``.
     loss_, best_loss_ : float
-        Of the last epoch, and the lowest (None with early_stopping).
+        Of the last epoch, and the lowest (None with early_stopping). Means over several networks.
     loss_curve_ : list of float
         The loss of each epoch.
     validation_scores_ : list of float or None
@@ -118,7 +127,7 @@ _PARAMETERS = """
     history_ : History
         Epoch, loss, learning rate, seconds and validation score of each epoch.
     n_iter_, t_ : int
-        Epochs of the last fit; rows seen in all.
+        Epochs of the last fit, of several networks the most; rows seen in all.
     n_layers_, n_outputs_ : int
         Layers with the input's, and outputs.
     out_activation_ : str

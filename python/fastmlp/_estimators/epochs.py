@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 
+from fastmlp._base.said import say
 from fastmlp._estimators import parameters
 from fastmlp._estimators.callbacks import FitTask
 from fastmlp._estimators.state import OptimizerState
@@ -141,24 +141,22 @@ class Epochs:
         if p.early_stopping and self.state.best is not None and (p.early_stopped_ or not self.incremental):
             self.network.parameters[:] = self.state.best
         if isinstance(exception, KeyboardInterrupt):
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            say("Training interrupted by user.")
         elif exception is not None:
             raise exception
         elif reason == "diverged" and not p.early_stopping:
             raise ValueError(NOT_FINITE)
         elif reason == "diverged":
-            warnings.warn(
+            say(
                 f"the loss diverged in epoch {p.n_iter_}; the weights of the best validation score were "
                 "restored. Try a smaller learning_rate_init, or inputs on a smaller scale.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         elif reason == "epochs" and not (self.ended or self.incremental):
-            warnings.warn(
+            say(
                 f"Stochastic Optimizer: Maximum iterations ({p.max_iter}) reached and the optimization "
                 "hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
 
@@ -215,9 +213,8 @@ class Iterations:
         penalty = self.network.l2 / 2 * sum(float(np.vdot(W, W)) for W in self.network.weights)
         p.loss_ = p.best_loss_ = self.loss_of(minimum.fun, penalty)
         if outcome.reason in ("epochs", "stalled"):
-            warnings.warn(
+            say(
                 f"lbfgs failed to converge after {p.n_iter_} iteration(s) (status={minimum.status}):\n"
                 f"{minimum.message}\n\nIncrease max_iter or max_fun, or scale the data.",
                 ConvergenceWarning,
-                stacklevel=5,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from fastmlp._base.validation import (
 from fastmlp._estimators import parameters
 from fastmlp._estimators.constructor import CommonParameters
 from fastmlp._model.history import History
+from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
 
 if TYPE_CHECKING:
@@ -42,6 +43,20 @@ def prepared(argument: str, data: Any) -> Any:
     return as_csr(argument, data) if hasattr(data, "tocsr") else as_table(data)
 
 
+#: Attributes that each network of an ensemble has for itself.
+OF_EACH_NETWORK = (
+    "coefs_", "intercepts_", "loss_curve_", "history_", "validation_scores_", "best_validation_score_",
+    "early_stopped_", "t_",
+)  # fmt: skip
+
+
+def _of_each_network(name: str) -> AttributeError:
+    return AttributeError(
+        f"there are several networks, each with a {name} of its own: see estimators_[i].{name}; ensemble_ is "
+        "all of them"
+    )
+
+
 class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Weights, and the network that computes with them.
 
@@ -51,6 +66,7 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
 
     coefs_: list[Array]
     intercepts_: list[Array]
+    estimators_: list[Any]
 
     def _loss_name(self) -> str:
         """Return this library's name of the loss."""
@@ -64,17 +80,36 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
+        AttributeError
+            Before `fit`; or with ``n_estimators`` above 1.
         """
-        network = self._fitted_network()
+        self._check_fitted()
+        if self._is_ensemble():
+            raise _of_each_network("network_")
+        network = self._linked_network()
         network._classes, network._seed = self._network_classes(), None
         network.feature_names = getattr(self, "feature_names_in_", ())
         network.history = self.history_
         return network
 
+    @property
+    def ensemble_(self) -> Ensemble:
+        """The fitted networks as an `Ensemble`, with all that it has; it shares their memory.
+
+        Raises
+        ------
+        AttributeError
+            Before `fit`; or with ``n_estimators=1``.
+        """
+        self._check_fitted()
+        if not self._is_ensemble():
+            raise AttributeError("ensemble_ needs n_estimators above 1; network_ is the fitted network")
+        return Ensemble([member.network_ for member in self.estimators_])
+
     def transform(self, X: Any) -> Array:
         """Return the activations of the last hidden layer, which are X itself where there is none.
+
+        Of several networks, those of the first, then of the second and so on.
 
         Parameters
         ----------
@@ -82,14 +117,21 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
 
         Returns
         -------
-        array, (n, hidden_layer_sizes[-1]) or (n, inputs)
+        array, (n, n_estimators * hidden_layer_sizes[-1]) or (n, n_estimators * inputs)
 
         Raises
         ------
         ValueError
             If X is wrong.
         """
-        network, X = self._fitted_network(), self._rows(X)
+        self._check_fitted()
+        X = self._rows(X)
+        if self._is_ensemble():
+            return np.hstack([member._hidden_layer(X) for member in self.estimators_])
+        return self._hidden_layer(X)
+
+    def _hidden_layer(self, X: Any) -> Array:
+        network = self._linked_network()
         if len(network.layer_sizes) == 2:
             return as_matrix("X", X, network.dtype).copy()
         *below, last = network.activations
@@ -100,17 +142,17 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         return hidden._forward_on(parameters.threads(self), X)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to a safetensors file, which `fastmlp.load` reads; see `Network.save`.
+        """Write the network, or the ensemble, to a safetensors file; `fastmlp.load` reads it, see `Network.save`.
 
         Parameters
         ----------
         path : path
             A file that exists is replaced once the new one is complete.
         """
-        self.network_.save(path)
+        self._as_one().save(path)
 
     def to_onnx(self, path: str | PathLike[str]) -> None:
-        """Write the network as an ONNX model; see `fastmlp.export.to_onnx`.
+        """Write the network, or the ensemble, as an ONNX model; see `fastmlp.export.to_onnx`.
 
         With several quantiles, it gives all of them, sorted, as `predict_quantiles` does.
 
@@ -118,10 +160,10 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         ----------
         path : path
         """
-        self.network_.to_onnx(path)
+        self._as_one().to_onnx(path)
 
     def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
-        """Write the network as one C99 header; see `fastmlp.export.to_c`.
+        """Write the network, or the ensemble, as one C99 header; see `fastmlp.export.to_c`.
 
         With several quantiles, it gives all of them, sorted, as `predict_quantiles` does.
 
@@ -131,7 +173,7 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         name : str, default "model"
             What the functions begin with.
         """
-        self.network_.to_c(path, name)
+        self._as_one().to_c(path, name)
 
     @classmethod
     def from_sklearn(cls, fitted: Any) -> Self:
@@ -175,6 +217,8 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
     def loss_curve_plot(self, ax: Axes | None = None) -> Axes:
         """Draw ``loss_curve_`` over the epochs, and the validation scores; needs ``fastmlp[plot]``.
 
+        Of several networks, the loss of each.
+
         Parameters
         ----------
         ax : matplotlib Axes, optional
@@ -184,7 +228,11 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         -------
         matplotlib Axes
         """
-        check_is_fitted(self)
+        self._check_fitted()
+        if self._is_ensemble():
+            for member in self.estimators_:
+                ax = member.history_.plot("loss", ax)
+            return ax
         ax = self.history_.plot("loss", ax)
         if self.validation_scores_:
             scores = ax.twinx()
@@ -194,7 +242,8 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.coefs_[-1].shape[0])
+        members = self.estimators_ if self._is_ensemble() else [self]
+        return sum(int(member.coefs_[-1].shape[0]) for member in members)
 
     def _network_classes(self) -> Array | None:
         """Return the labels that the network's outputs stand for."""
@@ -204,12 +253,26 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         return validate_data(self, prepared("X", X), reset=False, accept_sparse=["csr"])
 
     def _outputs(self, X: Any) -> Array:
-        """Return the output activations, (n, n_outputs_)."""
-        return self._fitted_network()._forward_on(parameters.threads(self), self._rows(X))
+        """Return the output activations, or their mean over several networks, (n, n_outputs_)."""
+        self._check_fitted()
+        model = self.ensemble_ if self._is_ensemble() else self._linked_network()
+        return model._forward_on(parameters.threads(self), self._rows(X))
 
-    def _fitted_network(self) -> Network:
-        check_is_fitted(self, "coefs_")
-        return self._linked_network()
+    def _check_fitted(self) -> None:
+        check_is_fitted(self, ["coefs_", "estimators_"], all_or_any=any)
+
+    def _is_ensemble(self) -> bool:
+        """Tell whether several networks have been fitted."""
+        return "estimators_" in vars(self)
+
+    def _as_one(self) -> Network | Ensemble:
+        """Return what predicts: the network, or the ensemble of several."""
+        return self.ensemble_ if self._is_ensemble() else self.network_
+
+    def __getattr__(self, name: str) -> Any:
+        if name in OF_EACH_NETWORK and "estimators_" in vars(self):
+            raise _of_each_network(name)
+        return object.__getattribute__(self, name)  # raises what it has raised before
 
     def _linked_network(self) -> Network:
         """Return the network whose memory coefs_ and intercepts_ are, after making them so if need be."""
@@ -297,6 +360,8 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         for name in ("loss_curve_", "validation_scores_", "history_", "_optimizer"):
             if twin.__dict__.get(name) is not None:
                 twin.__dict__[name] = twin.__dict__[name].copy()
+        if "estimators_" in twin.__dict__:
+            twin.estimators_ = [copy(member) for member in twin.estimators_]
         if "_random_state" in twin.__dict__ and self._random_state is not self.random_state:
             twin._random_state = deepcopy(self._random_state)
         return twin

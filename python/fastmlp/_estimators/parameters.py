@@ -63,7 +63,7 @@ def _check(p: Any) -> None:
     for name in ("clip_norm", "max_time"):
         if getattr(p, name) is not None:
             real(name, getattr(p, name), low=0, open_low=True)
-    for name in ("max_iter", "max_fun"):
+    for name in ("max_iter", "max_fun", "n_estimators"):
         integer(name, getattr(p, name), low=1)
     if p.n_iter_no_change != math.inf:
         integer("n_iter_no_change", p.n_iter_no_change, low=1)

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._base.validation import as_numbers, flag, real
 from fastmlp._estimators import parameters
 from fastmlp._estimators.base import BaseMLP
 from fastmlp._estimators.constructor import RegressorParameters
 from fastmlp._estimators.docs import documented
+from fastmlp._estimators.given import UsersRows
 from fastmlp._inspect.metrics import middle_quantile
 from fastmlp._rows.targets import Targets, parse_loss, per_quantile
 
@@ -55,7 +55,7 @@ class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
         TypeError, ValueError
             Naming the argument, what was given and what is accepted.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=True)
+        return self._fit(UsersRows(X, y, sample_weight, X_val, y_val), incremental=True)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return the predicted values.
@@ -77,7 +77,7 @@ class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
         ValueError
             If return_std is True and there are not several quantiles, or X is wrong.
         """
-        check_is_fitted(self, "coefs_")
+        self._check_fitted()
         if flag("return_std", return_std) and len(self._quantiles()) < 2:
             raise ValueError("return_std needs loss='quantile' with at least two quantiles")
         if not self._quantiles():
