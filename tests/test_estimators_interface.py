@@ -97,7 +97,9 @@ def test_parameters_of_our_own_are_keywords_with_defaults_that_change_nothing(na
     ours = inspect.signature(getattr(fastmlp, name).__init__).parameters
     theirs = inspect.signature(getattr(neural_network, name).__init__).parameters
     own = {n: p for n, p in ours.items() if n not in theirs and n != "loss"}
-    assert all(p.kind is p.KEYWORD_ONLY and p.default in (None, 0.0) for p in own.values())
+    defaults = {n: 1 if n == "n_estimators" else None for n in own} | {"dropout": 0.0}
+    assert all(p.kind is p.KEYWORD_ONLY for p in own.values())
+    assert {n: p.default for n, p in own.items()} == defaults
 
 
 @both_names
@@ -133,11 +135,11 @@ def test_errors_of_the_constructor_name_the_estimator(name: str) -> None:
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor])
 def test_every_documented_attribute_is_there_after_fit(make: type[Any], solver: str) -> None:
-    estimator = make(**SMALL, solver=solver).fit(FRAME, COUNTS)
+    one, several = (make(**SMALL, solver=solver, n_estimators=n).fit(FRAME, COUNTS) for n in (1, 2))
     section = inspect.getdoc(make).partition("Attributes\n")[2].partition("References\n")[0]
     names = re.findall(r"^(\w+_(?:, \w+_)*)", section, re.MULTILINE)
     for name in ", ".join(names).split(", "):
-        assert hasattr(estimator, name), name
+        assert hasattr(several if name in ("estimators_", "ensemble_") else one, name), name
 
 
 def test_methods_that_theirs_does_not_have_for_lbfgs_are_hidden() -> None:

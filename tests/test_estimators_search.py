@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import pickle
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -457,6 +459,18 @@ def test_a_search_is_an_estimator_like_any_other() -> None:
     assert_array_equal(scores, model_selection.cross_val_score(theirs, X, THREE, cv=2))
     restored = pickle.loads(pickle.dumps(search.fit(X, THREE)))
     assert_array_equal(restored.predict_proba(X), search.predict_proba(X))
+
+
+def test_ctrl_c_ends_a_search() -> None:
+    endless = small(max_iter=10**8, tol=0.0, n_iter_no_change=10**8)
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    search = fastmlp.GridSearchCV(endless, RATES)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X, THREE)
+    timer.join()
+    assert not hasattr(search, "best_estimator_")
+    assert not hasattr(search.set_params(estimator=small()).fit(X, THREE), "_seconds")
 
 
 def test_fit_times_are_those_of_the_training() -> None:

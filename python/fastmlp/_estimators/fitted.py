@@ -142,7 +142,7 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         return hidden._forward_on(parameters.threads(self), X)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network, or the ensemble, to a safetensors file; `fastmlp.load` reads it, see `Network.save`.
+        """Write the network, or the ensemble, to a safetensors file for `fastmlp.load`; see `Network.save`.
 
         Parameters
         ----------
@@ -230,9 +230,11 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
         """
         self._check_fitted()
         if self._is_ensemble():
-            for member in self.estimators_:
-                ax = member.history_.plot("loss", ax)
-            return ax
+            first, *others = self.estimators_
+            drawn = first.history_.plot("loss", ax)
+            for member in others:
+                member.history_.plot("loss", drawn)
+            return drawn
         ax = self.history_.plot("loss", ax)
         if self.validation_scores_:
             scores = ax.twinx()

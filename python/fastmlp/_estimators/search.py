@@ -16,7 +16,8 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 from sklearn import model_selection
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
 from fastmlp._estimators import parameters
@@ -129,6 +130,7 @@ class _TrainsTogether:
     """Trains the fits of a search together where it can; comes before scikit-learn's class."""
 
     estimator: Any
+    cv: Any
     _folds: _Folds | None = None
     _seconds: list[float | None]
 
@@ -148,11 +150,14 @@ class _TrainsTogether:
         """
         if left_to_sklearn(self, y, params) is not None:
             return super().fit(X, y, **params)  # type: ignore[misc]
-        self._folds, self._seconds = _Folds(X, y, params), []
+        cv, self._folds, self._seconds = self.cv, _Folds(X, y, params), []
         try:
+            if hasattr(cv, "__next__"):  # it can be gone through once, and is needed twice
+                self.cv = list(cv)
             with joblib.parallel_backend("sequential"):  # its loop only scores
                 return super().fit(X, y, **params)  # type: ignore[misc]
         finally:
+            self.cv = cv
             del self._folds, self._seconds
 
     def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
@@ -167,13 +172,11 @@ class _TrainsTogether:
     ) -> Any:  # fmt: skip
         """Train candidates on all folds, then let scikit-learn evaluate them."""
         candidates = list(candidate_params)
-        cv = cv or self._checked_cv_orig  # type: ignore[attr-defined]
+        cv = cv or check_cv(self.cv, rows.y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(rows.X, rows.y, groups=rows.groups))
         portions = self._portions(rows, candidates, splits)
         with handed_over(portions):
-            return evaluate(
-                candidates, cv=model_selection.check_cv(splits), more_results=more_results, **context
-            )
+            return evaluate(candidates, cv=check_cv(splits), more_results=more_results, **context)
 
     def _portions(
         self, rows: _Folds, candidates: Sequence[dict[str, Any]], splits: Sequence[Split]
@@ -215,9 +218,115 @@ class _TrainsTogether:
         return super()._format_results(candidate_params, n_splits, out, *rest, **more)  # type: ignore[misc]
 
 
+_PARAMETERS = """
+    Where `estimator` is an `MLPClassifier` or `MLPRegressor`, X is checked and converted once, each fold is a
+    list of rows, and the networks of all candidates and folds are trained in one call of the core, each on a
+    thread of its own: no processes, no copies of X. ``cv_results_`` has the scores that scikit-learn's class
+    gives for the same estimator, bit for bit, at any number of threads; ``fit_time`` is that of a network
+    among the others. Warnings and errors are those of scikit-learn's loop, which also scores.
+
+    With ``random_state=None`` each fit has a generator of its own, seeded by NumPy's global one.
+
+    scikit-learn's loop trains the fits itself, with the same results, where the estimator is another one,
+    such as a pipeline; with metadata routing, its callbacks, other arguments of `fit` than ``sample_weight``
+    and ``groups``, sparse y or y of one column, or X with gaps; and single candidates with ``verbose``, or
+    with a callable as ``scoring``. Ctrl-C ends a search with KeyboardInterrupt.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is cloned for each fit.
+{space}
+    scoring : str, callable, list, tuple or dict, optional
+        scikit-learn's scorers, one or several; by default `score` of the estimator.
+    n_jobs : int, optional
+        The most threads of all networks together; by default, or for -1, `fastmlp.get_num_threads`. Where
+        scikit-learn's loop trains, its processes.
+    refit : bool, str or callable, default True
+        Whether the best candidate is fitted to all rows; with several scorers the one that decides.
+    cv : int, splitter or iterable, optional
+        By default 5 folds, of a classifier with the same shares of the classes.
+    verbose : int, default 0
+        What scikit-learn's loop prints.
+    pre_dispatch : int or str, default "2*n_jobs"
+        For scikit-learn's loop.
+{more}    error_score : "raise" or number, default nan
+        The score of a fit that fails.
+    return_train_score : bool, default False
+        Also score the rows that were learned from.
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_
+        As scikit-learn's class has them, with all others.
+
+    See Also
+    --------
+    fastmlp.train_many : Networks of any arguments of `train`, learned from one X.
+
+    Examples
+    --------
+{example}"""
+
+_GRID = """\
+    param_grid : dict or list of dict
+        The values of each parameter, all combinations of which are tried."""
+
+_DISTRIBUTIONS = """\
+    param_distributions : dict or list of dict
+        Values of each parameter, or a distribution of scipy.stats.
+    n_iter : int, default 10
+        How many candidates are drawn."""
+
+_RANDOM_STATE = """\
+    random_state : int, RandomState or None, default None
+        Draws the candidates.
+"""
+
+_EXAMPLE = """\
+    >>> import fastmlp
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = fastmlp.MLPClassifier(max_iter=1000, n_iter_no_change=20, tol=1e-3, random_state=0)
+    >>> {space}
+    >>> search = fastmlp.{name}(classifier, space{options}).fit(X, y)
+    >>> bool(search.best_score_ > 0.95)
+    True
+    """
+
+
+def _documented(space: str, more: str, example: str) -> Callable[[type[Any]], type[Any]]:
+    """Add the shared part to a class docstring."""
+
+    def add(search: type[Any]) -> type[Any]:
+        search.__doc__ = f"{search.__doc__}\n" + _PARAMETERS.format(space=space, more=more, example=example)
+        search.__module__ = "fastmlp"  # where users, and pickles, find it
+        return search
+
+    return add
+
+
+@_documented(
+    _GRID,
+    "",
+    _EXAMPLE.format(
+        space='space = {"hidden_layer_sizes": [(8,), (32,)], "learning_rate_init": [0.003, 0.03]}',
+        name="GridSearchCV",
+        options="",
+    ),
+)
 class GridSearchCV(_TrainsTogether, model_selection.GridSearchCV):
     """scikit-learn's GridSearchCV, which trains the networks of all candidates and folds at once."""
 
 
+@_documented(
+    _DISTRIBUTIONS,
+    _RANDOM_STATE,
+    _EXAMPLE.format(
+        space='space = {"hidden_layer_sizes": [(8,), (32,), (16, 8)], "learning_rate_init": [0.003, 0.03]}',
+        name="RandomizedSearchCV",
+        options=", n_iter=3, random_state=0",
+    ),
+)
 class RandomizedSearchCV(_TrainsTogether, model_selection.RandomizedSearchCV):
     """scikit-learn's RandomizedSearchCV, which trains the networks of all candidates and folds at once."""

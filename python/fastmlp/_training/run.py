@@ -136,8 +136,9 @@ def run_many(
     for r in runs:
         r.options.mean_weight = r.rows.mean_weight
         train, held_out, on_epoch = _guarded(
-            r.network, r.rows.train, r.rows.held_out, r.on_epoch, r.draw_order, windowed=False
-        )
+            r.network, r.rows.train, r.rows.held_out, r.on_epoch, r.draw_order, windowed=False,
+            own_indices=converted.with_own_indices,
+        )  # fmt: skip
         if r.limits is None:
             jobs.append((r.network._core, train, held_out, r.options, None, on_epoch, r.draw_order, r.state))
             ends.append(None)
@@ -156,12 +157,23 @@ def run_many(
 
 
 class _Conversions:
-    """Arrays in float64, each converted once however many runs read it."""
+    """What runs need of the same arrays, made once however many runs read them."""
 
     def __init__(self) -> None:
         self._done: dict[int, tuple[Any, Any]] = {}  # what was converted lives as long as its id is known
+        self._owned: dict[int, tuple[Any, Any]] = {}
+
+    def with_own_indices(self, rows: CoreRows | None) -> Any:
+        """Return rows whose indices are copies if X is sparse."""
+        if rows is None or not isinstance(rows[0], tuple):
+            return rows
+        columns = rows[0][1]
+        if id(columns) not in self._owned:
+            self._owned[id(columns)] = rows[0], with_own_indices(rows)[0]
+        return self._owned[id(columns)][1], *rows[1:]
 
     def as_float64(self, part: Any) -> Any:
+        """Return an array, or the parts of sparse rows, in float64."""
         key = id(part[0] if isinstance(part, tuple) else part)
         if key not in self._done:
             self._done[key] = (part, as_float64(part))
@@ -170,12 +182,12 @@ class _Conversions:
 
 def _guarded(
     network: Model, train: CoreRows, held_out: CoreRows | None, on_epoch: OnEpoch | None, draw_order: Any,
-    windowed: bool,
+    windowed: bool, own_indices: Callable[[CoreRows | None], Any] = with_own_indices,
 ) -> tuple[CoreRows, CoreRows | None, OnEpoch | None]:  # fmt: skip
     """Return rows and callback such that Python's code, which may change the user's arrays, does no harm."""
     if on_epoch is None and draw_order is None:
         return train, held_out, None
-    train, held_out = with_own_indices(train), with_own_indices(held_out)
+    train, held_out = own_indices(train), own_indices(held_out)
     coded = {} if windowed else {"": train[0]}
     if held_out is not None:
         coded["validation: "] = held_out[0]
