@@ -32,6 +32,7 @@ from estimator_tools import (
     outputs,
 )
 from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp._estimators.rows import Matrix
 
 pytestmark = few_epochs
 
@@ -164,14 +165,13 @@ def test_rows_in_the_cores_layout_are_not_copied(
     rows = np.ascontiguousarray(X, dtype)
     data = rows if library == "numpy" else pd.DataFrame(rows, columns=list("abcd"), copy=False)
     estimator = MLPRegressor(**SMALL)
-    original, seen = MLPRegressor._core_rows, []
+    original, seen = Matrix.core_form, []
 
-    def spied(self: Any, network: Any, X: Any, *rest: Any) -> Any:
-        result = original(self, network, X, *rest)
-        seen.append(result[0])
-        return result
+    def spied(self: Matrix, *arguments: Any) -> Any:
+        seen.append(original(self, *arguments))
+        return seen[-1]
 
-    monkeypatch.setattr(MLPRegressor, "_core_rows", spied)
+    monkeypatch.setattr(Matrix, "core_form", spied)
     estimator.fit(data, VALUES)
     assert len(seen) == 1
     assert np.shares_memory(seen[0], rows)
