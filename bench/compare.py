@@ -16,7 +16,6 @@ how far apart the processors were: the time a line of memory takes from one to t
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 import isa
 from cases import PREDICT, TRAIN, WIDTHS, case_names, mnist_case
-from machine import Probe, caches, processor, spinning, versions
+from machine import Probe, describe, spinning
 from workers import Worker
 
 PEERS = ("torch", "torch-compiled", "jax", "sklearn")
@@ -179,35 +178,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def describe(options: argparse.Namespace) -> dict[str, Any]:
-    """Print what is compared where; return the same for the file. Ends the run if `--isa` does not hold."""
-    names = dict.fromkeys(n for case in options.cases for n in contenders(case, options.against))
-    header: dict[str, Any] = {
-        "date": str(dt.date.today()),
-        "machine": processor(),
-        "caches": caches(),
-        "versions": versions(),
-        "isa": options.isa or isa.in_use(),
-        "held": {n: isa.check(options.isa, n) for n in names if n in isa.REPORTS} if options.isa else {},
-        "busy": options.busy,
-    }
-    print(f"{header['date']}, {header['machine']} ({header['caches']}), {options.dtype}")
-    print(f"{header['versions']}")
-    if options.isa:
-        print(f"instruction set of all: {options.isa}; their reports when held to it:")
-        for name, reports in header["held"].items():
-            print(f"    {name:15} " + ", ".join(f"{who}: {what}" for who, what in reports.items()))
-    else:
-        print(f"instruction set: {header['isa']} for fastmlp and the peak, each peer's own choice")
-    if options.busy:
-        print(f"beside {options.busy} spinning processes")
-    return header
-
-
 def main() -> None:
     """Measure, print, and write the file."""
     options = parse()
-    header = describe(options)
+    names = dict.fromkeys(n for case in options.cases for n in contenders(case, options.against))
+    header = describe(names, options.isa, options.dtype, options.busy)
     probe = Probe(header["isa"])
     results, to_accuracy = [], []
     with spinning(options.busy):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import isa
 
@@ -75,3 +77,30 @@ def versions() -> str:
         except PackageNotFoundError:
             continue
     return ", ".join(found)
+
+
+def describe(contenders: Iterable[str], level: str | None, dtype: str, busy: int = 0) -> dict[str, Any]:
+    """Print what is compared where; return the same for a file.
+
+    Ends the run if a contender that is in isa.REPORTS is not held to `level`.
+    """
+    header: dict[str, Any] = {
+        "date": str(dt.date.today()),
+        "machine": processor(),
+        "caches": caches(),
+        "versions": versions(),
+        "isa": level or isa.in_use(),
+        "held": {n: isa.check(level, n) for n in contenders if n in isa.REPORTS} if level else {},
+        "busy": busy,
+    }
+    print(f"{header['date']}, {header['machine']} ({header['caches']}), {dtype}")
+    print(f"{header['versions']}")
+    if level:
+        print(f"instruction set of all: {level}; their reports when held to it:")
+        for name, reports in header["held"].items():
+            print(f"    {name:15} " + ", ".join(f"{who}: {what}" for who, what in reports.items()))
+    else:
+        print(f"instruction set: {header['isa']} for fastmlp and the peak, each peer's own choice")
+    if busy:
+        print(f"beside {busy} spinning processes")
+    return header

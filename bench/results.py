@@ -1,4 +1,4 @@
-"""Tables in Markdown, and a chart, from the files of compare.py: one machine or instruction set a file.
+"""Tables in Markdown, and a chart, from the files of compare.py and many.py, one instruction set a file.
 
     python bench/compare.py --isa v3 --output v3.json && python bench/compare.py --output v4.json
     python bench/results.py v3.json v4.json [--chart bench/compare]
@@ -32,6 +32,11 @@ def digits(x: float) -> str:
 def microseconds(x: float) -> str:
     """Return a time with at least three digits."""
     return f"{x:.2f}" if x < 9.995 else f"{x:.1f}" if x < 99.95 else f"{x:,.0f}"
+
+
+def seconds(x: float) -> str:
+    """Return a time in the unit that suits it."""
+    return f"{x:.3g} s" if x >= 1 else f"{x * 1e3:.3g} ms" if x >= 1e-3 else f"{x * 1e6:.3g} us"
 
 
 def peers_of(rows: list[dict[str, Any]]) -> list[str]:
@@ -85,7 +90,30 @@ def section(run: dict[str, Any]) -> str:
         parts += [f"{what} in {dtype} on {on}:", table(rows)]
         if not predicts and (line := memory(rows)):
             parts.append(line)
+    if run.get("many"):
+        parts += ["Many networks:", many_table(run["many"])]
     return "\n\n".join(parts)
+
+
+def many_table(cases: list[dict[str, Any]]) -> str:
+    """Return the table of many.py: a line for each peer, and for what has a limit."""
+    lines = [["case", "threads", "fastmlp", "beside", "ratio", "wanted"]]
+    for case in cases:
+        name, threads, ours = case["case"], str(case["threads"]), case["ours"]
+        if case["most_bytes"]:
+            peak, most = case["peak_memory"] / 1e6, case["most_bytes"] / 1e6
+            lines.append([name, threads, f"{ours}: {peak:.0f} MB", "", "", f"at most {most:.0f} MB"])
+            continue
+        own = f"{ours}: {seconds(case['seconds'][ours])}"
+        if case["most_seconds"]:
+            lines.append([name, threads, own, "", "", f"at most {seconds(case['most_seconds'])}"])
+        for peer, ratio in case["ratio"].items():
+            goal = case["goals"].get(peer)
+            wanted = f"at least {digits(goal)}" if goal else ""
+            both = f"{digits(ratio)} ({digits(case['best_ratio'][peer])})"
+            lines.append([name, threads, own, peer, both, wanted])
+    text = [f"| {' | '.join(cells)} |" for cells in lines]
+    return "\n".join([text[0], "|---" * len(lines[0]) + "|", *text[1:]])
 
 
 def chart(runs: list[dict[str, Any]], path: Path) -> None:
@@ -128,13 +156,13 @@ def chart(runs: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     """Print the tables and draw the chart."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+", type=Path, help="written by compare.py --output")
+    parser.add_argument("files", nargs="+", type=Path, help="written by compare.py or many.py, --output")
     parser.add_argument("--chart", type=Path, help="files for the chart, without .png and .svg")
     options = parser.parse_args()
     runs = [json.loads(file.read_text()) for file in options.files]
     print("\n\n".join(section(run) for run in runs))
     if options.chart:
-        chart(runs, options.chart)
+        chart([run for run in runs if run["results"]], options.chart)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ memory and their pinning apart. A worker reads a line of JSON and answers with o
     3              run three epochs (or calls) -> {"seconds": ..}
     "memory"       -> {"bytes": ..}, the peak resident memory
     "accuracy"     -> {"accuracy": ..} on the test images of MNIST
+    "work"         -> {"count": .., "values": ..}, what the last run of a case of many.py did
     "avx512"       -> {"used": ..}, whether a thread used AVX-512 since the worker's start
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 import isa
 from cases import PREDICT, TRAIN, WIDTHS, mnist, mnist_case
 
+Questions = dict[str, Callable[[], Any]]
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -37,11 +39,21 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _prepare(case: str, contender: str, threads: int, dtype: str) -> tuple[Callable[[int], None], Any]:
-    """Return what runs k epochs or calls, and what measures the accuracy."""
+def _prepare(case: str, contender: str, threads: int, dtype: str) -> tuple[Callable[[int], None], Questions]:
+    """Return what runs k epochs or calls, and what answers questions about them."""
     from competitors import PREDICTORS, TRAINERS
 
     kind, _, name = case.rpartition(":")
+    if kind == "many":
+        from many_cases import CASES
+
+        of_many = CASES[name].peers[contender].make(threads)
+
+        def run_all(times: int) -> None:
+            for _ in range(times):
+                of_many.run()
+
+        return run_all, {"work": of_many.work}
     if kind == "predict":
         X = PREDICT[name].data(dtype)
         predict = PREDICTORS[contender](PREDICT[name], dtype, threads)
@@ -50,14 +62,14 @@ def _prepare(case: str, contender: str, threads: int, dtype: str) -> tuple[Calla
             for _ in range(calls):
                 predict(X)
 
-        return run, None
+        return run, {}
     if kind == "mnist":
         X, y, Xt, yt = mnist(Path(name))
         trainer = TRAINERS[contender](mnist_case(len(X)), X, y, threads)
-        return trainer.epochs, lambda: trainer.accuracy(Xt, yt)
+        return trainer.epochs, {"accuracy": lambda: {"accuracy": trainer.accuracy(Xt, yt)}}
     of_case = (TRAIN | WIDTHS)[name]
     X, y = of_case.data(dtype)
-    return TRAINERS[contender](of_case, X, y, threads).epochs, None
+    return TRAINERS[contender](of_case, X, y, threads).epochs, {}
 
 
 def _serve(case: str, contender: str, threads: int, dtype: str) -> None:
@@ -66,14 +78,14 @@ def _serve(case: str, contender: str, threads: int, dtype: str) -> None:
     os.dup2(2, 1)  # what a library prints is not an answer
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    run, accuracy = _prepare(case, contender, threads, dtype)
+    run, questions = _prepare(case, contender, threads, dtype)
     for line in sys.stdin:
         request = json.loads(line)
-        answer: dict[str, float]
+        answer: Any
         if request == "memory":
             answer = {"bytes": peak_memory()}
-        elif request == "accuracy":
-            answer = {"accuracy": accuracy()}
+        elif request in questions:
+            answer = questions[request]()
         elif request == "avx512":
             answer = {"used": isa.used_avx512(start_of_worker)}
         else:
@@ -109,7 +121,7 @@ class Worker:
         )
         self.first = self.seconds(1)
 
-    def ask(self, request: int | str) -> dict[str, float]:
+    def ask(self, request: int | str) -> dict[str, Any]:
         """Return the answer to a request."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -126,7 +138,7 @@ class Worker:
 
     def seconds(self, repeats: int) -> float:
         """Return the seconds that so many epochs or calls take."""
-        return self.ask(repeats)["seconds"]
+        return float(self.ask(repeats)["seconds"])
 
     def turn(self, repeats: int) -> float:
         """Return the same after an untimed start, while the threads of the turn before fall asleep."""
@@ -147,8 +159,11 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.kill()
-        self.process.communicate()
+        try:
+            self.process.communicate(timeout=10)  # its input ends, and with it the processes of its own
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
 
 
 if __name__ == "__main__":
