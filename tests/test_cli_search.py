@@ -105,6 +105,15 @@ def test_a_storage_goes_on(run: Run) -> None:
     assert len(more) == 6
 
 
+def test_a_storage_goes_on_with_the_same_encoder_alone(run: Run) -> None:
+    write_homes()
+    arguments = ("homes.csv", "--target", "price", *FEW, "--folds", "2", "--storage", "s.log")
+    assert result(run, *arguments)["search"] == result(run, *arguments)["search"]
+    status, _, err = run("search", *arguments, "--scale", "robust")
+    assert status == 2
+    assert "storage holds a search of other arguments" in err
+
+
 def test_the_options_of_a_result_give_it_again(run: Run) -> None:
     found = result(run, "iris", *FEW, "--metric", "score", "--halving", "2", "--sampler", "random")
     config = "\n".join(f"{name} = {json.dumps(value)}" for name, value in found["config"].items())
@@ -161,6 +170,16 @@ def test_a_wrong_space_is_said(run: Run, text: str, message: str) -> None:
     status, _, err = run("search", "iris", *FEW, "--space", "space.toml")
     assert status == 2
     assert message in err
+
+
+def test_a_terminal_shows_the_best_trials_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastmlp._cli.search.on_terminal", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # by which rich takes standard error for a terminal
+    _, out, err = run("search", "iris", "--trials", "16", "--epochs", "9")
+    assert "11 of 16 trials in " in err
+    assert "16 of 16 trials in " in err
+    assert "  loss " in err.split("16 of 16 trials in ")[1]
+    assert "trials in " not in out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")

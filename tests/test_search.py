@@ -195,7 +195,7 @@ def test_a_search_in_which_all_diverge_says_so() -> None:
 
 
 def test_a_wrong_spec_is_named_with_its_trial() -> None:
-    with pytest.raises(ValueError, match=r"trial 0, .*dropout"):
+    with pytest.raises(ValueError, match=r"trial 0, \{'dropout': 1.5\}: dropout must be at least 0"):
         iris_search({"dropout": [1.5]})
 
 
@@ -244,6 +244,16 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(
     monkeypatch.setattr("fastmlp._search.progress._SECONDS_BETWEEN_LINES", 0.0)
     iris_search(progress=True)
     assert capsys.readouterr().err.splitlines()[-1].startswith("trial 16/16  best loss ")
+
+
+def test_a_terminal_has_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastmlp._search.progress.on_terminal", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # by which rich takes standard error for a terminal
+    monkeypatch.setenv("COLUMNS", "120")
+    search = iris_search(progress=True)
+    shown = capsys.readouterr().err
+    assert "trial 16/16" in shown
+    assert f"best loss {search.best_score:.4g}" in shown
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ __all__ = [
     "RMSprop",
     "ReduceOnPlateau",
     "Runs",
+    "Search",
     "StepDecay",
     "Trace",
     "available_isas",

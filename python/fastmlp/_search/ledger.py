@@ -16,7 +16,7 @@ from fastmlp._search.quiet import need_optuna
 from fastmlp._search.rows import SearchedRows
 from fastmlp._search.space import Space
 from fastmlp._search.trials import COMPLETE, CUT, FAILED, Trial
-from fastmlp.data import read_frame
+from fastmlp.data import TableEncoder, read_frame
 from fastmlp.data._table import table_hash
 
 if TYPE_CHECKING:
@@ -142,6 +142,10 @@ def _told(value: Any) -> str:
     """Write an argument so that it reads the same in each process: arrays by a checksum."""
     if isinstance(value, (tuple, list)):
         return f"({', '.join(map(_told, value))})"
+    if isinstance(value, TableEncoder):
+        return _told(sorted((name, given) for name, given in vars(value).items() if not name.startswith("_")))
+    if isinstance(value, (set, frozenset)):
+        return _told(sorted(value))
     if hasattr(value, "parameters") and hasattr(value, "layer_sizes"):
         return f"network {_checksum(value.parameters)}"
     if hasattr(value, "__array__") or hasattr(value, "tocsr") or column_names(as_table(value)):

@@ -35,8 +35,10 @@ class Search:
         Each with its number, parameters, spec, state, loss, score, epochs and seconds.
     """
 
-    def __init__(self, rows: SearchedRows, fits: Fits, study: Study, metric: str, seed: int) -> None:
-        self._rows, self._fits = rows, fits
+    def __init__(
+        self, rows: SearchedRows, fits: Fits, study: Study, metric: str, seed: int, threads: int | None
+    ) -> None:
+        self._rows, self._fits, self._threads = rows, fits, threads
         self.study, self.metric, self.seed = study, metric, seed
         self.trials: list[Trial] = []
 
@@ -93,7 +95,7 @@ class Search:
         trial = self.best_trial
         if not trial.fits:
             trial.fits = list(self._fits.add(self._rows.specs(trial.spec)))
-            self._fits.run(trial.fits)
+            self._fits.run(trial.fits, threads=self._threads)
         networks = [self._fits[place].network for place in trial.fits]
         if len(networks) == 1:
             return networks[0]
@@ -121,7 +123,7 @@ class Search:
         best = self.best_trial.best_epochs
         epochs = max(1, round(sum(best) / len(best)))
         place = self._fits.add([self._rows.whole(trial.spec)])[0]
-        self._fits.run([place], until=epochs)
+        self._fits.run([place], until=epochs, threads=self._threads)
         fit = self._fits[place]
         if fit.error is not None:
             raise fit.error

@@ -90,7 +90,9 @@ def search(
     storage : path, URL or Optuna storage, optional
         Where trials are kept: an SQLite file (.db, .sqlite), else a journal, or what Optuna takes. The same
         call goes on from it: trials that are there count, those that were cut off are tried again, and what
-        follows is what would have followed. One search at a time can use it.
+        follows is what would have followed. It must hold a search of the same data, space and arguments, but
+        for trials, max_time, sampler, threads, progress and callbacks; a function is known by its name alone.
+        One search at a time can use it.
     threads : int, optional
         The most threads to use; by default `get_num_threads`.
     progress : bool, default False
@@ -158,7 +160,7 @@ def search(
         told = {**shared, "folds": folds, "validation": validation if folds is None else None}
         told = {**told, "metric": metric, "halving": factor}
         ledger = Ledger(storage, metric, {} if storage is None else identity(rows, searched, told))
-    result = Search(rows, fits, ledger.study, metric, seed)
+    result = Search(rows, fits, ledger.study, metric, seed, threads)
     with trial_bar(progress, trials, metric) as bar:
         session = Session(
             result, rows, fits, shared, ledger, searched, sampler, Halving(factor, BATCH), threads, deadline,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -72,7 +73,8 @@ class Session:
             try:
                 trial.fits = list(self.fits.add(self.rows.specs(trial.spec)))
             except (TypeError, ValueError) as error:
-                raise type(error)(f"trial {trial.number}, {trial.parameters}: {error}") from None
+                text = re.sub(r"^specs\[\d+\]: ", "", str(error))
+                raise type(error)(f"trial {trial.number}, {trial.parameters}: {text}") from None
         return batch
 
     def _check_comparable(self, batch: Sequence[Trial]) -> None:
