@@ -123,6 +123,21 @@ def test_a_folder_is_no_storage(tmp_path: Path) -> None:
         iris_search(storage=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["data.csv", "data.db"])
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b'{"a": 1}\n'])
+def test_another_file_is_left_as_it_is(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"is there already and is not .*; it is left as it is"):
+        iris_search(storage=tmp_path / name)
+    assert (tmp_path / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["search.log", "search.db"])
+def test_a_storage_needs_its_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="the folder is not there"):
+        iris_search(storage=tmp_path / "absent" / name)
+
+
 def test_a_table_is_told_from_another(tmp_path: Path) -> None:
     columns = {"a": np.arange(40.0), "b": ["x", "y"] * 20, "t": np.arange(40.0) / 7}
     table = fastmlp.data.Table(columns)

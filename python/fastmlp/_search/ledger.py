@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -123,13 +124,34 @@ def _opened(storage: Any) -> Any:
     name = os.fspath(storage)
     if "://" in name:
         return name
-    if Path(name).is_dir():
+    path = Path(name)
+    if path.is_dir():
         raise ValueError(f"storage must name a file, got the directory {name!r}")
-    if Path(name).suffix.lower() in _SQLITE:
+    if not path.parent.is_dir():
+        raise ValueError(f"storage: {name}: the folder is not there")
+    is_sqlite = path.suffix.lower() in _SQLITE
+    if path.is_file() and path.stat().st_size and not (_is_sqlite if is_sqlite else _is_journal)(path):
+        what = "an SQLite database" if is_sqlite else "a journal of Optuna's"
+        raise ValueError(f"storage: {name}: is there already and is not {what}; it is left as it is")
+    if is_sqlite:
         return f"sqlite:///{name}"
     storages = need_optuna().storages
     lock = storages.journal.JournalFileOpenLock(name) if os.name == "nt" else None  # no symbolic links there
     return storages.JournalStorage(storages.journal.JournalFileBackend(name, lock_obj=lock))
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+
+
+def _is_journal(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            first = json.loads(file.readline())
+        except ValueError:
+            return False
+    return isinstance(first, dict) and "op_code" in first
 
 
 def identity(rows: SearchedRows, space: Space, arguments: Mapping[str, Any]) -> dict[str, str]:
