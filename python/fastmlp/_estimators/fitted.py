@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy, deepcopy
+from functools import cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,13 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
     coefs_: list[Array]
     intercepts_: list[Array]
     estimators_: list[Any]
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Return the names of the parameters; scikit-learn looks at the signature for each copy it makes."""
+        names: list[str] = super()._get_param_names()
+        return names
 
     def _loss_name(self) -> str:
         """Return this library's name of the loss."""
