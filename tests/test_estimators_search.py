@@ -369,7 +369,8 @@ def _left(case: str) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
 @pytest.mark.parametrize(
     "case",
     [
-        "a pipeline", "another estimator", "a subclass", "the user's own scorer", "validation rows", "sparse labels",
+        "a pipeline", "another estimator", "a subclass", "the user's own scorer",
+        "validation rows", "sparse labels",
         "a column",
     ],
 )  # fmt: skip
