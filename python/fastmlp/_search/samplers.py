@@ -19,8 +19,8 @@ BATCH, _MOST = 16, 64
 
 SAMPLERS = ("tpe", "random", "grid")
 
-#: Each proposal of TPE is the best of so many. Optuna's 24 are for one proposal at a time: those of a batch
-#: must differ, and with fewer a search over seven parameters was measured to come nearer to its optimum.
+#: Each proposal of TPE is the best of so many. Optuna's 24 are for one proposal at a time; those of a batch
+#: are to differ, which they do more with fewer candidates.
 _CANDIDATES = 8
 
 
