@@ -218,6 +218,15 @@ def test_a_new_fit_has_the_number_it_is_told(before: int, after: int) -> None:
     assert vars(estimator).keys() == vars(fresh).keys()
 
 
+def test_lines_say_which_network_they_are_about(capsys: pytest.CaptureFixture[str]) -> None:
+    ensemble = several(verbose=True).fit(X, THREE)
+    lines = capsys.readouterr().out.splitlines()
+    alone(ensemble)[1].fit(X, THREE)
+    expected = [f"estimators_[1]: {line}" for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in lines if line.startswith("estimators_[1]")] == expected
+    assert len(lines) == 3 * len(expected)
+
+
 # Failures
 
 

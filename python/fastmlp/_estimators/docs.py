@@ -67,7 +67,7 @@ _PARAMETERS = """
         An epoch is an improvement if the loss falls, or the validation score rises, by more than this; for
         L-BFGS, training ends when no component of the gradient is larger.
     verbose : bool, default False
-        Print the loss of each epoch.
+        Print the loss of each epoch, of several networks with the place in ``estimators_``.
     warm_start : bool, default False
         Let `fit` go on from the weights there are.
     momentum : float, default 0.9

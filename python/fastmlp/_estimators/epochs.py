@@ -30,6 +30,12 @@ NOT_FINITE = (
 )
 
 
+def tell(estimator: Any, text: str) -> None:
+    """Print a line where that is wanted; of several networks it says which one it is about."""
+    if estimator.verbose:
+        print(f"{vars(estimator).get('_place', '')}{text}\n", end="")  # in one piece: others print, too
+
+
 def record(estimator: Any, loss: float, rate: float, seconds: float, score: float | None) -> None:
     """Add an epoch to the curves, and print it where that is wanted."""
     p = estimator
@@ -37,12 +43,10 @@ def record(estimator: Any, loss: float, rate: float, seconds: float, score: floa
     p.loss_ = loss
     p.loss_curve_.append(loss)
     p.history_.append((len(p.loss_curve_), loss, rate, seconds, np.nan if score is None else score))
-    if p.verbose:
-        print(f"Iteration {p.n_iter_}, loss = {loss:.8f}")
+    tell(p, f"Iteration {p.n_iter_}, loss = {loss:.8f}")
     if score is not None:
         p.validation_scores_.append(score)
-        if p.verbose:
-            print(f"Validation score: {score:f}")
+        tell(p, f"Validation score: {score:f}")
 
 
 def score_function(estimator: Any, X: Any, y: NDArray[Any], weights: NDArray[Any] | None) -> Score:
@@ -129,8 +133,7 @@ class Epochs:
             state.learning_rate /= 5
             p._no_improvement_count = 0
             text += f" Setting learning rate to {state.learning_rate:f}"
-        if p.verbose:
-            print(text)
+        tell(p, text)
         return bool(p.early_stopped_)
 
     def finish(self, outcome: Outcome, seconds: float) -> None:

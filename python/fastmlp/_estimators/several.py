@@ -89,6 +89,8 @@ class EnsembleFitting(Fitting):
             if isinstance(given, UsersRows):
                 given = checked_once(estimator, given, reset=first)
             self._members = members(estimator, random) if first else going_on(estimator)
+            for i, member in enumerate(self._members):
+                member._place = f"estimators_[{i}]: "  # for the lines that it prints
             self._fittings = [
                 SingleFitting(
                     member, given, FitTask.of_nobody(member), incremental=incremental, classes=classes
@@ -115,6 +117,8 @@ class EnsembleFitting(Fitting):
 def take_over(estimator: Any, fitted: Sequence[Any]) -> None:
     """Make an estimator the ensemble of fitted ones."""
     attributes, first = vars(estimator), fitted[0]
+    for member in fitted:
+        vars(member).pop("_place", None)
     for name in _OF_ONE:
         attributes.pop(name, None)
     attributes.update({name: vars(first)[name] for name in _SHARED if name in vars(first)})
