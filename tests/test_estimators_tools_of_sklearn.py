@@ -248,6 +248,17 @@ def test_a_failing_callback_ends_fit_with_its_error_and_is_torn_down(solver: str
 
 
 @callbacks_needed
+def test_callbacks_hear_of_an_ensemble_as_a_whole() -> None:
+    recorder = Recorder()
+    fitted = estimator(n_estimators=2).set_callbacks(recorder).fit(X, TWO)
+    assert recorder.begun == ["fit"]
+    [(name, predicted)] = recorder.ended
+    assert name == "fit"
+    assert_array_equal(predicted, outputs(fitted))
+    assert not recorder.is_set_up
+
+
+@callbacks_needed
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", ["binary", "multilabel", "regression"])
 def test_scoring_monitor_logs_the_score_of_each_epoch(kind: str, weighted: bool) -> None:
@@ -273,9 +284,10 @@ def test_scoring_monitor_works_with_tables_and_several_scores() -> None:
 
 
 @callbacks_needed
-def test_scoring_monitor_follows_a_search_into_its_workers() -> None:
+@pytest.mark.parametrize("search_of", [GridSearchCV, fastmlp.GridSearchCV])
+def test_scoring_monitor_follows_a_search_into_its_workers(search_of: type[Any]) -> None:
     monitor = callbacks.ScoringMonitor(scoring="accuracy")
-    search = GridSearchCV(estimator(max_iter=3).set_callbacks(monitor), {"alpha": [0.1, 1]}, cv=2, n_jobs=2)
+    search = search_of(estimator(max_iter=3).set_callbacks(monitor), {"alpha": [0.1, 1]}, cv=2, n_jobs=2)
     search.fit(X, TWO)
     log = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(log) == (2 * 2 + 1) * 3
