@@ -54,7 +54,7 @@ def verify(case: Case, name: str, work: Work, ours: Work) -> None:
     if work["count"] != ours["count"]:
         raise SystemExit(f"{name} did {work['count']} updates or rows, {case.ours} {ours['count']}")
     a, b = np.array(work["values"]), np.array(ours["values"])
-    if a.shape != b.shape:
+    if a.shape != b.shape or not a.size:
         raise SystemExit(f"{name} has {a.size} results, {case.ours} {b.size}")
     apart = float(np.abs(a - b).max() if peer.each else abs(a.mean() / b.mean() - 1))
     if not (apart <= peer.tolerance or np.array_equal(a, b, equal_nan=True)):

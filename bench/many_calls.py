@@ -140,54 +140,74 @@ class FoldsByTrainMany:
 # A search of 1,000 trials.
 
 
+@dataclass(frozen=True)
+class Space:
+    """What is searched on iris, with arguments that all trials share."""
+
+    space: Any = "auto"
+    epochs: int = 200  # as by default
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The arguments of `search` and `train_many` alike; those of search's defaults."""
+        return {"epochs": self.epochs, "validation": 0.2, "seed": 0}
+
+
+SMALL_SPACE = Space(
+    {
+        "hidden": [(8,), (16,), (32,), (16, 16), (32, 32)],
+        "learning_rate": {"low": 1e-3, "high": 0.1, "log": True},
+        "batch_size": [16, 32, 64],
+    },
+    epochs=100,
+)
+
+
 class Search:
-    """`fastmlp.search` over widths and learning rates on iris."""
+    """`fastmlp.search`."""
 
     trials = 1000
-    common: dict[str, Any] = {"epochs": 100, "validation": 0.2, "seed": 0}  # noqa: RUF012
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, space: Space, threads: int) -> None:
         import fastmlp
 
-        self.threads, self.fastmlp = threads, fastmlp
+        self.space, self.threads, self.fastmlp = space, threads, fastmlp
         iris = fastmlp.datasets.load_iris()
         self.X, self.y = iris.data, iris.target
 
     def run(self) -> None:
-        space = {
-            "hidden": [(8,), (16,), (32,), (16, 16), (32, 32)],
-            "learning_rate": {"low": 1e-3, "high": 0.1, "log": True},
-            "batch_size": [16, 32, 64],
-        }
         self.found = self.fastmlp.search(
-            self.X, self.y, space, trials=self.trials, threads=self.threads, **self.common
+            self.X, self.y, self.space.space, trials=self.trials, threads=self.threads, **self.space.common
         )
 
     def work(self) -> Work:
+        """Return the losses of trials that were trained to their ends; the others' schedules are longer."""
         trials = self.found.trials
-        return {
-            "count": sum(trial.epochs for trial in trials),
-            "values": [trial.loss for trial in trials],
-        }
+        assert len(trials) == self.trials
+        losses = [trial.loss for trial in trials if trial.epochs == self.space.epochs]
+        return {"count": sum(trial.epochs for trial in trials), "values": losses}
 
 
 class SearchedByTrainMany(Search):
     """`fastmlp.train_many` with the very specs that the search trained, each for as many epochs."""
 
-    def __init__(self, threads: int) -> None:
-        super().__init__(threads)
+    def __init__(self, space: Space, threads: int) -> None:
+        super().__init__(space, threads)
         super().run()
         self.specs = [{**trial.spec, "epochs": trial.epochs} for trial in self.found.trials]
 
     def run(self) -> None:
-        common = {**self.common, "threads": self.threads}
+        common = {**self.space.common, "threads": self.threads}
         self.runs = self.fastmlp.train_many(self.X, self.y, self.specs, **common)
 
     def work(self) -> Work:
-        return {
-            "count": sum(int(net.history["epoch"][-1]) for net in self.runs),
-            "values": [float(min(net.history["validation_loss"])) for net in self.runs],
-        }
+        epochs = [int(net.history["epoch"][-1]) for net in self.runs]
+        losses = [
+            float(min(net.history["validation_loss"]))
+            for net, trained in zip(self.runs, epochs, strict=True)
+            if trained == self.space.epochs
+        ]
+        return {"count": sum(epochs), "values": losses}
 
 
 # The outputs of an ensemble.
