@@ -194,6 +194,16 @@ def test_a_csv_file_is_read_once(tmp_path: Any) -> None:
     assert_same(runs[1], fastmlp.train(path, "price", seed=2, epochs=2))
 
 
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u8"])
+def test_numbers_of_rows_may_be_of_any_type(kind: str) -> None:
+    rows_of_X, y = np.tile(X, (2, 1)), np.tile(TARGETS["values"], 2)
+    rows = np.arange(-50 if kind[0] == "i" else 0, 50, 3).astype(kind)
+    runs = fastmlp.train_many(rows_of_X, y, [{"rows": rows[9:], "validation": rows[:9]}], epochs=2)
+    learned, held = rows[9:].astype(np.int64), rows[:9].astype(np.int64)
+    validation = (rows_of_X[held], y[held])
+    assert_same(runs[0], fastmlp.train(rows_of_X[learned], y[learned], epochs=2, validation=validation))
+
+
 def test_rows_that_are_not_chosen_may_hold_gaps() -> None:
     gaps, y = X.copy(), TARGETS["values"].copy()
     gaps[3, 2], y[5] = np.nan, np.nan

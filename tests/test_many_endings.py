@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import threading
 from pathlib import Path
@@ -157,6 +158,11 @@ def test_a_network_that_runs_out_of_memory_ends_alone() -> None:
     assert run(script) == expected
 
 
+def test_a_network_larger_than_the_memory_is_named_before_anything_runs() -> None:
+    with pytest.raises(MemoryError, match=r"specs\[1\]: layer_sizes: .* more than the memory"):
+        many([{}, {"hidden": (10**7, 10**7)}])
+
+
 def test_lbfgs_without_a_minimum_is_told_once() -> None:
     with pytest.warns(UserWarning, match=r"2 networks of 2; specs\[0\]: L-BFGS has not converged"):
         runs = many([{"seed": 1}, {"seed": 2}], optimizer="lbfgs")
@@ -230,6 +236,19 @@ def test_what_a_callback_raises_ends_all_and_is_raised() -> None:
         many([{"callbacks": fail}, *[{"seed": i} for i in range(9)]], epochs=10**7, threads=1)
     runs = caught.value.runs  # type: ignore[attr-defined]
     assert [type(error) for error in runs.errors] == [type(None)] + [TimeoutError] * 9
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenError(Exception):
+    """An exception that takes no attributes."""
+
+
+def test_an_exception_that_takes_no_attributes_is_raised_as_it_is() -> None:
+    def fail(network: fastmlp.Network) -> None:
+        raise FrozenError
+
+    with pytest.raises(FrozenError):
+        many([{}], callbacks=fail)
 
 
 def test_a_callback_may_train_itself() -> None:

@@ -81,7 +81,8 @@ def as_index(argument: str, rows: Any, n: int) -> Index:
         wrong = array[(array < -n) | (array >= n)][0]
         raise ValueError(f"{argument} must be rows of X, of which there are {n}; got {wrong}")
     check_row_count(len(array))
-    return np.where(array < 0, array + n, array).astype(np.uint32)
+    numbers = array.astype(np.int64)  # a small type, such as int8, need not hold n
+    return np.where(numbers < 0, numbers + n, numbers).astype(np.uint32)
 
 
 def is_index(value: Any) -> bool:

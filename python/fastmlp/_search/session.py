@@ -72,7 +72,7 @@ class Session:
         for trial in batch:
             try:
                 trial.fits = list(self.fits.add(self.rows.specs(trial.spec)))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, MemoryError) as error:
                 text = re.sub(r"^specs\[\d+\]: ", "", str(error))
                 raise type(error)(f"trial {trial.number}, {trial.parameters}: {text}") from None
         return batch

@@ -139,8 +139,9 @@ class Fits:
                     arguments = {"rows": None, "y": None} | self.common | spec
                     callbacks = checked_callbacks(arguments["callbacks"])
                     p = self._preparation.fit(arguments)
-                except (TypeError, ValueError) as error:
-                    kind = TypeError if isinstance(error, TypeError) else ValueError
+                except (TypeError, ValueError, MemoryError) as error:
+                    kinds = (TypeError, MemoryError)
+                    kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
                     raise kind(f"{self.called(i)}: {error}") from None
                 added.append(Fit(spec, p.network, p.rows, p.settings, p.limits, callbacks))
         self._fits.extend(added)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastmlp._base.said import say
@@ -111,7 +112,8 @@ def run_fits(fits: Fits, specs: Any, *, threads: Any, max_time: Any, progress: A
         fits.run(threads=threads, max_time=max_time, progress=progress, callbacks=own)
         unbegun = f"not begun: max_time, {max_time} s, was over"
     except BaseException as error:
-        error.runs = fits.runs(unbegun)  # type: ignore[attr-defined]
+        with suppress(Exception):  # some exceptions take no attributes
+            error.runs = fits.runs(unbegun)  # type: ignore[attr-defined]
         raise
     return fits.runs(unbegun)
 
