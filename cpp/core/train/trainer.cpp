@@ -183,7 +183,6 @@ void Trainer<T>::begin_window(Monitor& monitor) {
 }
 
 // The order of the rows in this epoch, and from there of their places in X.
-
 template <class T>
 void Trainer<T>::draw_order(Monitor& monitor) {
     const Index windows = ceil_div(epoch_rows_, window_rows_), window = rows_seen_ / window_rows_;
