@@ -298,6 +298,29 @@ def test_the_table_has_what_varies_and_what_was_measured() -> None:
     assert runs[0:2] == list(runs)
 
 
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_the_table_tells_of_the_weights_that_were_kept(restore_best: bool) -> None:
+    held = np.arange(80) % 4 == 0
+    specs = [{"learning_rate": 0.1, "seed": seed} for seed in range(3)]
+    runs = many(specs, validation=held, hidden=(64,), epochs=40, restore_best=restore_best)
+    losses = runs.table["validation_loss"]
+    for network, loss in zip(runs, losses, strict=True):
+        assert network is not None
+        assert network.loss_and_gradient(X[held], Y[held])[0] == pytest.approx(loss, rel=1e-5)
+        assert bool(loss == network.history["validation_loss"].min()) == restore_best
+    assert runs.best() is runs[int(np.argmin(losses))]
+
+
+def test_without_validation_patience_keeps_the_epoch_of_the_lowest_loss() -> None:
+    runs = many([{"patience": 40}, {}], hidden=(64,), epochs=40, learning_rate=0.3, batch_size=8)
+    with_patience, without = runs
+    assert with_patience is not None
+    assert without is not None
+    assert np.argmin(with_patience.history["loss"]) < 39
+    expected = [with_patience.history["loss"].min(), without.history["loss"][-1]]
+    assert runs.table["loss"].tolist() == expected
+
+
 def test_the_best_network_has_the_lowest_loss_without_its_penalty() -> None:
     specs = [{"l2": 1.0}, {"l2": 0.0}, {"l2": 0.0, "learning_rate": 1e-6}]
     runs = many(specs, validation=0.25, epochs=60, learning_rate=0.01)

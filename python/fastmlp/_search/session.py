@@ -17,7 +17,7 @@ from fastmlp._search.result import Search
 from fastmlp._search.rows import SearchedRows
 from fastmlp._search.samplers import BATCH, batch_size, begun_sampler, grid_points
 from fastmlp._search.space import Space
-from fastmlp._search.trials import COMPLETE, CUT, PRUNED, Trial, keeps_best
+from fastmlp._search.trials import COMPLETE, CUT, PRUNED, Trial
 from fastmlp._training.fits import Fits
 from fastmlp._training.specs import DEFAULTS
 
@@ -95,7 +95,7 @@ class Session:
             last = rung == self.halving.cuts
             self._run(alive, rung)
             for trial in alive:
-                trial.measure(self.fits, keeps_best({**self.common, **trial.spec}))
+                trial.measure(self.fits)
                 if trial.epochs:
                     self.ledger.report(trial, rung)
             alive = [trial for trial in alive if trial.state is None]
@@ -144,7 +144,7 @@ class Session:
     def _cut(self, batch: Sequence[Trial]) -> None:
         """Keep of an interrupted batch what is done."""
         for trial in batch:
-            trial.measure(self.fits, keeps_best({**self.common, **trial.spec}))
+            trial.measure(self.fits)
         self._settle([trial for trial in batch if trial.state is None], CUT)
         self.ledger.tell(self.search.trials)
 

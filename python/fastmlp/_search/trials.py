@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from fastmlp._base.records import Records, lowest
-from fastmlp._model.history import epochs_of
-from fastmlp._network.network import Network
+from fastmlp._base.records import Records
 from fastmlp._search.space import Spec
-from fastmlp._training.fits import Fits
+from fastmlp._training.fits import Fit, Fits
 from fastmlp._training.runs import penalty
-from fastmlp._training.specs import DEFAULTS
 
 #: Trained to its end; stopped by successive halving; ended by a loss that was not finite; ended by another
 #: error; cut off by the end of the search.
@@ -67,30 +63,28 @@ class Trial:
     best_epochs: list[int] = field(default_factory=list)
     error: str = ""
 
-    def measure(self, fits: Fits, keeps_best: bool) -> None:
+    def measure(self, fits: Fits) -> None:
         """Take over what its fits have measured so far, and whether one has failed."""
-        networks = []
+        measured = []
         for place in self.fits:
             fit = fits[place]
             if fit.error is not None:
                 diverged = isinstance(fit.error, FloatingPointError)
                 self.state, self.error = DIVERGED if diverged else FAILED, str(fit.error)
             if len(fit.network.history):
-                networks.append(fit.network)
-        self.epochs = sum(epochs_of(network.history) for network in networks)
-        self.seconds = sum(float(network.history["seconds"][-1]) for network in networks)
-        if self.state is None and networks and len(networks) == len(self.fits):
-            self._take(networks, keeps_best)
+                measured.append(fit)
+        self.epochs = sum(fit.epochs for fit in measured)
+        self.seconds = sum(float(fit.network.history["seconds"][-1]) for fit in measured)
+        if self.state is None and measured and len(measured) == len(self.fits):
+            self._take(measured)
 
-    def _take(self, networks: list[Network], keeps_best: bool) -> None:
+    def _take(self, fits: list[Fit]) -> None:
         losses, scores = [], []
         self.best_epochs = []
-        for network in networks:
-            history = network.history
-            best = lowest(history["validation_loss"]) if keeps_best else None
-            row = len(history) - 1 if best is None else best
+        for fit in fits:
+            history, row = fit.network.history, fit.kept_row
             self.best_epochs.append(int(history["epoch"][row]))
-            losses.append(history["validation_loss"][row] - penalty(network))
+            losses.append(history["validation_loss"][row] - penalty(fit.network))
             scores.append(history[next(name for name in SCORES if name in history)][row])
         self.loss, self.score = float(np.mean(losses)), float(np.mean(scores))
 
@@ -111,11 +105,6 @@ class Trial:
             "state": self.state, "loss": self.loss, "score": self.score, "epochs": self.epochs,
             "seconds": self.seconds, "best_epochs": self.best_epochs, "error": self.error,
         }  # fmt: skip
-
-
-def keeps_best(arguments: Mapping[str, Any]) -> bool:
-    """Whether a fit ends with the weights of its best epoch."""
-    return bool(arguments.get("restore_best", DEFAULTS["restore_best"]))
 
 
 def best_first(trials: list[Trial], metric: str) -> list[Trial]:

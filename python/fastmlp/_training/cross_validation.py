@@ -19,7 +19,7 @@ from fastmlp._inspect.metrics import QuantileMetrics
 from fastmlp._model.history import epochs_of
 from fastmlp._network.ensemble import Ensemble
 from fastmlp._training.folds import Fold
-from fastmlp._training.runs import Runs, kept_epoch
+from fastmlp._training.runs import Runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +116,7 @@ class CrossValidation:
 
         The losses are those in training, of the weights that were kept.
         """
-        kept = [kept_epoch(network) or {} for network in self.networks]
+        kept = [self.runs._kept(i) for i in range(len(self.runs))]
         losses = [name for name in ("loss", "validation_loss") if any(name in numbers for numbers in kept)]
         own = ("fold",) if self.repeats == 1 else ("repeat", "fold")
         columns = (*own, "rows", "test_rows", "score", *losses, "epochs", "seconds", "stop_reason")

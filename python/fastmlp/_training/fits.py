@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._base.records import lowest
 from fastmlp._base.validation import flag, integer, real
 from fastmlp._model.history import History, epochs_of
 from fastmlp._native import threads as _threads
@@ -47,6 +48,18 @@ class Fit:
     def epochs(self) -> int:
         """How many epochs it was trained for."""
         return epochs_of(self.network.history)
+
+    @property
+    def kept_row(self) -> int | None:
+        """The row of the history with the epoch whose weights the network has; None without any."""
+        history, settings = self.network.history, self.settings
+        if not len(history):
+            return None
+        monitored = "validation_loss" if "validation_loss" in history else "loss"
+        judged = monitored == "validation_loss" or settings.patience is not None
+        ended_early = self.network.stop_reason in ("interrupted", "diverged")
+        best = lowest(history[monitored]) if settings.restore_best and (judged or ended_early) else None
+        return len(history) - 1 if best is None else best
 
     @property
     def trained(self) -> bool:
@@ -202,6 +215,7 @@ class Fits:
             [fit.spec for fit in self._fits],
             [fit.network if fit.trained else None for fit in self._fits],
             [fit.error if fit.begun or fit.error else TimeoutError(unbegun) for fit in self._fits],
+            [fit.kept_row for fit in self._fits],
         )
 
     def forget(self, place: int) -> None:

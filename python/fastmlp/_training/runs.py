@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -41,8 +40,10 @@ class Runs(Sequence["Network | None"]):
         specs: Sequence[dict[str, Any]],
         networks: Sequence[Network | None],
         errors: Sequence[Exception | None],
+        kept_rows: Sequence[int | None],
     ) -> None:
         self.specs, self._networks, self.errors = list(specs), list(networks), list(errors)
+        self._kept_rows = list(kept_rows)  # of each history, that of the weights that the network has
 
     @overload
     def __getitem__(self, place: int) -> Network | None: ...
@@ -66,16 +67,25 @@ class Runs(Sequence["Network | None"]):
         """What became of each network."""
         held = list(dict.fromkeys(name for spec in self.specs for name in spec))
         held = [name for name in held if name not in _NOT_SHOWN and self._varies(name)]
-        kept = [None if network is None else kept_epoch(network) for network in self._networks]
-        measured = [name for name in _MEASURED if any(k is not None and name in k for k in kept)]
+        kept = [self._kept(place) for place in range(len(self))]
+        measured = [name for name in _MEASURED if any(name in numbers for numbers in kept)]
         rows = []
         for spec, network, numbers, error in zip(self.specs, self._networks, kept, self.errors, strict=True):
-            values = [(numbers or {}).get(name, math.nan) for name in measured]
+            values = [numbers.get(name, math.nan) for name in measured]
             epochs = 0 if network is None else epochs_of(network.history)
-            seconds = (numbers or {}).get("run_seconds", math.nan)
+            seconds = numbers.get("run_seconds", math.nan)
             reason = type(error).__name__ if network is None else str(network.stop_reason)
             rows.append((*(_cell(spec.get(name)) for name in held), *values, epochs, seconds, reason))
         return Records((*held, *measured, "epochs", "seconds", "stop_reason"), rows)
+
+    def _kept(self, place: int) -> dict[str, float]:
+        """Return what was measured of the weights that a network has, and the seconds of its run."""
+        network, row = self._networks[place], self._kept_rows[place]
+        if network is None or row is None:
+            return {}
+        history = network.history
+        numbers = {name: float(history[name][row]) for name in history.columns}
+        return numbers | {"run_seconds": float(history["seconds"][-1])}
 
     def _varies(self, name: str) -> bool:
         first = self.specs[0].get(name) if self.specs else None
@@ -102,16 +112,18 @@ class Runs(Sequence["Network | None"]):
         places = [i for i, network in enumerate(self._networks) if network is not None and not self.errors[i]]
         if not places:
             raise ValueError("no network was trained without an error; see errors")
-        networks = [self._networks[i] for i in places]
-        values = [rating(network) for network in networks if network is not None]
-        if len({network.loss for network in networks if network is not None}) > 1:
-            scores = [value.score for value in values]
-            if any(math.isnan(score) for score in scores):
+        networks = [network for i in places if (network := self._networks[i]) is not None]
+        kept = [self._kept(i) for i in places]
+        if len({network.loss for network in networks}) > 1:
+            scores = [found.get("validation_accuracy", found.get("validation_r2")) for found in kept]
+            if None in scores:
                 raise ValueError(
                     "losses of different kinds are compared by the validation score; give validation"
                 )
-            return places[int(np.argmax(scores))]
-        return places[int(np.nanargmin([value.loss for value in values]))]
+            return places[int(np.argmax(scores))]  # type: ignore[arg-type]
+        losses = [found.get("validation_loss", found.get("loss", math.inf)) for found in kept]
+        lowest = np.argmin([loss - penalty(net) for loss, net in zip(losses, networks, strict=True)])
+        return places[int(lowest)]
 
     def plot(self, ax: Axes | None = None, backend: str = "matplotlib") -> Any:
         """Draw the validation loss of each network over the epochs, or the loss without validation.
@@ -142,39 +154,9 @@ _NOT_SHOWN = ("rows", "validation", "y", "sample_weight", "callbacks")
 _MEASURED = ("loss", "validation_loss", "validation_accuracy", "validation_r2")
 
 
-@dataclass(frozen=True)
-class Rating:
-    """How good a network is, by its own history: the lower the loss, the better; the higher the score."""
-
-    loss: float  # of validation, if there was any; without the l2 term
-    score: float  # of validation, NaN without
-
-
-def rating(network: Network) -> Rating:
-    """Return how good the weights are that a network has kept."""
-    kept = kept_epoch(network) or {}
-    loss = kept.get("validation_loss", kept.get("loss", math.nan))
-    score = kept.get("validation_accuracy", kept.get("validation_r2", math.nan))
-    return Rating(loss - penalty(network), score)
-
-
 def penalty(network: Network) -> float:
     """Return the l2 term of the loss of the weights that a network has kept."""
     return network.l2 / 2 * sum(float(np.vdot(W, W)) for W in (*network.weights, *network.tables))
-
-
-def kept_epoch(network: Network) -> dict[str, float] | None:
-    """Return what was measured of the weights that a network has kept: those of the lowest monitored loss."""
-    history = network.history
-    if not len(history):
-        return None
-    by = "validation_loss" if "validation_loss" in history else "loss"
-    at = len(history) - 1
-    if network.stop_reason != "interrupted" or by == "validation_loss":
-        lowest = int(np.argmin(history[by]))
-        at = lowest if by == "validation_loss" else at
-    numbers = {name: float(history[name][at]) for name in history.columns}
-    return numbers | {"run_seconds": float(history["seconds"][-1])}
 
 
 def _cell(value: Any) -> Any:

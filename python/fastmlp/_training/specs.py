@@ -59,8 +59,3 @@ def checked_specs(specs: Any, first: int = 0) -> list[dict[str, Any]]:
 
 def _names() -> list[str]:
     return [*OWN, *(name for name in DEFAULTS if name not in _REFUSED)]
-
-
-def varying(specs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the arguments that specs hold, in the order in which they come up."""
-    return list(dict.fromkeys(name for spec in specs for name in spec))
