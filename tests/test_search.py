@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.model_selection import ShuffleSplit
 
 import fastmlp
 from fastmlp._search.halving import Halving
@@ -120,6 +121,19 @@ def test_folds_may_be_given_as_rows() -> None:
     half = np.arange(150) % 2 == 0
     search = iris_search(folds=[(half, ~half), (np.flatnonzero(~half), np.flatnonzero(half))], trials=4)
     assert [len(rows) for rows, _ in search._rows.parts] == [75, 75]
+
+
+def test_folds_may_be_a_splitter_which_is_given_the_rows_that_have_a_target() -> None:
+    labels = np.array(IRIS.target_names)[IRIS.target].astype(object)
+    labels[::7] = None
+    table = fastmlp.data.Table({"a": IRIS.data[:, 2], "odd": np.array(["x", "y"] * 75), "kind": labels})
+    folds = ShuffleSplit(3, random_state=0)
+    with pytest.warns(UserWarning, match="left out 22 rows"):
+        search = fastmlp.search(table, "kind", SPACE, folds=folds, trials=2, epochs=4)
+    present = np.flatnonzero(np.arange(150) % 7)
+    for (train, test), (rows, held) in zip(folds.split(present), search._rows.parts, strict=True):
+        np.testing.assert_array_equal(rows, present[train])
+        np.testing.assert_array_equal(held, present[test])
 
 
 def test_validation_holds_back_the_rows_that_train_does() -> None:
@@ -276,6 +290,8 @@ def test_a_terminal_has_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: p
         ({"epoch": 3}, "search has no argument 'epoch'; its arguments are"),
         ({"callbacks": 3}, "callbacks must be a callable or callables, got 3"),
         ({"seed": -1}, "seed must be at least 0"),
+        ({"threads": 0}, "threads must be at least 1, got 0"),
+        ({"progress": "yes"}, "progress must be True or False, got 'yes'"),
     ],
 )
 def test_wrong_arguments_are_named(given: dict[str, Any], message: str) -> None:

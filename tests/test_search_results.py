@@ -77,6 +77,20 @@ def test_an_ensemble_is_chosen_by_the_rows_held_back() -> None:
     np.testing.assert_array_equal(search.ensemble(size=8).predict_proba(X), mine.predict_proba(X))
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_an_ensemble_is_chosen_by_the_weights_of_rows(own: bool) -> None:
+    weights = np.where(IRIS.target == 2, 50.0, 0.01)
+    given = {"validation": (IRIS.data, IRIS.target, weights)} if own else {}
+    search = iris_search(sample_weight=weights, halving=None, epochs=4, **given)
+    held = np.arange(150) if own else search._rows.parts[0][1]
+    X, y = IRIS.data[held], IRIS.target[held]
+    mine = fastmlp.Ensemble.greedy(list(search.runs), X, y, size=8, sample_weight=weights[held])
+    others = fastmlp.Ensemble.greedy(list(search.runs), X, y, size=8)
+    found = search.ensemble(size=8).predict_proba(X)
+    np.testing.assert_array_equal(found, mine.predict_proba(X))
+    assert not np.array_equal(found, others.predict_proba(X))
+
+
 def test_an_ensemble_takes_no_trial_that_was_dropped() -> None:
     search = iris_search(trials=32)
     complete = {id(search.runs[trial.number]) for trial in search.trials if trial.state == "complete"}

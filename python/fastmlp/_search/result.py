@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from fastmlp._base.records import Records
 from fastmlp._base.text import plural
 from fastmlp._base.validation import choice, integer
+from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
 from fastmlp._search.trials import COMPLETE, Trial, best_first, trial_table
 
 if TYPE_CHECKING:
     from optuna import Study
 
-    from fastmlp._network.ensemble import Ensemble
     from fastmlp._search.rows import SearchedRows
     from fastmlp._training.fits import Fits
     from fastmlp._training.runs import Runs
@@ -99,8 +99,6 @@ class Search:
         networks = [self._fits[place].network for place in trial.fits]
         if len(networks) == 1:
             return networks[0]
-        from fastmlp._network.ensemble import Ensemble
-
         return Ensemble(networks)
 
     @property
@@ -120,7 +118,7 @@ class Search:
         Network
         """
         trial = self.best_trial
-        best = self.best_trial.best_epochs
+        best = trial.best_epochs
         epochs = max(1, round(sum(best) / len(best)))
         place = self._fits.add([self._rows.whole(trial.spec)])[0]
         self._fits.run([place], until=epochs, threads=self._threads)
@@ -154,8 +152,6 @@ class Search:
         ----------
         R. Caruana et al., Ensemble Selection from Libraries of Models, ICML 2004.
         """
-        from fastmlp._network.ensemble import Ensemble
-
         size = integer("size", size, low=1)
         trials = [trial for trial in self.trials if trial.state == COMPLETE and trial.fits]
         if not trials:
@@ -165,7 +161,8 @@ class Search:
         chosen = []
         for part in range(len(self._rows.parts)):
             networks = [self._fits[trial.fits[part]].network for trial in trials]
-            chosen.append(Ensemble.greedy(networks, *self._rows.held_out(part), size=size))
+            X, y, weights = self._rows.held_out(part)
+            chosen.append(Ensemble.greedy(networks, X, y, size, sample_weight=weights))
         if len(chosen) == 1:
             return chosen[0]
         members = [network for one in chosen for network in one.networks]

@@ -39,6 +39,8 @@ class SearchedRows:
         Arguments of `train` that say of all rows what each fit would guess of its own.
     present : array of int or None
         The rows that have a target, None where all have.
+    weights : array, (n,), or None
+        `sample_weight`, by which trials are judged too.
     """
 
     X: Any
@@ -48,6 +50,7 @@ class SearchedRows:
     n: int
     told: dict[str, Any] = field(default_factory=dict)
     present: Rows | None = None
+    weights: NDArray[Any] | None = None
 
     @property
     def count(self) -> int:
@@ -63,12 +66,13 @@ class SearchedRows:
         """Return what `Fits` is to train on all rows, to the end."""
         return {**self._told(spec), "rows": self.present, "validation": None, "patience": None}
 
-    def held_out(self, part: int) -> tuple[Any, Any]:
-        """Return X and y of the rows that the fits of a fold are judged by."""
+    def held_out(self, part: int) -> tuple[Any, Any, Any]:
+        """Return X, y and the weights of the rows that the fits of a fold are judged by."""
         held = self.parts[part][1]
         if isinstance(held, tuple):
-            return held[0], held[1]
-        return taken(self.X, held), self.y if named_targets(self.X, self.y) else taken(self.y, held)
+            return (*held, None) if len(held) == 2 else held
+        y = self.y if named_targets(self.X, self.y) else taken(self.y, held)
+        return taken(self.X, held), y, taken(self.weights, held)
 
     def _told(self, spec: Spec) -> Spec:
         """Return a spec with what is told of all rows, unless it says so itself."""
@@ -93,11 +97,11 @@ def searched_rows(
     else:
         pairs = _divided(read, division, validation, seed)
         parts = tuple((read.present[train], read.present[test]) for train, test in pairs)
-    return SearchedRows(read.X, read.y, read.settings["encode"], parts, read.n, told, present)
+    return SearchedRows(read.X, read.y, read.settings["encode"], parts, read.n, told, present, read.weights)
 
 
 def _divided(read: RowsToDivide, division: Division, validation: Any, seed: int) -> list[tuple[Rows, Rows]]:
     if division.folds is not None:
-        return division.pairs(read.X, read.labels, read.targets, None)
+        return division.pairs(read.for_splitter, read.labels, read.targets, None)
     fraction = validation_fraction(validation, len(read.present))
     return [holdout(len(read.present) if read.labels is None else read.labels, fraction, seed)]

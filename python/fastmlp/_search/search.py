@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any
 
-from fastmlp._base.validation import choice, chosen_seed, integer, real
+from fastmlp._base.validation import choice, chosen_seed, flag, integer, real
 from fastmlp._search.default_space import default_space
 from fastmlp._search.halving import Halving
 from fastmlp._search.ledger import Ledger, identity
@@ -46,12 +46,12 @@ def search(
 ) -> Search:
     """Search for arguments of `train` that make a network good on rows that it has not learned from.
 
-    Trials are proposed by a sampler of Optuna's in batches of 16 and trained together by `train_many`. By
-    successive halving a whole batch trains for ``epochs / halving^2`` epochs (with halving=3), the best third
-    of it goes on to ``epochs / halving``, and the best third of those to the end; each goes on where it
-    stopped, as if it had never paused. The result depends on the seed and on the arguments, not on the number
-    of threads; where max_time or a callback ends it, it depends on the machine's speed too. Needs
-    ``fastmlp[search]``.
+    Trials are proposed by a sampler of Optuna's in batches of 16, later of up to 64, and trained together by
+    `train_many`. By successive halving a whole batch trains for ``epochs / halving^2`` epochs (with
+    halving=3), the best third of it goes on to ``epochs / halving``, and the best third of those to the end;
+    each goes on where it stopped, as if it had never paused. The result depends on the seed and on the
+    arguments, not on the number of threads; where max_time or a callback ends it, it depends on the machine's
+    speed too. Needs ``fastmlp[search]``.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ def search(
         for arguments that are given.
     trials : int, default 64
         How many in all, with those that a storage holds.
-    folds : int or list of (training rows, test rows), optional
-        Judge each trial by the mean over folds, in place of `validation`; of labels, each fold has the same
-        part of each. Pairs hold indices, or masks.
+    folds : int, iterable of (train_rows, test_rows), or splitter, optional
+        Judge each trial by the mean over folds, in place of `validation`: as those of `cross_validate`, of
+        labels stratified.
     validation : float, (X, y) or (X, y, sample_weight), default 0.2
         The rows that trials are judged by, as in `train`: the same ones for all.
     metric : {"auto", "loss", "score"}, default "auto"
@@ -144,6 +144,9 @@ def search(
     limit = math.inf if max_time is None else real("max_time", max_time, low=0, open_low=True)
     seed = chosen_seed(seed)
     choice("metric", metric, METRICS)
+    flag("progress", progress)
+    if threads is not None:
+        integer("threads", threads, low=1)
     deadline = time.monotonic() + limit
     for name in common:
         if name in OWN:
