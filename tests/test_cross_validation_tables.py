@@ -140,6 +140,23 @@ def test_a_splitter_is_given_the_rows_that_have_a_target(form: Any) -> None:
         assert fold[1].tolist() == there[test].tolist()
 
 
+def test_pairs_of_rows_count_rows_without_a_target() -> None:
+    frame = FRAME[[*INPUTS, "price"]].copy()
+    frame.loc[[5, 50], "price"] = None
+    folds = [(np.arange(40, N), np.arange(40)), (np.arange(N) < 40, np.arange(N) >= 40)]
+    with pytest.warns(UserWarning, match="left out 2 rows without a target"):
+        found = fastmlp.cross_validate(frame, "price", **{**OPTIONS, "folds": folds})
+    assert found.folds[0][0].tolist() == [row for row in range(40, N) if row != 50]
+    assert found.folds[0][1].tolist() == [row for row in range(40) if row != 5]
+    for one, other in zip(found.folds[0], reversed(found.folds[1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match=r"folds\[0\]\[1\] must have a row with a target"),
+    ):
+        fastmlp.cross_validate(frame, "price", **{**OPTIONS, "folds": [([1, 2, 3, 4], [5])]})
+
+
 class OfMornings:
     """Tests the rows whose first column is above 0: a splitter that looks at X."""
 

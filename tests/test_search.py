@@ -136,6 +136,18 @@ def test_folds_may_be_a_splitter_which_is_given_the_rows_that_have_a_target() ->
         np.testing.assert_array_equal(held, present[test])
 
 
+def test_pairs_of_rows_count_rows_without_a_target() -> None:
+    rng = np.random.default_rng(0)
+    price = rng.normal(size=60)
+    price[:10] = np.nan
+    table = fastmlp.data.Table({"area": rng.normal(size=60), "town": ["a", "b", "c"] * 20, "price": price})
+    folds = [(np.arange(40), np.arange(40, 60))]
+    with pytest.warns(UserWarning, match="left out 10 rows without a target"):
+        search = fastmlp.search(table, "price", SPACE, folds=folds, trials=2, epochs=2)
+    (part,) = search._rows.parts
+    assert (part[0].tolist(), part[1].tolist()) == ([*range(10, 40)], [*range(40, 60)])
+
+
 def test_validation_holds_back_the_rows_that_train_does() -> None:
     search = iris_search(validation=0.3, seed=5)
     train, held = holdout(IRIS.target, 0.3, 5)

@@ -95,13 +95,13 @@ def searched_rows(
     if folds is None and isinstance(validation, (tuple, list)):
         parts = ((present, tuple(validation)),)
     else:
-        pairs = _divided(read, division, validation, seed)
-        parts = tuple((read.present[train], read.present[test]) for train, test in pairs)
+        parts = tuple(_divided(read, division, validation, seed))
     return SearchedRows(read.X, read.y, read.settings["encode"], parts, read.n, told, present, read.weights)
 
 
 def _divided(read: RowsToDivide, division: Division, validation: Any, seed: int) -> list[tuple[Rows, Rows]]:
     if division.folds is not None:
-        return division.pairs(read.for_splitter, read.labels, read.targets, None)
+        return read.divided(division)
     fraction = validation_fraction(validation, len(read.present))
-    return [holdout(len(read.present) if read.labels is None else read.labels, fraction, seed)]
+    train, held = holdout(len(read.present) if read.labels is None else read.labels, fraction, seed)
+    return [(read.present[train], read.present[held])]

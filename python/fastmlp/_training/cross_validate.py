@@ -16,9 +16,9 @@ from fastmlp._rows.shared import is_index
 from fastmlp._rows.targets import gives_probabilities, parse_loss, takes_labels
 from fastmlp._training.cross_validation import CrossValidation, gathered
 from fastmlp._training.fits import Fits
-from fastmlp._training.folds import Division, Fold
+from fastmlp._training.folds import Division
 from fastmlp._training.many import run_fits, tell
-from fastmlp._training.rows_to_divide import RowsToDivide, rows_to_divide
+from fastmlp._training.rows_to_divide import rows_to_divide
 from fastmlp._training.runs import Runs
 from fastmlp._training.specs import checked_common
 
@@ -52,7 +52,7 @@ def cross_validate(
     y : array_like, (n,) or (n, outputs), str, or list of str
         As in `train`. Whether it holds labels, and which loss "auto" is, is decided by all rows.
     folds : int, iterable of (train_rows, test_rows), or splitter, default 5
-        The number of folds, at least 2. Or pairs of indices or masks of your own; or an object of
+        The number of folds, at least 2. Or pairs of indices or masks of rows of X; or an object of
         scikit-learn's such as ``ShuffleSplit(10)``, whose ``split(X, y, groups)`` gives them.
     repeats : int, default 1
         How often the rows are dealt out anew, each time into as many folds.
@@ -120,7 +120,7 @@ def cross_validate(
     rows = rows_to_divide(X, y, groups, arguments)
     loss, loss_numbers = parse_loss(rows.loss)
     score = scorer(metric, takes_labels(loss), gives_probabilities(loss), quantiles=len(loss_numbers) > 1)
-    pairs = _folds(division, rows)
+    pairs = rows.divided(division)
     fits = Fits(rows.X, rows.y, {**arguments, **rows.settings}, "cross_validate", "folds")
     runs = run_fits(fits, [{"rows": train} for train, _ in pairs], **together)
     networks = _networks(fits, runs, arguments["restore_best"])
@@ -132,12 +132,6 @@ def cross_validate(
     return CrossValidation(
         *found, tuple(evaluations), scores, score.name, score.higher_is_better, tuple(pairs), repeats, runs
     )
-
-
-def _folds(division: Division, rows: RowsToDivide) -> list[Fold]:
-    """Return the folds as rows of X, of which those without a target are in none."""
-    pairs = division.pairs(rows.for_splitter, rows.labels, rows.targets, rows.groups)
-    return [(rows.present[train], rows.present[test]) for train, test in pairs]
 
 
 def _check_validation(validation: Any) -> None:

@@ -58,10 +58,32 @@ class Division:
         if grouped and not _splits(self.folds):
             raise ValueError("groups goes with a number of folds or a splitter, not with pairs of indices")
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the folds are pairs of the user's own."""
+        return not _counted(self.folds) and not _splits(self.folds)
+
+    def given(self, n: int, present: Rows) -> list[Fold]:
+        """Return the user's own pairs of rows, of n, without those that are not present.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the fold, where it is no pair of rows, or none of them are present.
+        """
+        pairs = []
+        for i, fold in enumerate(_checked(self.folds, n)):
+            train, test = (part[np.isin(part, present)] for part in fold)
+            if not (len(train) and len(test)):
+                part = int(len(train) > 0)
+                raise ValueError(f"folds[{i}][{part}] must have a row with a target, got rows without")
+            pairs.append((train, test))
+        return pairs
+
     def pairs(
         self, rows: Any, labels: NDArray[Any] | None, y: Any, groups: NDArray[Any] | None
     ) -> list[Fold]:
-        """Return the folds, repeat by repeat.
+        """Return the folds that are counted, or those of a splitter, repeat by repeat.
 
         Parameters
         ----------
@@ -74,10 +96,8 @@ class Division:
         groups : array, (n,), or None
         """
         n = len(y)
-        if _splits(self.folds):
-            return _checked(self.folds.split(rows, y, groups), n)
         if not _counted(self.folds):
-            return _checked(self.folds, n)
+            return _checked(self.folds.split(rows, y, groups), n)
         split = self.split
         if split == "auto":
             split = "plain" if labels is None else "stratified"

@@ -31,7 +31,7 @@ from fastmlp._network.network import Network
 from fastmlp._rows.choice import LOSS_OF_TASK, choose_loss
 from fastmlp._rows.shared import taken
 from fastmlp._rows.targets import as_targets, has_output_per_class, parse_loss, takes_labels
-from fastmlp._training.folds import checked_groups
+from fastmlp._training.folds import Division, Fold, checked_groups
 from fastmlp._training.going_on import loss_to_go_on_with
 from fastmlp._training.sources import opened
 from fastmlp._training.tables import EncodingSettings, TargetOfTable, named_targets, target_of_table
@@ -89,6 +89,13 @@ class RowsToDivide:
         if not hasattr(self.X, "shape"):
             return np.zeros((len(self.present), 1))
         return taken(self.X, self.present.astype(np.uint32))
+
+    def divided(self, division: Division) -> list[Fold]:
+        """Return the folds as rows of X, of which those without a target are in none."""
+        if division.is_given:
+            return division.given(self.n, self.present)
+        pairs = division.pairs(self.for_splitter, self.labels, self.targets, self.groups)
+        return [(self.present[train], self.present[test]) for train, test in pairs]
 
     def evaluated(self, network: Network, rows: NDArray[np.int64]) -> Evaluation:
         """Compare a network's predictions for some rows with the truth."""
