@@ -228,6 +228,16 @@ def test_callbacks_see_each_epoch_of_each_network_and_stop_their_own() -> None:
     assert [net.stop_reason for net in runs if net is not None] == ["epochs", "callback"]
 
 
+@pytest.mark.parametrize("common", [{"epochs": 5}, {"epochs": 5, "validation": 0.25}])
+def test_a_callback_changes_no_history(common: dict[str, Any]) -> None:
+    watched = many([{}, {"callbacks": lambda net: net.history["loss"][-1] < 0}], **common)
+    for network, alone in zip(watched, many([{}, {}], **common), strict=True):
+        assert network is not None
+        assert alone is not None
+        for name in set(alone.history.columns) - {"seconds"}:
+            np.testing.assert_array_equal(network.history[name], alone.history[name])
+
+
 def test_what_a_callback_raises_ends_all_and_is_raised() -> None:
     def fail(net: fastmlp.Network) -> None:
         raise KeyError("mine")

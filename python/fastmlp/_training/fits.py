@@ -66,8 +66,8 @@ class Fit:
         """Whether the network has been trained, if only until its loss diverged."""
         return self.begun and isinstance(self.error, (FloatingPointError, type(None)))
 
-    def run(self, pause: int | None, callbacks: Callbacks, threads: int) -> Run:
-        """Return the run from where it is on, to its end or to an epoch at which it pauses."""
+    def run(self, earlier: History, pause: int | None, callbacks: Callbacks, threads: int) -> Run:
+        """Return the run after earlier epochs, to its end or to an epoch at which it pauses."""
         options = core_options(self.settings, len(self.rows), self.epochs)
         options.threads = threads  # that it may come to have, once others have ended
         if pause is not None and self.limits is None:
@@ -78,9 +78,7 @@ class Fit:
                 self.state = self.network._core.RunState(s1, s2, 0, best, current)
         if self.epochs:
             options.max_time -= float(self.network.history["seconds"][-1])
-        on_epoch = epoch_callback(
-            self.network, self.network.history.copy(), [*callbacks, *self.callbacks], None, None
-        )
+        on_epoch = epoch_callback(self.network, earlier, [*callbacks, *self.callbacks], None, None)
         return Run(self.network, self.rows, options, self.limits, on_epoch, state=self.state)
 
     def take(self, outcome: Outcome | Exception, earlier: History) -> None:
@@ -198,8 +196,12 @@ class Fits:
             if not self._fits[i].ended and (pause is None or self._fits[i].epochs < pause)
         ]
         with fits_bar(flag("progress", progress), len(chosen)) as bar:
-            earlier = [fit.network.history for fit, _ in chosen]
-            runs = [fit.run(pause, callbacks, threads) for fit, pause in chosen]
+            # Copies, as callbacks see the network's own history grow.
+            earlier = [fit.network.history.copy() for fit, _ in chosen]
+            runs = [
+                fit.run(history, pause, callbacks, threads)
+                for (fit, pause), history in zip(chosen, earlier, strict=True)
+            ]
             outcomes, exception = run_many(runs, threads, seconds, bar)
         for (fit, _), outcome, history in zip(chosen, outcomes, earlier, strict=True):
             if outcome is not None:
