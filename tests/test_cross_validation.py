@@ -335,7 +335,7 @@ def test_callbacks_see_every_network_and_may_stop_it() -> None:
             "y must hold labels to compare",
         ),
         ({"seed": -1}, ValueError, "seed must be at least 0"),
-        ({"hiden": 3}, TypeError, "cross_validate has no argument 'hiden'; its arguments are"),
+        ({"hiden": 3}, TypeError, "cross_validate has no argument 'hiden'; of train it takes hidden, "),
         ({"hidden": -1}, ValueError, r"folds\[0\]: hidden\[0\] must be at least 1 and at most"),
         ({"threads": 0}, ValueError, "threads must be at least 1, got 0"),
     ],

@@ -74,7 +74,7 @@ def test_a_wrong_spec_is_named_before_anything_runs(spec: Any, message: str) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"lr": 0.1}, "train_many has no argument 'lr'; its arguments are rows, y, hidden, "),
+        ({"lr": 0.1}, "train_many has no argument 'lr'; of train it takes hidden, "),
         (
             {"resume": "folder"},
             "train_many has no argument resume: fits among others write no checkpoints; give",

@@ -299,7 +299,7 @@ def test_a_terminal_has_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: p
         ({"folds": [(np.arange(5), np.array([200]))]}, r"folds\[0\].*200"),
         ({"max_time": 0}, "max_time must be greater than 0, got 0"),
         ({"checkpoint": "x"}, "search does not take checkpoint, got 'x'"),
-        ({"epoch": 3}, "search has no argument 'epoch'; its arguments are"),
+        ({"epoch": 3}, "search has no argument 'epoch'; of train it takes hidden, "),
         ({"callbacks": 3}, "callbacks must be a callable or callables, got 3"),
         ({"seed": -1}, "seed must be at least 0"),
         ({"threads": 0}, "threads must be at least 1, got 0"),

@@ -228,12 +228,12 @@ def search(
     json: opt.Json = None,
     quiet: opt.Quiet = None,
     hidden: opt.GivenHidden = None,
-    activation: opt.Activation = None,
+    activation: opt.GivenActivation = None,
     loss: opt.Loss = None,
     output_activation: opt.OutputActivation = None,
     optimizer: opt.GivenOptimizer = None,
     learning_rate: opt.GivenLearningRate = None,
-    batch_size: opt.BatchSize = None,
+    batch_size: opt.GivenBatchSize = None,
     epochs: opt.Epochs = None,
     l2: opt.L2 = None,
     dropout: opt.GivenDropout = None,
@@ -250,14 +250,14 @@ def search(
     compute: opt.Compute = None,
     threads: opt.Threads = None,
 ) -> Job:
-    """Search for the options that train the best network, test that one on rows it has not seen, and save it.
+    r"""Search for options that train the best network, test that one on rows it has not seen, and save it.
 
     The rows are held back and the columns read as `train` does. Options that are given hold for all trials;
     the others vary, as --space says. All trials train a little, the best third of them goes on where they
     stopped, and so on (successive halving); what they tell is learned from for the next ones. Trials are
     judged by the rows that `train` would validate on, or with --folds by folds of all training rows.
 
-    Needs Optuna: pip install 'fastmlp[search]'.
+    Needs Optuna: pip install 'fastmlp\[search]'.
     """
     from fastmlp._cli.search import SearchJob
 

@@ -248,12 +248,10 @@ GivenHidden = Annotated[
     list[str] | None,
     _network("--hidden", metavar="WIDTHS", help="Widths of the hidden layers: 64,64; or none. [searched]"),
 ]
-Activation = Annotated[
-    list[str] | None,
-    _network(
-        metavar="NAMES",
-        help=f"One for all hidden layers, or one each (relu,tanh): {', '.join(ELEMENTWISE)}. [relu]",
-    ),
+_ACTIVATION = f"One for all hidden layers, or one each (relu,tanh): {', '.join(ELEMENTWISE)}."
+Activation = Annotated[list[str] | None, _network(metavar="NAMES", help=f"{_ACTIVATION} [relu]")]
+GivenActivation = Annotated[
+    list[str] | None, _network("--activation", metavar="NAMES", help=f"{_ACTIVATION} [searched]")
 ]
 Loss = Annotated[
     str | None,
@@ -286,6 +284,9 @@ GivenLearningRate = Annotated[
     ),
 ]
 BatchSize = Annotated[str | None, _training(help="Rows in a batch, full or auto. [auto: at most 200]")]
+GivenBatchSize = Annotated[
+    str | None, _training("--batch-size", help="Rows in a batch, full or auto. [searched]")
+]
 Epochs = Annotated[
     int | None,
     _training(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.drawing import integer_ticks, name_ticks, new_axes, said_empty
+from fastmlp._base.plotly import subplots
 from fastmlp._base.text import shortened
 from fastmlp._search.trials import COMPLETE, Trial
 
@@ -96,11 +97,7 @@ def _draw_importances(ax: Axes, found: dict[str, float]) -> None:
 
 def figure(values: Values, found: dict[str, float]) -> Figure:
     """Return both as a plotly figure."""
-    try:
-        from plotly.subplots import make_subplots
-    except ImportError:
-        raise ImportError("backend 'plotly' needs plotly: pip install 'fastmlp[plot]'") from None
-    both = make_subplots(rows=1, cols=2 if found else 1, column_widths=[0.65, 0.35] if found else None)
+    both = subplots(rows=1, cols=2 if found else 1, column_widths=[0.65, 0.35] if found else None)
     add_history(both, values, {"row": 1, "col": 1})
     if found:
         add_importances(both, found, {"row": 1, "col": 2})

@@ -36,7 +36,7 @@ def checked_common(common: Mapping[str, Any], caller: str) -> dict[str, Any]:
         if name in _REFUSED:
             raise TypeError(f"{caller} has no argument {name}: {_REFUSED[name]}")
         if name not in DEFAULTS and name not in OWN:
-            raise TypeError(f"{caller} has no argument {name!r}; its arguments are {', '.join(_names())}")
+            raise TypeError(f"{caller} has no argument {name!r}; of train it takes {', '.join(_of_train())}")
     return {name: value for name, value in DEFAULTS.items() if name not in _REFUSED} | dict(common)
 
 
@@ -52,10 +52,12 @@ def checked_specs(specs: Any, first: int = 0) -> list[dict[str, Any]]:
             if name in _REFUSED:
                 raise TypeError(f"specs[{i}] must not hold {name!r}: {_REFUSED[name]}")
             if name not in DEFAULTS and name not in OWN:
-                raise TypeError(f"specs[{i}] holds {name!r}; a spec may hold {', '.join(_names())}")
+                raise TypeError(
+                    f"specs[{i}] holds {name!r}; a spec may hold {', '.join((*OWN, *_of_train()))}"
+                )
         checked.append(dict(spec))
     return checked
 
 
-def _names() -> list[str]:
-    return [*OWN, *(name for name in DEFAULTS if name not in _REFUSED)]
+def _of_train() -> list[str]:
+    return [name for name in DEFAULTS if name not in _REFUSED]
