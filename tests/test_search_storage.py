@@ -41,6 +41,27 @@ def test_what_was_cut_off_is_tried_again(tmp_path: Path) -> None:
     assert not set(second.table["state"]) & {"cut off", "failed"}
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "grid"])
+@pytest.mark.parametrize("rungs", [1, 2, 4, 5])
+def test_a_search_that_was_interrupted_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, rungs: int, sampler: str
+) -> None:
+    space = SPACE if sampler == "tpe" else {"hidden": SPACE["hidden"], "batch_size": range(8, 24)}
+    settings = {"space": space, "sampler": sampler, "trials": 40, "storage": tmp_path / "search.log"}
+    left = [0]
+
+    def interrupt(search: fastmlp.Search) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+
+    for count in (rungs, 1):  # the second time soon after it has gone on
+        left[0] = count
+        with pytest.raises(KeyboardInterrupt):
+            iris_search(callbacks=interrupt, **settings)
+    assert same_trials(iris_search(**settings), iris_search(**{**settings, "storage": None}))
+
+
 _KILLED = """
 import os, sys
 import fastmlp

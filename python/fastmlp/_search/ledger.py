@@ -22,9 +22,12 @@ from fastmlp.data._table import table_hash
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.trial import FrozenTrial
 
 #: The study's name in a storage, and the key of what is kept with it and with each trial.
 _NAME = "fastmlp"
+#: The key of a trial's place in its batch, and of how many that has.
+_BATCH = "fastmlp batch"
 _SQLITE = (".db", ".sqlite", ".sqlite3")
 
 
@@ -49,27 +52,34 @@ class Ledger:
         self._kept = None if storage is None else _kept_study(storage, self.study.direction, identity)
         self._states = optuna.trial.TrialState
         self._asked: dict[int, Any] = {}
+        #: How many trials are tried again: those of a batch that was cut off.
+        self.again = 0
 
     def known(self, space: Space) -> list[Trial]:
-        """Return the trials of the storage; those that were cut off are tried again."""
+        """Return the trials of the storage, of batches that came to their end.
+
+        Where the last batch did not, all of its trials are tried again, as halving compares them with one
+        another.
+        """
         if self._kept is None:
             return []
         found: list[Trial] = []
-        cut: list[dict[str, Any]] = []
+        batch: list[FrozenTrial] = []
         for one in self._kept.get_trials(deepcopy=False):
-            measured = one.user_attrs.get(_NAME)
-            if measured is None or measured["state"] == CUT:
-                cut.append(one.params)
-                continue
-            self.study.add_trial(one)
-            parameters = space.shown(one.params)
-            found.append(Trial(len(found), parameters, space.spec(one.params), **measured))
-        tried = [one.params for one in self.study.get_trials(deepcopy=False)]
-        for parameters in cut:
-            if parameters not in tried:
-                tried.append(parameters)
-                self.study.enqueue_trial(parameters)
+            place, size = one.user_attrs.get(_BATCH, (None, 0))
+            batch = [one] if place == 0 else [*batch, one] if place == len(batch) else []
+            if len(batch) == size and all(each.user_attrs[_NAME]["state"] != CUT for each in batch):
+                found += [self._found(each, space, len(found) + i) for i, each in enumerate(batch)]
+                batch = []
+        for one in batch if batch and len(batch) == batch[0].user_attrs[_BATCH][1] else ():
+            self.study.enqueue_trial(one.params)
+            self.again += 1
         return found
+
+    def _found(self, one: FrozenTrial, space: Space, number: int) -> Trial:
+        """Return a trial of the storage, of which the study is told."""
+        self.study.add_trial(one)
+        return Trial(number, space.shown(one.params), space.spec(one.params), **one.user_attrs[_NAME])
 
     def ask(self, space: Space, sampler: Any) -> Trial:
         """Return a new trial."""
@@ -84,12 +94,16 @@ class Ledger:
         self._asked[trial.number].report(value if self.metric == "loss" else -value, rung)
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Write how trials ended, unless it is written; one that diverged is worse than all to a sampler."""
-        for trial in trials:
+        """Write how the trials of a batch ended, unless it is written.
+
+        One that diverged is worse than all to a sampler.
+        """
+        for place, trial in enumerate(trials):
             asked = self._asked.pop(trial.number, None)
             if asked is None:
                 continue
             asked.set_user_attr(_NAME, trial.to_dict())
+            asked.set_user_attr(_BATCH, (place, len(trials)))
             if trial.state == COMPLETE:
                 value = trial.value(self.metric)
                 told = self.study.tell(asked, value if self.metric == "loss" else -value)

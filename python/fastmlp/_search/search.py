@@ -89,10 +89,10 @@ def search(
         Of the proposals, of the rows held back and of every fit; None draws one, which the result keeps.
     storage : path, URL or Optuna storage, optional
         Where trials are kept: an SQLite file (.db, .sqlite), else a journal, or what Optuna takes. The same
-        call goes on from it: trials that are there count, those that were cut off are tried again, and what
-        follows is what would have followed. It must hold a search of the same data, space and arguments, but
-        for trials, max_time, sampler, threads, progress and callbacks; a function is known by its name alone.
-        One search at a time can use it.
+        call goes on from it: trials that are there count, but for those of a batch that was cut off, which is
+        tried again, and what follows is what would have followed. It must hold a search of the same data,
+        space and arguments, but for trials, max_time, sampler, threads, progress and callbacks; a function is
+        known by its name alone. One search at a time can use it.
     threads : int, optional
         The most threads to use; by default `get_num_threads`.
     progress : bool, default False

@@ -49,21 +49,23 @@ class Session:
             search.trials += self.ledger.known(self.space)
             points = grid_points(self.space, search.seed) if self.sampler == "grid" else None
             trials = trials if points is None else min(trials, len(points))
+            done = len(search.trials)
             try:
                 while (done := len(search.trials)) < trials and not self._over():
-                    self._train(self._asked(min(batch_size(done), trials - done), points))
+                    self._train(self._asked(trials - done, points))
             except BaseException as error:
-                self._cut([trial for trial in search.trials if trial.state is None])
+                self._cut(search.trials[done:])
                 with suppress(AttributeError, TypeError):
                     error.search = search  # type: ignore[attr-defined]
                 raise
 
-    def _asked(self, count: int, points: list[dict[str, Any]] | None) -> list[Trial]:
-        """Return new trials with their fits."""
+    def _asked(self, most: int, points: list[dict[str, Any]] | None) -> list[Trial]:
+        """Return the trials of the next batch, with their fits."""
         done = len(self.search.trials)
         sampler = begun_sampler(self.sampler, self.space, self.search.seed, done)
-        for i in range(count):
-            if points is not None:
+        again, self.ledger.again = self.ledger.again, 0
+        for i in range(min(again or batch_size(done), most)):
+            if points is not None and not again:
                 self.ledger.study.enqueue_trial(points[done + i])
             self.search.trials.append(self.ledger.ask(self.space, sampler))
         batch = self.search.trials[done:]
@@ -142,11 +144,13 @@ class Session:
                 self.fits.forget(place)
 
     def _cut(self, batch: Sequence[Trial]) -> None:
-        """Keep of an interrupted batch what is done."""
-        for trial in batch:
+        """Keep of an interrupted batch what is done; one that was not wholly proposed is not written."""
+        left = [trial for trial in batch if trial.state is None]
+        for trial in left:
             trial.measure(self.fits)
-        self._settle([trial for trial in batch if trial.state is None], CUT)
-        self.ledger.tell(self.search.trials)
+        self._settle([trial for trial in left if trial.state is None], CUT)
+        if all(trial.fits for trial in batch):
+            self.ledger.tell(batch)
 
     def _over(self) -> bool:
         return self.stopped or time.monotonic() >= self.deadline
