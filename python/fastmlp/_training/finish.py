@@ -38,8 +38,9 @@ def finished(
 
 def record(network: Network, earlier: History, outcome: Outcome) -> None:
     """Give the network its history, which goes on from earlier epochs, and its stop reason."""
-    network.history = earlier.copy()
-    network.history.extend_table(later_table(outcome.records, earlier))
+    table = later_table(outcome.records, earlier)
+    network.history = earlier
+    network.history.extend_table(table)
     network.stop_reason = outcome.reason
 
 

@@ -196,8 +196,11 @@ class Fits:
             if not self._fits[i].ended and (pause is None or self._fits[i].epochs < pause)
         ]
         with fits_bar(flag("progress", progress), len(chosen)) as bar:
-            # Copies, as callbacks see the network's own history grow.
-            earlier = [fit.network.history.copy() for fit, _ in chosen]
+            # Callbacks see the network's own history grow.
+            earlier = [
+                fit.network.history.copy() if callbacks or fit.callbacks else fit.network.history
+                for fit, _ in chosen
+            ]
             runs = [
                 fit.run(history, pause, callbacks, threads)
                 for (fit, pause), history in zip(chosen, earlier, strict=True)

@@ -19,6 +19,7 @@ from fastmlp._base.text import plural
 from fastmlp._base.validation import as_table, chosen_seed, dtype_name, layer_sizes
 from fastmlp._model.history import History
 from fastmlp._network.network import Network
+from fastmlp._rows.features import SparseRows
 from fastmlp._rows.memory import MemoryRows, WholeRows, divide_memory, read_memory
 from fastmlp._rows.parquet import is_parquet
 from fastmlp._rows.shared import Cache, Index, SharedRows, as_index, is_index, taken
@@ -87,7 +88,10 @@ class Preparation:
         settings = self._settings(a, dtype)
         group = self._group(a, dtype, settings.seed)
         given, data = group.rows, group.data
-        sizes = (given.width, *layer_sizes("hidden", a["hidden"]), given.form.outputs)
+        checked_compute(a["compute"], sparse=isinstance(given.X, SparseRows))
+        hidden = a["hidden"]
+        widths = self._cache.get(("hidden", self._cache.key(hidden)), lambda: layer_sizes("hidden", hidden))
+        sizes = (given.width, *widths, given.form.outputs)
         network = begun(
             sizes, a["activation"], given.loss, a["output_activation"], a["l2"], a["init"], settings.seed,
             dtype, data.embeddings, names=given.names, classes=given.form.classes,
@@ -120,25 +124,31 @@ class Preparation:
         init = a["init"] if hasattr(a["init"], "parameters") else None
         of_data = (a["rows"], a["y"], a["sample_weight"], a["task"], a["class_weight"], a["encode"], loss)
         key: tuple[Hashable, ...] = (dtype, *map(self._cache.key, (*of_data, init, a["embeddings"])))
-        X, y, from_file = self._opened(a)
-        settings = EncodingSettings(
-            a["encode"], loss, a["output_activation"], a["class_weight"], init, seed, dtype, None
-        )
-        targets = named_targets(X, y)
-        whether = ("encodes", self._cache.key(a["encode"]), targets, self._cache.key(init))
-        encodes = self._cache.get(whether, lambda: is_to_be_encoded(X, targets, from_file, settings))
+
+        def settings() -> EncodingSettings:
+            return EncodingSettings(
+                a["encode"], loss, a["output_activation"], a["class_weight"], init, seed, dtype, None
+            )
+
+        def is_encoded() -> bool:
+            X, y, from_file = self._opened(a)
+            return is_to_be_encoded(X, named_targets(X, y), from_file, settings())
+
+        encodes = self._cache.get(("encodes", key), is_encoded)
         if encodes or is_index(a["validation"]):  # they decide what is left to learn from
             key += (self._cache.key(a["validation"]),)
         if encodes:
             key += (self._cache.key(a["output_activation"]),)
             key += (seed,) if _is_fraction(a["validation"]) else ()
-        checked_compute(a["compute"], sparse=hasattr(X, "tocsr"))
 
         def read() -> _Group:
+            X, y, _ = self._opened(a)
             index, held = self._indices(a, X)
-            given = Given(X, y, a["validation"], a["sample_weight"], a["task"], a["embeddings"], targets)
+            given = Given(
+                X, y, a["validation"], a["sample_weight"], a["task"], a["embeddings"], named_targets(X, y)
+            )
             if encodes:
-                return self._encoded_group(key, given, index, held, settings)
+                return self._encoded_group(key, given, index, held, settings())
             rows = self._shared(X).read(
                 index, y, loss, a["task"], a["sample_weight"], a["class_weight"], dtype, known_form(init)
             )
