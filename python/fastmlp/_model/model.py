@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -30,10 +31,11 @@ from fastmlp._model.architecture import (
     checked_target_names,
     default_classes,
     hidden_activations,
+    layer_shapes,
     parameter_views,
 )
 from fastmlp._model.history import History
-from fastmlp._model.init import initialize, initialize_tables
+from fastmlp._model.init import assign_layers, initialize, initialize_tables
 from fastmlp._model.predictor import Predictor
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
@@ -88,16 +90,17 @@ class Model(Predictor):
             self.embeddings,
         )
         self._parameters: Array = self._core.parameters
-        self._weights, self._biases, self._tables = self._views(self._parameters)
         self._seed: int | None = chosen_seed(seed)
-        if self.tables:
-            initialize_tables(self._core, len(self.tables), self._seed)
+        if self.embeddings:
+            initialize_tables(self._core, len(self.embeddings), self._seed)
         if hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
             self._copy_parameters(init)
-        else:
+        elif isinstance(init, str):
             activations = (*self.activations, self.output_activation)
-            layers = list(zip(activations, self.weights, self.biases, strict=True))
-            initialize(self._core, layers, init, self._seed)
+            shapes = layer_shapes(self.layer_sizes, self.embeddings)
+            initialize(self._core, activations, shapes, init, self._seed)
+        else:
+            assign_layers(list(zip(self.weights, self.biases, strict=True)), init)
 
     @property
     def parameters(self) -> Array:
@@ -111,17 +114,17 @@ class Model(Predictor):
     @property
     def weights(self) -> Views:
         """W of each layer, (I, O): writable views of the same memory."""
-        return self._weights
+        return self._own_views[0]
 
     @property
     def biases(self) -> Views:
         """The b of each layer, (O,): writable views of the same memory."""
-        return self._biases
+        return self._own_views[1]
 
     @property
     def tables(self) -> Views:
         """The E of each embedding, (codes, width): writable views of the same memory."""
-        return self._tables
+        return self._own_views[2]
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -272,6 +275,10 @@ class Model(Predictor):
             raise ValueError(f"init has embeddings {init.embeddings}, but {self.embeddings} are needed")
         source = as_numbers("init", init.parameters, self.dtype)
         _core.copy(source, self.parameters, _threads.for_bytes(source.nbytes))
+
+    @cached_property
+    def _own_views(self) -> tuple[Views, Views, Views]:
+        return self._views(self._parameters)
 
     def _views(self, flat: Array) -> tuple[Views, Views, Views]:
         """Return the W, the b and the E in an array that is laid out as the parameters."""
