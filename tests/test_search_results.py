@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from search_tools import IRIS, SPACE, iris_search
+from search_tools import IRIS, SPACE, iris_search, same_trials
 
 mpl.use("Agg")
 
@@ -167,3 +168,10 @@ def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"search needs optuna: pip install 'fastmlp\[search\]'"):
         iris_search()
+
+
+def test_a_search_can_be_pickled() -> None:
+    search = iris_search(trials=4)
+    same = pickle.loads(pickle.dumps(search))
+    assert same_trials(same, search)
+    np.testing.assert_array_equal(same.refit().parameters, search.refit().parameters)

@@ -70,6 +70,10 @@ def test_a_function_may_suggest_what_depends_on_each_other() -> None:
         ({"dropout": {"low": 0.1}}, r"space\['dropout'\] must have low and high"),
         ({"dropout": {"low": 0.1, "high": 0.2, "base": 2}}, r"space\['dropout'\] must have low and high"),
         ({"dropout": {"low": "0", "high": 1}}, r"space\['dropout'\]: low and high must be numbers"),
+        (
+            {"l2": {"low": 0.0, "high": float("inf")}},
+            r"space\['l2'\]: low and high must be finite, got 0.0 and",
+        ),
         ({"dropout": {"low": 0.5, "high": 0.1}}, r"space\['dropout'\]: "),
         ({"dropout": {"low": 0.0, "high": 0.1, "log": True}}, r"space\['dropout'\]: "),
         ("small", "space must be 'auto', a dict of train's arguments, or a function of a trial; got 'small'"),

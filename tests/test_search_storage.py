@@ -139,6 +139,27 @@ def test_a_storage_of_other_data_is_refused(tmp_path: Path) -> None:
             fastmlp.search(*data, SPACE, trials=4, epochs=18, storage=storage)
 
 
+def test_a_storage_must_be_one() -> None:
+    with pytest.raises(TypeError, match=r"a path, a URL or a storage of Optuna.*, got 3"):
+        iris_search(storage=3)
+
+
+def test_a_line_that_was_half_written_is_dropped(tmp_path: Path) -> None:
+    storage = tmp_path / "search.log"
+    whole = iris_search(storage=storage)
+    storage.write_bytes(storage.read_bytes()[:-40])
+    assert same_trials(iris_search(storage=storage), whole)
+    assert len(iris_search(storage=storage).runs) == 0  # what was added can be read
+
+
+def test_a_damaged_storage_is_an_error(tmp_path: Path) -> None:
+    storage = tmp_path / "search.log"
+    iris_search(trials=2, storage=storage)
+    storage.write_bytes(storage.read_bytes() + b"garbage\n")
+    with pytest.raises(ValueError, match=r"storage: .*search.log: is damaged"):
+        iris_search(trials=4, storage=storage)
+
+
 def test_a_folder_is_no_storage(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="storage must name a file, got the directory"):
         iris_search(storage=tmp_path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._base.csr import as_csr
+from fastmlp._base.text import shortened
 from fastmlp._base.validation import as_array, as_table, column_names
 from fastmlp._search.quiet import need_optuna
 from fastmlp._search.rows import SearchedRows
@@ -116,9 +117,12 @@ class Ledger:
 
 def _kept_study(storage: Any, direction: Any, identity: Mapping[str, str]) -> Study:
     """Return the study of a storage, made if it is not there; it must be of the same data and arguments."""
-    study: Study = need_optuna().create_study(
-        storage=_opened(storage), study_name=_NAME, load_if_exists=True, direction=direction
-    )
+    try:
+        study: Study = need_optuna().create_study(
+            storage=_opened(storage), study_name=_NAME, load_if_exists=True, direction=direction
+        )
+    except (json.JSONDecodeError, KeyError) as error:
+        raise ValueError(f"storage: {storage}: is damaged: {error!r}") from None
     kept = study.user_attrs.get(_NAME)
     if kept is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(_NAME, dict(identity))
@@ -133,8 +137,12 @@ def _kept_study(storage: Any, direction: Any, identity: Mapping[str, str]) -> St
 
 def _opened(storage: Any) -> Any:
     """Return the storage of Optuna's: SQLite for .db and .sqlite, a journal for other names of files."""
-    if not isinstance(storage, (str, os.PathLike)):
+    storages = need_optuna().storages
+    if isinstance(storage, storages.BaseStorage):
         return storage
+    if not isinstance(storage, (str, os.PathLike)):
+        given = shortened(repr(storage), 60)
+        raise TypeError(f"storage must be a path, a URL or a storage of Optuna's, got {given}")
     name = os.fspath(storage)
     if "://" in name:
         return name
@@ -149,7 +157,7 @@ def _opened(storage: Any) -> Any:
         raise ValueError(f"storage: {name}: is there already and is not {what}; it is left as it is")
     if is_sqlite:
         return f"sqlite:///{name}"
-    storages = need_optuna().storages
+    _drop_half_line(path)
     lock = storages.journal.JournalFileOpenLock(name) if os.name == "nt" else None  # no symbolic links there
     return storages.JournalStorage(storages.journal.JournalFileBackend(name, lock_obj=lock))
 
@@ -166,6 +174,16 @@ def _is_journal(path: Path) -> bool:
         except ValueError:
             return False
     return isinstance(first, dict) and "op_code" in first
+
+
+def _drop_half_line(journal: Path) -> None:
+    """Drop what a process wrote of a line when it was killed: what is added to it could not be read."""
+    if not journal.is_file():
+        return
+    with journal.open("r+b") as file:
+        whole = file.read().rfind(b"\n") + 1
+        if whole < file.tell():
+            file.truncate(whole)
 
 
 def identity(rows: SearchedRows, space: Space, arguments: Mapping[str, Any]) -> dict[str, str]:

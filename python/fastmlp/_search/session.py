@@ -58,6 +58,9 @@ class Session:
                 with suppress(AttributeError, TypeError):
                     error.search = search  # type: ignore[attr-defined]
                 raise
+            finally:
+                if isinstance(self.sampler, str):  # that of a batch cannot be pickled
+                    self.ledger.study.sampler = need_optuna().samplers.TPESampler()
 
     def _asked(self, most: int, points: list[dict[str, Any]] | None) -> list[Trial]:
         """Return the trials of the next batch, with their fits."""

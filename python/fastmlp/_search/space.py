@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -152,6 +153,8 @@ def _range(where: str, given: Mapping[Any, Any]) -> BaseDistribution:
     ends = (given["low"], given["high"])
     if not all(isinstance(end, numbers.Real) and not isinstance(end, bool) for end in ends):
         raise TypeError(f"{where}: low and high must be numbers, got {ends[0]!r} and {ends[1]!r}")
+    if not all(math.isfinite(end) for end in ends):
+        raise ValueError(f"{where}: low and high must be finite, got {ends[0]!r} and {ends[1]!r}")
     whole = all(isinstance(end, numbers.Integral) for end in ends)
     kind = distributions.IntDistribution if whole else distributions.FloatDistribution
     try:
