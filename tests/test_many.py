@@ -187,6 +187,15 @@ def test_a_table_of_numbers_is_read_once_and_keeps_its_names() -> None:
     assert (network.feature_names, network.target_names) == (tuple("abcdef"), ("label",))
 
 
+def test_what_may_be_the_target_is_said_once_of_the_whole_table() -> None:
+    a = np.random.default_rng(0).normal(size=60)
+    table = fastmlp.data.Table({"a": a, "double": 2 * a, "b": a**2})
+    specs = [{"rows": np.arange(60) % 3 != fold, "seed": fold} for fold in range(3)]
+    with pytest.warns(UserWarning, match="'double' is a linear function of 'a'") as said:
+        fastmlp.train_many(table, "a", specs, epochs=1)
+    assert len(said) == 1
+
+
 def test_a_csv_file_is_read_once(tmp_path: Any) -> None:
     path = tmp_path / "table.csv"
     frame().to_csv(path, index=False)

@@ -132,7 +132,9 @@ class Preparation:
 
         def is_encoded() -> bool:
             X, y, from_file = self._opened(a)
-            return is_to_be_encoded(X, named_targets(X, y), from_file, settings())
+            targets = named_targets(X, y)
+            whole = ("encodes X", self._cache.key(a["encode"]), targets, self._cache.key(init))
+            return self._cache.get(whole, lambda: is_to_be_encoded(X, targets, from_file, settings()))
 
         encodes = self._cache.get(("encodes", key), is_encoded)
         if encodes or is_index(a["validation"]):  # they decide what is left to learn from
