@@ -75,7 +75,9 @@ def begun(
     if is_network(init):
         init = _matched(init, activation, names, classes, embeddings)
     network = Network(sizes, activation, loss, output_activation, l2, init, seed, dtype, embeddings)
-    network.classes = classes
+    if classes is not None:
+        classes.flags.writeable = False
+    network._classes = classes  # found in y, so that they need no check
     if names:
         network.feature_names = names
     return network

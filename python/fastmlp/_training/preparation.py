@@ -116,7 +116,7 @@ class Preparation:
         def checked() -> RunSettings:
             return checked_settings(**arguments, seed=0, threads=None, dtype=dtype)
 
-        return replace(self._cache.get(key, checked), seed=chosen_seed(a["seed"]))
+        return self._cache.get(key, checked).with_seed(chosen_seed(a["seed"]))
 
     def _group(self, a: dict[str, Any], dtype: str, seed: int) -> _Group:
         """Return the rows and targets of a fit, read and encoded once for all that have the same."""
