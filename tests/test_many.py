@@ -115,7 +115,7 @@ def assert_same(one: fastmlp.Network | None, other: fastmlp.Network) -> None:
 @pytest.mark.usefixtures("exact_threads")
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @settings(
-    deadline=None, max_examples=8, derandomize=True,
+    deadline=None, max_examples=24, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(specs=st.lists(drawn_spec(), min_size=1, max_size=12), threads=st.integers(1, 5))
