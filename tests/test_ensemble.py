@@ -229,7 +229,7 @@ def test_its_confusion_is_drawn_and_what_belongs_to_one_network_is_said_so() -> 
     assert fastmlp.plot.confusion(ensemble, X, np.arange(40) % 3).get_xlabel()
     with pytest.raises(TypeError, match=r"got Ensemble\(.*; draw one of its networks"):
         fastmlp.plot.weights(ensemble)  # type: ignore[arg-type]
-    for name in ("trace", "diagnose", "parameters", "to_torch", "loss_and_gradient"):
+    for name in ("trace", "history", "diagnose", "parameters", "to_torch", "loss_and_gradient"):
         message = f"no attribute {name!r}; ask one of its networks: .networks[0].{name}"
         with pytest.raises(AttributeError, match=re.escape(message)):
             getattr(ensemble, name)

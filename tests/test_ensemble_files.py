@@ -67,6 +67,15 @@ def test_only_models_are_replaced_and_bad_numbers_are_not_saved(tmp_path: Path) 
     assert isinstance(fastmlp.load(path), fastmlp.Ensemble)
 
 
+def test_networks_that_no_longer_go_together_are_not_saved(tmp_path: Path) -> None:
+    nets = networks("softmax_cross_entropy", 3, "32")
+    ensemble = fastmlp.Ensemble(nets)
+    nets[1].classes = np.array(["a", "b", "c"])
+    with pytest.raises(ValueError, match=r"networks\[1\] has classes"):
+        ensemble.save(tmp_path / "e.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_ensemble_is_no_checkpoint(tmp_path: Path) -> None:
     fastmlp.Ensemble(networks()).save(tmp_path / "e.safetensors")
     with pytest.raises(ValueError, match="it holds an ensemble of networks, where one network is needed"):

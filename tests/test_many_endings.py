@@ -308,6 +308,24 @@ def test_the_table_has_what_varies_and_what_was_measured() -> None:
     assert runs[0:2] == list(runs)
 
 
+def test_the_table_has_what_all_have_in_common_where_a_spec_says_nothing() -> None:
+    weights = [(np.ones((4, 2)), np.ones(2)), (np.ones((2, 3)), np.ones(3))]
+    specs = [{"learning_rate": 0.1}, {"batch_size": np.int64(8)}, {"init": weights, "l2": 0.1}]
+    table = many(specs, hidden=2, learning_rate=0.2, batch_size=16).table
+    assert table["learning_rate"].tolist() == [0.1, 0.2, 0.2]
+    assert table["batch_size"].tolist() == [16, 8, 16]
+    assert table["l2"].tolist() == [0.0, 0.0, 0.1]
+    assert len(str(table).splitlines()) == 4  # a line a network, whatever an argument is
+
+
+def test_the_best_network_is_one_of_those_with_validation() -> None:
+    specs = [{"epochs": 60, "learning_rate": 0.1}, {"validation": 0.25}, {"validation": 0.25, "seed": 1}]
+    runs = many(specs)
+    losses = runs.table["validation_loss"]
+    assert runs.table["loss"][0] < np.nanmin(losses)
+    assert runs.best() is runs[int(np.nanargmin(losses))]
+
+
 @pytest.mark.parametrize("restore_best", [True, False])
 def test_the_table_tells_of_the_weights_that_were_kept(restore_best: bool) -> None:
     held = np.arange(80) % 4 == 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastmlp._base.files import replace_own_file
 from fastmlp._base.tensor_file import pieces
 from fastmlp._model.ensemble import EnsembleModel, restored
+from fastmlp._model.ensemble_checks import checked_members
 from fastmlp._model.files import FORMAT, header, may_replace, parameters_by_name, read_file, read_network
 from fastmlp._model.model import Model
 from fastmlp._native import core as _core
@@ -43,6 +44,7 @@ def load_any(path: str | PathLike[str], make: type[Made], together: type[Togethe
 
 def _serialized(ensemble: EnsembleModel) -> Iterator[bytes | NDArray[Any]]:
     """Return the content of the file, piece by piece."""
+    checked_members(ensemble.networks)  # their classes and encoders may have been changed
     headers = []
     tensors: dict[str, NDArray[Any]] = {}
     for i, (network, place) in enumerate(zip(ensemble.networks, ensemble._encoder_places, strict=True)):

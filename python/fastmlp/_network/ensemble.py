@@ -79,7 +79,9 @@ class Ensemble(Evaluated, EnsembleModel):
 
         def __getattr__(self, name: str) -> Any:
             """Say whose it is, where a network has it."""
-            hint = f"; ask one of its networks: .networks[0].{name}" if hasattr(Network, name) else ""
+            first = self.__dict__.get("_networks", (Network,))[0]
+            known = not name.startswith("_") and hasattr(first, name)
+            hint = f"; ask one of its networks: .networks[0].{name}" if known else ""
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     @classmethod

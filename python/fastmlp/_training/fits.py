@@ -221,6 +221,7 @@ class Fits:
             [fit.network if fit.trained else None for fit in self._fits],
             [fit.error if fit.begun or fit.error else TimeoutError(unbegun) for fit in self._fits],
             [fit.kept_row for fit in self._fits],
+            self.common,
         )
 
     def forget(self, place: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from fastmlp._base.records import Records
+from fastmlp._base.text import shortened
 from fastmlp._model.history import epochs_of
 from fastmlp._network.network import Network
 
@@ -41,8 +42,11 @@ class Runs(Sequence["Network | None"]):
         networks: Sequence[Network | None],
         errors: Sequence[Exception | None],
         kept_rows: Sequence[int | None],
+        common: Mapping[str, Any],
     ) -> None:
         self.specs, self._networks, self.errors = list(specs), list(networks), list(errors)
+        # What holds where a spec does not say otherwise.
+        self._common = {name: value for name, value in common.items() if name not in _NOT_SHOWN}
         self._kept_rows = list(kept_rows)  # of each history, that of the weights that the network has
 
     @overload
@@ -75,7 +79,8 @@ class Runs(Sequence["Network | None"]):
             epochs = 0 if network is None else epochs_of(network.history)
             seconds = numbers.get("run_seconds", math.nan)
             reason = type(error).__name__ if network is None else str(network.stop_reason)
-            rows.append((*(_cell(spec.get(name)) for name in held), *values, epochs, seconds, reason))
+            cells = (_shown(self._argument(spec, name)) for name in held)
+            rows.append((*cells, *values, epochs, seconds, reason))
         return Records((*held, *measured, "epochs", "seconds", "stop_reason"), rows)
 
     def _kept(self, place: int) -> dict[str, float]:
@@ -88,16 +93,17 @@ class Runs(Sequence["Network | None"]):
         return numbers | {"run_seconds": float(history["seconds"][-1])}
 
     def _varies(self, name: str) -> bool:
-        first = self.specs[0].get(name) if self.specs else None
-        return any(
-            spec.get(name) is not first and _cell(spec.get(name)) != _cell(first) for spec in self.specs
-        )
+        values = [self._argument(spec, name) for spec in self.specs]
+        return any(value is not values[0] and _cell(value) != _cell(values[0]) for value in values)
+
+    def _argument(self, spec: dict[str, Any], name: str) -> Any:
+        return spec.get(name, self._common.get(name))
 
     def best(self) -> Network:
         """Return the network with the lowest validation loss or, without validation, the lowest loss.
 
-        The l2 term is left out. Where losses are of different kinds, the one with the highest validation
-        score.
+        Where some have validation, the others are left out, and so is the l2 term. Where losses are of
+        different kinds, the one with the highest validation score.
 
         Raises
         ------
@@ -112,6 +118,8 @@ class Runs(Sequence["Network | None"]):
         places = [i for i, network in enumerate(self._networks) if network is not None and not self.errors[i]]
         if not places:
             raise ValueError("no network was trained without an error; see errors")
+        validated = [i for i in places if "validation_loss" in self._kept(i)]
+        places = validated or places
         networks = [network for i in places if (network := self._networks[i]) is not None]
         kept = [self._kept(i) for i in places]
         if len({network.loss for network in networks}) > 1:
@@ -151,6 +159,8 @@ class Runs(Sequence["Network | None"]):
 #: Arguments that a table does not show: they are long, or no setting.
 _NOT_SHOWN = ("rows", "validation", "y", "sample_weight", "callbacks")
 
+_WIDEST = 80  # characters of a cell
+
 _MEASURED = ("loss", "validation_loss", "validation_accuracy", "validation_r2")
 
 
@@ -160,5 +170,12 @@ def penalty(network: Network) -> float:
 
 
 def _cell(value: Any) -> Any:
-    """Return an argument as a table shows it."""
-    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+    """Return an argument as a number or a text of one line."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, (str, int, float, bool, type(None))) else " ".join(repr(value).split())
+
+
+def _shown(value: Any) -> Any:
+    cell = _cell(value)
+    return shortened(cell, _WIDEST) if isinstance(cell, str) else cell
