@@ -224,6 +224,19 @@ def test_rows_that_are_not_chosen_may_hold_gaps() -> None:
     assert_same(network, fastmlp.train(whole[rows], values[rows], epochs=2))
 
 
+@pytest.mark.parametrize("other", [1.0, np.nan, -1.0])
+def test_weights_are_shared_unless_those_of_rows_not_chosen_are_wrong(other: float) -> None:
+    y, weights = TARGETS["values"], WEIGHTS.copy()
+    weights[0] = other
+    specs = [{"rows": np.arange(1, 90)}, {"rows": np.arange(60, N), "validation": np.arange(1, 40)}]
+    fits = Fits(X, y, {"epochs": 2, "sample_weight": weights})
+    fits.add(specs)
+    fits.run()
+    assert (fits[0].rows.train[3] is fits[1].rows.train[3]) is (other == 1)
+    for place, spec in enumerate(specs):
+        assert_same(fits[place].network, alone(X, {**spec, "y": y, "sample_weight": weights, "epochs": 2}))
+
+
 def test_a_fold_without_a_label_learns_the_others() -> None:
     y = np.arange(N) % 3
     rows = np.flatnonzero(y != 1)

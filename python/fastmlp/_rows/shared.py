@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from fastmlp._rows.memory import (
     read_memory,
     weights_of,
 )
-from fastmlp._rows.targets import TargetForm, Targets, as_targets, row_weights
+from fastmlp._rows.targets import TargetForm, Targets, as_targets, row_weights, sample_weights
 
 Index = NDArray[np.uint32]
 Made = TypeVar("Made")
@@ -140,9 +140,8 @@ class SharedRows:
             y_of_rows, form, self._weights(sample_weight, index, n), class_weight, dtype
         )
         names = feature_names(X)
-        return MemoryRows(
-            features, y_of_rows, targets, spread(weights, index, n), of_labels, loss, form, names, index
-        )
+        weights = self._spread_weights(weights, index, sample_weight, class_weight, n)
+        return MemoryRows(features, y_of_rows, targets, weights, of_labels, loss, form, names, index)
 
     def validation(
         self, index: Index, y: Any, sample_weight: Any, class_weight: Any, network: Learner
@@ -161,7 +160,8 @@ class SharedRows:
         targets = self._targets(index, y, y_of_rows, form, dtype, n)
         weights = self._weights(sample_weight, index, n)
         weights = row_weights(weights, class_weight, y_of_rows, form.classes, dtype)
-        return core_rows(features, targets, spread(weights, index, n), index)
+        weights = self._spread_weights(weights, index, sample_weight, class_weight, n)
+        return core_rows(features, targets, weights, index)
 
     def _without_target(self, y: Any) -> tuple[Any, Any]:
         """Return X without its target, and y as an array."""
@@ -223,6 +223,26 @@ class SharedRows:
         if weights.ndim == 1:
             same_length("sample_weight", len(weights), n)
         return weights[index]
+
+    def _spread_weights(
+        self, weights: NDArray[Any] | None, index: Index | None, sample_weight: Any, class_weight: Any, n: int
+    ) -> NDArray[Any] | None:
+        """Return an array for all rows with the weights of some; without class_weight runs share it."""
+        if weights is None or index is None:
+            return weights
+        dtype = weights.dtype.name
+
+        def of_all() -> NDArray[Any] | None:
+            try:
+                return sample_weights(sample_weight, n, dtype)
+            except (TypeError, ValueError):  # such as of a gap, which need not be in these rows
+                return None
+
+        if class_weight is None:
+            whole = self._cache.get(("weights", self._cache.key(sample_weight), dtype), of_all)
+            if whole is not None:
+                return whole
+        return cast("NDArray[Any]", spread(weights, index, n))
 
 
 def named(form: TargetForm) -> str:
