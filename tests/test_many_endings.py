@@ -105,6 +105,12 @@ def test_rows_that_train_would_stream_are_refused(tmp_path: Path) -> None:
         fastmlp.train_many(X, None, [{}])
 
 
+@pytest.mark.parametrize("name", ["X.csv", "X.npy", "X.parquet"])
+def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FileNotFoundError, match=rf"X: '.*{name}' is not there"):
+        fastmlp.train_many(tmp_path / name, "y", [{}])
+
+
 def test_no_specs_are_no_networks() -> None:
     runs = many([])
     assert (len(runs), runs.errors, len(runs.table)) == (0, [], 0)

@@ -10,6 +10,7 @@ import numbers
 import os
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,8 @@ class Preparation:
 
         def read() -> tuple[Any, Any, bool]:
             y = self._y if a["y"] is None else a["y"]
+            if isinstance(self._X, (str, os.PathLike)) and not Path(self._X).exists():
+                raise FileNotFoundError(f"X: {os.fspath(self._X)!r} is not there")
             if is_npy(self._X) or as_batches(self._X, y) is not None:
                 raise TypeError(_STREAMED.format(_named(self._X)))
             X, y, from_file = opened(self._X, y, wanted_encoding(a["encode"]), None)
