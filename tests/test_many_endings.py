@@ -123,6 +123,17 @@ def test_rows_that_are_learned_from_and_validated_on_are_told() -> None:
         many([{"rows": range(40), "validation": range(30, 50)}])
 
 
+def test_what_concerns_several_networks_is_said_once() -> None:
+    table = fastmlp.data.Table({"a": X[:, 0], "same": ["k"] * 80, "t": X[:, 1]})
+    specs = [{"rows": np.arange(i, 70)} for i in range(4)]
+    with pytest.warns(UserWarning, match="column 'same' is left out") as said:
+        fastmlp.train_many(table, "t", specs, epochs=1)
+    assert len(said) == 1
+    with pytest.warns(UserWarning, match="3 different whole numbers") as said:
+        fastmlp.train_many(X, Y.astype(float), specs, epochs=1)
+    assert len(said) == 1
+
+
 # ----------------------------------------------------------------------------- failures of one network
 
 

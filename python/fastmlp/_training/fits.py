@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp._base.records import lowest
+from fastmlp._base.said import saying_once
 from fastmlp._base.validation import flag, integer, real
 from fastmlp._model.history import History, epochs_of
 from fastmlp._native import threads as _threads
@@ -124,6 +125,7 @@ class Fits:
         self.common, self._name = checked_common(common, caller), name
         self._preparation = Preparation(X, y)
         self._fits: list[Fit] = []
+        self._told: set[str] = set()  # what was warned of, once for all fits
 
     def __len__(self) -> int:
         return len(self._fits)
@@ -144,7 +146,7 @@ class Fits:
             Naming the spec, the argument, what was given and what is accepted. Then none is added.
         """
         first, added = len(self), []
-        with _threads.at_most(_threads.resolve(None)):
+        with _threads.at_most(_threads.resolve(None)), saying_once(self._told):
             for i, spec in enumerate(checked_specs(specs, first), first):
                 try:
                     arguments = {"rows": None, "y": None} | self.common | spec
