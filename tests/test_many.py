@@ -231,8 +231,11 @@ def test_weights_are_shared_unless_those_of_rows_not_chosen_are_wrong(other: flo
     specs = [{"rows": np.arange(1, 90)}, {"rows": np.arange(60, N), "validation": np.arange(1, 40)}]
     fits = Fits(X, y, {"epochs": 2, "sample_weight": weights})
     fits.add(specs)
+    first, second = fits[0].rows, fits[1].rows
+    assert first is not None
+    assert second is not None
     fits.run()
-    assert (fits[0].rows.train[3] is fits[1].rows.train[3]) is (other == 1)
+    assert (first.train[3] is second.train[3]) is (other == 1)
     for place, spec in enumerate(specs):
         assert_same(fits[place].network, alone(X, {**spec, "y": y, "sample_weight": weights, "epochs": 2}))
 
@@ -329,3 +332,32 @@ def test_a_seed_that_is_drawn_makes_the_same_network_again() -> None:
     assert runs[1] is not None
     assert runs[0].seed != runs[1].seed
     assert_same(runs[0], fastmlp.train(X, TARGETS["labels"], seed=runs[0].seed, epochs=2))
+
+
+@pytest.mark.parametrize("most_bytes", [0, 20_000])
+@pytest.mark.parametrize("until", [None, 2])
+def test_fits_whose_rows_take_much_memory_are_trained_in_portions(
+    most_bytes: int, until: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastmlp._training.fits.MOST_BYTES", most_bytes)
+    monkeypatch.setattr("fastmlp._rows.shared.MOST_BYTES", most_bytes)
+    table = frame()
+    specs: list[dict[str, Any]] = [{"seed": seed} for seed in range(4)] + [{"rows": np.arange(90), "seed": 1}]
+    fits = Fits(table, "price", {"validation": 0.2, "epochs": 4})
+    fits.add(specs)
+    assert any(fits[i].rows is None for i in range(5))
+    fits.run(until=until)
+    fits.run()
+    for place, spec in enumerate(specs):
+        rows = table.iloc[spec["rows"]] if "rows" in spec else table
+        expected = fastmlp.train(rows, "price", validation=0.2, epochs=4, seed=spec["seed"])
+        assert_same(fits[place].network, expected)
+        assert fits[place].rows is None
+
+
+def test_portions_keep_fits_with_the_same_rows_together() -> None:
+    fits = Fits(frame(), "price", {"epochs": 1})
+    fits.add([{"rows": np.arange(90)}, {"seed": 2}, {"seed": 3}])
+    sizes = {fits[i].rows_key: fits[i].rows_bytes for i in range(3)}
+    assert len(sizes) == 3 - 1
+    assert all(size > 0 for size in sizes.values())

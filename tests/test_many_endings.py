@@ -298,7 +298,7 @@ def test_progress_writes_lines_where_there_is_no_terminal(
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
     many([{}, {}], progress=True, epochs=epochs, hidden=(40,))
     lines = capsys.readouterr().err.splitlines()
-    assert all(line.startswith(("network 0/2  ", "network 1/2  ")) for line in lines)
+    assert all(line.startswith(("network 0/2  ", "network 1/2  ", "network 2/2  ")) for line in lines)
     assert all("rows/s" in line for line in lines)
     assert epochs == 1 or lines
 
@@ -437,3 +437,26 @@ def test_a_callback_may_fork(seed: int) -> None:
         print(runs.errors)
     """
     assert run(script) == "True\n[None, None, None, None]\n"
+
+
+@posix
+def test_a_second_ctrl_c_loses_nothing_that_is_done() -> None:
+    script = """
+        import os, signal
+        import numpy as np, fastmlp
+        X = np.random.default_rng(0).normal(size=(3000, 8)).astype("f")
+        def interrupt(net):
+            if int(net.history["epoch"][-1]) == 3:
+                os.kill(os.getpid(), signal.SIGINT)  # each network sends one
+        kept = []
+        for _ in range(6):
+            try:
+                fastmlp.train_many(
+                    X, X[:, 0] > 0, [{"seed": seed} for seed in range(20)],
+                    epochs=50, hidden=(32,), callbacks=interrupt, threads=2,
+                )
+            except KeyboardInterrupt as error:
+                kept.append(sum(net is not None for net in error.runs) > 0)
+        print(kept)
+    """
+    assert run(script) == f"{[True] * 6}\n"

@@ -137,9 +137,11 @@ py::object as_exception(const std::exception_ptr& error) {
     }
 }
 
-// (a result for each run: see BoundRun::result, an exception of the core, or None where it was not begun;
-//  what a signal or on_progress raised, or None)
-py::tuple train_many(const py::list& runs, int threads, double max_time, const py::object& on_progress) {
+// Appends a result for each run: see BoundRun::result, an exception of the core, or None where it was not begun.
+// Returns what a signal or on_progress raised, or None. (A signal that comes last raises as this function
+// returns: what it had returned would be lost.)
+py::object train_many(const py::list& runs, int threads, double max_time, const py::object& on_progress,
+                      py::list& results) {
     std::vector<std::unique_ptr<BoundRun>> bound;
     for (const py::handle item : runs) {
         const auto run = item.cast<py::tuple>();
@@ -163,7 +165,6 @@ py::tuple train_many(const py::list& runs, int threads, double max_time, const p
         core_in_use().train_many(scheduled, {.threads = threads, .max_time = max_time, .done = &done},
                                  interrupted);
     }
-    py::list results;
     for (std::size_t i = 0; i < bound.size(); ++i) {
         if (scheduled[i].error)
             results.append(as_exception(scheduled[i].error));
@@ -172,14 +173,14 @@ py::tuple train_many(const py::list& runs, int threads, double max_time, const p
         else
             results.append(py::none());
     }
-    return py::make_tuple(results, python.exception());
+    return python.exception();
 }
 
 }  // namespace
 
 void bind_many(py::module_& m) {
     m.def("train_many", train_many, py::arg("runs"), py::arg("threads"), py::arg("max_time"),
-          py::arg("on_progress"));
+          py::arg("on_progress"), py::arg("results"));
 }
 
 }  // namespace fastmlp

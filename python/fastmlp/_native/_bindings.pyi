@@ -179,8 +179,12 @@ _Run: TypeAlias = tuple[
 _Result: TypeAlias = tuple[NDArray[np.float64], str, BaseException | None, _Minimum | None]
 
 def train_many(
-    runs: list[_Run], threads: int, max_time: float, on_progress: Callable[[int, int], None] | None
-) -> tuple[list[_Result | Exception | None], BaseException | None]: ...
+    runs: list[_Run],
+    threads: int,
+    max_time: float,
+    on_progress: Callable[[int, int], None] | None,
+    results: list[_Result | Exception | None],
+) -> BaseException | None: ...
 
 class FullBatch32:
     def loss_and_gradient(self) -> tuple[float, _Array]: ...

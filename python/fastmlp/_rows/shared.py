@@ -29,15 +29,19 @@ Made = TypeVar("Made")
 
 _MOST_KEPT = 512
 
+#: Of rows that fits have for themselves, at any time.
+MOST_BYTES = 256 * 10**6
+
 
 class Cache:
     """What was made of arguments, found again for arguments that are the same objects.
 
-    Of many different ones only those that were asked for last are kept.
+    Of many different ones, or of large ones, only those that were asked for last are kept.
     """
 
     def __init__(self) -> None:
         self._made: OrderedDict[Hashable, Any] = OrderedDict()
+        self._sizes: OrderedDict[Hashable, int] = OrderedDict()  # bytes of the large ones
         self._alive: dict[int, Any] = {}  # an object keeps its id as long as it lives
 
     def key(self, value: Any) -> Hashable:
@@ -52,10 +56,23 @@ class Cache:
         if key not in self._made:
             self._made[key] = make()
             if len(self._made) > _MOST_KEPT:
-                self._made.popitem(last=False)
+                self._forget(next(iter(self._made)))
         self._made.move_to_end(key)
+        if key in self._sizes:
+            self._sizes.move_to_end(key)
         made: Made = self._made[key]
         return made
+
+    def weigh(self, key: Hashable, size: int) -> None:
+        """Note that what was made for a key takes so many bytes; older ones go where all take too many."""
+        if key in self._made:
+            self._sizes[key] = size
+            while sum(self._sizes.values()) > MOST_BYTES and len(self._sizes) > 1:
+                self._forget(next(iter(self._sizes)))
+
+    def _forget(self, key: Hashable) -> None:
+        self._made.pop(key, None)
+        self._sizes.pop(key, None)
 
 
 def as_index(argument: str, rows: Any, n: int) -> Index:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,13 @@ from fastmlp._model.history import History, epochs_of
 from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
 from fastmlp._rows.memory import WholeRows
+from fastmlp._rows.shared import MOST_BYTES
 from fastmlp._training.callbacks import checked_callbacks, epoch_callback
 from fastmlp._training.finish import record, why_diverged
 from fastmlp._training.lbfgs import why_not_converged
 from fastmlp._training.options import RunSettings, core_options
 from fastmlp._training.preparation import Preparation
-from fastmlp._training.progress import fits_bar
+from fastmlp._training.progress import FitsBar, fits_bar
 from fastmlp._training.run import Outcome, Run, run_many
 from fastmlp._training.runs import Runs
 from fastmlp._training.specs import checked_common, checked_specs
@@ -35,7 +38,10 @@ class Fit:
 
     spec: dict[str, Any]
     network: Network
-    rows: WholeRows
+    rows: WholeRows | None  # None while they would take too much memory
+    make_rows: Callable[[], WholeRows]
+    rows_key: Hashable
+    rows_bytes: int
     settings: RunSettings
     limits: dict[str, float] | None  # of L-BFGS
     callbacks: Callbacks
@@ -69,7 +75,8 @@ class Fit:
 
     def run(self, earlier: History, pause: int | None, callbacks: Callbacks, threads: int) -> Run:
         """Return the run after earlier epochs, to its end or to an epoch at which it pauses."""
-        options = core_options(self.settings, len(self.rows), self.epochs)
+        rows = self.rows or self.make_rows()
+        options = core_options(self.settings, len(rows), self.epochs)
         options.threads = threads  # that it may come to have, once others have ended
         if pause is not None and self.limits is None:
             options.pause = pause
@@ -80,7 +87,7 @@ class Fit:
         if self.epochs:
             options.max_time -= float(self.network.history["seconds"][-1])
         on_epoch = epoch_callback(self.network, earlier, [*callbacks, *self.callbacks], None, None)
-        return Run(self.network, self.rows, options, self.limits, on_epoch, state=self.state)
+        return Run(self.network, rows, options, self.limits, on_epoch, state=self.state)
 
     def take(self, outcome: Outcome | Exception, earlier: History) -> None:
         """Take over how a run ended, or paused."""
@@ -101,7 +108,25 @@ class Fit:
 
     def end(self, error: Exception | None) -> None:
         """Note that it is over; what only a run needs is dropped."""
-        self.ended, self.error, self.state, self.callbacks = True, error, None, ()
+        self.ended, self.error, self.state, self.callbacks, self.rows = True, error, None, (), None
+
+
+Portion = list[tuple[Fit, "int | None"]]  # with the epoch at which each pauses
+
+
+def portions(fits: Portion) -> Iterator[Portion]:
+    """Yield the fits in parts whose rows, where they are yet to be made, fit into the memory together."""
+    portion: Portion = []
+    made: dict[Hashable, int] = {}
+    for fit, pause in fits:
+        if fit.rows is None and fit.rows_key not in made:
+            if made and sum(made.values()) + fit.rows_bytes > MOST_BYTES:
+                yield portion
+                portion, made = [], {}
+            made[fit.rows_key] = fit.rows_bytes
+        portion.append((fit, pause))
+    if portion:
+        yield portion
 
 
 class Fits:
@@ -146,6 +171,8 @@ class Fits:
             Naming the spec, the argument, what was given and what is accepted. Then none is added.
         """
         first, added = len(self), []
+        held = {fit.rows_key: fit.rows_bytes for fit in self._fits if fit.rows is not None}
+        kept, taken = {*held}, sum(held.values())
         with _threads.at_most(_threads.resolve(None)), saying_once(self._told):
             for i, spec in enumerate(checked_specs(specs, first), first):
                 try:
@@ -156,7 +183,25 @@ class Fits:
                     kinds = (TypeError, MemoryError)
                     kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
                     raise kind(f"{self.called(i)}: {error}") from None
-                added.append(Fit(spec, p.network, p.rows, p.settings, p.limits, callbacks))
+                again = partial(self._preparation.rows_again, arguments, p.network, p.settings.seed)
+                more = 0 if p.rows_key in kept else p.rows_bytes
+                rows = p.rows if taken + more <= MOST_BYTES else None
+                if rows is not None:
+                    kept.add(p.rows_key)
+                    taken += more
+                added.append(
+                    Fit(
+                        spec,
+                        p.network,
+                        rows,
+                        again,
+                        p.rows_key,
+                        p.rows_bytes,
+                        p.settings,
+                        p.limits,
+                        callbacks,
+                    )
+                )
         self._fits.extend(added)
         return range(first, len(self))
 
@@ -197,24 +242,39 @@ class Fits:
             for i, pause in zip(places, pauses, strict=True)
             if not self._fits[i].ended and (pause is None or self._fits[i].epochs < pause)
         ]
+        deadline = time.monotonic() + seconds
+        exception = None
         with fits_bar(flag("progress", progress), len(chosen)) as bar:
-            # Callbacks see the network's own history grow.
-            earlier = [
-                fit.network.history.copy() if callbacks or fit.callbacks else fit.network.history
-                for fit, _ in chosen
-            ]
+            for portion in portions(chosen):
+                seconds = deadline - time.monotonic()
+                if seconds > 0 and exception is None:
+                    exception = self._run_portion(portion, threads, seconds, callbacks, bar)
+                    if bar is not None:
+                        bar.portion_ended(len(portion))
+        if exception is not None:
+            raise exception
+
+    def _run_portion(
+        self, portion: Portion, threads: int, seconds: float, callbacks: Callbacks, bar: FitsBar | None
+    ) -> BaseException | None:
+        """Train fits whose rows are in memory together; return what ended them all, if anything did."""
+        # Callbacks see the network's own history grow.
+        earlier = [
+            fit.network.history.copy() if callbacks or fit.callbacks else fit.network.history
+            for fit, _ in portion
+        ]
+        with saying_once(self._told):
             runs = [
                 fit.run(history, pause, callbacks, threads)
-                for (fit, pause), history in zip(chosen, earlier, strict=True)
+                for (fit, pause), history in zip(portion, earlier, strict=True)
             ]
-            outcomes, exception = run_many(runs, threads, seconds, bar)
-        for (fit, _), outcome, history in zip(chosen, outcomes, earlier, strict=True):
+        outcomes, exception = run_many(runs, threads, seconds, bar)
+        for (fit, _), outcome, history in zip(portion, outcomes, earlier, strict=True):
             if outcome is not None:
                 fit.take(outcome, history)
                 raised = None if isinstance(outcome, Exception) else outcome.exception
                 exception = exception or raised
-        if exception is not None:
-            raise exception
+        return exception
 
     def runs(self, unbegun: str) -> Runs:
         """Return the networks so far; `unbegun` says why some were not begun, if there are any."""

@@ -51,6 +51,8 @@ class Prepared:
 
     network: Network
     rows: WholeRows
+    rows_key: Hashable  # the same for fits that share them
+    rows_bytes: int  # that they take beside X
     settings: RunSettings
     limits: dict[str, float] | None  # of L-BFGS
 
@@ -98,7 +100,7 @@ class Preparation:
             dtype, data.embeddings, names=given.names, classes=given.form.classes,
         )  # fmt: skip
         network.encoder, network.target_names = data.encoder, data.target_names
-        rows = self._divided(group, network, a, settings.seed)
+        rows_key, rows = self._divided(group, network, a, settings.seed)
         columns = history_columns(rows, given.form.loss)
         if columns != network.history.columns:
             network.history = History(columns)
@@ -107,7 +109,14 @@ class Preparation:
             clip_norm=a["clip_norm"], validation=a["validation"], patience=a["patience"],
             compute=a["compute"],
         )  # fmt: skip
-        return Prepared(network, rows, settings, limits)
+        size = _own_bytes(rows, encoded=data.encoder is not None)
+        if data.encoder is not None:
+            self._cache.weigh(("group", group.key), size)
+        return Prepared(network, rows, rows_key, size, settings, limits)
+
+    def rows_again(self, a: dict[str, Any], network: Network, seed: int) -> WholeRows:
+        """Return the rows of a fit that was prepared before, made once more."""
+        return self._divided(self._group(a, dtype_name(a["dtype"]), seed), network, a, seed)[1]
 
     def _settings(self, a: dict[str, Any], dtype: str) -> RunSettings:
         """Return the settings, which are checked once for all fits that have them but for their seeds."""
@@ -234,8 +243,10 @@ class Preparation:
         self._cache.get(("both", key, self._cache.key(rows)), tell)
         return chosen, held
 
-    def _divided(self, group: _Group, network: Network, a: dict[str, Any], seed: int) -> WholeRows:
-        """Return the rows to learn from and those to validate on."""
+    def _divided(
+        self, group: _Group, network: Network, a: dict[str, Any], seed: int
+    ) -> tuple[Hashable, WholeRows]:
+        """Return the rows to learn from and those to validate on, and what stands for them."""
         validation = a["validation"] if group.data.encoder is None else group.data.validation
         key = ("divided", group.key, self._cache.key(validation), seed if _is_fraction(validation) else None)
 
@@ -254,13 +265,23 @@ class Preparation:
                 raise type(error)(f"validation: {error}") from None
             return replace(learned, held_out=held_out)
 
-        return self._cache.get(key, divide)
+        rows = self._cache.get(key, divide)
+        self._cache.weigh(key, _own_bytes(rows, encoded=False))
+        return key, rows
 
 
 _STREAMED = (
     "train_many needs X in memory, got {}, which train streams; read it first, as fastmlp.data.read or "
     "numpy.load do, or give encode=True for a table that fits"
 )
+
+
+def _own_bytes(rows: WholeRows, *, encoded: bool) -> int:
+    """Return the bytes of rows: all that an encoder has made, else without X, which all fits share."""
+    parts = []
+    for X, *others in filter(None, (rows.train, rows.held_out)):
+        parts += [*(X if isinstance(X, tuple) else (X,)), *others] if encoded else others
+    return sum(part.nbytes for part in parts if part is not None)
 
 
 def _named(X: Any) -> str:

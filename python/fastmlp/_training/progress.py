@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from importlib.util import find_spec
 from itertools import count
 from types import TracebackType
@@ -116,39 +117,56 @@ def run_bar(show: bool, runs: int) -> Iterator[Callable[[str], None]]:
         yield lambda name: progress.update(task, completed=next(done), measured=name)
 
 
-@contextmanager
-def fits_bar(show: bool, fits: int) -> Iterator[Callable[[int, int], None] | None]:
-    """Yield what to call with the fits that are done and the rows that were trained on, or None.
+class FitsBar:
+    """Shows how many of several fits are done, and the rows/s of all, every now and then.
 
-    It moves a bar on a terminal; elsewhere it writes a line every few seconds.
+    Parameters
+    ----------
+    update : callable
+        Shows the fits that are done, the speed, and the seconds so far.
+    between : float
+        Seconds from one to the next.
     """
+
+    def __init__(self, update: Callable[[int, str, float], None], between: float) -> None:
+        self._update, self._between = update, between
+        self._start = time.monotonic()
+        self._due = self._start + between
+        self._done = self._rows = self._rows_before = 0  # before: of portions that have ended
+
+    def __call__(self, done: int, rows: int) -> None:
+        """Hear of the fits that are done in the portion at hand, and of the rows that it was trained on."""
+        self._rows = rows
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due, seconds = now + self._between, now - self._start
+        speed = (self._rows_before + rows) / seconds if seconds > 0 else 0
+        self._update(self._done + done, f"{speed:,.0f} rows/s", seconds)
+
+    def portion_ended(self, fits: int) -> None:
+        """Go on with another portion, whose fits and rows are counted from 0."""
+        self._done += fits
+        self._rows_before, self._rows = self._rows_before + self._rows, 0
+
+
+@contextmanager
+def fits_bar(show: bool, fits: int) -> Iterator[FitsBar | None]:
+    """Yield what moves a bar on a terminal or writes lines elsewhere; None if it is not wanted."""
     if not show:
         yield None
-        return
-    start = time.monotonic()
-    between = _SECONDS_BETWEEN_UPDATES if on_terminal() else _SECONDS_BETWEEN_LINES
-    due = start if on_terminal() else start + between
-
-    def moves(update: Callable[[int, str], None]) -> Callable[[int, int], None]:
-        def on_progress(done: int, rows: int) -> None:
-            nonlocal due
-            now = time.monotonic()
-            if now < due:
-                return
-            due = now + between
-            update(done, f"{rows / (now - start):,.0f} rows/s" if now > start else "")
-
-        return on_progress
-
-    if not on_terminal():
-        yield moves(lambda done, speed: _write_line(done, fits, speed, time.monotonic() - start))
-        return
-    with progress_bar("network") as progress:
-        task = progress.add_task("", total=fits, measured="")
-        yield moves(lambda done, speed: progress.update(task, completed=done, measured=speed))
+    elif not on_terminal():
+        yield FitsBar(partial(_write_line, fits), _SECONDS_BETWEEN_LINES)
+    else:
+        with progress_bar("network") as progress:
+            task = progress.add_task("", total=fits, measured="")
+            yield FitsBar(
+                lambda done, speed, _: progress.update(task, completed=done, measured=speed),
+                _SECONDS_BETWEEN_UPDATES,
+            )
 
 
-def _write_line(done: int, fits: int, speed: str, seconds: float) -> None:
+def _write_line(fits: int, done: int, speed: str, seconds: float) -> None:
     if sys.stderr is not None:
         left = f"  {seconds / done * (fits - done):.0f} s left" if done else ""
         print(f"network {done}/{fits}  {speed}{left}", file=sys.stderr, flush=True)

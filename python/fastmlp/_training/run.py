@@ -146,7 +146,13 @@ def run_many(
             job = Minimization(r.network, train, on_epoch, r.limits, converted.as_float64)
             jobs.append((job.core, job.rows, None, r.options, job.limits, job.on_epoch, None, None))
             ends.append(job.ended)
-    results, exception = _core.train_many(jobs, threads, max_time, on_progress)
+    results: list[Any] = []
+    try:
+        exception = _core.train_many(jobs, threads, max_time, on_progress, results)
+    except BaseException as error:  # such as a second Ctrl-C, heard as the core returns
+        if len(results) < len(jobs):
+            raise
+        exception = error
     outcomes: list[Outcome | Exception | None] = []
     for result, ended in zip(results, ends, strict=True):
         if isinstance(result, tuple):
