@@ -137,9 +137,9 @@ py::object as_exception(const std::exception_ptr& error) {
     }
 }
 
-// Appends a result for each run: see BoundRun::result, an exception of the core, or None where it was not begun.
-// Returns what a signal or on_progress raised, or None. (A signal that comes last raises as this function
-// returns: what it had returned would be lost.)
+// Appends a result for each run: see BoundRun::result, an exception of the core, or None where it was not
+// begun. Returns what a signal or on_progress raised, or None. (A signal that comes last raises as this
+// function returns: what it had returned would be lost.)
 py::object train_many(const py::list& runs, int threads, double max_time, const py::object& on_progress,
                       py::list& results) {
     std::vector<std::unique_ptr<BoundRun>> bound;
