@@ -14,6 +14,8 @@ import pytest
 
 import fastmlp
 from cli_tools import spawn
+from fastmlp._cli import search as search_command
+from fastmlp._training.fits import Fits
 
 if TYPE_CHECKING:
     from cli_tools import Run
@@ -133,6 +135,13 @@ def test_the_report_tells_of_the_search(run: Run) -> None:
         assert text in page
 
 
+def test_help_does_not_offer_to_judge_trials_by_no_rows(run: Run) -> None:
+    _, out, _ = run("search", "--help")
+    told = " ".join(out.replace("│", " ").split()).partition("--validation ")[2][:150]
+    assert "judge trials by" in told
+    assert "0 keeps none" not in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -195,3 +204,70 @@ def test_ctrl_c_saves_the_best_network_so_far(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "trials; the best network so far is in " in err.splitlines()[-1]
     assert fastmlp.load(saved).layer_sizes[0] == 4
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, rung: int = 1) -> None:
+    """Let Ctrl-C come after a rung, and nothing be trained afterwards."""
+    rungs = []
+
+    def interrupt(found: fastmlp.Search) -> None:
+        rungs.append(found)
+        if len(rungs) == rung:
+            monkeypatch.setattr(Fits, "run", lambda *_, **__: pytest.fail("trained after the interrupt"))
+            raise KeyboardInterrupt
+
+    def search(*given: Any, callbacks: Any, **settings: Any) -> fastmlp.Search:
+        return fastmlp.search(*given, callbacks=[*callbacks, interrupt], **settings)
+
+    monkeypatch.setattr(search_command, "search", search)
+
+
+def test_ctrl_c_with_folds_saves_their_networks_and_trains_no_other(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_homes()
+    interrupted(monkeypatch)
+    arguments = ("homes.csv", "--target", "price", *FEW, "--folds", "3", "--save", "m.safetensors")
+    status, _, err = run("search", *arguments)
+    assert status == 130
+    assert "4 trials; the best networks so far, one of each fold, are in m.safetensors" in err
+    saved = fastmlp.load("m.safetensors")
+    assert len(saved.networks) == 3
+    assert saved.predict(fastmlp.data.read("homes.csv").X).shape == (120,)
+
+
+def test_ctrl_c_while_the_best_spec_learns_from_all_rows_saves_the_networks_of_the_folds(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(found: fastmlp.Search) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fastmlp.Search, "refit", interrupt)
+    status, _, err = run("search", "iris", *FEW, "--folds", "2", "--save", "m.safetensors")
+    assert status == 130
+    assert "one of each fold, are in m.safetensors" in err
+    assert len(fastmlp.load("m.safetensors").networks) == 2
+
+
+@pytest.mark.parametrize("folds", [(), ("--folds", "2")])
+def test_ctrl_c_without_a_finite_loss_saves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, folds: tuple[str, ...]
+) -> None:
+    interrupted(monkeypatch)
+    diverging = ("--optimizer", "sgd", "--learning-rate", "1e30", "--save", "m.safetensors")
+    status, _, err = run("search", "iris", *FEW, *diverging, *folds)
+    assert status == 130
+    assert err.splitlines()[-1].endswith("nothing was saved")
+    assert not Path("m.safetensors").exists()
+
+
+def test_ctrl_c_does_not_train_the_best_of_an_earlier_search_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("--epochs", "50", "--storage", "s.log", "--optimizer", "sgd", "--seed", "1")
+    assert run("search", "iris", "--trials", "16", *arguments)[0] == 0
+    interrupted(monkeypatch)
+    status, _, err = run("search", "iris", "--trials", "32", *arguments, "--save", "m.safetensors")
+    assert status == 130
+    assert "the best of an earlier search, which has to be trained again; nothing was saved" in err
+    assert not Path("m.safetensors").exists()

@@ -31,6 +31,7 @@ from fastmlp._training.progress import on_terminal
 from fastmlp.data._task import Task
 
 if TYPE_CHECKING:
+    from fastmlp._network.ensemble import Ensemble
     from fastmlp._network.network import Network
     from fastmlp._search.result import Search
 
@@ -63,16 +64,21 @@ class SearchJob(TrainJob):
         show_split(out, prepared)
         given = self._given(prepared.task, prepared.parts.training.n_rows)
 
-        def finished(found: Search) -> Network:
-            network = cast("Network", found.refit() if self.folds is not None else found.best)
-            network.encoder = network.encoder or prepared.encoder
+        def keep(network: Network | Ensemble) -> None:
+            if self.folds is None:  # else each network has an encoder of its own
+                cast("Network", network).encoder = prepared.encoder
             network.origin = origin_of(network, prepared, reading)
             if self.save is not None:
                 network.save(self.save)
-            return network
 
-        found = self._search(prepared, loaded, space, values(given), finished)
-        network = finished(found)
+        found = None
+        try:
+            found = self._search(prepared, loaded, space, values(given))
+            network = found.refit() if self.folds is not None else cast("Network", found.best)
+        except KeyboardInterrupt as interrupt:
+            found = getattr(interrupt, "search", None) if found is None else found
+            raise KeyboardInterrupt(self._keep_found(found, keep)) from None
+        keep(network)
         outcome = judged(network, prepared, self._config(prepared, given, loaded), self.folds is None, notes)
         _show_trials(out, found)
         show_outcome(out, outcome, self.quiet and not self.json)
@@ -114,24 +120,17 @@ class SearchJob(TrainJob):
             raise ValueError("--validation: trials are judged by rows held back; give a part, or --folds")
         return split
 
-    def _search(
-        self, prepared: Prepared, loaded: Loaded, space: Any, arguments: dict[str, Any],
-        finished: Callable[[Search], Network],
-    ) -> Search:  # fmt: skip
-        """Return what was found; of an interrupted search, save the best network."""
+    def _search(self, prepared: Prepared, loaded: Loaded, space: Any, arguments: dict[str, Any]) -> Search:
+        """Return what was found."""
         live = not self.quiet and on_terminal()
         seed = arguments.pop("seed", 0)
-        try:
-            with _Live(self.trials, live) as callbacks:
-                return search(
-                    **self._rows(prepared, loaded, arguments.get("dtype", "float32")), space=space,
-                    trials=self.trials, metric=self.metric, sampler=self.sampler,
-                    halving=self.halving or None, max_time=self.max_time, seed=seed, storage=self.storage,
-                    progress=not self.quiet and not live, callbacks=callbacks, **arguments,
-                )  # fmt: skip
-        except KeyboardInterrupt as interrupt:
-            found = getattr(interrupt, "search", None)
-            raise KeyboardInterrupt(self._keep_found(found, finished)) from None
+        with _Live(self.trials, live) as callbacks:
+            return search(
+                **self._rows(prepared, loaded, arguments.get("dtype", "float32")), space=space,
+                trials=self.trials, metric=self.metric, sampler=self.sampler,
+                halving=self.halving or None, max_time=self.max_time, seed=seed, storage=self.storage,
+                progress=not self.quiet and not live, callbacks=callbacks, **arguments,
+            )  # fmt: skip
 
     def _rows(self, prepared: Prepared, loaded: Loaded, dtype: str) -> dict[str, Any]:
         """Return the rows as `search` takes them: encoded, or with folds a table that each fold encodes."""
@@ -153,16 +152,23 @@ class SearchJob(TrainJob):
             "embeddings": prepared.encoder.embeddings,
         }  # fmt: skip
 
-    def _keep_found(self, found: Search | None, finished: Callable[[Search], Network]) -> str:
-        """Save the best network of an interrupted search, and say so."""
+    def _keep_found(self, found: Search | None, keep: Callable[[Network | Ensemble], None]) -> str:
+        """Save the best network of an interrupted search, or those of its folds; train nothing."""
         done = [] if found is None else [trial for trial in found.trials if trial.epochs]
         if found is None or not done:
             return "interrupted before the first trials were trained; nothing was saved"
         text = f"interrupted after {plural(len(done), 'trial')}"
         if self.save is None:
             return text
-        finished(found)
-        return f"{text}; the best network so far is in {self.save}"
+        try:
+            best = found.best_trial
+        except ValueError:
+            return f"{text}, none of them with a finite loss; nothing was saved"
+        if not best.fits:
+            return f"{text}, the best of an earlier search, which has to be trained again; nothing was saved"
+        keep(found.best)
+        what = "network so far is" if self.folds is None else "networks so far, one of each fold, are"
+        return f"{text}; the best {what} in {self.save}"
 
 
 class _Live:
