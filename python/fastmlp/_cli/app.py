@@ -221,7 +221,7 @@ def search(
     strip_dot: opt.StripDot = None,
     split: opt.Split = None,
     test: opt.Test = None,
-    validation: opt.Validation = None,
+    validation: opt.TrialValidation = None,
     scale: opt.Scale = None,
     save: opt.Save = None,
     report: opt.Report = None,

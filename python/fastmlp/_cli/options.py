@@ -179,6 +179,13 @@ Validation = Annotated[
     float | None,
     _rows(help="The part of the training rows to validate on after each epoch; 0 keeps none. [0.2]"),
 ]
+TrialValidation = Annotated[
+    float | None,
+    _rows(
+        "--validation",
+        help="The part of the training rows to judge trials by, after each epoch; more than 0. [0.2]",
+    ),
+]
 Folds = Annotated[int | None, _rows(help="Into how many parts the rows are divided. [5]")]
 Repeats = Annotated[int | None, _rows(help="How often they are divided anew. [1]")]
 FoldSplit = Annotated[
