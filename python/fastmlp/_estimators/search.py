@@ -36,28 +36,22 @@ _PORTION = 2**28
 Split: TypeAlias = tuple[Any, Any]  # the rows to learn from, and those to score
 
 
-def left_to_sklearn(search: Any, y: Any, fit_params: dict[str, Any]) -> str | None:
-    """Return why scikit-learn's loop trains all fits itself, None where the core can train them together.
+def left_to_sklearn(search: Any, y: Any, fit_params: dict[str, Any]) -> bool:
+    """Whether scikit-learn's loop trains all fits itself, as the core cannot train them together.
 
     Single fits are left to it by `_trains_itself`, and all fits if X and y cannot be checked as a whole, such
     as when there is a gap in X: then its loop meets the error in the folds that have it.
     """
     weight = fit_params.get("sample_weight")
-    if type(search.estimator) not in (MLPClassifier, MLPRegressor):
-        return "the estimator is another one, such as a pipeline"
-    if sklearn.get_config()["enable_metadata_routing"]:
-        return "metadata routing decides which arguments go where"
-    if any(getattr(part, "_skl_callbacks", ()) for part in (search, search.estimator)):
-        return "callbacks of scikit-learn want to hear of each fit"
-    if others := set(fit_params) - {"sample_weight", "groups"}:
-        return f"fit has further arguments: {', '.join(sorted(others))}"
-    if weight is not None and (isinstance(weight, np.ma.MaskedArray) or np.ndim(weight) != 1):
-        return "sample_weight is not an array (n,)"
-    if y is None or hasattr(y, "tocsr") or isinstance(y, np.ma.MaskedArray):
-        return "y is not a plain array"
-    if np.ndim(y) == 2 and np.shape(y)[1] == 1:
-        return "y is a column, of which each fit warns"
-    return None
+    return bool(
+        type(search.estimator) not in (MLPClassifier, MLPRegressor)  # such as a pipeline
+        or sklearn.get_config()["enable_metadata_routing"]  # it decides which arguments go where
+        or any(getattr(part, "_skl_callbacks", ()) for part in (search, search.estimator))  # of each fit
+        or set(fit_params) - {"sample_weight", "groups"}
+        or (weight is not None and (isinstance(weight, np.ma.MaskedArray) or np.ndim(weight) != 1))
+        or y is None or hasattr(y, "tocsr") or isinstance(y, np.ma.MaskedArray)
+        or (np.ndim(y) == 2 and np.shape(y)[1] == 1)  # a column, of which each fit warns
+    )  # fmt: skip
 
 
 def _trains_itself(estimator: Any) -> bool:
@@ -148,7 +142,7 @@ class _TrainsTogether:
         -------
         self
         """
-        if left_to_sklearn(self, y, params) is not None:
+        if left_to_sklearn(self, y, params):
             return super().fit(X, y, **params)  # type: ignore[misc]
         cv, self._folds, self._seconds = self.cv, _Folds(X, y, params), []
         try:
