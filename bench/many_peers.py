@@ -4,8 +4,9 @@ A contender trains all networks of a `Fleet` anew in each ``run()``, for one epo
 (0.9, 0.999, 1e-8) in float32, and keeps the mean loss of the epoch. Every network has its own seed: its own
 weights, drawn from the same distribution, and its own order of rows, drawn in each run. What fastmlp does in
 its call, preparing the rows and drawing the weights, JAX and PyTorch have done before the time counts, like
-their compilation. ``work()`` tells what was done. This module imports nothing heavy: a worker sets its
-processors and thread counts first.
+their compilation. ``work()`` tells what was done: the number of updates, and the loss of each network on all
+rows, which it measures with the weights after the epoch. This module imports nothing heavy: a worker sets
+its processors and thread counts first.
 """
 
 from __future__ import annotations
