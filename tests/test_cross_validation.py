@@ -243,6 +243,7 @@ def test_the_table_tells_how_each_fold_went() -> None:
     assert cross_validated().table.columns[0] == "fold"
 
 
+@pytest.mark.usefixtures("pictures")
 def test_the_plot_has_a_point_a_fold() -> None:
     found = cross_validated()
     ax = found.plot()

@@ -31,7 +31,7 @@ def test_history_has_a_row_for_each_epoch(solver: str) -> None:
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_history_is_the_same_when_a_run_falls_silent(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
     estimator = MLPRegressor(**SMALL, solver=solver, verbose=True)
-    monkeypatch.setattr("builtins.print", lambda text: estimator.set_params(verbose=False))
+    monkeypatch.setattr("builtins.print", lambda text, **_: estimator.set_params(verbose=False))
     assert list(estimator.fit(X, VALUES).history_["epoch"]) == list(range(1, 6))
     assert len(estimator.loss_curve_) == estimator.n_iter_ == 5
 

@@ -295,6 +295,7 @@ def test_the_hidden_layers_lie_side_by_side() -> None:
     assert len(ensemble.get_feature_names_out()) == 9
 
 
+@pytest.mark.usefixtures("pictures")
 def test_each_loss_curve_is_drawn() -> None:
     pytest.importorskip("matplotlib")
     ax = several().fit(X, THREE).loss_curve_plot()
