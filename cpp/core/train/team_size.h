@@ -18,7 +18,7 @@ public:
     // run knew, if that is less than a second ago and it could have as many threads: short runs, one after
     // another, learn as one long run does. Else begins with as many threads as there are processors that
     // nobody uses. A run among others begins with one, and takes those that it can borrow.
-    static TeamSize resume(double step_flops, int limit, BorrowedThreads* borrowed);
+    static TeamSize resume(double step_flops, int limit, BorrowedThreads* borrowed = nullptr);
     void end() const;
 
     int most() const { return most_; }  // that it may ever have
