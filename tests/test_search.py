@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from sklearn.model_selection import ShuffleSplit
 
@@ -40,6 +41,21 @@ def test_another_seed_proposes_other_trials() -> None:
 def test_batches_propose_trials_that_were_not_there_before() -> None:
     rates = iris_search(trials=48).table["learning_rate"]
     assert len(set(rates)) == 48
+
+
+def test_where_optuna_compares_candidates_elsewhere_each_proposal_has_its_usual_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compares, counts = optuna.samplers.TPESampler._compute_acquisition_func, []
+
+    def renamed(self: Any, *arguments: Any) -> Any:
+        counts.append(len(arguments[0]["learning_rate"]))
+        return compares(self, *arguments)
+
+    monkeypatch.setattr(optuna.samplers.TPESampler, "_compute_acquisition_func", renamed)
+    one, two = iris_search(trials=32), iris_search(trials=32)
+    assert counts == [24] * 32  # one for each proposal after the first 16 of a search
+    assert same_trials(one, two)
 
 
 def test_tpe_proposes_better_trials_than_chance() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,10 @@ def begun_sampler(sampler: Any, space: Space, seed: int, done: int) -> BaseSampl
     if not isinstance(sampler, str):
         return sampler  # type: ignore[no-any-return]
     seed = int(np.random.SeedSequence([seed, done]).generate_state(1)[0])
+    if sampler == "tpe" and not _can_batch():
+        return samplers.TPESampler(  # type: ignore[no-any-return]
+            seed=seed, n_startup_trials=BATCH, multivariate=True, constant_liar=False
+        )
     if sampler == "tpe":
         return _batched_tpe()(seed, batch_size(done), space.distributions)  # type: ignore[no-any-return]
     return samplers.RandomSampler(seed=seed)  # type: ignore[no-any-return]
@@ -83,6 +88,16 @@ def grid_points(space: Space, seed: int) -> list[dict[str, Any]]:
     axes = grid_axes(space)
     points = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     return [points[i] for i in np.random.default_rng(seed).permutation(len(points))]
+
+
+def _can_batch() -> bool:
+    """Whether Optuna's sampler compares candidates where `_batched_tpe` expects it: the method is private.
+
+    Where it does not, Optuna's own sampler makes one proposal at a time.
+    """
+    compares = getattr(need_optuna().samplers.TPESampler, "_compute_acquisition_func", None)
+    expected = ["self", "samples", "mpe_below", "mpe_above"]
+    return compares is not None and list(inspect.signature(compares).parameters) == expected
 
 
 def _batched_tpe() -> Any:
