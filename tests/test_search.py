@@ -217,6 +217,24 @@ def test_scores_are_compared_where_losses_are_not_comparable(space: Any) -> None
         iris_search(space, metric="loss")
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_weights_of_rows_and_encoders_are_in_the_loss(named: bool) -> None:
+    weights = [np.ones(150), np.where(np.arange(150) == 75, 2.0, 1.0)]
+    encoders = [fastmlp.data.TableEncoder("t"), fastmlp.data.TableEncoder("t", scale_target=False)]
+    table = fastmlp.data.Table({"a": np.arange(60.0), "t": np.arange(60.0) % 7 / 3})
+
+    def space(name: str, values: list[Any]) -> Any:
+        if named:
+            return {name: values}
+        return lambda trial: {name: values[trial.suggest_int("which", 0, 1)]}
+
+    assert iris_search(space("sample_weight", weights), trials=4).metric == "score"
+    if not named:  # a list of choices tells encoders apart by what they print
+        assert fastmlp.search(table, "t", space("encode", encoders), trials=4, epochs=3).metric == "score"
+    with pytest.raises(ValueError, match="metric must be 'score' where the space varies sample_weight"):
+        iris_search(space("sample_weight", weights), metric="loss")
+
+
 @pytest.mark.parametrize("restore_best", [True, False])
 def test_trials_that_diverge_are_the_worst_and_end_nothing(restore_best: bool) -> None:
     space = {"learning_rate": [1e30, 0.01], "optimizer": ["sgd"]}

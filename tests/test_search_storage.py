@@ -62,6 +62,29 @@ def test_a_search_that_was_interrupted_goes_on_as_if_it_had_not_been(
     assert same_trials(iris_search(**settings), iris_search(**{**settings, "storage": None}))
 
 
+def test_ctrl_c_while_the_lock_of_the_storage_is_released_is_an_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, added = optuna.Study.add_trial, []
+
+    def interrupted(study: optuna.Study, trial: Any) -> None:
+        add(study, trial)
+        added.append(trial)
+        if len(added) == 3:
+            try:
+                raise KeyboardInterrupt
+            except BaseException:
+                (tmp_path / "lock that is gone").unlink()
+                raise
+
+    monkeypatch.setattr(optuna.Study, "add_trial", interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        iris_search(trials=32, storage=tmp_path / "search.log")
+    assert len(raised.value.search) == 16  # type: ignore[attr-defined]
+    monkeypatch.undo()
+    assert same_trials(iris_search(trials=32, storage=tmp_path / "search.log"), iris_search(trials=32))
+
+
 _KILLED = """
 import os, sys
 import fastmlp

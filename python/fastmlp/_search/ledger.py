@@ -112,7 +112,17 @@ class Ledger:
                 failed = trial.state in (FAILED, CUT)
                 told = self.study.tell(asked, state=self._states.FAIL if failed else self._states.PRUNED)
             if self._kept is not None:
-                self._kept.add_trial(told)
+                self._keep(told)
+
+    def _keep(self, told: FrozenTrial) -> None:
+        """Copy a trial into the storage."""
+        assert self._kept is not None
+        try:
+            self._kept.add_trial(told)
+        except OSError as error:  # an interrupt while Optuna releases its lock makes it remove that twice
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise error.__context__ from None
+            raise
 
 
 def _kept_study(storage: Any, direction: Any, identity: Mapping[str, str]) -> Study:
@@ -188,18 +198,18 @@ def _drop_half_line(journal: Path) -> None:
 
 def identity(rows: SearchedRows, space: Space, arguments: Mapping[str, Any]) -> dict[str, str]:
     """Return what tells one search from another, by what it is called."""
-    told = ", ".join(f"{name}={_told(value)}" for name, value in sorted(arguments.items()))
-    return {"data": f"{_checksum(rows.X)} {_checksum(rows.y)}", "space": space.text, "arguments": told}
+    listed = ", ".join(f"{name}={told(value)}" for name, value in sorted(arguments.items()))
+    return {"data": f"{_checksum(rows.X)} {_checksum(rows.y)}", "space": space.text, "arguments": listed}
 
 
-def _told(value: Any) -> str:
+def told(value: Any) -> str:
     """Write an argument so that it reads the same in each process: arrays by a checksum."""
     if isinstance(value, (tuple, list)):
-        return f"({', '.join(map(_told, value))})"
+        return f"({', '.join(map(told, value))})"
     if isinstance(value, TableEncoder):
-        return _told(sorted((name, given) for name, given in vars(value).items() if not name.startswith("_")))
+        return told(sorted((name, given) for name, given in vars(value).items() if not name.startswith("_")))
     if isinstance(value, (set, frozenset)):
-        return _told(sorted(value))
+        return told(sorted(value))
     if hasattr(value, "parameters") and hasattr(value, "layer_sizes"):
         return f"network {_checksum(value.parameters)}"
     if hasattr(value, "__array__") or hasattr(value, "tocsr") or column_names(as_table(value)):

@@ -76,7 +76,7 @@ def search(
     metric : {"auto", "loss", "score"}, default "auto"
         What is compared: the loss on these rows, or the score (accuracy of labels, R2 of values), in the
         epoch whose weights are kept. "auto": the loss without its l2 term, unless the space varies what
-        it measures (loss, class_weight, task, output_activation).
+        it measures (loss, class_weight, sample_weight, task, output_activation, encode).
     sampler : {"tpe", "random", "grid"} or an Optuna sampler, default "tpe"
         "tpe": tree-structured Parzen estimators over all parameters together, after a first batch at random.
         "grid" tries each combination of lists once, in a random order. An object's own seed counts, and it

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastmlp._search.halving import Halving
-from fastmlp._search.ledger import Ledger
+from fastmlp._search.ledger import Ledger, told
 from fastmlp._search.quiet import need_optuna, quiet
 from fastmlp._search.result import Search
 from fastmlp._search.rows import SearchedRows
@@ -22,7 +22,8 @@ from fastmlp._training.fits import Fits
 from fastmlp._training.specs import DEFAULTS
 
 #: Arguments that change what the loss measures: where they differ, losses are not comparable.
-_IN_THE_LOSS = ("loss", "class_weight", "task", "output_activation")
+#: An encoder may scale the target.
+_IN_THE_LOSS = ("loss", "class_weight", "sample_weight", "task", "output_activation", "encode")
 
 
 @dataclass
@@ -85,8 +86,11 @@ class Session:
     def _check_comparable(self, batch: Sequence[Trial]) -> None:
         """Refuse specs that differ in what their losses measure."""
         for name in _IN_THE_LOSS:
+            specs = [trial.spec for trial in (self.search.trials[0], *batch)]
+            if not any(name in spec for spec in specs):
+                continue
             default = self.common.get(name, DEFAULTS[name])
-            found = {repr(trial.spec.get(name, default)) for trial in (self.search.trials[0], *batch)}
+            found = {told(spec.get(name, default)) for spec in specs}
             if len(found) > 1:
                 raise ValueError(
                     f"metric must be 'score' where the space varies {name}, as losses are not comparable; "
@@ -172,4 +176,4 @@ def varies_loss(space: Space, seed: int) -> bool:
     optuna = need_optuna()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**32))
     specs = [space.ask(study)[1] for _ in range(BATCH)]
-    return any(len({repr(spec.get(name)) for spec in specs}) > 1 for name in _IN_THE_LOSS)
+    return any(len({told(spec.get(name)) for spec in specs}) > 1 for name in _IN_THE_LOSS)
