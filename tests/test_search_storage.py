@@ -12,6 +12,7 @@ import optuna
 import pytest
 
 import fastmlp
+from fastmlp._training.fits import Fits
 from search_tools import IRIS, SPACE, iris_search, same_trials
 
 
@@ -25,6 +26,22 @@ def test_a_finished_search_goes_on_as_if_it_had_not_ended(tmp_path: Path, name: 
     again = iris_search(trials=40, storage=storage)
     assert len(again.runs) == 0  # nothing is left to train
     np.testing.assert_array_equal(again.best.parameters, both.best.parameters)
+
+
+def test_a_network_whose_training_again_was_interrupted_is_not_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = iris_search(storage=tmp_path / "search.log")
+    again = iris_search(storage=tmp_path / "search.log")
+
+    def interrupt(*given: Any, **settings: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Fits, "run", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _ = again.best
+    np.testing.assert_array_equal(again.best.parameters, first.best.parameters)
 
 
 def test_what_was_cut_off_is_tried_again(tmp_path: Path) -> None:

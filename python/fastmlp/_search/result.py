@@ -94,8 +94,9 @@ class Search:
         """
         trial = self.best_trial
         if not trial.fits:
-            trial.fits = list(self._fits.add(self._rows.specs(trial.spec)))
-            self._fits.run(trial.fits, threads=self._threads)
+            fits = list(self._fits.add(self._rows.specs(trial.spec)))
+            self._fits.run(fits, threads=self._threads)
+            trial.fits = fits  # of an interrupted run there are none
         networks = [self._fits[place].network for place in trial.fits]
         if len(networks) == 1:
             return networks[0]
