@@ -189,19 +189,8 @@ class Fits:
                 if rows is not None:
                     kept.add(p.rows_key)
                     taken += more
-                added.append(
-                    Fit(
-                        spec,
-                        p.network,
-                        rows,
-                        again,
-                        p.rows_key,
-                        p.rows_bytes,
-                        p.settings,
-                        p.limits,
-                        callbacks,
-                    )
-                )
+                own = (rows, again, p.rows_key, p.rows_bytes)
+                added.append(Fit(spec, p.network, *own, p.settings, p.limits, callbacks))
         self._fits.extend(added)
         return range(first, len(self))
 
