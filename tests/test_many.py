@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -361,3 +363,17 @@ def test_portions_keep_fits_with_the_same_rows_together() -> None:
     sizes = {fits[i].rows_key: fits[i].rows_bytes for i in range(3)}
     assert len(sizes) == 3 - 1
     assert all(size > 0 for size in sizes.values())
+
+
+def test_what_was_prepared_is_gone_with_the_fits() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        fits = Fits(X, TARGETS["labels"], {"epochs": 1, "validation": 0.2})
+        fits.add([{}, {"rows": np.arange(90)}])
+        rows = weakref.ref(fits[0].rows)
+        fits.run()
+        del fits
+        assert rows() is None
+    finally:
+        gc.enable()

@@ -187,7 +187,7 @@ class SharedRows:
             X, found = features_and_target(self._X, y)
             return X, as_array("y", found)
 
-        return self._cache.get(("target", self._cache.key(y)), split)
+        return self._cache.get(("target", self._cache.key(self._X), self._cache.key(y)), split)
 
     def _features(self, X: Any, dtype: str) -> Features | Exception:
         """Return X as the core reads it, or the error where it cannot."""

@@ -211,7 +211,7 @@ class Preparation:
         return self._cache.get(("opened", self._cache.key(a["y"]), self._cache.key(a["encode"])), read)
 
     def _shared(self, X: Any) -> SharedRows:
-        return self._cache.get(("rows", self._cache.key(X)), lambda: SharedRows(X, self._cache))
+        return SharedRows(X, self._cache)  # not in the cache: the two would keep each other alive
 
     def _indices(self, a: dict[str, Any], X: Any) -> tuple[Index | None, Index | None]:
         """Return the index of the rows to learn from, and of those to validate on if they are among X."""
