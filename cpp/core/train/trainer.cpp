@@ -1,6 +1,7 @@
 #include "core/train/trainer.h"
 
 #include <cassert>
+#include <utility>
 
 #include "core/base/arrays.h"
 
@@ -10,6 +11,9 @@ namespace {
 
 // Steps that may take longer than this look out for an interrupt in their middle.
 constexpr double kLongStepSeconds = 0.01;
+
+// Rows that are counted together: a short step must not wait for a number that all runs write to.
+constexpr Index kCountedTogether = 1 << 16;
 
 }  // namespace
 
@@ -71,6 +75,7 @@ StopReason Trainer<T>::run(Monitor& monitor, const Callbacks<T>& callbacks) {
         }
     }
     team_size_.end();
+    count_rows(0);
     if (paused()) keep_current();
     // An interrupt may have left a step half done.
     const bool wants_best = restore_best_ || stop_reason_ == StopReason::interrupted;
@@ -286,9 +291,17 @@ void Trainer<T>::record_step(const Batch<T>& batch, double loss, Index step) {
     penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
     if (counts_right_) right_answers_ += backprop_.right_answers(batch);
     rows_seen_ += batch.rows;
-    if (options_.rows_trained) options_.rows_trained->fetch_add(batch.rows, std::memory_order_relaxed);
+    uncounted_rows_ += batch.rows;
+    count_rows(kCountedTogether);
     weight_seen_ += batch_weight_;
     rate_ = learning_rate_.at(step);
+}
+
+// Adds the rows trained on to the count of all runs, if there are so many.
+template <class T>
+void Trainer<T>::count_rows(Index least) {
+    if (options_.rows_trained && uncounted_rows_ >= least)
+        options_.rows_trained->fetch_add(std::exchange(uncounted_rows_, 0), std::memory_order_relaxed);
 }
 
 template <class T>

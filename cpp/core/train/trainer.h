@@ -36,6 +36,7 @@ private:
                                           Index updates);
     bool interrupted_mid_step(const Team& team);
     void record_step(const Batch<T>& batch, double loss, Index step);
+    void count_rows(Index least);
     void end_step(const Team& team);
     void end_epoch(Monitor& monitor);
     double epoch_loss() const;
@@ -84,6 +85,7 @@ private:
     Index epoch_, step_in_epoch_ = 0,
                   rows_seen_ = 0;  // the epoch under way, its next step, the rows before it
     Index first_row_ = 0;          // of the next batch, in the window
+    Index uncounted_rows_ = 0;     // trained on, and not yet added to the count of all runs
     Index right_answers_ = 0;      // in the epoch under way, where they are counted
     Index updates_ = 0;            // of the weights, all runs together
     double batch_weight_ = 0;      // of the rows of the next batch, together
