@@ -160,15 +160,3 @@ class Ensemble(Evaluated, EnsembleModel):
             If there is another file, or parameters are not finite.
         """
         save_ensemble(self, path)
-
-    def to_onnx(self, path: str | PathLike[str]) -> None:
-        """Write the networks and their encoders as one ONNX model; see `fastmlp.export.to_onnx`."""
-        from fastmlp._export.onnx import to_onnx
-
-        to_onnx(self, path)
-
-    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
-        """Write the networks and their encoders as one C99 header; see `fastmlp.export.to_c`."""
-        from fastmlp._export.c import to_c
-
-        to_c(self, path, name)

@@ -1,16 +1,19 @@
-"""Predictors that compare themselves with the truth."""
+"""Predictors that compare themselves with the truth, and export themselves."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmlp._inspect.evaluate import evaluate_rows
 from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._model.predictor import Predictor
 
+if TYPE_CHECKING:
+    from os import PathLike
+
 
 class Evaluated(Predictor):
-    """What evaluates itself: a network, or an ensemble."""
+    """What evaluates and exports itself: a network, or an ensemble."""
 
     def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> Evaluation:
         """Compare predictions with the truth: accuracy, log loss and F1 of labels, R2 and errors of values.
@@ -66,3 +69,15 @@ class Evaluated(Predictor):
             As `evaluate`.
         """
         return evaluate_rows(self, X, y, sample_weight).score
+
+    def to_onnx(self, path: str | PathLike[str]) -> None:
+        """Write it, with its encoders, as an ONNX model; see `fastmlp.export.to_onnx`."""
+        from fastmlp._export.onnx import to_onnx
+
+        to_onnx(self, path)
+
+    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
+        """Write it, with its encoders, as one C99 header; see `fastmlp.export.to_c`."""
+        from fastmlp._export.c import to_c
+
+        to_c(self, path, name)

@@ -138,18 +138,6 @@ class Network(Evaluated, Model):
         """
         save(self, path)
 
-    def to_onnx(self, path: str | PathLike[str]) -> None:
-        """Write the network and its encoder as an ONNX model; see `fastmlp.export.to_onnx`."""
-        from fastmlp._export.onnx import to_onnx
-
-        to_onnx(self, path)
-
-    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
-        """Write the network and its encoder as one C99 header; see `fastmlp.export.to_c`."""
-        from fastmlp._export.c import to_c
-
-        to_c(self, path, name)
-
     def to_torch(self) -> nn.Sequential:
         """Return a torch.nn.Sequential with the same outputs; see `fastmlp.export.to_torch`."""
         from fastmlp._export.torch import to_torch
