@@ -22,6 +22,7 @@ from fastmlp._rows.targets import (
     as_targets,
     gives_probabilities,
     has_one_output_for_two,
+    loss_text,
     row_weights,
 )
 from fastmlp.data import TableEncoder
@@ -91,8 +92,7 @@ class Predictor(ABC):
     @property
     def loss(self) -> str:
         """The loss, with its number if it takes one, such as ``huber(1.5)``."""
-        numbers = ", ".join(map(repr, self._loss_numbers))
-        return f"{self._loss}({numbers})" if numbers else self._loss
+        return loss_text(self._loss, self._loss_numbers)
 
     @abstractmethod
     def predictor(self) -> Callable[[Array], Array]:

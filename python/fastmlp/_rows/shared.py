@@ -22,7 +22,7 @@ from fastmlp._rows.memory import (
     read_memory,
     weights_of,
 )
-from fastmlp._rows.targets import TargetForm, Targets, as_targets, row_weights, sample_weights
+from fastmlp._rows.targets import TargetForm, Targets, as_targets, loss_text, row_weights, sample_weights
 
 Index = NDArray[np.uint32]
 Made = TypeVar("Made")
@@ -41,7 +41,8 @@ class Cache:
 
     def __init__(self) -> None:
         self._made: OrderedDict[Hashable, Any] = OrderedDict()
-        self._sizes: OrderedDict[Hashable, int] = OrderedDict()  # bytes of the large ones
+        self._sizes: OrderedDict[Hashable, int] = OrderedDict()  # bytes, of those that may be large
+        self._bytes = 0  # of these together
         self._alive: dict[int, Any] = {}  # an object keeps its id as long as it lives
 
     def key(self, value: Any) -> Hashable:
@@ -51,28 +52,29 @@ class Cache:
         self._alive[id(value)] = value
         return id(value)
 
-    def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """Return what was made for the key; it is made now if this is the first time."""
+    def get(self, key: Hashable, make: Callable[[], Made], size: Callable[[Made], int] | None = None) -> Made:
+        """Return what was made for the key; it is made now if this is the first time.
+
+        `size` says how many bytes of its own it keeps alive, where these may be many.
+        """
         if key not in self._made:
-            self._made[key] = make()
+            made = self._made[key] = make()
+            if size is not None:
+                self._sizes[key] = size(made)
+                self._bytes += self._sizes[key]
             if len(self._made) > _MOST_KEPT:
                 self._forget(next(iter(self._made)))
+            while self._bytes > MOST_BYTES and len(self._sizes) > 1:
+                self._forget(next(iter(self._sizes)))
         self._made.move_to_end(key)
         if key in self._sizes:
             self._sizes.move_to_end(key)
-        made: Made = self._made[key]
-        return made
-
-    def weigh(self, key: Hashable, size: int) -> None:
-        """Note that what was made for a key takes so many bytes; older ones go where all take too many."""
-        if key in self._made:
-            self._sizes[key] = size
-            while sum(self._sizes.values()) > MOST_BYTES and len(self._sizes) > 1:
-                self._forget(next(iter(self._sizes)))
+        found: Made = self._made[key]
+        return found
 
     def _forget(self, key: Hashable) -> None:
-        self._made.pop(key, None)
-        self._sizes.pop(key, None)
+        del self._made[key]
+        self._bytes -= self._sizes.pop(key, 0)
 
 
 def as_index(argument: str, rows: Any, n: int) -> Index:
@@ -219,7 +221,7 @@ class SharedRows:
         def of_all() -> tuple[TargetForm | None, Targets | None]:
             try:
                 whole = as_targets(y)
-                _, form_of_all = loss_and_form(whole, named(form), "auto", None, None)
+                _, form_of_all = loss_and_form(whole, loss_text(form.loss, form.numbers), "auto", None, None)
                 return form_of_all, form_of_all.encode(whole, dtype, n)
             except (TypeError, ValueError):
                 return None, None
@@ -260,12 +262,6 @@ class SharedRows:
             if whole is not None:
                 return whole
         return cast("NDArray[Any]", spread(weights, index, n))
-
-
-def named(form: TargetForm) -> str:
-    """Return the loss with its numbers, as a text."""
-    numbers = ", ".join(map(repr, form.numbers))
-    return f"{form.loss}({numbers})" if numbers else form.loss
 
 
 def same_form(one: TargetForm, other: TargetForm) -> bool:

@@ -84,6 +84,12 @@ def parse_loss(loss: Any, among: Iterable[str] | None = None) -> tuple[str, tupl
     return name, numbers
 
 
+def loss_text(name: str, numbers: tuple[float, ...]) -> str:
+    """Return a loss with its numbers, such as ``huber(1.5)``: the inverse of `parse_loss`."""
+    listed = ", ".join(map(repr, numbers))
+    return f"{name}({listed})" if listed else name
+
+
 def as_targets(y: Any) -> NDArray[Any]:
     """Return y as an array of one or two dimensions without missing labels; (n, 1) becomes (n,)."""
     array = as_array("y", y)

@@ -21,7 +21,7 @@ from fastmlp._base.validation import as_table, chosen_seed, dtype_name, layer_si
 from fastmlp._model.history import History
 from fastmlp._network.network import Network
 from fastmlp._rows.features import SparseRows
-from fastmlp._rows.memory import MemoryRows, WholeRows, divide_memory, read_memory
+from fastmlp._rows.memory import CoreRows, MemoryRows, WholeRows, divide_memory, read_memory
 from fastmlp._rows.parquet import is_parquet
 from fastmlp._rows.shared import Cache, Index, SharedRows, as_index, is_index, taken
 from fastmlp._rows.spool import as_batches, is_npy
@@ -65,6 +65,20 @@ class _Group:
     rows: MemoryRows
     data: Given  # validation is that of all these fits where there is an encoder, else that of one of them
 
+    @property
+    def bytes(self) -> int:
+        """What they take beside X."""
+        return _own_bytes(self.rows.as_core_rows(), encoded=self.data.encoder is not None)
+
+
+@dataclass(frozen=True)
+class _Divided:
+    """The rows of a fit: those to learn from, and those to validate on."""
+
+    key: Hashable
+    rows: WholeRows
+    bytes: int  # that they take beside X
+
 
 class Preparation:
     """Prepares fits that share X and y.
@@ -100,7 +114,8 @@ class Preparation:
             dtype, data.embeddings, names=given.names, classes=given.form.classes,
         )  # fmt: skip
         network.encoder, network.target_names = data.encoder, data.target_names
-        rows_key, rows = self._divided(group, network, a, settings.seed)
+        divided = self._divided(group, network, a, settings.seed)
+        rows = divided.rows
         columns = history_columns(rows, given.form.loss)
         if columns != network.history.columns:
             network.history = History(columns)
@@ -109,14 +124,11 @@ class Preparation:
             clip_norm=a["clip_norm"], validation=a["validation"], patience=a["patience"],
             compute=a["compute"],
         )  # fmt: skip
-        size = _own_bytes(rows, encoded=data.encoder is not None)
-        if data.encoder is not None:
-            self._cache.weigh(("group", group.key), size)
-        return Prepared(network, rows, rows_key, size, settings, limits)
+        return Prepared(network, rows, divided.key, divided.bytes, settings, limits)
 
     def rows_again(self, a: dict[str, Any], network: Network, seed: int) -> WholeRows:
         """Return the rows of a fit that was prepared before, made once more."""
-        return self._divided(self._group(a, dtype_name(a["dtype"]), seed), network, a, seed)[1]
+        return self._divided(self._group(a, dtype_name(a["dtype"]), seed), network, a, seed).rows
 
     def _settings(self, a: dict[str, Any], dtype: str) -> RunSettings:
         """Return the settings, which are checked once for all fits that have them but for their seeds."""
@@ -166,7 +178,7 @@ class Preparation:
             )
             return _Group(key, rows, given)
 
-        return self._cache.get(("group", key), read)
+        return self._cache.get(("group", key), read, lambda group: group.bytes)
 
     def _encoded_group(
         self, key: Hashable, given: Given, index: Index | None, held: Index | None, settings: EncodingSettings
@@ -243,14 +255,17 @@ class Preparation:
         self._cache.get(("both", key, self._cache.key(rows)), tell)
         return chosen, held
 
-    def _divided(
-        self, group: _Group, network: Network, a: dict[str, Any], seed: int
-    ) -> tuple[Hashable, WholeRows]:
-        """Return the rows to learn from and those to validate on, and what stands for them."""
+    def _divided(self, group: _Group, network: Network, a: dict[str, Any], seed: int) -> _Divided:
+        """Return the rows to learn from and those to validate on."""
         validation = a["validation"] if group.data.encoder is None else group.data.validation
         key = ("divided", group.key, self._cache.key(validation), seed if _is_fraction(validation) else None)
 
-        def divide() -> WholeRows:
+        def divide() -> _Divided:
+            rows = whole_rows()
+            encoded = group.data.encoder is not None
+            return _Divided(key, rows, _own_bytes(rows.train, rows.held_out, encoded=encoded))
+
+        def whole_rows() -> WholeRows:
             if not is_index(validation):
                 return divide_memory(group.rows, network, validation, seed)
             X, y, _ = self._opened(a)
@@ -265,9 +280,7 @@ class Preparation:
                 raise type(error)(f"validation: {error}") from None
             return replace(learned, held_out=held_out)
 
-        rows = self._cache.get(key, divide)
-        self._cache.weigh(key, _own_bytes(rows, encoded=False))
-        return key, rows
+        return self._cache.get(key, divide, lambda divided: divided.bytes)
 
 
 _STREAMED = (
@@ -276,12 +289,12 @@ _STREAMED = (
 )
 
 
-def _own_bytes(rows: WholeRows, *, encoded: bool) -> int:
+def _own_bytes(*parts: CoreRows | None, encoded: bool) -> int:
     """Return the bytes of rows: all that an encoder has made, else without X, which all fits share."""
-    parts = []
-    for X, *others in filter(None, (rows.train, rows.held_out)):
-        parts += [*(X if isinstance(X, tuple) else (X,)), *others] if encoded else others
-    return sum(part.nbytes for part in parts if part is not None)
+    arrays = []
+    for X, *others in filter(None, parts):
+        arrays += [*(X if isinstance(X, tuple) else (X,)), *others] if encoded else others
+    return sum(array.nbytes for array in arrays if array is not None)
 
 
 def _named(X: Any) -> str:
