@@ -24,10 +24,10 @@ def spawn(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, text=True, encoding="utf-8", **streams)  # type: ignore[call-overload,no-any-return]
 
 
-def interrupted_training(*arguments: str) -> str:
+def interrupted_training(*arguments: str, command: str = "train") -> str:
     """Send Ctrl-C to an endless training on iris that is under way; return standard error."""
     endless = ("--epochs", "1000000000", "--max-time", "60")
-    process = spawn("train", "iris", *arguments, *endless)
+    process = spawn(command, "iris", *arguments, *endless)
     assert process.stdout is not None
     while not process.stdout.readline().startswith("rows:"):
         assert process.poll() is None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ import pandas as pd
 import pytest
 
 import fastmlp
-from cli_tools import spawn
+from cli_tools import interrupted_training
 from fastmlp.data import TableEncoder, read_csv
 
 if TYPE_CHECKING:
@@ -298,14 +296,7 @@ def test_a_fold_that_diverges_is_exit_code_1(run: Run) -> None:
 
 
 def test_ctrl_c_says_how_far_it_was() -> None:
-    process = spawn("cv", "iris", "--epochs", "1000000000", "--max-time", "60", "--folds", "3")
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("rows:"):
-        assert process.poll() is None
-    time.sleep(1)  # the line is printed just before training begins
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    err = interrupted_training("--folds", "3", command="cv")
     assert err.endswith("fastmlp: interrupted after 0 of 3 networks; nothing was saved\n")
 
 

@@ -295,7 +295,7 @@ def test_progress_writes_lines_where_there_is_no_terminal(
 ) -> None:
     from fastmlp._training import progress
 
-    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     many([{}, {}], progress=True, epochs=epochs, hidden=(40,))
     lines = capsys.readouterr().err.splitlines()
     assert all(line.startswith(("network 0/2  ", "network 1/2  ", "network 2/2  ")) for line in lines)

@@ -301,7 +301,7 @@ def test_ctrl_c_keeps_what_is_done() -> None:
 def test_progress_is_told_in_lines_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fastmlp._search.progress._SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("fastmlp._search.progress.SECONDS_BETWEEN_LINES", 0.0)
     iris_search(progress=True)
     assert capsys.readouterr().err.splitlines()[-1].startswith("trial 16/16  best loss ")
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fastmlp._search.result import Search
-from fastmlp._training.progress import on_terminal, progress_bar
-
-_SECONDS_BETWEEN_LINES = 5.0
+from fastmlp._training.progress import SECONDS_BETWEEN_LINES, Pace, on_terminal, progress_bar
 
 
 @contextmanager
@@ -31,13 +28,11 @@ class _Lines:
 
     def __init__(self, trials: int, metric: str) -> None:
         self._trials, self._metric = trials, metric
-        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._pace = Pace(SECONDS_BETWEEN_LINES)
 
     def __call__(self, search: Search) -> None:
-        now = time.monotonic()
-        if now < self._next or sys.stderr is None:
+        if sys.stderr is None or not self._pace.due():
             return
-        self._next = now + _SECONDS_BETWEEN_LINES
         line = f"trial {_done(search)}/{self._trials}  {_best(search, self._metric)}"
         print(line, file=sys.stderr, flush=True)
 

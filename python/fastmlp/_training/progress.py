@@ -20,7 +20,23 @@ if TYPE_CHECKING:
 OnEpoch = Callable[["Network"], None]
 
 _SECONDS_BETWEEN_UPDATES = 0.1
-_SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Pace:
+    """Tells when so many seconds have passed since something was last shown."""
+
+    def __init__(self, seconds: float, *, at_once: bool = False) -> None:
+        self._seconds = seconds
+        self._next = 0.0 if at_once else time.monotonic() + seconds
+
+    def due(self) -> bool:
+        """Whether it is time; the wait begins anew if so."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
 
 
 class EpochBar:
@@ -38,7 +54,7 @@ class EpochBar:
         self._progress = progress_bar("epoch")
         self._task = self._progress.add_task("", total=epochs, measured="")
         self._rows = rows
-        self._next = 0.0
+        self._pace = Pace(_SECONDS_BETWEEN_UPDATES, at_once=True)
 
     def __enter__(self) -> EpochBar:  # noqa: PYI034 (Self is not in Python 3.10)
         self._progress.start()
@@ -51,10 +67,8 @@ class EpochBar:
 
     def __call__(self, network: Network) -> None:
         """Show the last epoch, if the last update is long enough ago."""
-        now = time.monotonic()
-        if now < self._next:
+        if not self._pace.due():
             return
-        self._next = now + _SECONDS_BETWEEN_UPDATES
         epoch, measured = _measured(network, self._rows)
         self._progress.update(self._task, completed=epoch, measured=measured)
 
@@ -72,14 +86,12 @@ class EpochLines:
 
     def __init__(self, epochs: int, rows: int | None = None) -> None:
         self._epochs, self._rows = epochs, rows
-        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._pace = Pace(SECONDS_BETWEEN_LINES)
 
     def __call__(self, network: Network) -> None:
         """Write a line, if the last one is long enough ago."""
-        now = time.monotonic()
-        if now < self._next or sys.stderr is None:
+        if sys.stderr is None or not self._pace.due():
             return
-        self._next = now + _SECONDS_BETWEEN_LINES
         epoch, measured = _measured(network, self._rows)
         print(f"epoch {epoch:.0f}/{self._epochs}  {measured}", file=sys.stderr, flush=True)
 
@@ -129,18 +141,16 @@ class FitsBar:
     """
 
     def __init__(self, update: Callable[[int, str, float], None], between: float) -> None:
-        self._update, self._between = update, between
+        self._update, self._pace = update, Pace(between)
         self._start = time.monotonic()
-        self._due = self._start + between
         self._done = self._rows = self._rows_before = 0  # before: of portions that have ended
 
     def __call__(self, done: int, rows: int) -> None:
         """Hear of the fits that are done in the portion at hand, and of the rows that it was trained on."""
         self._rows = rows
-        now = time.monotonic()
-        if now < self._due:
+        if not self._pace.due():
             return
-        self._due, seconds = now + self._between, now - self._start
+        seconds = time.monotonic() - self._start
         speed = (self._rows_before + rows) / seconds if seconds > 0 else 0
         self._update(self._done + done, f"{speed:,.0f} rows/s", seconds)
 
@@ -156,7 +166,7 @@ def fits_bar(show: bool, fits: int) -> Iterator[FitsBar | None]:
     if not show:
         yield None
     elif not on_terminal():
-        yield FitsBar(partial(_write_line, fits), _SECONDS_BETWEEN_LINES)
+        yield FitsBar(partial(_write_line, fits), SECONDS_BETWEEN_LINES)
     else:
         with progress_bar("network") as progress:
             task = progress.add_task("", total=fits, measured="")
