@@ -27,6 +27,7 @@ from fastmlp.spec.optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
 from fastmlp.spec.schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
 
 if _TYPE_CHECKING:
+    from fastmlp import distributed as distributed
     from fastmlp import export as export
     from fastmlp import graph as graph
     from fastmlp import numdiff as numdiff
@@ -72,6 +73,7 @@ __all__ = [
     "cross_validate",
     "data",
     "datasets",
+    "distributed",
     "export",
     "from_onnx",
     "from_torch",
@@ -108,7 +110,7 @@ _LAZY = {
     "study_batch_size": "fastmlp._studies",
     "study_learning_rate": "fastmlp._studies",
 }
-_LAZY_MODULES = ("export", "graph", "numdiff", "plot")
+_LAZY_MODULES = ("distributed", "export", "graph", "numdiff", "plot")
 
 
 def __getattr__(name: str) -> _Any:

@@ -1,0 +1,199 @@
+"""`Processes`: those that train one network together."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from fastmlp._base.validation import real
+from fastmlp._processes.mpi import checked_communicator
+from fastmlp._processes.watch import DATA, Watch
+
+_PIECE = 2**28  # bytes of one message of a larger buffer: each that arrives is progress
+_HEAD = 512  # bytes of a first message, with the length of all and what has room of it
+_LENGTH = 8  # of them for the length
+
+
+class Processes:
+    """The processes that train one network together.
+
+    All of them construct it at the same time, and call its methods in the same order. Each of these raises
+    `ProcessError` where another process has failed, or does not answer for `timeout` seconds.
+
+    Parameters
+    ----------
+    communicator : mpi4py.MPI.Intracomm
+        Of a power of two of processes. It is duplicated: messages of others on it are not disturbed.
+    timeout : float
+        Seconds to wait for another process, more than 0.
+
+    Attributes
+    ----------
+    rank : int
+        This process, from 0.
+    size : int
+        The number of processes.
+
+    Raises
+    ------
+    ImportError
+        Without mpi4py: ``pip install 'fastmlp[mpi]'``.
+    TypeError, ValueError
+        Naming the argument, what was given and what is accepted.
+    ProcessError
+        If not all processes come here in time.
+    """
+
+    def __init__(self, communicator: Any, timeout: float = 300.0) -> None:
+        timeout = real("timeout", timeout, low=0, open_low=True)
+        communicator = checked_communicator(communicator)
+        self.rank: int = communicator.rank
+        self.size: int = communicator.size
+        self._mpi = sys.modules["mpi4py.MPI"]
+        self._bytes = self._mpi.BYTE
+        self._watch = Watch(self._mpi, timeout)
+        self._communicator = self._duplicate(communicator)
+        self._watch.communicator = self._communicator
+
+    def _duplicate(self, communicator: Any) -> Any:
+        duplicate, request = communicator.Idup()
+        try:
+            self._watch.wait([request], None)
+            duplicate.Set_errhandler(self._mpi.ERRORS_RETURN)
+        except BaseException as error:
+            self._watch.failed(error, [], None)
+            raise
+        return duplicate
+
+    # ------------------------------------------------------------------------------------------ exchange
+
+    def swap(self, partner: int, out: Any, into: Any) -> None:
+        """Send a buffer to another process, which does the same, and fill one from there.
+
+        Parameters
+        ----------
+        partner : int
+            The other process, which swaps with this one.
+        out : buffer
+            Bytes to send, contiguous; may be empty.
+        into : writable buffer
+            Where to put those that come, as many as the partner sends; may be empty.
+        """
+        sent, received = memoryview(out).nbytes, memoryview(into).nbytes
+        if max(sent, received) <= _PIECE:
+            self._swap(partner, out if sent else None, into if received else None)
+            return
+        out, into = (
+            memoryview(buffer).cast("B") if length else b""
+            for buffer, length in ((out, sent), (into, received))
+        )
+        for start in range(0, max(sent, received), _PIECE):
+            piece = slice(start, start + _PIECE)
+            self._swap(partner, out[piece] or None, into[piece] or None)
+
+    def _swap(self, partner: int, out: Any, into: Any) -> None:
+        """Exchange messages of one piece at most, None for no message."""
+        watch = self._watch
+        if watch.failure is not None:
+            raise watch.failure.error()
+        requests = []
+        try:
+            if into is not None:
+                requests.append(self._communicator.Irecv([into, self._bytes], partner, DATA))
+            if out is not None:
+                requests.append(self._communicator.Isend([out, self._bytes], partner, DATA))
+            watch.wait(requests, partner)
+        except BaseException as error:
+            if into is not None and requests:
+                with suppress(self._mpi.Exception):
+                    requests[0].Cancel()
+            watch.failed(error, requests, partner)
+            raise
+
+    # -------------------------------------------------------------------------------------------- values
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Return one value of each process, in the order of ranks, on each.
+
+        Parameters
+        ----------
+        value : object
+            This process's; it is pickled.
+        """
+        values = [pickle.dumps(value)]
+        step = 1
+        while step < self.size:
+            partner = self.rank ^ step
+            theirs = pickle.loads(self._trade(partner, pickle.dumps(values), True))
+            values = values + theirs if self.rank < partner else theirs + values
+            step *= 2
+        return [pickle.loads(each) for each in values]
+
+    def told(self, value: Any) -> Any:
+        """Return rank 0's value, on each process.
+
+        Parameters
+        ----------
+        value : object
+            What rank 0 tells, pickled; of the others it does not count.
+        """
+        message = pickle.dumps(value) if self.rank == 0 else b""
+        step = self.size // 2
+        while step:
+            place = self.rank % (2 * step)
+            if place == 0:
+                self._trade(self.rank + step, message, False)
+            elif place == step:
+                message = self._trade(self.rank - step, None, True)
+            step //= 2
+        return pickle.loads(message)
+
+    def _trade(self, partner: int, message: bytes | None, wanted: bool) -> bytes:
+        """Send a message of any length, if there is one, and return the partner's, if it is wanted."""
+        out = b""
+        if message is not None:
+            out = (len(message).to_bytes(_LENGTH, "little") + message).ljust(_HEAD, b"\0")
+        head = bytearray(_HEAD if wanted else 0)
+        self.swap(partner, out[:_HEAD], head)
+        length = int.from_bytes(head[:_LENGTH], "little")
+        rest = bytearray(max(0, _LENGTH + length - _HEAD))
+        self.swap(partner, out[_HEAD:], rest)
+        return bytes(head[_LENGTH : _LENGTH + length] + rest)
+
+    # -------------------------------------------------------------------------------------------- errors
+
+    def together(self) -> Together:
+        """Return a context in which the failure of one process is that of all.
+
+        What is raised in it, `KeyboardInterrupt` and `SystemExit` too, is told to the others, which raise
+        `ProcessError`, and then raised here. When these processes end, all end, with a code other than 0. A
+        process leaves the context without an error when all have come to its end; after that there is
+        nothing more to be exchanged.
+        """
+        return Together(self)
+
+    def _leave(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._watch.tell(error)
+            return
+        self.gathered(None)
+        self._communicator.Free()
+
+
+class Together:
+    """A context in which the failure of one process is that of all; see `Processes.together`."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def __enter__(self) -> Processes:
+        return self._processes
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._processes.size > 1:
+            self._processes._leave(error)

@@ -1,0 +1,125 @@
+"""Scripts under mpiexec: what they printed, how they ended, and that nothing of them is left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+HANG = 90  # seconds; everything here takes a few
+
+_PRELUDE = """
+import os, pathlib, sys, time
+pathlib.Path(os.environ["FASTMLP_TEST_PROCESSES"], str(os.getpid())).touch()
+import numpy as np
+from mpi4py import MPI
+from fastmlp._processes.failure import ProcessError
+from fastmlp._processes.processes import Processes
+
+world = MPI.COMM_WORLD
+
+def say(*words):
+    # One write, as lines of several processes come through one pipe.
+    sys.stdout.write(" ".join(map(str, words)) + "\\n")
+    sys.stdout.flush()
+"""
+
+
+class Ended(NamedTuple):
+    """How a program of several processes ended."""
+
+    code: int
+    out: list[str]  # lines, in alphabetical order, as processes print when they like
+    err: str
+    seconds: float
+
+
+def launcher() -> str:
+    """Return the path of mpiexec: that of this environment, else the first on the path."""
+    path = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
+    assert path is not None, "mpiexec is missing: pip install 'fastmlp[mpi]'"
+    return path
+
+
+def mpiexec(
+    processes: int,
+    script: str,
+    *arguments: str,
+    meanwhile: Callable[[Processes], None] | None = None,
+) -> Ended:
+    """Run a script, behind what all scripts here import, in several processes; see `run_mpi`."""
+    program = [sys.executable, "-u", "-c", _PRELUDE + textwrap.dedent(script), *arguments]
+    return run_mpi([launcher(), "-n", str(processes), *program], meanwhile)
+
+
+class Processes:
+    """A program that runs: what a test does to its processes meanwhile."""
+
+    def __init__(self, popen: subprocess.Popen[str], folder: Path) -> None:
+        self.mpiexec = popen
+        self.folder = folder
+
+    def pids(self) -> list[int]:
+        """Return the processes that have started so far."""
+        return [int(path.name) for path in self.folder.iterdir() if path.name.isdigit()]
+
+    def of_rank(self, rank: int) -> int:
+        """Wait until a process is ``ready(rank)``, and return its pid."""
+        path = self.folder / f"rank-{rank}"
+        end = time.monotonic() + HANG
+        while not path.exists() or not path.read_text():
+            assert time.monotonic() < end, f"process {rank} did not come so far"
+            time.sleep(0.01)
+        return int(path.read_text())
+
+
+def run_mpi(command: Sequence[str], meanwhile: Callable[[Processes], None] | None = None) -> Ended:
+    """Run a command that starts several processes; all of them must end in time."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"FASTMLP_TEST_PROCESSES": folder}
+        start = time.monotonic()
+        popen = subprocess.Popen(
+            list(command), env=environment, stdin=subprocess.DEVNULL, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        running = Processes(popen, Path(folder))
+        try:
+            if meanwhile is not None:
+                meanwhile(running)
+            out, err = popen.communicate(timeout=HANG)
+            seconds = time.monotonic() - start
+            _check_gone(running.pids())
+        finally:
+            popen.kill()
+            for pid in running.pids():
+                _kill(pid)
+    return Ended(popen.returncode, sorted(out.splitlines()), err, seconds)
+
+
+def _check_gone(pids: list[int]) -> None:
+    end = time.monotonic() + 5
+    while left := [pid for pid in pids if _lives(pid)]:
+        assert time.monotonic() < end, f"processes {left} are left behind"
+        time.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def _kill(pid: int) -> None:
+    if _lives(pid):
+        os.kill(pid, signal.SIGKILL)
