@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 import fastmlp
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 pytest.register_assert_rewrite("cli_tools", "estimator_tools")
 
@@ -53,3 +57,12 @@ def pictures() -> Iterator[None]:
     for number in plt.get_fignums():
         plt.figure(number).canvas.draw()
     plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def dask_client() -> Iterator[Client]:
+    """Return a client of a Dask cluster of three processes with a thread each, for the tests of one file."""
+    from dask_tools import local_client
+
+    with local_client(workers=3) as client:
+        yield client
