@@ -1,24 +1,26 @@
 """A cost model: the time of a step in lockstep, and of a round of local training, on any number of machines.
 
-Messages follow Hockney (1994): one of n bytes takes latency + n / bandwidth. Computing follows the same law, as
-Hockney gave it for vectors: a shard of m rows is computed at flops * m / (m + half). The exchanges of a step are those
-of Thakur, Rabenseifner and Gropp (2005): gradients are added by recursive halving, and parameters are gathered by
-recursive doubling. Checkpoints follow Young (1974) and Daly (2006).
+Messages follow Hockney (1994): one of n bytes takes latency + n / bandwidth. Computing follows the same law,
+as Hockney gave it for vectors: a shard of m rows is computed at flops * m / (m + half). The exchanges of a
+step are those of Thakur, Rabenseifner and Gropp (2005): gradients are added by recursive halving, and
+parameters are gathered by recursive doubling. Checkpoints follow Young (1974) and Daly (2006).
 
-Times are in seconds, sizes in bytes, rates per second. One process runs on each machine, on all of its processors.
+Times are in seconds, sizes in bytes, rates per second. One process runs on each machine, on all of its
+processors.
 
 Hockney, R. (1994), The communication challenge for MPP, Parallel Computing 20(3), 389-398.
-Thakur, R., Rabenseifner, R. and Gropp, W. (2005), Optimization of collective communication operations in MPICH,
-International Journal of High Performance Computing Applications 19(1), 49-66.
-Young, J. (1974), A first order approximation to the optimum checkpoint interval, Communications of the ACM 17(9).
-Daly, J. (2006), A higher order estimate of the optimum checkpoint interval for restart dumps, Future Generation
-Computer Systems 22(3), 303-312.
+Thakur, R., Rabenseifner, R. and Gropp, W. (2005), Optimization of collective communication operations in
+MPICH, International Journal of High Performance Computing Applications 19(1), 49-66.
+Young, J. (1974), A first order approximation to the optimum checkpoint interval, Communications of the ACM
+17(9).
+Daly, J. (2006), A higher order estimate of the optimum checkpoint interval for restart dumps, Future
+Generation Computer Systems 22(3), 303-312.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 SCALARS = 4 * 8  # bytes: four doubles are added up over all processes before a step
@@ -37,8 +39,8 @@ class Link:
         return self.latency + size / self.bandwidth
 
 
-# Bandwidths are those of the standards (IEEE 802.3ae, InfiniBand EDR), less 6% for headers on Ethernet and 3% on
-# InfiniBand. Latencies are between two programs: some 30 us through a kernel's TCP, 1 to 2 us past the kernel.
+# Bandwidths are those of the standards (IEEE 802.3ae, InfiniBand EDR), less 6% for headers on Ethernet and 3%
+# on InfiniBand. Latencies are between two programs: some 30 us through a kernel's TCP, 1 to 2 us past it.
 ETHERNET = Link("10 Gb/s Ethernet", 30e-6, 0.94 * 10e9 / 8)
 INFINIBAND = Link("100 Gb/s InfiniBand", 1.5e-6, 0.97 * 100e9 / 8)
 
@@ -47,9 +49,9 @@ INFINIBAND = Link("100 Gb/s InfiniBand", 1.5e-6, 0.97 * 100e9 / 8)
 class Machine:
     """What one process does by itself.
 
-    `flops` is what it reaches with many rows a shard, `half` the rows at which it reaches half of that. `memory` is the
-    bandwidth at which gradients are added and parameters updated. `swap` is what an exchange costs besides the link:
-    Python and MPI, on both sides.
+    `flops` is what it reaches with many rows a shard, `half` the rows at which it reaches half of that.
+    `memory` is the bandwidth at which gradients are added and parameters updated. `swap` is what an exchange
+    costs besides the link: Python and MPI, on both sides.
     """
 
     flops: float
@@ -62,11 +64,12 @@ class Machine:
 class Work:
     """A network and its batches: layer sizes, rows of a batch, shards, bytes of a number.
 
-    `words` are the numbers that the update of a parameter reads and writes; for Adam: w, m and v twice, g once.
+    `words` are the numbers that the update of a parameter reads and writes; for Adam: w, m and v twice, g
+    once.
     """
 
     sizes: tuple[int, ...]
-    batch: int
+    batch: float
     shards: int = 1
     word: int = 4
     words: int = 7
@@ -122,10 +125,10 @@ def gradient_time(work: Work, machine: Machine, rows: float, shards: int = 1) ->
 
 
 def step_time(work: Work, machine: Machine, link: Link, processes: int) -> Step:
-    """Return the time of a step in lockstep on `processes` processes, which own work.shards / processes shards each.
+    """Return the time of a step in lockstep, on processes that own work.shards / processes shards each.
 
-    Gradients of P parameters in R processes: log2 R exchanges of P/2, P/4, .. P/R numbers, each of which is added;
-    the update of P/R; and the same exchanges backwards.
+    Gradients of P parameters in R processes: log2 R exchanges of P/2, P/4, .. P/R numbers, each of which is
+    added; the update of P/R; and the same exchanges backwards.
     """
     depth = levels(processes)
     if work.shards % processes:
@@ -149,8 +152,8 @@ def bytes_sent(work: Work, processes: int) -> float:
 
 
 def efficiency(work: Work, machine: Machine, link: Link, processes: int) -> float:
-    """Return the speed on R processes, divided by R times that of one."""
-    alone = step_time(work, machine, link, 1).total
+    """Return the speed on R processes, divided by R times that of one process with one shard."""
+    alone = step_time(replace(work, shards=1), machine, link, 1).total
     return alone / (processes * step_time(work, machine, link, processes).total)
 
 
@@ -158,8 +161,8 @@ def efficiency(work: Work, machine: Machine, link: Link, processes: int) -> floa
 class Rounds:
     """Local training: each of `partitions` partitions is a task of a round.
 
-    A task trains on the `rows` rows of its partition `local_epochs` times from the common weights. `scheduler` is the
-    scheduler's own time for a task; the tasks of a round pass through it one by one.
+    A task trains on the `rows` rows of its partition `local_epochs` times from the common weights.
+    `scheduler` is the scheduler's own time for a task; the tasks of a round pass through it one by one.
     """
 
     partitions: int
@@ -187,21 +190,21 @@ def result_time(work: Work, machine: Machine, link: Link) -> float:
 
 
 def outer_time(work: Work, machine: Machine) -> float:
-    """Return the time of the outer update: Nesterov's momentum reads w, v and the mean, and writes w and v."""
+    """Return the time of the outer update: Nesterov's momentum reads w, v and the mean, writes w and v."""
     return 5 * work.size / machine.memory
 
 
 def round_time(work: Work, machine: Machine, link: Link, rounds: Rounds) -> float:
     """Return the time of a round whose tasks take all the same time, and nothing fails.
 
-    Task i begins when a worker and the scheduler are free; results arrive one by one, in the order in which they end.
-    It is exact where the workers divide the partitions, and a bound from above elsewhere.
+    Task i begins when a worker and the scheduler are free; results arrive one by one, in the order in which
+    they end. It is exact where the workers divide the partitions, and a bound from above elsewhere.
     """
     workers = min(rounds.workers, rounds.partitions)
     waves = math.ceil(rounds.partitions / workers)
     task, given, taken = task_time(work, machine, rounds), rounds.scheduler, result_time(work, machine, link)
     turn = max(given + task, workers * given)  # of a worker, from task to task
-    ends = [  # when a task ends, and how many results then have still to come: the corners of a piecewise line
+    ends = [  # corners of a piecewise line: when a task ends, and how many results are still to come
         (wave * turn + (worker + 1) * given + task, (waves - wave) * workers - worker)
         for wave in (0, waves - 1)
         for worker in (0, workers - 1)
@@ -213,8 +216,8 @@ def round_time(work: Work, machine: Machine, link: Link, rounds: Rounds) -> floa
 def checkpoint_interval(cost: float, mtbf: float) -> float:
     """Return the time between two checkpoints that loses least (Daly 2006, eq. 37).
 
-    To the first order that is Young's sqrt(2 cost mtbf). `mtbf` is the mean time between failures of the whole run,
-    1/R of a machine's.
+    To the first order that is Young's sqrt(2 cost mtbf). `mtbf` is the mean time between failures of the
+    whole run, 1/R of a machine's.
     """
     if cost >= 2 * mtbf:
         return mtbf
@@ -223,8 +226,9 @@ def checkpoint_interval(cost: float, mtbf: float) -> float:
 
 
 def time_with_failures(work: float, interval: float, cost: float, restart: float, mtbf: float) -> float:
-    """Return the mean time of `work` seconds of training with a checkpoint each `interval` (Daly 2006, eq. 20).
+    """Return the mean time of `work` seconds of training, a checkpoint each `interval` (Daly 2006, eq. 20).
 
-    Failures come as a Poisson process; each loses what was done since the last checkpoint, and takes `restart`.
+    Failures come as a Poisson process; each loses what was done since the last checkpoint, and takes
+    `restart`.
     """
     return mtbf * math.exp(restart / mtbf) * math.expm1((interval + cost) / mtbf) * work / interval

@@ -1,7 +1,7 @@
 """Runs of lockstep and of rounds, simulated: machines are slow at times, and fail.
 
-What scale.py gives as a mean is drawn here: the pace of each machine, each step's own delay, and failures as a Poisson
-process. Without any of these the results are those of scale.py. A seed gives the same run again.
+What scale.py gives as a mean is drawn here: the pace of each machine, each step's own delay, and failures as
+a Poisson process. Without any of these the results are those of scale.py. A seed gives the same run again.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ SAMPLED = 128  # steps that are drawn for all those between two checkpoints
 class Stragglers:
     """By how much computing takes longer than it should.
 
-    A machine has a pace, a log-normal factor of median 1 and deviation `machines`, which it keeps for as long as a task
-    takes. Each step is also late by itself: by a log-normal factor of deviation `steps`, or, for law="exponential", by
-    a factor of 1 + an exponential one of mean `steps`.
+    A machine has a pace, a log-normal factor of median 1 and deviation `machines`, which it keeps for as long
+    as a task takes. Each step is also late by itself: by a log-normal factor of deviation `steps`, or, for
+    law="exponential", by a factor of 1 + an exponential one of mean `steps`.
     """
 
     machines: float = 0.0
@@ -96,14 +96,14 @@ def simulate_lockstep(
     link: Link,
     processes: int,
     steps: int,
-    stragglers: Stragglers = Stragglers(),  # noqa: B008 (frozen)
-    failures: Failures = Failures(),  # noqa: B008
+    stragglers: Stragglers = Stragglers(),
+    failures: Failures = Failures(),
     seed: int = 0,
 ) -> Run:
     """Simulate `steps` steps in lockstep.
 
-    One machine that fails ends the run. It starts again, after `restart`, from the last checkpoint; one is written
-    whenever Daly's interval is over, and there is none at the end.
+    One machine that fails ends the run. It starts again, after `restart`, from the last checkpoint; one is
+    written whenever Daly's interval is over, and there is none at the end.
     """
     random = np.random.default_rng(seed)
     time = step_time(work, machine, link, processes)
@@ -137,14 +137,14 @@ def simulate_round(
     machine: Machine,
     link: Link,
     rounds: Rounds,
-    stragglers: Stragglers = Stragglers(),  # noqa: B008
-    failures: Failures = Failures(),  # noqa: B008
+    stragglers: Stragglers = Stragglers(),
+    failures: Failures = Failures(),
     seed: int = 0,
 ) -> Run:
     """Simulate a round, event by event.
 
-    The scheduler gives each worker that is free the next task. A task whose worker fails is given to another one. A
-    result takes its turn on the link to where results are averaged.
+    The scheduler gives each worker that is free the next task. A task whose worker fails is given to another
+    one. A result takes its turn on the link to where results are averaged.
     """
     random = np.random.default_rng(seed)
     workers = min(rounds.workers, rounds.partitions)
@@ -186,15 +186,13 @@ def simulate_rounds(
     link: Link,
     rounds: Rounds,
     count: int,
-    stragglers: Stragglers = Stragglers(),  # noqa: B008
-    failures: Failures = Failures(),  # noqa: B008
+    stragglers: Stragglers = Stragglers(),
+    failures: Failures = Failures(),
     seed: int = 0,
 ) -> Run:
     """Simulate `count` rounds, one after the other."""
     seeds = np.random.SeedSequence(seed).generate_state(count)
-    runs = [
-        simulate_round(work, machine, link, rounds, stragglers, failures, int(s)) for s in seeds.tolist()
-    ]
+    runs = [simulate_round(work, machine, link, rounds, stragglers, failures, int(s)) for s in seeds.tolist()]
     return Run(
         sum(run.seconds for run in runs),
         sum(run.failures for run in runs),

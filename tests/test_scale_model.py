@@ -1,4 +1,4 @@
-"""bench/scale.py and scale_simulation.py: what the cost model and the simulations of large clusters promise."""
+"""bench/scale.py and scale_simulation.py: the cost model and the simulations of large clusters."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 
+import itertools
+
 import scale
 import scale_simulation as simulation
 from scale import ETHERNET, INFINIBAND, Link, Machine, Rounds, Work
@@ -24,18 +26,21 @@ ROUNDS = Rounds(partitions=64, workers=16, rows=10_000)
 
 
 def test_one_process_sends_nothing() -> None:
-    step = scale.step_time(replace(WORK, shards=1), MACHINE, ETHERNET, 1)
+    work = replace(WORK, shards=1)
+    step = scale.step_time(work, MACHINE, ETHERNET, 1)
     assert step.communication == 0
     assert step.add == 0
-    assert scale.bytes_sent(WORK, 1) == 0
-    assert scale.efficiency(WORK, MACHINE, ETHERNET, 1) == 1
+    assert scale.bytes_sent(work, 1) == 0
+    assert scale.efficiency(work, MACHINE, ETHERNET, 1) == 1
 
 
 def test_a_step_of_two_processes_by_hand() -> None:
     work, machine = Work((3, 5), batch=8, shards=4), Machine(flops=1e9, half=2, memory=1e8, swap=1e-6)
     step = scale.step_time(work, machine, Link("", 1e-5, 1e6), 2)
     size = 4 * (3 * 5 + 5)
-    assert step.compute == pytest.approx(2 * 2 * 15 * (4 + 2 * 2) / 1e9)  # 4 rows in 2 shards; no backward product
+    assert step.compute == pytest.approx(
+        2 * 2 * 15 * (4 + 2 * 2) / 1e9
+    )  # 4 rows in 2 shards; no backward product
     assert step.add == pytest.approx(3 * size / 1e8)  # the gradients of two shards, once
     assert step.scalars == pytest.approx(1.1e-5 + 32 / 1e6)
     assert step.reduce_scatter == pytest.approx(1.1e-5 + size / 2 / 1e6 + 3 * size / 2 / 1e8)
@@ -61,10 +66,12 @@ def test_a_better_link_never_makes_a_step_longer(processes: int, field: str) -> 
     factors = np.logspace(-2, 2, 9)
     better = 1 / factors if field == "latency" else factors
     times = [
-        scale.step_time(WORK, MACHINE, replace(ETHERNET, **{field: getattr(ETHERNET, field) * f}), processes).total
+        scale.step_time(
+            WORK, MACHINE, replace(ETHERNET, **{field: getattr(ETHERNET, field) * f}), processes
+        ).total
         for f in better.tolist()
     ]
-    assert all(a > b for a, b in zip(times, times[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(times))
 
 
 def test_efficiency_rises_with_the_batch_and_the_link_and_falls_with_processes() -> None:
@@ -74,7 +81,7 @@ def test_efficiency_rises_with_the_batch_and_the_link_and_falls_with_processes()
         assert scale.efficiency(WORK, MACHINE, INFINIBAND, R) > scale.efficiency(WORK, MACHINE, ETHERNET, R)
     few_shards = [replace(WORK, shards=R) for R in SIZES]
     falling = [scale.efficiency(w, MACHINE, ETHERNET, w.shards) for w in few_shards]
-    assert all(a > b for a, b in zip(falling, falling[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(falling))
 
 
 @pytest.mark.parametrize("processes", [0, 3, 6])
@@ -91,7 +98,9 @@ def test_more_processes_than_shards_are_refused() -> None:
 def test_a_round_of_one_partition_is_the_task_and_its_way() -> None:
     rounds = Rounds(partitions=1, workers=4, rows=100, local_epochs=3, scheduler=2e-3)
     work = Work((3, 5), batch=10)
-    task = 3 * (work.flops_per_row * (100 + 10 * MACHINE.half) / MACHINE.flops + 10 * 7 * work.size / MACHINE.memory)
+    task = 3 * (
+        work.flops_per_row * (100 + 10 * MACHINE.half) / MACHINE.flops + 10 * 7 * work.size / MACHINE.memory
+    )
     assert scale.task_time(work, MACHINE, rounds) == pytest.approx(task)
     rest = 2 * ETHERNET.message(work.size) + (3 + 5) * work.size / MACHINE.memory
     assert scale.round_time(work, MACHINE, ETHERNET, rounds) == pytest.approx(2e-3 + task + rest)
@@ -165,7 +174,8 @@ def test_lockstep_with_failures_takes_the_time_that_daly_gives() -> None:
     step = scale.step_time(WORK, MACHINE, ETHERNET, 64).total
     steps = round(50_000 / step)
     runs = [
-        simulation.simulate_lockstep(WORK, MACHINE, ETHERNET, 64, steps, failures=failures, seed=s) for s in range(20)
+        simulation.simulate_lockstep(WORK, MACHINE, ETHERNET, 64, steps, failures=failures, seed=s)
+        for s in range(20)
     ]
     interval = scale.checkpoint_interval(2, 600)
     expected = scale.time_with_failures(steps * step, interval, 2, 30, 600)
@@ -176,7 +186,10 @@ def test_lockstep_with_failures_takes_the_time_that_daly_gives() -> None:
 def test_a_lost_task_is_run_again_and_no_other() -> None:
     task = scale.task_time(WORK, MACHINE, ROUNDS)
     failures = Failures(mtbf=5 * task, restart=task)
-    runs = [simulation.simulate_round(WORK, MACHINE, ETHERNET, ROUNDS, failures=failures, seed=s) for s in range(300)]
+    runs = [
+        simulation.simulate_round(WORK, MACHINE, ETHERNET, ROUNDS, failures=failures, seed=s)
+        for s in range(300)
+    ]
     quiet = simulation.simulate_round(WORK, MACHINE, ETHERNET, ROUNDS)
     assert all(0 <= run.tasks - ROUNDS.partitions <= run.failures for run in runs)
     assert all(run.seconds >= quiet.seconds or run.failures for run in runs)

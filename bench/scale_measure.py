@@ -1,0 +1,140 @@
+"""The parameters of scale.py, as this machine has them.
+
+    python bench/scale_measure.py [--case higgs] [--threads 1]
+
+The link is measured between two processes that mpiexec starts here, which send each other as much as an
+exchange does; the machine by steps of one process, of different batches and shards, to which the model is
+fitted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from cases import TRAIN, TrainCase
+from numpy.typing import NDArray
+from scale import Link, Machine, Work
+
+SIZES = (32, 256, 2048, 1 << 14, 1 << 18, 1 << 21, 1 << 24)  # bytes of messages
+BATCHES, SHARDS = (64, 256, 1024, 4096), (1, 2, 4, 8)
+
+
+def mpiexec(count: int, *command: str) -> list[str]:
+    """Return the command that runs Python's `command` as so many processes."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    program = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if not program:
+        raise SystemExit("mpiexec is not installed: pip install 'fastmlp[mpi]'")
+    return [program, "-n", str(count), sys.executable, *command]
+
+
+def swap_seconds(repeats: int = 9) -> list[float]:
+    """Run in both of two processes: return the time of an exchange of each of SIZES."""
+    from mpi4py import MPI
+
+    world = MPI.COMM_WORLD
+    other, found = 1 - world.rank, []
+    for size in SIZES:
+        out, into = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+        count, times = max(4, min(1000, 10_000_000 // size)), []
+        for _ in range(repeats):
+            world.Barrier()
+            start = time.perf_counter()
+            for _ in range(count):
+                world.Sendrecv(out, other, 0, into, other, 0)
+            times.append((time.perf_counter() - start) / count)
+        found.append(min(times))
+    return found
+
+
+def fitted(rows: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the numbers, none negative, that bring rows @ numbers nearest to seconds, in relative terms."""
+    from scipy.optimize import nnls
+
+    return np.asarray(nnls(rows / seconds[:, None], np.ones(len(seconds)))[0])
+
+
+def measure_link() -> Link:
+    """Measure what joins two processes of this machine."""
+    command = mpiexec(2, __file__, "--swaps")
+    seconds = np.array(json.loads(subprocess.check_output(command, text=True)))
+    latency, per_byte = fitted(np.array([(1, size) for size in SIZES], float), seconds)
+    return Link("this machine", float(latency), 1 / float(per_byte))
+
+
+def step_seconds(case: TrainCase, batch: int, shards: int, threads: int, seconds: float = 0.3) -> float:
+    """Return the time of a step of fastmlp on one process."""
+    import fastmlp
+
+    rows = max(4 * batch, case.sizes[-1])
+    X, y = replace(case, rows=rows).data()
+    options: dict[str, Any] = {
+        "hidden": case.sizes[1:-1],
+        "batch_size": batch,
+        "learning_rate": 1e-3,
+        "task": "classification",
+        "threads": threads,
+        "shards": shards,
+    }
+    net = fastmlp.train(X, y, epochs=1, **options)
+    epochs, steps, times = 1, -(-rows // batch), []
+    while len(times) < 3 or sum(times) < seconds:
+        start = time.perf_counter()
+        net = fastmlp.train(X, y, epochs=epochs, init=net, **options)
+        spent = time.perf_counter() - start
+        if spent < seconds / 10:  # what a call sets up must not count
+            epochs = 2 * epochs
+            continue
+        times.append(spent)
+    return min(times) / epochs / steps
+
+
+def measure_machine(case: TrainCase, threads: int) -> tuple[Machine, float]:
+    """Fit the model to steps of one process; return what came of it, and the median relative error."""
+    terms, seconds = [], []
+    for batch in BATCHES:
+        for shards in SHARDS:
+            work = Work(case.sizes, batch, shards)
+            per_row = work.flops_per_row
+            moved = work.size * (3 * (shards - 1) + work.words)
+            terms.append((per_row * batch, per_row * shards, moved))
+            seconds.append(step_seconds(case, batch, shards, threads))
+    rows, measured = np.array(terms, float), np.array(seconds)
+    per_flop, per_shard, per_byte = fitted(rows, measured)
+    error = median(np.abs(rows @ (per_flop, per_shard, per_byte) / measured - 1).tolist())
+    memory = 1 / per_byte if per_byte else float("inf")
+    return Machine(1 / per_flop, per_shard / per_flop, memory, swap=0.0), error
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", default="higgs", choices=tuple(TRAIN))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--swaps", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.swaps:
+        from mpi4py import MPI
+
+        seconds = swap_seconds()
+        if MPI.COMM_WORLD.rank == 0:
+            print(json.dumps(seconds))
+        return
+    link = measure_link()
+    print(f"link: {link.latency * 1e6:.2f} us, {link.bandwidth / 1e9:.2f} GB/s each way", flush=True)
+    machine, error = measure_machine(TRAIN[options.case], options.threads)
+    print(f"{options.case}, threads={options.threads}: {asdict(machine)}, median error {error:.1%}")
+
+
+if __name__ == "__main__":
+    main()
