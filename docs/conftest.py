@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from importlib.util import find_spec
@@ -14,6 +16,7 @@ from unittest import SkipTest
 
 import pytest
 from sybil import Example, Sybil
+from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 
@@ -33,14 +36,34 @@ def write_c(example: Example) -> None:
     Path("main.c").write_text(example.parsed, encoding="utf-8")
 
 
+class RunOrWrite(PythonEvaluator):
+    """Runs a block of Python; one that begins with the name of a file, ``# train.py``, becomes it."""
+
+    def __call__(self, example: Example) -> None:
+        if name := re.match(r"# (\w+\.py)\n", example.parsed):
+            Path(name[1]).write_text(example.parsed, encoding="utf-8")
+        else:
+            super().__call__(example)
+
+
+def python_parser() -> PythonCodeBlockParser:
+    parser = PythonCodeBlockParser()
+    parser.codeblock_parser = CodeBlockParser("python", RunOrWrite())
+    return parser
+
+
 def run_shell(example: Example) -> None:
-    done = subprocess.run(example.parsed, shell=True, capture_output=True, text=True, check=True)
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # python, mpiexec
+    done = subprocess.run(
+        example.parsed, shell=True, capture_output=True, text=True, env=os.environ | {"PATH": programs}
+    )
+    assert done.returncode == 0, f"code {done.returncode}: {done.stderr}"
     example.namespace["output"] = done.stdout
 
 
 pytest_collect_file = Sybil(
     parsers=[
-        PythonCodeBlockParser(),
+        python_parser(),
         CodeBlockParser(language="c", evaluator=write_c),
         CodeBlockParser(language="sh", evaluator=run_shell),
         SkipParser(),
