@@ -22,7 +22,7 @@ from scale_simulation import Failures, Stragglers, simulate_lockstep, simulate_r
 
 # Two threads on an Intel Xeon with AVX-512, float32; MPI's exchange and Python's part in it
 # (scale_measure.py).
-MACHINE = Machine(flops=2.4e11, half=20, memory=2e10, swap=10e-6)
+MACHINE = Machine(flops=2.4e11, half=20, memory=2e10, swap=1.5e-6)
 PROCESSES = tuple(2**k for k in range(11))
 PARTITIONS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 ROWS = 2**26  # of all machines together
