@@ -24,6 +24,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 SCALARS = 4 * 8  # bytes: four doubles are added up over all processes before a step
+AVERAGING = (
+    76  # bytes moved for a parameter of a task's result: to double, less the old one, times a share, added
+)
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ def broadcast_time(work: Work, link: Link, workers: int) -> float:
 
 def result_time(work: Work, machine: Machine, link: Link) -> float:
     """Return the time that the result of a task takes at the one place where they are averaged."""
-    return link.message(work.size) + 3 * work.size / machine.memory
+    return link.message(work.size) + AVERAGING * work.parameters / machine.memory
 
 
 def outer_time(work: Work, machine: Machine) -> float:
