@@ -30,6 +30,9 @@ def say(*words):
     # One write, as lines of several processes come through one pipe.
     sys.stdout.write(" ".join(map(str, words)) + "\\n")
     sys.stdout.flush()
+
+def ready():
+    pathlib.Path(os.environ["FASTMLP_TEST_PROCESSES"], f"rank-{world.rank}").write_text(str(os.getpid()))
 """
 
 
@@ -72,11 +75,12 @@ class Processes:
         return [int(path.name) for path in self.folder.iterdir() if path.name.isdigit()]
 
     def of_rank(self, rank: int) -> int:
-        """Wait until a process is ``ready(rank)``, and return its pid."""
+        """Wait until the script of a rank has called ``ready()``, and return its process."""
         path = self.folder / f"rank-{rank}"
         end = time.monotonic() + HANG
         while not path.exists() or not path.read_text():
-            assert time.monotonic() < end, f"process {rank} did not come so far"
+            going = self.mpiexec.poll() is None and time.monotonic() < end
+            assert going, f"process {rank} did not come so far"
             time.sleep(0.01)
         return int(path.read_text())
 

@@ -1,11 +1,10 @@
-"""The error for what happened in another process, and the message that tells of it."""
+"""The error for what happened in another process."""
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
-_MOST = 2000  # characters of an error's text: the message is sent at once, without being asked for
+_MOST = 2000  # characters of an error's text: a short message waits for nobody
 
 
 class ProcessError(RuntimeError):
@@ -24,30 +23,21 @@ class ProcessError(RuntimeError):
         self.process = process
 
 
-class Word(NamedTuple):
-    """What a process tells the others when it fails."""
+class Failure(NamedTuple):
+    """What is known of a failure: which process it is of, and what its error says."""
 
     process: int | None
     text: str
 
     @staticmethod
-    def of(error: BaseException, rank: int) -> Word:
+    def of(error: BaseException, rank: int) -> Failure:
         """Return what process `rank` says of an error that was raised in it."""
         if isinstance(error, ProcessError):
-            return Word(error.process, str(error)[:_MOST])
+            return Failure(error.process, str(error)[:_MOST])
         text = str(error)
         kind = type(error).__name__
-        return Word(rank, f"process {rank}: {kind}: {text[:_MOST]}" if text else f"process {rank}: {kind}")
+        return Failure(rank, f"process {rank}: {kind}: {text[:_MOST]}" if text else f"process {rank}: {kind}")
 
     def error(self) -> ProcessError:
         """Return the error that the other processes raise."""
         return ProcessError(self.text, self.process)
-
-    def to_bytes(self) -> bytes:
-        """Return the message."""
-        return json.dumps(self).encode()
-
-    @staticmethod
-    def from_bytes(message: bytes | bytearray) -> Word:
-        """Read the message."""
-        return Word(*json.loads(message))

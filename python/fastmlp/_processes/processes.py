@@ -9,9 +9,12 @@ from types import TracebackType
 from typing import Any
 
 from fastmlp._base.validation import real
+from fastmlp._processes.failure import ProcessError
 from fastmlp._processes.mpi import checked_communicator
-from fastmlp._processes.watch import DATA, Watch
+from fastmlp._processes.watch import Watch
+from fastmlp._processes.words import Words
 
+_TAG = 0  # of data; that of words is 1
 _PIECE = 2**28  # bytes of one message of a larger buffer: each that arrives is progress
 _HEAD = 512  # bytes of a first message, with the length of all and what has room of it
 _LENGTH = 8  # of them for the length
@@ -54,14 +57,15 @@ class Processes:
         self.size: int = communicator.size
         self._mpi = sys.modules["mpi4py.MPI"]
         self._bytes = self._mpi.BYTE
+        self._status = self._mpi.Status()
         self._watch = Watch(self._mpi, timeout)
         self._communicator = self._duplicate(communicator)
-        self._watch.communicator = self._communicator
+        self._watch.words = Words(self._mpi, self._communicator)
 
     def _duplicate(self, communicator: Any) -> Any:
         duplicate, request = communicator.Idup()
         try:
-            self._watch.wait([request], None)
+            self._watch.wait(request, None)
             duplicate.Set_errhandler(self._mpi.ERRORS_RETURN)
         except BaseException as error:
             self._watch.failed(error, [], None)
@@ -83,35 +87,42 @@ class Processes:
             Where to put those that come, as many as the partner sends; may be empty.
         """
         sent, received = memoryview(out).nbytes, memoryview(into).nbytes
-        if max(sent, received) <= _PIECE:
-            self._swap(partner, out if sent else None, into if received else None)
+        if sent <= _PIECE and received <= _PIECE:
+            self._swap(partner, out, sent, into, received)
             return
-        out, into = (
-            memoryview(buffer).cast("B") if length else b""
-            for buffer, length in ((out, sent), (into, received))
-        )
+        out, into = memoryview(out), memoryview(into)
+        out, into = (view.cast("B") if view.nbytes else view for view in (out, into))
         for start in range(0, max(sent, received), _PIECE):
             piece = slice(start, start + _PIECE)
-            self._swap(partner, out[piece] or None, into[piece] or None)
+            self._swap(partner, out[piece], len(out[piece]), into[piece], len(into[piece]))
 
-    def _swap(self, partner: int, out: Any, into: Any) -> None:
-        """Exchange messages of one piece at most, None for no message."""
+    def _swap(self, partner: int, out: Any, sent: int, into: Any, received: int) -> None:
+        """Exchange two messages of so many bytes; there is none of 0."""
         watch = self._watch
-        if watch.failure is not None:
-            raise watch.failure.error()
+        if watch.words.failure is not None:
+            raise watch.words.failure.error()
         requests = []
         try:
-            if into is not None:
-                requests.append(self._communicator.Irecv([into, self._bytes], partner, DATA))
-            if out is not None:
-                requests.append(self._communicator.Isend([out, self._bytes], partner, DATA))
-            watch.wait(requests, partner)
+            if received:
+                requests.append(self._communicator.Irecv([into, self._bytes], partner, _TAG))
+            if sent:
+                requests.append(self._communicator.Isend([out, self._bytes], partner, _TAG))
+            if received:
+                watch.wait(requests[0], partner, self._status)
+                self._check_length(partner, received)
+            if sent:
+                watch.wait(requests[-1], partner)
         except BaseException as error:
-            if into is not None and requests:
+            if received and requests:
                 with suppress(self._mpi.Exception):
                     requests[0].Cancel()
             watch.failed(error, requests, partner)
             raise
+
+    def _check_length(self, partner: int, awaited: int) -> None:
+        came = self._status.Get_count(self._bytes)
+        if came != awaited:
+            raise ProcessError(f"process {partner} sent {came} bytes, {awaited} were awaited", partner)
 
     # -------------------------------------------------------------------------------------------- values
 
@@ -176,11 +187,15 @@ class Processes:
         return Together(self)
 
     def _leave(self, error: BaseException | None) -> None:
-        if error is not None:
+        if error is None:
+            try:
+                self.gathered(None)
+            except BaseException as failure:
+                self._watch.tell(failure)
+                raise
+            self._communicator.Free()
+        elif self.size > 1:
             self._watch.tell(error)
-            return
-        self.gathered(None)
-        self._communicator.Free()
 
 
 class Together:
@@ -195,5 +210,4 @@ class Together:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._processes.size > 1:
-            self._processes._leave(error)
+        self._processes._leave(error)
