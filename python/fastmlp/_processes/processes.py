@@ -108,10 +108,10 @@ class Processes:
             if sent:
                 requests.append(self._communicator.Isend([out, self._bytes], partner, _TAG))
             if received:
-                watch.wait(requests[0], partner, self._status)
+                watch.wait(requests[0], partner, received, self._status)
                 self._check_length(partner, received)
             if sent:
-                watch.wait(requests[-1], partner)
+                watch.wait(requests[-1], partner, sent)
         except BaseException as error:
             if received and requests:
                 with suppress(self._mpi.Exception):

@@ -9,9 +9,12 @@ from typing import Any
 from fastmlp._processes.failure import ProcessError
 from fastmlp._processes.words import Words
 
-_SPIN = 0.001  # seconds of asking again and again, before sleeping in between
-_NAPS = (0.00005, 0.001)  # seconds of the first sleep and of the longest
-_LOOKS = 16  # times that a request is asked for, from one look at the clock to the next
+_LOOKS = 200  # times that a request is asked for at first, in some 0.1 ms
+_POLITE_LOOKS = 16  # times from one look at the clock to the next, while others may have the processor
+_AWAKE = 0.001  # seconds until it sleeps in between,
+_SLOW = 1e8  # and bytes a second that a network carries at least: for so long a message may be under way
+_NAP = 0.1  # of the time waited so far that is slept before the next look,
+_LONGEST_NAP = 0.001  # and seconds that are slept at most
 _ANSWER = 0.25  # seconds in which a process that waits says that it is there
 _SETTLE = 0.5  # seconds that what a failure left under way may take to arrive
 
@@ -34,7 +37,7 @@ class Watch:
         self._timeout = timeout
         self.words = Words(mpi, None)
 
-    def wait(self, request: Any, awaited: int | None, status: Any = None) -> None:
+    def wait(self, request: Any, awaited: int | None, size: int = 0, status: Any = None) -> None:
         """Wait until a request is done.
 
         Parameters
@@ -42,6 +45,8 @@ class Watch:
         request : mpi4py.MPI.Request
         awaited : int or None
             The process that it depends on, None for all.
+        size : int, default 0
+            Bytes of the message.
         status : mpi4py.MPI.Status, optional
             Filled in.
 
@@ -50,12 +55,13 @@ class Watch:
         ProcessError
             If a process has failed, or one does not answer in time.
         """
-        if request.Test(status):
-            return
+        for _ in range(_LOOKS):
+            if request.Test(status):
+                return
         start = time.monotonic()
-        nap, longest = _NAPS
+        awake = _AWAKE + size / _SLOW  # a message under way comes only while it is asked for
         while True:
-            for _ in range(_LOOKS):
+            for _ in range(_POLITE_LOOKS):
                 if request.Test(status):
                     return
                 _give_way()
@@ -63,9 +69,8 @@ class Watch:
             self.words.listen()
             if waited > self._timeout:
                 raise self._late(awaited)
-            if waited > _SPIN:
-                time.sleep(nap)
-                nap = min(2 * nap, longest)
+            if waited > awake:
+                time.sleep(min(_NAP * waited, _LONGEST_NAP))
 
     def _late(self, awaited: int | None) -> ProcessError:
         """Return the error for too long a wait: it names who does not answer, or else who was awaited."""
