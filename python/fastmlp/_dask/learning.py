@@ -1,0 +1,297 @@
+"""The tasks of a round, which are pure: the same arguments give the same bits on whatever worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._dask.parts import Part, named
+from fastmlp._dask.worker import made_network, threads_of_task
+from fastmlp._inspect.selection import row_losses
+from fastmlp._network.network import Network
+from fastmlp._rows.features import SparseRows, as_features
+from fastmlp._rows.memory import CoreRows, WholeRows, core_rows
+from fastmlp._rows.targets import (
+    TargetForm,
+    class_weighted,
+    has_one_output_for_two,
+    has_output_per_class,
+    takes_labels,
+)
+from fastmlp._training.options import RunSettings, checked_compute, core_options
+from fastmlp._training.run import run
+from fastmlp.data import holdout
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What all tasks are told, besides weights and rows.
+
+    Attributes
+    ----------
+    described : dict
+        What makes the network.
+    class_weight : dict or None
+        The weight of each label.
+    settings : RunSettings
+        Whose epochs are those of all rounds together.
+    weighs_batches : bool
+        Whether a batch divides by the sum of its own weights, as scikit-learn does.
+    fraction : float or None
+        The part of each partition that is held back to validate on.
+    isa : str
+        The instruction set that all tasks compute with.
+    """
+
+    described: dict[str, Any]
+    form: TargetForm
+    class_weight: dict[Any, float] | None
+    settings: RunSettings
+    local_epochs: int
+    weighs_batches: bool
+    fraction: float | None
+    isa: str
+
+    def network(self, parameters: Array) -> Network:
+        """Return the network with these parameters."""
+        return made_network(self.isa, self.described, parameters)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The rows of a partition as the core takes them; None where there are none, or none that weighs."""
+
+    learned: WholeRows | None
+    held: CoreRows | None
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a partition counts: its rows to learn from, the sum of their weights, and what is held."""
+
+    rows: int
+    weight: float
+    held: int
+
+
+def prepare(what: str, place: int, part: Part, learning: Learning, *, held: bool = False) -> Prepared:
+    """Return the rows of a partition, encoded for the network; all of them to validate on if `held`."""
+    if not len(part):
+        return Prepared(None, None)
+    form, dtype = learning.form, learning.described["dtype"]
+    with named(what):
+        X = part.X if _is_of(part.X, dtype) else as_features("X", _as_data(part.X), dtype)
+        checked_compute(learning.settings.bfloat16 and "bfloat16" or None, sparse=isinstance(X, SparseRows))
+        if learning.described["embeddings"]:
+            learning.network(np.zeros(_size(learning.described)))._check_codes(X)
+        targets = form.encode(part.y, dtype, len(part))
+        weights = None if part.weights is None else part.weights.astype(dtype)
+        if learning.class_weight is not None:
+            weights = class_weighted(weights, learning.class_weight, part.y, form.classes, dtype)
+        whole = core_rows(X, targets, weights)
+        if held:
+            return Prepared(None, whole)
+        kept, back = _divided(len(part), learning, place)
+        if back is None:
+            return Prepared(_to_learn(whole, learning), None)
+        left = core_rows(X, targets, weights, kept.astype(np.uint32))
+        taken = core_rows(X[back], targets.take(back), None if weights is None else weights[back])
+        return Prepared(_to_learn(left, learning), taken)
+
+
+def _is_of(X: Any, dtype: str) -> bool:
+    return bool((X.values if isinstance(X, SparseRows) else X).dtype == dtype)
+
+
+def _as_data(X: Any) -> Any:
+    if not isinstance(X, SparseRows):
+        return X
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix((X.values, X.columns, X.starts), X.shape)
+
+
+def _size(described: dict[str, Any]) -> int:
+    from fastmlp._model.architecture import layer_shapes
+
+    shapes = layer_shapes(tuple(described["layer_sizes"]), tuple(map(tuple, described["embeddings"])))
+    tables = sum(codes * width for _, codes, width in described["embeddings"])
+    return tables + sum(inputs * outputs + outputs for inputs, outputs in shapes)
+
+
+def _divided(rows: int, learning: Learning, place: int) -> tuple[Any, Any]:
+    """Return the rows to learn from and those held back, which depend on the seed and on the partition."""
+    if learning.fraction is None or rows < 2:
+        return None, None
+    return holdout(rows, learning.fraction, learning.settings.seed, substream=place)
+
+
+def _to_learn(rows: CoreRows, learning: Learning) -> WholeRows | None:
+    total, count = _weight(rows)
+    if not total > 0:
+        return None
+    return WholeRows(rows, None, 0.0 if learning.weighs_batches else total / count)
+
+
+def _weight(rows: CoreRows) -> tuple[float, int]:
+    """Return the sum of the weights of rows, and their number."""
+    X, _, _, weights, index = rows
+    count = len(index) if index is not None else len(X[2]) - 1 if isinstance(X, tuple) else len(X)
+    if weights is None:
+        return float(count), count
+    chosen = weights if index is None else weights[index]
+    return float(chosen.sum(dtype=np.float64)), count
+
+
+def size(prepared: Prepared) -> Size:
+    """Return how much a partition counts."""
+    held = 0 if prepared.held is None else _weight(prepared.held)[1]
+    if prepared.learned is None:
+        return Size(0, 0.0, held)
+    weight, rows = _weight(prepared.learned.train)
+    return Size(rows, weight, held)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a partition makes of the common weights.
+
+    Attributes
+    ----------
+    loss : float
+        Of its first pass, as `History` has it; penalty is the part of the l2 term.
+    diverged : bool
+        Whether loss or weights are no longer finite.
+    """
+
+    parameters: Array
+    loss: float
+    penalty: float
+    learning_rate: float
+    diverged: bool
+
+
+def learn(place: int, rows: Prepared, learning: Learning, parameters: Array, round_: int, share: int) -> Learned:
+    """Train a partition for a round from the common weights, with an optimizer that begins anew.
+
+    Parameters
+    ----------
+    place : int
+        The number of the partition.
+    round_ : int
+        That of the round, from 0.
+    share : int
+        The most threads, on which the result does not depend.
+    """
+    assert rows.learned is not None
+    with threads_of_task(share) as threads:
+        network = learning.network(parameters)
+        settings, local = learning.settings, learning.local_epochs
+        options = core_options(settings.with_seed(task_seed(settings.seed, round_, place)), len(rows.learned))
+        options.threads, options.first_epoch = threads, round_ * local
+        options.pause = options.first_epoch + local  # the schedule goes over all rounds
+        s1, s2, best, current = (np.zeros_like(network.parameters) for _ in range(4))
+        state = network._core.RunState(s1, s2, 0, best, current)
+        outcome = run(network, rows.learned, options, state=state)
+        if outcome.exception is not None:
+            raise outcome.exception
+        diverged = outcome.reason == "diverged"
+        paused = outcome.reason == "epochs" and options.pause < options.epochs
+        found = current if paused else network.parameters.copy()
+        if diverged:
+            return Learned(found, np.nan, np.nan, np.nan, diverged)
+        _, loss, _, _, _, _, _, penalty = outcome.records[0]
+        return Learned(found, float(loss), float(penalty), float(outcome.records[-1, 2]), diverged)
+
+
+def task_seed(seed: int, round_: int, place: int) -> int:
+    """Return the seed of a task: of its shuffling and dropout."""
+    words = [seed & 0xFFFFFFFF, seed >> 32, round_, place]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sums over the rows of a partition, from which loss and score of all follow.
+
+    Attributes
+    ----------
+    loss, weight : float
+        The weighted sum of the rows' losses, and that of their weights.
+    rows : int
+    right : float
+        Of labels: the rows whose outputs are all right.
+    means, squares, residuals : array, (outputs,)
+        Of values: their means, the squared distances from these, and from the outputs.
+    """
+
+    loss: float
+    weight: float
+    rows: int
+    right: float
+    means: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+
+
+def measure(rows: Prepared, learning: Learning, parameters: Array, share: int) -> Measured:
+    """Measure the common weights on the rows of a partition that are held back."""
+    assert rows.held is not None
+    X, labels, values, weights, _ = rows.held
+    with threads_of_task(share) as threads:
+        network = learning.network(parameters)
+        outputs = network._core_predictor.forward(X, threads).astype(np.float64)
+    form = learning.form
+    if values is None:
+        values = np.zeros(outputs.shape)
+        values[np.arange(len(outputs)), labels] = 1
+    values = values.astype(np.float64)
+    losses = row_losses(form.loss, form.numbers, float(np.finfo(network.dtype).eps))(outputs, values)
+    w = np.ones(len(outputs)) if weights is None else weights.astype(np.float64)
+    right, means, squares, residuals = 0.0, *np.zeros((3, 1))
+    if takes_labels(form.loss):
+        right = float(_right(outputs, values, form).sum())
+    else:
+        means = values.mean(axis=0)
+        squares = ((values - means) ** 2).sum(axis=0)
+        residuals = ((values - outputs) ** 2).sum(axis=0)
+    return Measured(
+        float((w * losses).sum()), float(w.sum()), len(outputs), right, means, squares, residuals
+    )
+
+
+def _right(outputs: Array, values: Array, form: TargetForm) -> NDArray[np.bool_]:
+    """Tell the rows whose outputs are all right."""
+    if has_output_per_class(form.loss):
+        return np.asarray(outputs.argmax(axis=1) == values.argmax(axis=1))
+    assert has_one_output_for_two(form.loss)
+    return np.asarray(((outputs > 0.5) == (values > 0.5)).all(axis=1))
+
+
+def loss_and_score(parts: Sequence[Measured], *, labelled: bool) -> tuple[float, float]:
+    """Return the loss of all rows, and their accuracy or their R2, the mean over the outputs."""
+    loss = sum(part.loss for part in parts) / sum(part.weight for part in parts)
+    rows = sum(part.rows for part in parts)
+    if labelled:
+        return loss, sum(part.right for part in parts) / rows
+    first = parts[0]
+    means, squares, count = first.means, first.squares, first.rows
+    for part in parts[1:]:  # Chan, Golub, LeVeque (1983)
+        apart = part.means - means
+        squares = squares + part.squares + apart**2 * (count * part.rows / (count + part.rows))
+        means = means + apart * (part.rows / (count + part.rows))
+        count += part.rows
+    residuals = sum((part.residuals for part in parts[1:]), first.residuals)
+    return loss, float(np.mean(explained(residuals, squares)))
+
+
+def explained(residuals: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return R2; a constant target has no variance to explain: 1 where it is met, else 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(squares == 0, np.where(residuals == 0, 1.0, 0.0), 1 - residuals / squares)

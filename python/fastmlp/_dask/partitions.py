@@ -1,0 +1,68 @@
+"""Dask's collections as a list of partitions: X, y and the weights of the same rows side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastmlp._base.text import plural
+
+
+def partitions(X: Any, y: Any, weights: Any = None, prefix: str = "") -> list[tuple[Any, Any, Any]]:
+    """Return (X, y, weights) of each partition, lazily; y may name columns of a data frame X.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no collections of Dask, or are partitioned in different ways.
+    """
+    blocks = _blocks(f"{prefix}X", X, columns=True)
+    named = isinstance(y, str) or (isinstance(y, (list, tuple)) and all(isinstance(n, str) for n in y))
+    if named and not hasattr(X, "columns"):
+        raise TypeError(f"{prefix}y may name columns only where X is a dask data frame, got {y!r}")
+    of_y = [y] * len(blocks) if named else _blocks(f"{prefix}y", _like(X, y), like=len(blocks))
+    name = f"{prefix}sample_weight"
+    of_weights = (
+        [None] * len(blocks) if weights is None else _blocks(name, _like(X, weights), like=len(blocks))
+    )
+    return list(zip(blocks, of_y, of_weights, strict=True))
+
+
+def is_collection(data: Any) -> bool:
+    """Whether data is a collection of Dask."""
+    import dask
+
+    return dask.is_dask_collection(data) and (hasattr(data, "chunks") or hasattr(data, "npartitions"))
+
+
+def _like(X: Any, other: Any) -> Any:
+    """Return an array in chunks as those of X, where both are known and differ: targets are small."""
+    if not (hasattr(X, "chunks") and hasattr(other, "chunks")) or X.chunks[0] == other.chunks[0]:
+        return other
+    known = all(n == n for n in (*X.chunks[0], *other.chunks[0]))
+    return other.rechunk({0: X.chunks[0]}) if known and X.shape[0] == other.shape[0] else other
+
+
+def _blocks(argument: str, data: Any, *, columns: bool = False, like: int | None = None) -> list[Any]:
+    if not is_collection(data):
+        raise TypeError(
+            f"{argument} must be a dask array or data frame, got {type(data).__name__}; "
+            "dask.array.from_array and dask.dataframe.from_pandas make one"
+        )
+    if hasattr(data, "chunks"):
+        if columns and data.ndim != 2:
+            raise ValueError(f"{argument} must have 2 dimensions (rows, columns), got {data.ndim}")
+        if any(blocks > 1 for blocks in data.numblocks[1:]):
+            raise ValueError(
+                f"{argument} must be chunked along rows only, got {data.numblocks[1]} chunks of columns; "
+                f"{argument}.rechunk({{1: -1}}) joins them"
+            )
+        blocks = list(data.to_delayed().ravel())
+    elif columns and not hasattr(data, "columns"):
+        raise TypeError(f"{argument} must be a dask array or data frame, got a {type(data).__name__}")
+    else:
+        blocks = list(data.to_delayed())
+    if like is not None and len(blocks) != like:
+        raise ValueError(
+            f"{argument} must have {plural(like, 'partition')} as X, got {len(blocks)}; partition them alike"
+        )
+    return blocks

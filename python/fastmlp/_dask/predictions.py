@@ -1,0 +1,175 @@
+"""Predictions of a fitted estimator for Dask's collections: lazy, partition by partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp._base.said import say
+from fastmlp._dask.learning import explained
+from fastmlp._dask.partitions import is_collection
+from fastmlp._dask.parts import named
+from fastmlp._dask.worker import threads_of_task
+from fastmlp._rows.targets import as_targets, sample_weights
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator, and a prediction of a row, which shows shape and type."""
+
+    estimator: Any
+    method: str
+    sample: Array
+
+    def __call__(self, X: Any) -> Array:
+        """Return what the method gives for a block."""
+        if not X.shape[0]:
+            return self.sample[:0]
+        with threads_of_task(1):
+            return np.asarray(getattr(copy(self.estimator), self.method)(X))
+
+
+def lazily(estimator: Any, method: str, X: Any) -> Any:
+    """Return the predictions of a collection as one of the same kind, chunks or partitions, and index.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no collection, or has other columns than in the fit.
+    """
+    import dask
+
+    if not is_collection(X) or (not hasattr(X, "columns") and not hasattr(X, "chunks")):
+        raise TypeError(
+            f"X must be a dask array or data frame, got {type(X).__name__}; to_local() returns an estimator "
+            "that takes what is in memory"
+        )
+    if hasattr(X, "chunks") and X.ndim != 2:
+        raise ValueError(f"X must have 2 dimensions (rows, columns), got {X.ndim}")
+    fitted = _with_sample(estimator, method, X)
+    model = dask.delayed(fitted, traverse=False, name=f"fastmlp-{method}-{dask.base.tokenize(fitted)}")
+    return _of_frame(fitted, model, X) if hasattr(X, "columns") else _of_array(fitted, model, X)
+
+
+def _with_sample(estimator: Any, method: str, X: Any) -> Fitted:
+    row: Any = np.zeros((1, len(X.columns) if hasattr(X, "columns") else int(X.shape[1])))
+    if hasattr(X, "columns"):
+        row = X._meta_nonempty.iloc[:1].astype("float64")
+    elif hasattr(estimator, "feature_names_in_"):  # scikit-learn would say so on each worker
+        say(f"X does not have valid feature names, but {type(estimator).__name__} was fitted with feature names")
+        estimator = copy(estimator)
+        del estimator.feature_names_in_
+    with threads_of_task(1):
+        return Fitted(estimator, method, np.asarray(getattr(copy(estimator), method)(row)))
+
+
+def _of_array(fitted: Fitted, model: Any, X: Any) -> Any:
+    import dask.array as da
+
+    if any(blocks > 1 for blocks in X.numblocks[1:]):
+        X = X.rechunk({1: -1})
+    shape = fitted.sample.shape[1:]
+    chunks = (X.chunks[0], *((n,) for n in shape))
+    return da.map_blocks(
+        _block, X, model, chunks=chunks, drop_axis=() if shape else 1, dtype=fitted.sample.dtype,
+        meta=np.empty((0, *shape), fitted.sample.dtype),
+    )  # fmt: skip
+
+
+def _block(X: Any, model: Fitted) -> Array:
+    return model(X)
+
+
+def _of_frame(fitted: Fitted, model: Any, X: Any) -> Any:
+    import pandas as pd
+
+    sample, columns = fitted.sample, None
+    if sample.ndim == 2:
+        probabilities = fitted.method in ("predict_proba", "predict_log_proba")
+        columns = list(fitted.estimator.classes_) if probabilities else list(range(sample.shape[1]))
+    index = X._meta.index[:0]
+    meta: Any = pd.Series(sample[:0], index=index) if columns is None else _frame(sample[:0], index, columns)
+    return X.map_partitions(_partition, model, columns, meta=meta)
+
+
+def _partition(X: Any, model: Fitted, columns: list[Any] | None) -> Any:
+    import pandas as pd
+
+    found = model(X)
+    return pd.Series(found, index=X.index) if columns is None else _frame(found, X.index, columns)
+
+
+def _frame(values: Array, index: Any, columns: list[Any]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(values, index=index, columns=columns)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Weighted sums over the rows of a partition.
+
+    Attributes
+    ----------
+    weight : float
+    right : float
+        Of labels: the weight of the rows that are predicted right.
+    means, squares, residuals : array, (outputs,)
+        Of values: their means, the squared distances from these, and from the predictions.
+    """
+
+    weight: float
+    right: float
+    means: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+
+
+def scored(what: str, model: Any, labelled: bool, X: Any, y: Any, weights: Any) -> Scored:
+    """Compare the predictions of a partition with the truth."""
+    nothing = np.zeros(1)
+    if not X.shape[0]:
+        return Scored(0.0, 0.0, nothing, nothing, nothing)
+    with named(what):
+        fitted, truth = model, as_targets(y)
+        w = np.ones(len(truth)) if weights is None else sample_weights(weights, len(truth), "float64")
+        predicted = fitted(X)
+        if len(truth) != len(predicted) or truth.shape[1:] != predicted.shape[1:]:
+            raise ValueError(f"y must have shape {predicted.shape}, got {truth.shape}")
+    total = float(w.sum())
+    if labelled:
+        same = truth == predicted
+        same = same if same.ndim == 1 else same.all(axis=1)
+        return Scored(total, float(w[same].sum()), nothing, nothing, nothing)
+    if not total:
+        return Scored(0.0, 0.0, nothing, nothing, nothing)
+    values, w = truth.reshape(len(truth), -1).astype(np.float64), w[:, np.newaxis]
+    means = (w * values).sum(axis=0) / total
+    squares = (w * (values - means) ** 2).sum(axis=0)
+    residuals = (w * (values - predicted.reshape(values.shape)) ** 2).sum(axis=0)
+    return Scored(total, 0.0, means, squares, residuals)
+
+
+def score_of(parts: Sequence[Scored], *, labelled: bool) -> float:
+    """Return the accuracy of all partitions, or their R2, the mean over the outputs."""
+    there = [part for part in parts if part.weight > 0]
+    total = sum(part.weight for part in there)
+    if not there:
+        raise ValueError("X must have at least one row whose sample_weight is above 0, got none")
+    if labelled:
+        return sum(part.right for part in there) / total
+    first, *others = there
+    weight, means, squares, residuals = first.weight, first.means, first.squares, first.residuals
+    for part in others:  # Chan, Golub, LeVeque (1983)
+        apart, both = part.means - means, weight + part.weight
+        squares = squares + part.squares + apart**2 * (weight * part.weight / both)
+        means, weight, residuals = means + apart * (part.weight / both), both, residuals + part.residuals
+    return float(np.mean(explained(residuals, squares)))
+
