@@ -27,6 +27,7 @@ from fastmlp.spec.optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
 from fastmlp.spec.schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
 
 if _TYPE_CHECKING:
+    from fastmlp import dask as dask
     from fastmlp import distributed as distributed
     from fastmlp import export as export
     from fastmlp import graph as graph
@@ -110,7 +111,7 @@ _LAZY = {
     "study_batch_size": "fastmlp._studies",
     "study_learning_rate": "fastmlp._studies",
 }
-_LAZY_MODULES = ("distributed", "export", "graph", "numdiff", "plot")
+_LAZY_MODULES = ("dask", "distributed", "export", "graph", "numdiff", "plot")
 
 
 def __getattr__(name: str) -> _Any:

@@ -14,7 +14,7 @@ class _RoundParameters:
 
     _: KW_ONLY
     client: Any = None
-    rounds: int = 100
+    rounds: int = 200
     local_epochs: int = 1
     outer_learning_rate: float = 0.7
     outer_momentum: float = 0.9

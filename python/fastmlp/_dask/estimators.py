@@ -48,7 +48,7 @@ _WITHOUT_MEANING = {
 }
 
 
-class _DaskMLP(BaseEstimator):  # type: ignore[misc]
+class _DaskMLP(BaseEstimator):
     """Fits in rounds on the partitions; what is fitted is an estimator for one machine."""
 
     _local_type: type[Any]
@@ -109,7 +109,9 @@ class _DaskMLP(BaseEstimator):  # type: ignore[misc]
                 )
             )  # fmt: skip
             if local.early_stopping and not run.validates:
-                raise ValueError("early_stopping needs rows to measure on, the partitions have one row at most")
+                raise ValueError(
+                    "early_stopping needs rows to measure on, the partitions have one row at most"
+                )
             _run(run, local, settings, method)
         self._local = local
         return self
@@ -140,13 +142,13 @@ class _DaskMLP(BaseEstimator):  # type: ignore[misc]
         -------
         float
         """
-        import dask
+        from dask.delayed import delayed
 
         local, labelled = self._fitted(), self._local_type is MLPClassifier
         blocks = partitions(X, y, sample_weight)
-        model = dask.delayed(Fitted(local, "predict", np.empty(0)), traverse=False, pure=True)
+        model = delayed(Fitted(local, "predict", np.empty(0)), traverse=False, pure=True)
         tasks = [
-            dask.delayed(partial(scored, PARTITION.format(i)), pure=False)(model, labelled, *block)
+            delayed(partial(scored, PARTITION.format(i)), pure=False)(model, labelled, *block)
             for i, block in enumerate(blocks)
         ]
         futures = Futures(connected(self.client), self.timeout)
@@ -240,9 +242,7 @@ def _begin(local: Any, known: Merged) -> int:
 
 def _settings(local: Any, rows: int, seed: int, method: Method, dtype: str) -> RunSettings:
     settings = parameters.run_settings(local, rows, float(local.learning_rate_init), seed)
-    check_representable(
-        core_options(settings, rows), dtype, ("learning_rate_init", "epsilon", "clip_norm")
-    )
+    check_representable(core_options(settings, rows), dtype, ("learning_rate_init", "epsilon", "clip_norm"))
     return replace(settings, epochs=method.epochs)
 
 
@@ -294,7 +294,7 @@ _PARAMETERS = """
     ----------
     client : distributed.Client, optional
         By default the current one. It is not pickled.
-    rounds : int, default 100
+    rounds : int, default 200
         At least 1.
     local_epochs : int, default 1
         Passes over the rows of a partition in each round.
@@ -346,13 +346,14 @@ def _documented(cls: type[Any]) -> type[Any]:
 
 
 @_documented
-class DaskMLPClassifier(_DaskMLP, ClassifierMixin, DaskClassifierParameters):  # type: ignore[misc]
+class DaskMLPClassifier(ClassifierMixin, _DaskMLP, DaskClassifierParameters):
     """Multilayer perceptron classifier on the partitions of Dask's collections.
 
     Trains as `fastmlp.dask.train` does. The result depends on the partitions, never on the workers.
     """
 
     _local_type, _local_parameters = MLPClassifier, ClassifierParameters
+    score = _DaskMLP.score
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Any:
@@ -398,13 +399,14 @@ class DaskMLPClassifier(_DaskMLP, ClassifierMixin, DaskClassifierParameters):  #
 
 
 @_documented
-class DaskMLPRegressor(_DaskMLP, RegressorMixin, DaskRegressorParameters):  # type: ignore[misc]
+class DaskMLPRegressor(RegressorMixin, _DaskMLP, DaskRegressorParameters):
     """Multilayer perceptron regressor on the partitions of Dask's collections.
 
     Trains as `fastmlp.dask.train` does. The result depends on the partitions, never on the workers.
     """
 
     _local_type, _local_parameters = MLPRegressor, RegressorParameters
+    score = _DaskMLP.score
 
     def predict_quantiles(self, X: Any) -> Any:
         """Return the predicted quantiles, which never cross, lazily and partition by partition.

@@ -17,13 +17,16 @@ _LOOK = 1.0  # seconds between two looks at the cluster
 
 def connected(client: Any) -> Any:
     """Return the client, by default the current one."""
-    from distributed import Client, default_client
+    from distributed import Client
+    from distributed.client import default_client
 
     if client is None:
         try:
-            client = default_client()
+            client = default_client()  # type: ignore[no-untyped-call]
         except ValueError:
-            raise ValueError("client is None, and there is no current one: make a distributed.Client") from None
+            raise ValueError(
+                "client is None, and there is no current one: make a distributed.Client"
+            ) from None
     if not isinstance(client, Client):
         raise TypeError(f"client must be a distributed.Client or None, got {client!r}")
     if client.asynchronous:
@@ -47,22 +50,24 @@ class Futures:
         self.client, self._timeout = client, timeout
         self._open: dict[str, Any] = {}  # what was submitted and is still needed, by key
 
-    def map(self, name: str, function: Callable[..., Any], *iterables: Sequence[Any], **common: Any) -> list[Any]:
+    def map(
+        self, name: str, function: Callable[..., Any], *iterables: Sequence[Any], **common: Any
+    ) -> list[Any]:
         """Submit a task for each element; `name` makes their keys, and must be new."""
-        with _large_graphs():
+        with self._sent():
             keys = [f"{name}-{i}" for i in range(len(iterables[0]))]
             found = self.client.map(function, *iterables, key=keys, pure=False, **common) if keys else []
         self._open.update({future.key: future for future in found})
         return list(found)
 
     def value(self, name: str, value: Any) -> Any:
-        """Return a value as a task, which Dask runs again where a worker is lost, unlike what is scattered."""
-        with _large_graphs():
+        """Return a value as a task, which is run again if a worker is lost; what is scattered is not."""
+        with self._sent():
             return self.client.submit(_same, value, key=name, pure=False)
 
     def compute(self, tasks: Sequence[Any]) -> list[Any]:
         """Begin to compute lazy values, and leave them where they are."""
-        with _large_graphs():
+        with self._sent():
             found = self.client.compute(list(tasks))
         self._open.update({future.key: future for future in found})
         return list(found)
@@ -116,7 +121,9 @@ class Futures:
                     continue
                 alone = alone or time.monotonic()
                 if time.monotonic() - alone > self._timeout:
-                    raise RuntimeError(f"the cluster had no worker for {self._timeout:g} s (timeout)") from None
+                    raise RuntimeError(
+                        f"the cluster had no worker for {self._timeout:g} s (timeout)"
+                    ) from None
 
     def _has_workers(self) -> bool:
         try:
@@ -139,13 +146,26 @@ class Futures:
                 return RuntimeError(f"{what}: each worker that took it ended, as for want of memory: {error}")
             return error
         return RuntimeError(
-            f"{what} is lost, and cannot be made again: it was cancelled, or its worker ended and had the only "
-            "copy of data that were scattered"
+            f"{what} is lost, and cannot be made again: it was cancelled, or its worker ended and had the "
+            "only copy of data that were scattered"
         )
+
+    @contextmanager
+    def _sent(self) -> Iterator[None]:
+        """Let what is sent fail with the reason where the client is gone; large weights are no warning."""
+        import dask
+
+        try:
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
+                yield
+        except Exception:
+            self._check_running()
+            raise
 
     def threads(self) -> int:
         """Return the threads of all workers together, at least 1."""
-        return max(1, sum(self.client.nthreads().values()))
+        with self._sent():
+            return max(1, sum(map(int, self.client.nthreads().values())))
 
     def forget(self, futures: Sequence[Any]) -> None:
         """Let go of futures that are no longer needed."""
@@ -163,17 +183,8 @@ def _same(value: Any) -> Any:
     return value
 
 
-@contextmanager
-def _large_graphs() -> Iterator[None]:
-    """Let weights of a large network be sent without a warning: once a round is what it takes."""
-    import dask
-
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
-        yield
-
-
 def common_isa(client: Any) -> str:
-    """Return the best instruction set that all workers have; warn if they do not use the same by themselves."""
+    """Return the instruction set of all workers; where they use different ones, warn and take the lowest."""
     answers = client.run(instruction_sets, on_error="return")
     found = {worker: answer for worker, answer in answers.items() if not isinstance(answer, Exception)}
     broken = next((answer for answer in answers.values() if isinstance(answer, ImportError)), None)
@@ -187,9 +198,12 @@ def common_isa(client: Any) -> str:
     first, *others = [available for _, available in found.values()]
     common = [isa for isa in first if all(isa in available for available in others)]
     if not common:
-        raise RuntimeError(f"the workers have no instruction set in common, they use {', '.join(sorted(used))}")
+        raise RuntimeError(
+            f"the workers have no instruction set in common, they use {', '.join(sorted(used))}"
+        )
+    chosen = next((isa for isa in reversed(common) if isa in used), common[0])  # the best comes first
     say(
-        f"the workers use the instruction sets {', '.join(sorted(used))}, which differ in their last bits; all "
-        f"compute with {common[0]}, so that the result does not depend on which worker does what"
+        f"the workers use the instruction sets {', '.join(sorted(used))}, which differ in their last bits; "
+        f"all compute with {chosen}, so that the result does not depend on which worker does what"
     )
-    return str(common[0])
+    return str(chosen)

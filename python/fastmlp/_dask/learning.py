@@ -58,8 +58,8 @@ class Learning:
     fraction: float | None
     isa: str
 
-    def network(self, parameters: Array) -> Network:
-        """Return the network with these parameters."""
+    def network(self, parameters: Array | None) -> Network:
+        """Return the network with these parameters, by default zeros."""
         return made_network(self.isa, self.described, parameters)
 
 
@@ -87,9 +87,10 @@ def prepare(what: str, place: int, part: Part, learning: Learning, *, held: bool
     form, dtype = learning.form, learning.described["dtype"]
     with named(what):
         X = part.X if _is_of(part.X, dtype) else as_features("X", _as_data(part.X), dtype)
-        checked_compute(learning.settings.bfloat16 and "bfloat16" or None, sparse=isinstance(X, SparseRows))
+        if learning.settings.bfloat16:
+            checked_compute("bfloat16", sparse=isinstance(X, SparseRows))
         if learning.described["embeddings"]:
-            learning.network(np.zeros(_size(learning.described)))._check_codes(X)
+            learning.network(None)._check_codes(X)
         targets = form.encode(part.y, dtype, len(part))
         weights = None if part.weights is None else part.weights.astype(dtype)
         if learning.class_weight is not None:
@@ -115,14 +116,6 @@ def _as_data(X: Any) -> Any:
     from scipy.sparse import csr_matrix
 
     return csr_matrix((X.values, X.columns, X.starts), X.shape)
-
-
-def _size(described: dict[str, Any]) -> int:
-    from fastmlp._model.architecture import layer_shapes
-
-    shapes = layer_shapes(tuple(described["layer_sizes"]), tuple(map(tuple, described["embeddings"])))
-    tables = sum(codes * width for _, codes, width in described["embeddings"])
-    return tables + sum(inputs * outputs + outputs for inputs, outputs in shapes)
 
 
 def _divided(rows: int, learning: Learning, place: int) -> tuple[Any, Any]:
@@ -177,7 +170,9 @@ class Learned:
     diverged: bool
 
 
-def learn(place: int, rows: Prepared, learning: Learning, parameters: Array, round_: int, share: int) -> Learned:
+def learn(
+    place: int, rows: Prepared, learning: Learning, parameters: Array, round_: int, share: int
+) -> Learned:
     """Train a partition for a round from the common weights, with an optimizer that begins anew.
 
     Parameters
@@ -261,9 +256,7 @@ def measure(rows: Prepared, learning: Learning, parameters: Array, share: int) -
         means = values.mean(axis=0)
         squares = ((values - means) ** 2).sum(axis=0)
         residuals = ((values - outputs) ** 2).sum(axis=0)
-    return Measured(
-        float((w * losses).sum()), float(w.sum()), len(outputs), right, means, squares, residuals
-    )
+    return Measured(float((w * losses).sum()), float(w.sum()), len(outputs), right, means, squares, residuals)
 
 
 def _right(outputs: Array, values: Array, form: TargetForm) -> NDArray[np.bool_]:

@@ -29,9 +29,9 @@ def partitions(X: Any, y: Any, weights: Any = None, prefix: str = "") -> list[tu
 
 def is_collection(data: Any) -> bool:
     """Whether data is a collection of Dask."""
-    import dask
+    from dask.base import is_dask_collection
 
-    return dask.is_dask_collection(data) and (hasattr(data, "chunks") or hasattr(data, "npartitions"))
+    return is_dask_collection(data) and (hasattr(data, "chunks") or hasattr(data, "npartitions"))
 
 
 def _like(X: Any, other: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +77,7 @@ def read(what: str, dtype: str | None, encoder: TableEncoder | None, X: Any, y: 
         if encoder is not None:
             X = encoder.transform(encoder_inputs(encoder, X), dtype or "float32")
             y = encoder.learned_target(y) if encoder.task == "regression" else y
-        names = encoder.feature_names if encoder is not None else feature_names(X)
+        names = tuple(encoder.feature_names) if encoder is not None else feature_names(X)
         if dtype is None:
             dtype = "float32" if _dtype_of(X) == np.float32 else "float64"
         if not X.shape[0]:
@@ -97,11 +97,12 @@ def _dtype_of(X: Any) -> Any:
     return X.dtype if hasattr(X, "dtype") else as_array("X", X).dtype
 
 
-def facts(part: Part) -> Facts:
+def facts(what: str, part: Part) -> Facts:
     """Return what the client must know."""
     X = part.X
     dtype = X.dtype if isinstance(X, np.ndarray) else X.values.dtype
-    sample, counts = _sample(part.y)
+    with named(what):
+        sample, counts = _sample(part.y)
     return Facts(len(part), X.shape[1], part.names, dtype.name, sample, counts)
 
 
@@ -153,14 +154,17 @@ class Merged:
     counts: NDArray[np.int64] | None
 
 
-def merged(parts: Sequence[Facts], what: str = "partition") -> Merged:
-    """Return what is known of all partitions, which must have the same columns and kinds of targets."""
+def merged(parts: Sequence[Facts], what: Callable[[int], str]) -> Merged:
+    """Return what is known of all partitions, which must have the same columns and kinds of targets.
+
+    what(i) is how errors call the i-th.
+    """
     filled = [i for i, part in enumerate(parts) if part.rows]
     if not filled:
         raise ValueError("X must have at least one row, got none in any partition")
     first = filled[0]
     for i in filled:
-        _check_alike(parts[i], parts[first], f"{what} {i}", f"{what} {first}")
+        _check_alike(parts[i], parts[first], what(i), what(first))
     chosen = [parts[i] for i in filled]
     dtype = "float32" if all(part.dtype == "float32" for part in chosen) else "float64"
     sample = np.concatenate([part.sample for part in chosen])

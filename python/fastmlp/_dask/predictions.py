@@ -44,7 +44,8 @@ def lazily(estimator: Any, method: str, X: Any) -> Any:
     TypeError, ValueError
         If X is no collection, or has other columns than in the fit.
     """
-    import dask
+    from dask.base import tokenize
+    from dask.delayed import delayed
 
     if not is_collection(X) or (not hasattr(X, "columns") and not hasattr(X, "chunks")):
         raise TypeError(
@@ -54,7 +55,7 @@ def lazily(estimator: Any, method: str, X: Any) -> Any:
     if hasattr(X, "chunks") and X.ndim != 2:
         raise ValueError(f"X must have 2 dimensions (rows, columns), got {X.ndim}")
     fitted = _with_sample(estimator, method, X)
-    model = dask.delayed(fitted, traverse=False, name=f"fastmlp-{method}-{dask.base.tokenize(fitted)}")
+    model = delayed(fitted, traverse=False, name=f"fastmlp-{method}-{tokenize(fitted)}")
     return _of_frame(fitted, model, X) if hasattr(X, "columns") else _of_array(fitted, model, X)
 
 
@@ -63,7 +64,10 @@ def _with_sample(estimator: Any, method: str, X: Any) -> Fitted:
     if hasattr(X, "columns"):
         row = X._meta_nonempty.iloc[:1].astype("float64")
     elif hasattr(estimator, "feature_names_in_"):  # scikit-learn would say so on each worker
-        say(f"X does not have valid feature names, but {type(estimator).__name__} was fitted with feature names")
+        say(
+            f"X does not have valid feature names, but {type(estimator).__name__} was fitted with feature "
+            "names"
+        )
         estimator = copy(estimator)
         del estimator.feature_names_in_
     with threads_of_task(1):
@@ -77,7 +81,7 @@ def _of_array(fitted: Fitted, model: Any, X: Any) -> Any:
         X = X.rechunk({1: -1})
     shape = fitted.sample.shape[1:]
     chunks = (X.chunks[0], *((n,) for n in shape))
-    return da.map_blocks(
+    return da.map_blocks(  # type: ignore[no-untyped-call]
         _block, X, model, chunks=chunks, drop_axis=() if shape else 1, dtype=fitted.sample.dtype,
         meta=np.empty((0, *shape), fitted.sample.dtype),
     )  # fmt: skip
@@ -95,21 +99,20 @@ def _of_frame(fitted: Fitted, model: Any, X: Any) -> Any:
         probabilities = fitted.method in ("predict_proba", "predict_log_proba")
         columns = list(fitted.estimator.classes_) if probabilities else list(range(sample.shape[1]))
     index = X._meta.index[:0]
-    meta: Any = pd.Series(sample[:0], index=index) if columns is None else _frame(sample[:0], index, columns)
-    return X.map_partitions(_partition, model, columns, meta=meta)
+    dtype = pd.Series(sample.ravel()).dtype  # of texts it is that of pandas
+    return X.map_partitions(_partition, model, columns, dtype, meta=_table(sample[:0], index, columns, dtype))
 
 
-def _partition(X: Any, model: Fitted, columns: list[Any] | None) -> Any:
+def _partition(X: Any, model: Fitted, columns: list[Any] | None, dtype: Any) -> Any:
+    return _table(model(X), X.index, columns, dtype)
+
+
+def _table(values: Array, index: Any, columns: list[Any] | None, dtype: Any) -> Any:
     import pandas as pd
 
-    found = model(X)
-    return pd.Series(found, index=X.index) if columns is None else _frame(found, X.index, columns)
-
-
-def _frame(values: Array, index: Any, columns: list[Any]) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(values, index=index, columns=columns)
+    if columns is None:
+        return pd.Series(values, index=index, dtype=dtype)
+    return pd.DataFrame(values, index=index, columns=columns, dtype=dtype)
 
 
 @dataclass(frozen=True)
@@ -172,4 +175,3 @@ def score_of(parts: Sequence[Scored], *, labelled: bool) -> float:
         squares = squares + part.squares + apart**2 * (weight * part.weight / both)
         means, weight, residuals = means + apart * (part.weight / both), both, residuals + part.residuals
     return float(np.mean(explained(residuals, squares)))
-

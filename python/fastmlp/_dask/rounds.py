@@ -156,19 +156,19 @@ class Rounds:
     def _read(
         self, blocks: list[tuple[Any, Any, Any]], what: str, dtype: str | None, encoder: Any
     ) -> tuple[list[Any], Merged]:
-        import dask
+        from dask.delayed import delayed
 
         kind = what.partition(" ")[0].strip(",")
         names = [what.format(i) for i in range(len(blocks))]
         tasks = [
-            dask.delayed(partial(read, name, dtype, encoder), pure=False)(
+            delayed(partial(read, name, dtype, encoder), pure=False)(
                 *block, dask_key_name=f"fastmlp-read-{kind}-{self._token}-{i}"
             )
             for i, (name, block) in enumerate(zip(names, blocks, strict=True))
         ]
         parts = self._futures.compute(tasks)
-        found: list[Facts] = list(self._all(f"facts-{kind}", facts, parts, what=what))
-        return parts, merged(found, what)
+        found: list[Facts] = list(self._all(f"facts-{kind}", facts, names, parts, what=what.format))
+        return parts, merged(found, what.format)
 
     def begin(self, learning: Learning) -> None:
         """Encode the rows for the network; the partitions as they were read are let go.
@@ -181,9 +181,9 @@ class Rounds:
         self._labelled = takes_labels(learning.form.loss)
         self._learning = self._futures.value(f"fastmlp-learning-{self._token}", learning)
         self._parts = self._prepared("partition", PARTITION, self._parts, held=False)
-        self._sizes = list(self._all("size", size, self._parts, what=PARTITION))
+        self._sizes = list(self._all("size", size, self._parts, what=PARTITION.format))
         self._validation = self._prepared("validation", VALIDATION, self._validation, held=True)
-        held: list[Size] = list(self._all("held", size, self._validation, what=VALIDATION))
+        held: list[Size] = list(self._all("held", size, self._validation, what=VALIDATION.format))
         self._measured = [
             part
             for part, of in zip([*self._parts, *self._validation], [*self._sizes, *held], strict=True)
@@ -201,10 +201,15 @@ class Rounds:
         return found
 
     def _all(
-        self, name: str, function: Callable[..., Any], *iterables: Sequence[Any], what: str, **common: Any
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *iterables: Sequence[Any],
+        what: Callable[[int], str],
+        **common: Any,
     ) -> Any:
         futures = self._futures.map(f"fastmlp-{name}-{self._token}", function, *iterables, **common)
-        return self._futures.results(futures, what.format)
+        return self._futures.results(futures, what)
 
     @property
     def rows(self) -> int:
@@ -251,17 +256,20 @@ class Rounds:
     def _round(
         self, before: Array, common: Any, round_: int
     ) -> tuple[NDArray[np.float64], float, float, float] | None:
-        """Return mean difference, loss, its penalty and the learning rate; None where a partition diverged."""
+        """Return mean difference, loss, penalty in it and learning rate; None where a partition diverged."""
         places = [i for i, of in enumerate(self._sizes) if of.weight > 0]
         total = sum(self._sizes[i].weight for i in places)
         shares = [self._sizes[i].weight / total for i in places]
         results = self._all(
-            f"learn-{round_}", learn, places, [self._parts[i] for i in places], what="the {}. of those that learn",
-            learning=self._learning, parameters=common, round_=round_, share=self._share(len(places)),
+            f"learn-{round_}", learn, places, [self._parts[i] for i in places],
+            what=lambda i: PARTITION.format(places[i]), learning=self._learning, parameters=common,
+            round_=round_, share=self._share(len(places)),
         )  # fmt: skip
         start, difference = before.astype(np.float64), np.zeros(len(before))
         loss = penalty = rate = 0.0
-        for share, learned in zip(shares, results, strict=True):  # in order, so that the sum has the same bits
+        for share, learned in zip(
+            shares, results, strict=True
+        ):  # in order, so that the sum has the same bits
             if learned.diverged:
                 return None
             difference += share * (learned.parameters.astype(np.float64) - start)
@@ -272,7 +280,7 @@ class Rounds:
     def _measure(self, common: Any, round_: int) -> tuple[float, float]:
         results: list[Measured] = list(
             self._all(
-                f"measure-{round_}", measure, self._measured, what=VALIDATION, learning=self._learning,
+                f"measure-{round_}", measure, self._measured, what=VALIDATION.format, learning=self._learning,
                 parameters=common, share=self._share(len(self._measured)),
             )
         )  # fmt: skip

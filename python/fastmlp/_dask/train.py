@@ -35,7 +35,7 @@ def train(
     X: Any,
     y: Any,
     *,
-    rounds: int = 100,
+    rounds: int = 200,
     local_epochs: int = 1,
     outer_learning_rate: float = 0.7,
     outer_momentum: float = 0.9,
@@ -89,7 +89,7 @@ def train(
     y : dask.array.Array, (n,) or (n, outputs), dask.dataframe.Series or DataFrame, str, or list of str
         Labels or numbers, as `fastmlp.train` takes them, partitioned as X; or columns of a data frame X. A
         partition may lack some labels.
-    rounds : int, default 100
+    rounds : int, default 200
         At least 1.
     local_epochs : int, default 1
         Passes over the rows of a partition in each round.
@@ -280,7 +280,12 @@ def checked_encoder(encode: Any, init: Any) -> TableEncoder | None:
 
 def check_all_labels(known: Merged, form: TargetForm) -> None:
     """Refuse numbers of so many values as labels."""
-    if takes_labels(form.loss) and form.classes is not None and known.sample.ndim == 1 and known.labels is None:
+    if (
+        takes_labels(form.loss)
+        and form.classes is not None
+        and known.sample.ndim == 1
+        and known.labels is None
+    ):
         raise ValueError("y holds more than 65536 different numbers in a partition, which are no labels")
 
 
@@ -289,7 +294,8 @@ def weight_of_each(class_weight: Any, known: Merged, form: TargetForm) -> dict[A
     if class_weight is None:
         return None
     classes = labelled_classes(known.sample, form.classes)
-    assert known.labels is not None and known.counts is not None
+    assert known.labels is not None
+    assert known.counts is not None
     counts = np.zeros(len(classes), np.int64)
     counts[class_numbers(known.labels, classes)] = known.counts
     weights = label_weights(class_weight, classes, counts)

@@ -58,7 +58,7 @@ def instruction_sets() -> tuple[str, list[str]]:
     return _core.ISA, _core.available_isas()
 
 
-def made_network(isa: str, described: dict[str, Any], parameters: NDArray[Any]) -> Network:
+def made_network(isa: str, described: dict[str, Any], parameters: NDArray[Any] | None) -> Network:
     """Return a network that computes with an instruction set, whatever this process uses otherwise.
 
     Raises
