@@ -54,6 +54,7 @@ def rounds(
 ) -> tuple[list[float], list[float]]:
     """Return the same for rounds on Dask."""
     import dask.array as da
+
     import fastmlp.dask
 
     chunk = -(-len(X) // partitions)
