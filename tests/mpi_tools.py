@@ -59,8 +59,12 @@ def mpiexec(
     meanwhile: Callable[[Processes], None] | None = None,
 ) -> Ended:
     """Run a script, behind what all scripts here import, in several processes; see `run_mpi`."""
-    program = [sys.executable, "-u", "-c", _PRELUDE + textwrap.dedent(script), *arguments]
-    return run_mpi([launcher(), "-n", str(processes), *program], meanwhile)
+    return run_mpi([launcher(), "-n", str(processes), *program(script, *arguments)], meanwhile)
+
+
+def program(script: str, *arguments: str) -> list[str]:
+    """Return the command of one process that runs a script, behind what all scripts here import."""
+    return [sys.executable, "-u", "-c", _PRELUDE + textwrap.dedent(script), *arguments]
 
 
 class Processes:
@@ -90,21 +94,21 @@ def run_mpi(command: Sequence[str], meanwhile: Callable[[Processes], None] | Non
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"FASTMLP_TEST_PROCESSES": folder}
         start = time.monotonic()
-        popen = subprocess.Popen(
+        with subprocess.Popen(
             list(command), env=environment, stdin=subprocess.DEVNULL, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        running = Processes(popen, Path(folder))
-        try:
-            if meanwhile is not None:
-                meanwhile(running)
-            out, err = popen.communicate(timeout=HANG)
-            seconds = time.monotonic() - start
-            _check_gone(running.pids())
-        finally:
-            popen.kill()
-            for pid in running.pids():
-                _kill(pid)
+        ) as popen:  # fmt: skip
+            running = Processes(popen, Path(folder))
+            try:
+                if meanwhile is not None:
+                    meanwhile(running)
+                out, err = popen.communicate(timeout=HANG)
+                seconds = time.monotonic() - start
+                _check_gone(running.pids())
+            finally:
+                popen.kill()
+                for pid in running.pids():
+                    _kill(pid)
     return Ended(popen.returncode, sorted(out.splitlines()), err, seconds)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import faulthandler
+import os
 import sys
 import time
 from contextlib import suppress
@@ -10,6 +12,7 @@ from contextlib import suppress
 # Seconds from the end of this process to that of all. The others, who were told, print their errors and
 # remove their temporary files in it.
 _GRACE = 0.5
+_ABORT = 5.0  # and from there to the certain end of this one
 
 _failed = False
 
@@ -28,7 +31,12 @@ def _end_all() -> None:
         with suppress(Exception):  # it may be closed, None, or the user's own
             stream.flush()
     time.sleep(_GRACE)
-    mpi.COMM_WORLD.Abort(1)
+    # Abort asks the launcher to end all. Where it cannot be reached, some versions wait and others return.
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        faulthandler.dump_traceback_later(_ABORT, exit=True, file=nowhere)
+        with suppress(mpi.Exception):
+            mpi.COMM_WORLD.Abort(1)
+        os._exit(1)
 
 
 atexit.register(_end_all)
