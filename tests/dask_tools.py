@@ -55,7 +55,7 @@ def local_client(workers: int = 3, threads: int = 1) -> Iterator[Client]:
                     cluster.close(timeout=LIMIT)
                 finally:
                     for process in processes:
-                        if process.is_alive():
+                        if process is not None and process.is_alive():
                             process.kill()
 
 
@@ -152,6 +152,15 @@ def pids(client: Client) -> dict[str, int]:
 def kill(pid: int) -> None:
     """Kill a process at once, as a machine that fails does; a worker's nanny starts another one."""
     os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+
+def wait_for_workers(client: Client, count: int) -> None:
+    """Return once there are so many workers, and none that was killed is still taken for one."""
+    end = time.monotonic() + LIMIT
+    while len(client.run(os.getpid, on_error="ignore")) != count:
+        if time.monotonic() > end:
+            raise TimeoutError(f"there are not {count} workers")
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmlp._base.validation import choice, chosen_seed, flag, integer, real
 from fastmlp._search.default_space import default_space
@@ -20,7 +20,11 @@ from fastmlp._search.samplers import BATCH, check_sampler
 from fastmlp._search.session import Session, varies_loss
 from fastmlp._search.space import OWN, Space, as_space
 from fastmlp._training.callbacks import checked_callbacks
+from fastmlp._training.cluster import Cluster
 from fastmlp._training.fits import Fits
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 METRICS = ("auto", "loss", "score")
 
@@ -40,6 +44,7 @@ def search(
     seed: int | None = 0,
     storage: str | PathLike[str] | Any = None,
     threads: int | None = None,
+    client: Client | None = None,
     progress: bool = False,
     callbacks: Callable[[Search], Any] | Iterable[Callable[[Search], Any]] = (),
     **common: Any,
@@ -91,10 +96,14 @@ def search(
         Where trials are kept: an SQLite file (.db, .sqlite), else a journal, or what Optuna takes. The same
         call goes on from it: trials that are there count, but for those of a batch that was cut off, which is
         tried again, and what follows is what would have followed. It must hold a search of the same data,
-        space and arguments, but for trials, max_time, sampler, threads, progress and callbacks; a function is
-        known by its name alone. One search at a time can use it.
+        space and arguments, but for trials, max_time, sampler, threads, client, progress and callbacks; a
+        function is known by its name alone. One search at a time can use it.
     threads : int, optional
-        The most threads to use; by default `get_num_threads`.
+        The most threads to use; by default `get_num_threads` or, with a client, all that its workers have.
+    client : dask.distributed.Client, optional
+        Train the trials on the workers of a Dask cluster; see `train_many`. They are proposed, judged and
+        stored in this process, where callbacks are called, and so are networks that are trained later, by
+        `Search.refit`. The result is the same. Needs ``fastmlp[dask]``.
     progress : bool, default False
         Show a progress bar on a terminal, for which ``fastmlp[cli]`` is needed, and elsewhere a line every
         five seconds.
@@ -152,6 +161,7 @@ def search(
         if name in OWN:
             raise TypeError(f"search does not take {name}, got {common[name]!r}")
     called: list[Any] = [*checked_callbacks(callbacks)]
+    cluster = None if client is None else Cluster(client)
 
     rows = searched_rows(X, y, folds, validation, seed, common)
     shared = {**common, "encode": rows.encode, "seed": seed}
@@ -166,8 +176,8 @@ def search(
     result = Search(rows, fits, ledger.study, metric, seed, threads)
     with trial_bar(progress, trials, metric) as bar:
         session = Session(
-            result, rows, fits, shared, ledger, searched, sampler, Halving(factor, BATCH), threads, deadline,
-            [*called, *([] if bar is None else [bar])],
+            result, rows, fits, shared, ledger, searched, sampler, Halving(factor, BATCH), threads, cluster,
+            deadline, [*called, *([] if bar is None else [bar])],
         )  # fmt: skip
         session.run(trials)
     return result

@@ -18,6 +18,7 @@ from fastmlp._search.rows import SearchedRows
 from fastmlp._search.samplers import BATCH, batch_size, begun_sampler, grid_points
 from fastmlp._search.space import Space
 from fastmlp._search.trials import COMPLETE, CUT, PRUNED, Trial
+from fastmlp._training.cluster import Cluster
 from fastmlp._training.fits import Fits
 from fastmlp._training.specs import DEFAULTS
 
@@ -39,6 +40,7 @@ class Session:
     sampler: Any
     halving: Halving
     threads: int | None
+    cluster: Cluster | None
     deadline: float
     callbacks: Sequence[Callable[[Search], Any]]
     stopped: bool = field(default=False)
@@ -136,6 +138,7 @@ class Session:
             until=until or None,
             threads=self.threads,
             max_time=None if math.isinf(left) else max(left, 1e-3),
+            cluster=self.cluster,
         )
 
     def _settle(self, trials: Iterable[Trial], otherwise: str) -> None:

@@ -23,7 +23,9 @@ from fastmlp._training.runs import Runs
 from fastmlp._training.specs import checked_common
 
 #: Arguments that are those of all networks together, with their defaults.
-_TOGETHER: dict[str, Any] = {"threads": None, "max_time": None, "progress": False, "callbacks": ()}
+_TOGETHER: dict[str, Any] = {
+    "threads": None, "client": None, "max_time": None, "progress": False, "callbacks": (),
+}  # fmt: skip
 
 
 def cross_validate(
@@ -74,8 +76,8 @@ def cross_validate(
     **arguments
         Those of `train`: the network, the loss, the optimizer, `sample_weight` and so on. The seed also deals
         out the rows. `validation` may be a fraction, which is held back from the rows that are trained on, or
-        rows of your own. `threads`, `max_time`, `progress` and `callbacks` are those of `train_many`, for all
-        networks together.
+        rows of your own. `threads`, `client`, `max_time`, `progress` and `callbacks` are those of
+        `train_many`, for all networks together.
 
     Returns
     -------

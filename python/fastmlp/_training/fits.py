@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from fastmlp._base.records import lowest
 from fastmlp._base.said import saying_once
 from fastmlp._base.validation import flag, integer, real
@@ -20,12 +18,14 @@ from fastmlp._network.network import Network
 from fastmlp._rows.memory import WholeRows
 from fastmlp._rows.shared import MOST_BYTES
 from fastmlp._training.callbacks import checked_callbacks, epoch_callback
+from fastmlp._training.cluster import Cluster
 from fastmlp._training.finish import record, why_diverged
+from fastmlp._training.job import Carried, Job
 from fastmlp._training.lbfgs import why_not_converged
-from fastmlp._training.options import RunSettings, core_options
+from fastmlp._training.options import RunSettings
 from fastmlp._training.preparation import Preparation
 from fastmlp._training.progress import FitsBar, fits_bar
-from fastmlp._training.run import Outcome, Run, run_many
+from fastmlp._training.run import Outcome, run_many
 from fastmlp._training.runs import Runs
 from fastmlp._training.specs import checked_common, checked_specs
 
@@ -49,7 +49,7 @@ class Fit:
     ended: bool = False
     error: Exception | None = None
     warning: str | None = None
-    state: Any = field(default=None, repr=False)  # what it needs to go on
+    state: Carried | None = field(default=None, repr=False)  # what it needs to go on
 
     @property
     def epochs(self) -> int:
@@ -73,25 +73,15 @@ class Fit:
         """Whether the network has been trained, if only until its loss diverged."""
         return self.begun and isinstance(self.error, (FloatingPointError, type(None)))
 
-    def run(self, earlier: History, pause: int | None, callbacks: Callbacks, threads: int) -> Run:
-        """Return the run after earlier epochs, to its end or to an epoch at which it pauses."""
+    def job(self, pause: int | None) -> Job:
+        """Return the run from here on, to its end or to an epoch at which it pauses."""
         rows = self.rows or self.make_rows()
-        options = core_options(self.settings, len(rows), self.epochs)
-        options.threads = threads  # that it may come to have, once others have ended
-        if pause is not None and self.limits is None:
-            options.pause = pause
-            if self.state is None:
-                arrays = (np.zeros(self.network.n_parameters, self.network.dtype) for _ in range(4))
-                s1, s2, best, current = arrays
-                self.state = self.network._core.RunState(s1, s2, 0, best, current)
-        if self.epochs:
-            options.max_time -= float(self.network.history["seconds"][-1])
-        on_epoch = epoch_callback(self.network, earlier, [*callbacks, *self.callbacks], None, None)
-        return Run(self.network, rows, options, self.limits, on_epoch, state=self.state)
+        seconds = float(self.network.history["seconds"][-1]) if self.epochs else 0.0
+        return Job(self.network, rows, self.settings, self.limits, self.epochs, seconds, pause, self.state)
 
-    def take(self, outcome: Outcome | Exception, earlier: History) -> None:
+    def take(self, outcome: Outcome | Exception, earlier: History, state: Carried | None) -> None:
         """Take over how a run ended, or paused."""
-        self.begun = True
+        self.begun, self.state = True, state
         if isinstance(outcome, Exception):
             self.network.history = earlier
             self.end(outcome)
@@ -203,6 +193,7 @@ class Fits:
         max_time: float | None = None,
         progress: bool = False,
         callbacks: Callbacks = (),
+        cluster: Cluster | None = None,
     ) -> None:
         """Train the fits at some places, by default all that have not ended, from where they are.
 
@@ -215,13 +206,15 @@ class Fits:
             result has the same bits as if it had never paused. L-BFGS does not pause.
         threads, max_time, progress, callbacks
             See `train_many`.
+        cluster : Cluster, optional
+            Whose workers train, in place of this process.
 
         Raises
         ------
         BaseException
             KeyboardInterrupt, or what a callback raised; what was trained until then is kept.
         """
-        threads = _threads.resolve(None if threads is None else integer("threads", threads, low=1))
+        most = None if threads is None else integer("threads", threads, low=1)
         seconds = math.inf if max_time is None else real("max_time", max_time, low=0, open_low=True)
         callbacks = checked_callbacks(callbacks)
         places = range(len(self)) if places is None else places
@@ -231,21 +224,24 @@ class Fits:
             for i, pause in zip(places, pauses, strict=True)
             if not self._fits[i].ended and (pause is None or self._fits[i].epochs < pause)
         ]
+        if cluster is not None:
+            self._refuse_callbacks(callbacks, chosen)
         deadline = time.monotonic() + seconds
         exception = None
         with fits_bar(flag("progress", progress), len(chosen)) as bar:
             for portion in portions(chosen):
                 seconds = deadline - time.monotonic()
                 if seconds > 0 and exception is None:
-                    exception = self._run_portion(portion, threads, seconds, callbacks, bar)
+                    exception = self._run_portion(portion, most, seconds, callbacks, bar, cluster)
                     if bar is not None:
                         bar.portion_ended(len(portion))
         if exception is not None:
             raise exception
 
     def _run_portion(
-        self, portion: Portion, threads: int, seconds: float, callbacks: Callbacks, bar: FitsBar | None
-    ) -> BaseException | None:
+        self, portion: Portion, threads: int | None, seconds: float, callbacks: Callbacks,
+        bar: FitsBar | None, cluster: Cluster | None,
+    ) -> BaseException | None:  # fmt: skip
         """Train fits whose rows are in memory together; return what ended them all, if anything did."""
         # Callbacks see the network's own history grow.
         earlier = [
@@ -253,17 +249,31 @@ class Fits:
             for fit, _ in portion
         ]
         with saying_once(self._told):
+            jobs = [fit.job(pause) for fit, pause in portion]
+        if cluster is None:
+            most = _threads.resolve(threads)  # one fit may come to have all, once others have ended
             runs = [
-                fit.run(history, pause, callbacks, threads)
-                for (fit, pause), history in zip(portion, earlier, strict=True)
+                job.run(most, epoch_callback(fit.network, history, [*callbacks, *fit.callbacks], None, None))
+                for job, (fit, _), history in zip(jobs, portion, earlier, strict=True)
             ]
-        outcomes, exception = run_many(runs, threads, seconds, bar)
-        for (fit, _), outcome, history in zip(portion, outcomes, earlier, strict=True):
+            outcomes, exception = run_many(runs, most, seconds, bar)
+        else:
+            outcomes, exception = cluster.run_many(jobs, threads, seconds, bar)
+        for (fit, _), job, outcome, history in zip(portion, jobs, outcomes, earlier, strict=True):
             if outcome is not None:
-                fit.take(outcome, history)
+                fit.take(outcome, history, job.state)
                 raised = None if isinstance(outcome, Exception) else outcome.exception
                 exception = exception or raised
         return exception
+
+    def _refuse_callbacks(self, callbacks: Callbacks, chosen: Portion) -> None:
+        """Refuse what would be called on other machines."""
+        why = "must be empty with client, as networks are trained in other processes; got"
+        if callbacks:
+            raise ValueError(f"callbacks {why} {callbacks!r}")
+        for place, fit in enumerate(self._fits):
+            if fit.callbacks and any(fit is one for one, _ in chosen):
+                raise ValueError(f"{self.called(place)}: callbacks {why} {fit.callbacks!r}")
 
     def runs(self, unbegun: str) -> Runs:
         """Return the networks so far; `unbegun` says why some were not begun, if there are any."""

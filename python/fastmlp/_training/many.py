@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmlp._base.said import say
 from fastmlp._base.text import plural
 from fastmlp._network.network import Network
 from fastmlp._training.callbacks import checked_callbacks
+from fastmlp._training.cluster import Cluster
 from fastmlp._training.fits import Fits
 from fastmlp._training.runs import Runs
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 def train_many(
@@ -20,6 +24,7 @@ def train_many(
     specs: Iterable[Mapping[str, Any]],
     *,
     threads: int | None = None,
+    client: Client | None = None,
     max_time: float | None = None,
     progress: bool = False,
     callbacks: Callable[[Network], Any] | Iterable[Callable[[Network], Any]] = (),
@@ -51,7 +56,12 @@ def train_many(
 
         sample_weight : a weight for each row of X.
     threads : int, optional
-        The most threads to use, for all networks together; by default `get_num_threads`.
+        The most threads to use, for all networks together; by default `get_num_threads` or, with a client,
+        all that its workers have.
+    client : dask.distributed.Client, optional
+        Train on the workers of a Dask cluster, in place of this process: specs go out in chunks, what several
+        of them read is sent once, and each network has the same bits. Callbacks of networks are refused.
+        Needs ``fastmlp[dask]`` here, and this version of fastmlp on all workers.
     max_time : float, optional
         Stop after this many seconds: networks that are being trained end at their next batch, others do not
         begin.
@@ -75,12 +85,16 @@ def train_many(
         what is accepted.
     KeyboardInterrupt, or what a callback raised
         Its attribute ``runs`` holds what was trained until then.
+    RuntimeError
+        If the client has no worker, one has no fastmlp or another version, or the connection is lost.
 
     Warns
     -----
     RuntimeWarning
         If a network could not be trained, or its loss diverged: the others are not touched by it, and
         ``runs.errors`` tells.
+    UserWarning
+        If a worker of the client uses another instruction set, where the last bits differ.
 
     See Also
     --------
@@ -98,18 +112,23 @@ def train_many(
     (16, 3)
     """
     fits = Fits(X, y, common)
-    runs = run_fits(fits, specs, threads=threads, max_time=max_time, progress=progress, callbacks=callbacks)
+    runs = run_fits(
+        fits, specs, threads=threads, client=client, max_time=max_time, progress=progress, callbacks=callbacks
+    )
     tell(fits, runs)
     return runs
 
 
-def run_fits(fits: Fits, specs: Any, *, threads: Any, max_time: Any, progress: Any, callbacks: Any) -> Runs:
+def run_fits(
+    fits: Fits, specs: Any, *, threads: Any, client: Any, max_time: Any, progress: Any, callbacks: Any
+) -> Runs:
     """Train fits of these specs; an exception that ends them all has the attribute ``runs``."""
     own = checked_callbacks(callbacks)
+    cluster = None if client is None else Cluster(client)
     unbegun = "not begun: the fits were interrupted"
     try:
         fits.add(specs)
-        fits.run(threads=threads, max_time=max_time, progress=progress, callbacks=own)
+        fits.run(threads=threads, max_time=max_time, progress=progress, callbacks=own, cluster=cluster)
         unbegun = f"not begun: max_time, {max_time} s, was over"
     except BaseException as error:
         with suppress(Exception):  # some exceptions take no attributes
