@@ -22,7 +22,7 @@ def connected(client: Any) -> Any:
 
     if client is None:
         try:
-            client = default_client()  # type: ignore[no-untyped-call]
+            client = default_client()
         except ValueError:
             raise ValueError(
                 "client is None, and there is no current one: make a distributed.Client"

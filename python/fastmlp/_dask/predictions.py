@@ -81,7 +81,7 @@ def _of_array(fitted: Fitted, model: Any, X: Any) -> Any:
         X = X.rechunk({1: -1})
     shape = fitted.sample.shape[1:]
     chunks = (X.chunks[0], *((n,) for n in shape))
-    return da.map_blocks(  # type: ignore[no-untyped-call]
+    return da.map_blocks(
         _block, X, model, chunks=chunks, drop_axis=() if shape else 1, dtype=fitted.sample.dtype,
         meta=np.empty((0, *shape), fitted.sample.dtype),
     )  # fmt: skip
