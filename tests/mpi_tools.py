@@ -17,7 +17,7 @@ from typing import NamedTuple
 HANG = 90  # seconds; everything here takes a few
 
 _PRELUDE = """
-import os, pathlib, sys, time
+import os, pathlib, sys, time, traceback
 pathlib.Path(os.environ["FASTMLP_TEST_PROCESSES"], str(os.getpid())).touch()
 import numpy as np
 from mpi4py import MPI
@@ -26,8 +26,10 @@ from fastmlp._processes.processes import Processes
 
 world = MPI.COMM_WORLD
 
+# Texts of several processes come through one pipe: each is written at once.
+sys.excepthook = lambda *error: sys.stderr.write("".join(traceback.format_exception(*error)))
+
 def say(*words):
-    # One write, as lines of several processes come through one pipe.
     sys.stdout.write(" ".join(map(str, words)) + "\\n")
     sys.stdout.flush()
 
@@ -64,7 +66,7 @@ def mpiexec(
 
 def program(script: str, *arguments: str) -> list[str]:
     """Return the command of one process that runs a script, behind what all scripts here import."""
-    return [sys.executable, "-u", "-c", _PRELUDE + textwrap.dedent(script), *arguments]
+    return [sys.executable, "-c", _PRELUDE + textwrap.dedent(script), *arguments]
 
 
 class Processes:

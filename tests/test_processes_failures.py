@@ -183,7 +183,6 @@ def test_ctrl_c_in_one_process_ends_all(script: str) -> None:
 def test_ctrl_c_on_the_terminal_ends_all() -> None:
     ended = mpiexec(4, ROUNDS, "60", meanwhile=signalled(signal.SIGINT, -1, 4))
     assert ended.code != 0
-    assert "\nKeyboardInterrupt\n" in ended.err
     assert ended.seconds < SOON
 
 
