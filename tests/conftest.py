@@ -60,6 +60,15 @@ def pictures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def dask_threads() -> Iterator[Client]:
+    """Return a client of two workers in this process, for tests of what does not depend on processes."""
+    from dask_tools import client_in_this_process
+
+    with client_in_this_process(workers=2) as client, client.as_current():
+        yield client
+
+
+@pytest.fixture(scope="module")
 def dask_client() -> Iterator[Client]:
     """Return a client of a Dask cluster of three processes with a thread each, for the tests of one file."""
     from dask_tools import local_client

@@ -59,6 +59,17 @@ def local_client(workers: int = 3, threads: int = 1) -> Iterator[Client]:
                             process.kill()
 
 
+@contextmanager
+def client_in_this_process(workers: int, threads: int = 1) -> Iterator[Client]:
+    """Yield a client, not the current one, of a cluster in threads of this process, which begins at once."""
+    cluster = LocalCluster(
+        n_workers=workers, threads_per_worker=threads, processes=False, dashboard_address=":0",
+        memory_limit=None,
+    )  # fmt: skip
+    with cluster, Client(cluster, set_as_default=False) as client:
+        yield client
+
+
 @dataclass
 class Commands:
     """A scheduler and its workers, each a process that the command ``dask`` runs."""

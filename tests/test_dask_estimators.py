@@ -40,9 +40,9 @@ def frame() -> pd.DataFrame:
     return pd.DataFrame(X, columns=["a", "b", "c"], index=np.arange(N) * 2).assign(kind=LABELS, value=VALUES)
 
 
-def test_a_classifier_on_arrays(dask_client: Client) -> None:
+def test_a_classifier_on_arrays(dask_threads: Client) -> None:
     dX, dy = in_parts(X), in_parts(LABELS)
-    model = DaskMLPClassifier(client=dask_client, **SMALL)
+    model = DaskMLPClassifier(client=dask_threads, **SMALL)
     assert model.fit(dX, dy) is model
     local = model.to_local()
     assert type(local) is MLPClassifier
@@ -64,10 +64,10 @@ def test_a_classifier_on_arrays(dask_client: Client) -> None:
     assert model.score(dX, dy, in_parts(w)) == pytest.approx(local.score(X, LABELS, w))
 
 
-def test_a_classifier_on_data_frames(dask_client: Client) -> None:
+def test_a_classifier_on_data_frames(dask_threads: Client) -> None:
     table = dd.from_pandas(frame(), npartitions=3)
     features = table[["a", "b", "c"]]
-    model = DaskMLPClassifier(client=dask_client, **SMALL).fit(features, table["kind"])
+    model = DaskMLPClassifier(client=dask_threads, **SMALL).fit(features, table["kind"])
     local = model.to_local()
     assert model.feature_names_in_.tolist() == ["a", "b", "c"]
     labels, probabilities = model.predict(features), model.predict_proba(features)
@@ -88,9 +88,9 @@ def test_a_classifier_on_data_frames(dask_client: Client) -> None:
         assert (model.predict(in_parts(X)).compute() == wanted).all()
 
 
-def test_a_regressor(dask_client: Client) -> None:
+def test_a_regressor(dask_threads: Client) -> None:
     dX, both = in_parts(X), np.c_[VALUES, -VALUES]
-    model = DaskMLPRegressor(client=dask_client, **SMALL | {"rounds": 20}).fit(dX, in_parts(VALUES))
+    model = DaskMLPRegressor(client=dask_threads, **SMALL | {"rounds": 20}).fit(dX, in_parts(VALUES))
     local = model.to_local()
     assert type(local) is MLPRegressor
     predicted = model.predict(dX)
@@ -100,41 +100,41 @@ def test_a_regressor(dask_client: Client) -> None:
     assert model.score(dX, in_parts(VALUES)) == pytest.approx(r2_score(VALUES, local.predict(X)))
     assert model.score(dX, in_parts(VALUES), in_parts(w)) == pytest.approx(local.score(X, VALUES, w))
     assert model.loss_ == pytest.approx(model.history_["loss"][-1])
-    several = DaskMLPRegressor(client=dask_client, **SMALL).fit(dX, in_parts(both))
+    several = DaskMLPRegressor(client=dask_threads, **SMALL).fit(dX, in_parts(both))
     assert several.predict(dX).shape == (N, 2)
     assert several.score(dX, in_parts(both)) == pytest.approx(several.to_local().score(X, both))
 
 
-def test_quantiles_margins_and_several_labels(dask_client: Client) -> None:
+def test_quantiles_margins_and_several_labels(dask_threads: Client) -> None:
     dX = in_parts(X)
-    model = DaskMLPRegressor("quantile", quantiles=(0.1, 0.5, 0.9), client=dask_client, **SMALL)
+    model = DaskMLPRegressor("quantile", quantiles=(0.1, 0.5, 0.9), client=dask_threads, **SMALL)
     model.fit(dX, in_parts(VALUES))
     assert model.predict_quantiles(dX).shape == (N, 3)
     assert np.array_equal(model.predict(dX).compute(), model.to_local().predict(X))
-    hinge = DaskMLPClassifier(loss="hinge", client=dask_client, **SMALL).fit(dX, in_parts(LABELS))
+    hinge = DaskMLPClassifier(loss="hinge", client=dask_threads, **SMALL).fit(dX, in_parts(LABELS))
     assert hinge.decision_function(dX).shape == (N, 3)
     assert not hasattr(hinge, "predict_proba")
     flags = (X[:, :2] > 0).astype(int)
-    several = DaskMLPClassifier(client=dask_client, **SMALL).fit(dX, in_parts(flags))
+    several = DaskMLPClassifier(client=dask_threads, **SMALL).fit(dX, in_parts(flags))
     assert np.array_equal(several.predict(dX).compute(), several.to_local().predict(X))
     assert several.score(dX, in_parts(flags)) == pytest.approx(several.to_local().score(X, flags))
-    two = DaskMLPClassifier(client=dask_client, **SMALL).fit(dX, in_parts(X[:, 0] > 0))
+    two = DaskMLPClassifier(client=dask_threads, **SMALL).fit(dX, in_parts(X[:, 0] > 0))
     assert two.classes_.tolist() == [False, True]
     assert two.predict_proba(dX).shape == (N, 2)
 
 
-def test_float32_stays_so(dask_client: Client) -> None:
+def test_float32_stays_so(dask_threads: Client) -> None:
     dX = in_parts(X.astype(np.float32))
-    model = DaskMLPClassifier(client=dask_client, **SMALL).fit(dX, in_parts(LABELS))
+    model = DaskMLPClassifier(client=dask_threads, **SMALL).fit(dX, in_parts(LABELS))
     assert model.coefs_[0].dtype == np.float32
     assert model.predict_proba(dX).dtype == np.float32
 
 
-def test_one_partition_and_round_is_an_epoch_of_the_local_estimator(dask_client: Client) -> None:
+def test_one_partition_and_round_is_an_epoch_of_the_local_estimator(dask_threads: Client) -> None:
     given = da.from_array(X, chunks=(-1, -1)), da.from_array(LABELS, chunks=-1)
     settings: dict[str, Any] = {"hidden_layer_sizes": (5,), "shuffle": False, "random_state": 0, "alpha": 0.1}
     outer = {"outer_learning_rate": 1.0, "outer_momentum": 0.0, "batch_size": 32}
-    model = DaskMLPClassifier(client=dask_client, rounds=1, local_epochs=3, **outer, **settings).fit(*given)
+    model = DaskMLPClassifier(client=dask_threads, rounds=1, local_epochs=3, **outer, **settings).fit(*given)
     with pytest.warns(UserWarning, match="Maximum iterations"):
         alone = MLPClassifier(max_iter=3, batch_size=32, **settings).fit(X, LABELS)
     for mine, theirs in zip(model.coefs_, alone.coefs_, strict=True):
@@ -142,10 +142,10 @@ def test_one_partition_and_round_is_an_epoch_of_the_local_estimator(dask_client:
     assert model.loss_curve_ == pytest.approx(alone.loss_curve_[:1])
 
 
-def test_early_stopping_takes_the_best_weights(dask_client: Client) -> None:
+def test_early_stopping_takes_the_best_weights(dask_threads: Client) -> None:
     settings = SMALL | {"rounds": 60, "learning_rate_init": 0.3, "n_iter_no_change": 3}
     dX, dy = in_parts(X), in_parts(LABELS)
-    model = DaskMLPClassifier(client=dask_client, early_stopping=True, **settings)
+    model = DaskMLPClassifier(client=dask_threads, early_stopping=True, **settings)
     model.fit(dX, dy, X_val=X[:40], y_val=LABELS[:40])
     assert model.early_stopped_
     assert model.best_validation_score_ == max(model.validation_scores_)
@@ -158,29 +158,29 @@ def test_early_stopping_takes_the_best_weights(dask_client: Client) -> None:
         model.fit(dX, dy, y_val=dy)
 
 
-def test_weights_of_rows_and_classes(dask_client: Client) -> None:
+def test_weights_of_rows_and_classes(dask_threads: Client) -> None:
     dX, dy = in_parts(X), in_parts(LABELS)
-    plain = DaskMLPClassifier(client=dask_client, **SMALL).fit(dX, dy)
+    plain = DaskMLPClassifier(client=dask_threads, **SMALL).fit(dX, dy)
     for more in ({"class_weight": "balanced"}, {"class_weight": {"ant": 3.0, "dog": 1.0}}):
-        weighted = DaskMLPClassifier(client=dask_client, **SMALL, **more).fit(dX, dy)
+        weighted = DaskMLPClassifier(client=dask_threads, **SMALL, **more).fit(dX, dy)
         assert not np.array_equal(weighted.coefs_[0], plain.coefs_[0])
-    ones = DaskMLPClassifier(client=dask_client, **SMALL).fit(
+    ones = DaskMLPClassifier(client=dask_threads, **SMALL).fit(
         dX, dy, sample_weight=da.ones(N, chunks=(CHUNKS,))
     )
     np.testing.assert_allclose(ones.coefs_[0], plain.coefs_[0], rtol=1e-12)
     with pytest.raises(ValueError, match="multi-label"):
-        DaskMLPClassifier(client=dask_client, class_weight="balanced", **SMALL).fit(dX, dX > 0)
+        DaskMLPClassifier(client=dask_threads, class_weight="balanced", **SMALL).fit(dX, dX > 0)
 
 
-def test_the_tools_of_scikit_learn(dask_client: Client) -> None:
-    model = DaskMLPClassifier((4,), client=dask_client, rounds=2, local_epochs=2, alpha=0.5)
+def test_the_tools_of_scikit_learn(dask_threads: Client) -> None:
+    model = DaskMLPClassifier((4,), client=dask_threads, rounds=2, local_epochs=2, alpha=0.5)
     assert is_classifier(model)
     assert is_regressor(DaskMLPRegressor())
     parameters = model.get_params()
-    assert parameters["client"] is dask_client
+    assert parameters["client"] is dask_threads
     assert set(MLPClassifier().get_params()) < set(parameters)
     twin = clone(model)
-    assert twin.client is dask_client
+    assert twin.client is dask_threads
     assert twin.get_params() == parameters
     assert model.set_params(rounds=3).rounds == 3
     with pytest.raises(NotFittedError, match="DaskMLPClassifier is not fitted"):
@@ -196,19 +196,19 @@ def test_the_tools_of_scikit_learn(dask_client: Client) -> None:
     assert isinstance(model.network_, fastmlp.Network)
 
 
-def test_the_current_client_is_the_default(dask_client: Client) -> None:
+def test_the_current_client_is_the_default(dask_threads: Client) -> None:
     dX, dy = in_parts(X), in_parts(LABELS)
     model = DaskMLPClassifier(**SMALL).fit(dX, dy)
-    assert model.client_ is dask_client
+    assert model.client_ is dask_threads
     assert np.array_equal(
-        model.coefs_[0], DaskMLPClassifier(client=dask_client, **SMALL).fit(dX, dy).coefs_[0]
+        model.coefs_[0], DaskMLPClassifier(client=dask_threads, **SMALL).fit(dX, dy).coefs_[0]
     )
     assert train(None, dX, dy, hidden=(), rounds=1).layer_sizes == (3, 3)
     with pytest.raises(TypeError, match=r"client must be a distributed\.Client or None, got 3"):
         DaskMLPClassifier(client=3, **SMALL).fit(dX, dy)
 
 
-def test_a_fit_that_fails_leaves_what_there_was(dask_client: Client) -> None:
+def test_a_fit_that_fails_leaves_what_there_was(dask_threads: Client) -> None:
     dX, dy = in_parts(X), in_parts(LABELS)
     model = DaskMLPClassifier(**SMALL).fit(dX, dy)
     before = model.to_local().coefs_[0]
@@ -232,13 +232,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("parameters", "message"), WRONG, ids=[next(iter(p)) for p, _ in WRONG])
 def test_parameters_that_do_not_go_with_rounds(
-    dask_client: Client, parameters: dict[str, Any], message: str
+    dask_threads: Client, parameters: dict[str, Any], message: str
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         DaskMLPClassifier(**SMALL | parameters).fit(in_parts(X), in_parts(LABELS))
 
 
-def test_what_is_in_memory_is_left_to_the_local_estimator(dask_client: Client) -> None:
+def test_what_is_in_memory_is_left_to_the_local_estimator(dask_threads: Client) -> None:
     model = DaskMLPClassifier(**SMALL).fit(in_parts(X), in_parts(LABELS))
     with pytest.raises(TypeError, match=r"X must be a dask array or data frame, got ndarray; to_local\(\)"):
         model.predict(X)

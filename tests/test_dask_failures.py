@@ -8,16 +8,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 import fastmlp
-from dask_tools import kill, local_client, pids
+from dask_tools import client_in_this_process, kill, local_client, pids
 from fastmlp._dask import worker as _worker
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
@@ -35,24 +34,10 @@ def rows() -> tuple[da.Array, da.Array]:
     return da.from_array(X, chunks=(CHUNK, -1)), da.from_array(LABELS, chunks=CHUNK)
 
 
-@contextmanager
-def in_this_process(workers: int, threads: int = 1) -> Iterator[Client]:
-    """Yield a client, which is not the current one, of a cluster in threads of this process."""
-    cluster = LocalCluster(
-        n_workers=workers,
-        threads_per_worker=threads,
-        processes=False,
-        dashboard_address=":0",
-        memory_limit=None,
-    )
-    with cluster, Client(cluster, set_as_default=False) as client:
-        yield client
-
-
 @pytest.fixture(scope="module")
 def expected() -> Iterator[np.ndarray]:
     """Return the parameters that one worker in this process gives."""
-    with in_this_process(workers=1, threads=2) as client:
+    with client_in_this_process(workers=1, threads=2) as client:
         yield train(client, *rows(), **SMALL).parameters
 
 
@@ -114,7 +99,7 @@ def train_on(isa: str) -> np.ndarray:
     before = _core.ISA
     _core.use(isa)
     try:
-        with in_this_process(workers=1) as client:
+        with client_in_this_process(workers=1) as client:
             return train(client, *rows(), **SMALL).parameters
     finally:
         _core.use(before)
@@ -162,7 +147,7 @@ def test_a_client_that_is_closed_is_an_error(dask_client: Client, when: str) -> 
 
 def test_a_cluster_without_workers_is_an_error() -> None:
     with (
-        in_this_process(workers=0) as client,
+        client_in_this_process(workers=0) as client,
         pytest.raises(RuntimeError, match=r"the cluster had no worker for 0\.5 s"),
     ):
         train(client, *rows(), timeout=0.5, **SMALL)

@@ -65,12 +65,14 @@ def reference(y: np.ndarray, weights: np.ndarray | None = None, **arguments: Any
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_rounds_are_those_of_train_on_each_partition(dask_client: Client, dtype: str, optimizer: str) -> None:
+def test_rounds_are_those_of_train_on_each_partition(
+    dask_threads: Client, dtype: str, optimizer: str
+) -> None:
     arguments = {
         "hidden": (5,), "rounds": 3, "local_epochs": 2, "optimizer": optimizer, "batch_size": 16,
         "l2": 0.01, "dtype": dtype, "shuffle": False, "task": "regression",
     }  # fmt: skip
-    net = train(dask_client, in_parts(X), in_parts(VALUES), **arguments)
+    net = train(dask_threads, in_parts(X), in_parts(VALUES), **arguments)
     expected = reference(VALUES, **arguments)
     np.testing.assert_allclose(net.parameters, expected, rtol=1e-12 if dtype == "float64" else 1e-6)
     assert net.dtype == dtype
@@ -78,19 +80,19 @@ def test_rounds_are_those_of_train_on_each_partition(dask_client: Client, dtype:
     assert net.stop_reason == "epochs"
 
 
-def test_labels_are_those_of_all_partitions(dask_client: Client) -> None:
+def test_labels_are_those_of_all_partitions(dask_threads: Client) -> None:
     ordered = np.argsort(LABELS, kind="stable")  # partitions of one label or two
     arguments = SMALL | {"shuffle": False}
-    net = train(dask_client, in_parts(X[ordered]), in_parts(LABELS[ordered]), **arguments)
+    net = train(dask_threads, in_parts(X[ordered]), in_parts(LABELS[ordered]), **arguments)
     assert net.classes.tolist() == ["ant", "bee", "cat"]
     assert net.layer_sizes == (3, 5, 3)
     assert set(net.predict(X)) <= {"ant", "bee", "cat"}
 
 
-def test_one_partition_is_plain_training(dask_client: Client) -> None:
+def test_one_partition_is_plain_training(dask_threads: Client) -> None:
     one = da.from_array(X, chunks=(-1, -1)), da.from_array(LABELS, chunks=-1)
     net = train(
-        dask_client, *one, hidden=(5,), rounds=1, local_epochs=4, outer_learning_rate=1.0, outer_momentum=0.0
+        dask_threads, *one, hidden=(5,), rounds=1, local_epochs=4, outer_learning_rate=1.0, outer_momentum=0.0
     )
     start = fastmlp.Network((3, 5, 3), seed=0)
     alone = fastmlp.train(X, LABELS, hidden=(5,), epochs=4, seed=task_seed(0, 0, 0), init=start)
@@ -98,7 +100,7 @@ def test_one_partition_is_plain_training(dask_client: Client) -> None:
 
 
 @pytest.mark.parametrize("weighted", [None, "rows", "labels", "balanced"])
-def test_a_round_of_one_step_is_that_of_all_rows(dask_client: Client, weighted: str | None) -> None:
+def test_a_round_of_one_step_is_that_of_all_rows(dask_threads: Client, weighted: str | None) -> None:
     given: dict[str, Any] = {"optimizer": "sgd", "batch_size": None, "learning_rate": 0.3, "dtype": "float64"}
     weights = RNG.uniform(0.1, 3, N)
     mine: dict[str, Any] = {}
@@ -108,14 +110,14 @@ def test_a_round_of_one_step_is_that_of_all_rows(dask_client: Client, weighted: 
     elif weighted is not None:
         mine = theirs = {"class_weight": "balanced" if weighted == "balanced" else {"bee": 5.0, "cat": 0.0}}
     outer = {"outer_learning_rate": 1.0, "outer_momentum": 0.0}
-    net = train(dask_client, in_parts(X), in_parts(LABELS), hidden=(5,), rounds=4, **given, **outer, **mine)
+    net = train(dask_threads, in_parts(X), in_parts(LABELS), hidden=(5,), rounds=4, **given, **outer, **mine)
     whole = fastmlp.train(X, LABELS, hidden=(5,), epochs=4, restore_best=False, **given, **theirs)
     np.testing.assert_allclose(net.parameters, whole.parameters, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(net.history["loss"], whole.history["loss"], rtol=1e-9)
 
 
-def test_unknown_chunks_and_data_frames_have_the_same_bits(dask_client: Client) -> None:
-    net = train(dask_client, in_parts(X), in_parts(LABELS), **SMALL)
+def test_unknown_chunks_and_data_frames_have_the_same_bits(dask_threads: Client) -> None:
+    net = train(dask_threads, in_parts(X), in_parts(LABELS), **SMALL)
     unknown = [in_parts(X)[in_parts(X[:, 0]) > -9], in_parts(LABELS)]
     table = dd.from_delayed(
         [delayed(frame().iloc[end - size : end]) for size, end in zip(SPLIT, np.cumsum(SPLIT), strict=True)],
@@ -130,52 +132,55 @@ def test_unknown_chunks_and_data_frames_have_the_same_bits(dask_client: Client) 
     ]
     assert np.isnan(given[0][0].shape[0])
     for rows, targets in given:
-        same = train(dask_client, rows, targets, **SMALL)
+        same = train(dask_threads, rows, targets, **SMALL)
         assert np.array_equal(same.parameters, net.parameters)
-    assert same.feature_names == ("a", "b", "c")
+    assert (same.feature_names, same.target_names) == (("a", "b", "c"), ("kind",))
+    several = train(dask_threads, table.drop(columns=["kind"]), ["value", "c"], **SMALL)
+    assert several.layer_sizes == (2, 5, 2)
+    assert several.target_names == ("value", "c")
 
 
-def test_sparse_blocks_have_the_bits_of_dense_ones(dask_client: Client) -> None:
+def test_sparse_blocks_have_the_bits_of_dense_ones(dask_threads: Client) -> None:
     holes = X * (X > 0)
     dense = da.from_array(holes, chunks=(30, -1))
     targets = da.from_array(VALUES, chunks=30)
     same = [
-        train(dask_client, rows, targets, hidden=(), batch_size=1, rounds=2)
+        train(dask_threads, rows, targets, hidden=(), batch_size=1, rounds=2)
         for rows in (dense, dense.map_blocks(csr_matrix))
     ]
     np.testing.assert_allclose(same[0].parameters, same[1].parameters, rtol=1e-5)
 
 
-def test_codes_of_embeddings(dask_client: Client) -> None:
+def test_codes_of_embeddings(dask_threads: Client) -> None:
     codes = np.c_[X[:, :2], RNG.integers(0, 4, N)]
     tables = [(2, 4, 2)]
-    net = train(dask_client, in_parts(codes), in_parts(LABELS), embeddings=tables, **SMALL)
+    net = train(dask_threads, in_parts(codes), in_parts(LABELS), embeddings=tables, **SMALL)
     assert net.tables[0].shape == (4, 2)
     with pytest.raises(ValueError, match=r"partition \d: X has 3.0 .* must be a code"):
-        train(dask_client, in_parts(codes), in_parts(LABELS), embeddings=[(2, 3, 2)], **SMALL)
+        train(dask_threads, in_parts(codes), in_parts(LABELS), embeddings=[(2, 3, 2)], **SMALL)
 
 
-def test_a_fitted_encoder_makes_numbers_of_tables(dask_client: Client) -> None:
+def test_a_fitted_encoder_makes_numbers_of_tables(dask_threads: Client) -> None:
     table = frame().assign(city=RNG.choice(["Oslo", "Rome"], N)).drop(columns=["kind"])
     encoder = fastmlp.data.TableEncoder("value", task="regression").fit(fastmlp.data.read_frame(table))
     parts = dd.from_pandas(table, npartitions=3)
-    net = train(dask_client, parts, "value", encode=encoder, **SMALL)
+    net = train(dask_threads, parts, "value", encode=encoder, **SMALL)
     assert net.encoder is encoder
     assert net.predict(table).shape == (N,)
     with pytest.raises((TypeError, ValueError), match=r"partition \d: X must hold real numbers"):
-        train(dask_client, parts, "value", **SMALL)
+        train(dask_threads, parts, "value", **SMALL)
     with pytest.raises(ValueError, match="encode must be a TableEncoder that is fitted"):
-        train(dask_client, parts, "value", encode=fastmlp.data.TableEncoder("value"), **SMALL)
+        train(dask_threads, parts, "value", encode=fastmlp.data.TableEncoder("value"), **SMALL)
 
 
 @pytest.mark.parametrize("y", [LABELS, VALUES, np.c_[VALUES, -VALUES], (X > 0).astype(int)])
-def test_validation_is_measured_on_the_weights_after_the_round(dask_client: Client, y: np.ndarray) -> None:
+def test_validation_is_measured_on_the_weights_after_the_round(dask_threads: Client, y: np.ndarray) -> None:
     new, truth = X[:45] + np.float32(0.1), y[:45]
     w = RNG.uniform(1, 2, 45).astype(np.float32)
     chunks = (13, 20, 12)
     collections = [da.from_array(part, chunks=(chunks, *part.shape[1:])) for part in (new, truth, w)]
     nets = [
-        train(dask_client, in_parts(X), in_parts(y), validation=given, restore_best=False, **SMALL)
+        train(dask_threads, in_parts(X), in_parts(y), validation=given, restore_best=False, **SMALL)
         for given in ((new, truth, w), tuple(collections))
     ]
     assert np.array_equal(nets[0].parameters, nets[1].parameters)
@@ -195,19 +200,19 @@ def test_validation_is_measured_on_the_weights_after_the_round(dask_client: Clie
         assert net.history["validation_loss"][-1] == pytest.approx(loss, rel=1e-5)
 
 
-def test_a_fraction_of_each_partition_is_held_back(dask_client: Client) -> None:
-    net = train(dask_client, in_parts(X), in_parts(LABELS), validation=0.25, **SMALL)
+def test_a_fraction_of_each_partition_is_held_back(dask_threads: Client) -> None:
+    net = train(dask_threads, in_parts(X), in_parts(LABELS), validation=0.25, **SMALL)
     assert "validation_accuracy" in net.history
-    again = train(dask_client, in_parts(X), in_parts(LABELS), validation=0.25, **SMALL)
+    again = train(dask_threads, in_parts(X), in_parts(LABELS), validation=0.25, **SMALL)
     assert np.array_equal(net.parameters, again.parameters)
-    whole = train(dask_client, in_parts(X), in_parts(LABELS), **SMALL)
+    whole = train(dask_threads, in_parts(X), in_parts(LABELS), **SMALL)
     assert not np.array_equal(net.parameters, whole.parameters)
 
 
-def test_the_best_weights_are_restored(dask_client: Client) -> None:
+def test_the_best_weights_are_restored(dask_threads: Client) -> None:
     seen: list[np.ndarray] = []
     net = train(
-        dask_client, in_parts(X), in_parts(VALUES), hidden=(5,), rounds=30, learning_rate=0.3, patience=3,
+        dask_threads, in_parts(X), in_parts(VALUES), hidden=(5,), rounds=30, learning_rate=0.3, patience=3,
         validation=(X, VALUES), callbacks=lambda net: seen.append(net.parameters.copy()),
     )  # fmt: skip
     losses = net.history["validation_loss"]
@@ -225,16 +230,16 @@ def test_the_best_weights_are_restored(dask_client: Client) -> None:
     ],
 )
 def test_what_ends_the_rounds(
-    dask_client: Client, arguments: dict[str, Any], reason: str, rounds: int
+    dask_threads: Client, arguments: dict[str, Any], reason: str, rounds: int
 ) -> None:
-    net = train(dask_client, in_parts(X), in_parts(LABELS), **SMALL | {"rounds": 9}, **arguments)
+    net = train(dask_threads, in_parts(X), in_parts(LABELS), **SMALL | {"rounds": 9}, **arguments)
     assert (net.stop_reason, len(net.history)) == (reason, rounds)
 
 
-def test_a_schedule_goes_over_all_rounds(dask_client: Client) -> None:
+def test_a_schedule_goes_over_all_rounds(dask_threads: Client) -> None:
     schedule = fastmlp.StepDecay(0.1, every=3, factor=0.1)
     net = train(
-        dask_client,
+        dask_threads,
         in_parts(X),
         in_parts(LABELS),
         hidden=(),
@@ -245,20 +250,20 @@ def test_a_schedule_goes_over_all_rounds(dask_client: Client) -> None:
     np.testing.assert_allclose(net.history["learning_rate"], [0.1, 0.01, 0.01, 0.001])
 
 
-def test_a_loss_that_diverges(dask_client: Client) -> None:
+def test_a_loss_that_diverges(dask_threads: Client) -> None:
     arguments: dict[str, Any] = {"hidden": (5,), "rounds": 5, "optimizer": "sgd", "learning_rate": 1e30}
     with pytest.raises(FloatingPointError, match="the loss diverged in epoch 2") as caught:
-        train(dask_client, in_parts(X), in_parts(VALUES), restore_best=False, **arguments)
+        train(dask_threads, in_parts(X), in_parts(VALUES), restore_best=False, **arguments)
     assert np.isfinite(caught.value.network.parameters).all()
     with pytest.warns(RuntimeWarning, match="the initial weights were restored"):
-        train(dask_client, in_parts(X), in_parts(VALUES), local_epochs=2, **arguments)
+        train(dask_threads, in_parts(X), in_parts(VALUES), local_epochs=2, **arguments)
 
 
-def test_a_network_to_go_on_from(dask_client: Client) -> None:
-    first = train(dask_client, in_parts(X), in_parts(LABELS), **SMALL)
+def test_a_network_to_go_on_from(dask_threads: Client) -> None:
+    first = train(dask_threads, in_parts(X), in_parts(LABELS), **SMALL)
     few = LABELS != "cat"
     rows = [da.from_array(part[few], chunks=(20, *part.shape[1:])) for part in (X, LABELS)]
-    second = train(dask_client, *rows, init=first, **SMALL)
+    second = train(dask_threads, *rows, init=first, **SMALL)
     assert second.classes.tolist() == ["ant", "bee", "cat"]
     assert second.history["loss"][0] < first.history["loss"][0]
 
@@ -288,6 +293,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"X": CHUNKED["X"].rechunk((30, 1))}, r"X must be chunked along rows only, got 3 chunks of columns"),
     ({"X": CHUNKED["X"][:, 0]}, r"X must have 2 dimensions"),
     ({"y": da.from_array(LABELS[:60], chunks=30)}, "y must have 3 partitions as X, got 2"),
+    ({"X": dd.from_pandas(frame(), npartitions=3), "y": "dog"}, "y must be one of the columns"),
     ({"y": "kind"}, "y may name columns only where X is a dask data frame"),
     ({"X": changed(X, 61, np.nan)}, "partition 2: X has nan at row 1, column 0"),
     ({"y": changed(VALUES, 31, np.nan)}, "partition 1: y has nan at row 1"),
@@ -313,6 +319,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG, ids=range(len(WRONG)))
-def test_errors_say_what_is_wrong(dask_client: Client, arguments: dict[str, Any], message: str) -> None:
+def test_errors_say_what_is_wrong(dask_threads: Client, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
-        train(dask_client, **CHUNKED | SMALL | arguments)
+        train(dask_threads, **CHUNKED | SMALL | arguments)

@@ -148,14 +148,12 @@ class _DaskMLP(BaseEstimator):
         blocks = partitions(X, y, sample_weight)
         model = delayed(Fitted(local, "predict", np.empty(0)), traverse=False, pure=True)
         tasks = [
-            delayed(partial(scored, PARTITION.format(i)), pure=False)(model, labelled, *block)
+            delayed(partial(scored, PARTITION.format(i), labelled), pure=False)(model, *block)
             for i, block in enumerate(blocks)
         ]
         futures = Futures(connected(self.client), self.timeout)
         try:
-            return score_of(
-                list(futures.results(futures.compute(tasks), PARTITION.format)), labelled=labelled
-            )
+            return score_of(futures.results(futures.compute(tasks), PARTITION.format))
         finally:
             futures.cancel()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +10,17 @@ from numpy.typing import NDArray
 
 from fastmlp._dask.parts import Part, named
 from fastmlp._dask.worker import made_network, threads_of_task
-from fastmlp._inspect.selection import row_losses
 from fastmlp._network.network import Network
-from fastmlp._rows.features import SparseRows, as_features
+from fastmlp._rows.features import Features, SparseRows, as_features
 from fastmlp._rows.memory import CoreRows, WholeRows, core_rows
-from fastmlp._rows.targets import (
-    TargetForm,
-    class_weighted,
-    has_one_output_for_two,
-    has_output_per_class,
-    takes_labels,
-)
+from fastmlp._rows.targets import TargetForm, Targets, class_weighted
 from fastmlp._training.options import RunSettings, checked_compute, core_options
 from fastmlp._training.run import run
 from fastmlp.data import holdout
 
 Array = NDArray[Any]
+
+_BLOCK = 4096  # rows that are measured together
 
 
 @dataclass(frozen=True)
@@ -58,17 +52,25 @@ class Learning:
     fraction: float | None
     isa: str
 
-    def network(self, parameters: Array | None) -> Network:
-        """Return the network with these parameters, by default zeros."""
-        return made_network(self.isa, self.described, parameters)
+    def network(self, parameters: Array | None, **changed: Any) -> Network:
+        """Return the network with these parameters, None for zeros."""
+        return made_network(self.isa, self.described | changed, parameters)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The rows of a partition as the core takes them; None where there are none, or none that weighs."""
+    """The rows of a partition as the core takes them.
+
+    Attributes
+    ----------
+    learned : WholeRows or None
+        None where there are none, or none that weighs more than 0.
+    held : tuple of CoreRows
+        Those to validate on, in blocks.
+    """
 
     learned: WholeRows | None
-    held: CoreRows | None
+    held: tuple[CoreRows, ...]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Size:
 def prepare(what: str, place: int, part: Part, learning: Learning, *, held: bool = False) -> Prepared:
     """Return the rows of a partition, encoded for the network; all of them to validate on if `held`."""
     if not len(part):
-        return Prepared(None, None)
+        return Prepared(None, ())
     form, dtype = learning.form, learning.described["dtype"]
     with named(what):
         X = part.X if _is_of(part.X, dtype) else as_features("X", _as_data(part.X), dtype)
@@ -95,15 +97,11 @@ def prepare(what: str, place: int, part: Part, learning: Learning, *, held: bool
         weights = None if part.weights is None else part.weights.astype(dtype)
         if learning.class_weight is not None:
             weights = class_weighted(weights, learning.class_weight, part.y, form.classes, dtype)
-        whole = core_rows(X, targets, weights)
         if held:
-            return Prepared(None, whole)
+            return Prepared(None, _blocks(X, targets, weights, np.arange(len(part))))
         kept, back = _divided(len(part), learning, place)
-        if back is None:
-            return Prepared(_to_learn(whole, learning), None)
-        left = core_rows(X, targets, weights, kept.astype(np.uint32))
-        taken = core_rows(X[back], targets.take(back), None if weights is None else weights[back])
-        return Prepared(_to_learn(left, learning), taken)
+        left = core_rows(X, targets, weights, None if kept is None else kept.astype(np.uint32))
+        return Prepared(_to_learn(left, learning), () if back is None else _blocks(X, targets, weights, back))
 
 
 def _is_of(X: Any, dtype: str) -> bool:
@@ -116,6 +114,16 @@ def _as_data(X: Any) -> Any:
     from scipy.sparse import csr_matrix
 
     return csr_matrix((X.values, X.columns, X.starts), X.shape)
+
+
+def _blocks(
+    X: Features, targets: Targets, weights: Array | None, rows: NDArray[np.int64]
+) -> tuple[CoreRows, ...]:
+    """Return some rows in blocks, whose activations take little memory."""
+    return tuple(
+        core_rows(X[at], targets.take(at), None if weights is None else weights[at])
+        for at in (rows[first : first + _BLOCK] for first in range(0, len(rows), _BLOCK))
+    )
 
 
 def _divided(rows: int, learning: Learning, place: int) -> tuple[Any, Any]:
@@ -144,7 +152,7 @@ def _weight(rows: CoreRows) -> tuple[float, int]:
 
 def size(prepared: Prepared) -> Size:
     """Return how much a partition counts."""
-    held = 0 if prepared.held is None else _weight(prepared.held)[1]
+    held = sum(_weight(block)[1] for block in prepared.held)
     if prepared.learned is None:
         return Size(0, 0.0, held)
     weight, rows = _weight(prepared.learned.train)
@@ -209,82 +217,3 @@ def task_seed(seed: int, round_: int, place: int) -> int:
     """Return the seed of a task: of its shuffling and dropout."""
     words = [seed & 0xFFFFFFFF, seed >> 32, round_, place]
     return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Sums over the rows of a partition, from which loss and score of all follow.
-
-    Attributes
-    ----------
-    loss, weight : float
-        The weighted sum of the rows' losses, and that of their weights.
-    rows : int
-    right : float
-        Of labels: the rows whose outputs are all right.
-    means, squares, residuals : array, (outputs,)
-        Of values: their means, the squared distances from these, and from the outputs.
-    """
-
-    loss: float
-    weight: float
-    rows: int
-    right: float
-    means: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    residuals: NDArray[np.float64]
-
-
-def measure(rows: Prepared, learning: Learning, parameters: Array, share: int) -> Measured:
-    """Measure the common weights on the rows of a partition that are held back."""
-    assert rows.held is not None
-    X, labels, values, weights, _ = rows.held
-    with threads_of_task(share) as threads:
-        network = learning.network(parameters)
-        outputs = network._core_predictor.forward(X, threads).astype(np.float64)
-    form = learning.form
-    if values is None:
-        values = np.zeros(outputs.shape)
-        values[np.arange(len(outputs)), labels] = 1
-    values = values.astype(np.float64)
-    losses = row_losses(form.loss, form.numbers, float(np.finfo(network.dtype).eps))(outputs, values)
-    w = np.ones(len(outputs)) if weights is None else weights.astype(np.float64)
-    right, means, squares, residuals = 0.0, *np.zeros((3, 1))
-    if takes_labels(form.loss):
-        right = float(_right(outputs, values, form).sum())
-    else:
-        means = values.mean(axis=0)
-        squares = ((values - means) ** 2).sum(axis=0)
-        residuals = ((values - outputs) ** 2).sum(axis=0)
-    return Measured(float((w * losses).sum()), float(w.sum()), len(outputs), right, means, squares, residuals)
-
-
-def _right(outputs: Array, values: Array, form: TargetForm) -> NDArray[np.bool_]:
-    """Tell the rows whose outputs are all right."""
-    if has_output_per_class(form.loss):
-        return np.asarray(outputs.argmax(axis=1) == values.argmax(axis=1))
-    assert has_one_output_for_two(form.loss)
-    return np.asarray(((outputs > 0.5) == (values > 0.5)).all(axis=1))
-
-
-def loss_and_score(parts: Sequence[Measured], *, labelled: bool) -> tuple[float, float]:
-    """Return the loss of all rows, and their accuracy or their R2, the mean over the outputs."""
-    loss = sum(part.loss for part in parts) / sum(part.weight for part in parts)
-    rows = sum(part.rows for part in parts)
-    if labelled:
-        return loss, sum(part.right for part in parts) / rows
-    first = parts[0]
-    means, squares, count = first.means, first.squares, first.rows
-    for part in parts[1:]:  # Chan, Golub, LeVeque (1983)
-        apart = part.means - means
-        squares = squares + part.squares + apart**2 * (count * part.rows / (count + part.rows))
-        means = means + apart * (part.rows / (count + part.rows))
-        count += part.rows
-    residuals = sum((part.residuals for part in parts[1:]), first.residuals)
-    return loss, float(np.mean(explained(residuals, squares)))
-
-
-def explained(residuals: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return R2; a constant target has no variance to explain: 1 where it is met, else 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(squares == 0, np.where(residuals == 0, 1.0, 0.0), 1 - residuals / squares)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastmlp._base.text import plural
+from fastmlp.data._table import quoted
 
 
 def partitions(X: Any, y: Any, weights: Any = None, prefix: str = "") -> list[tuple[Any, Any, Any]]:
@@ -16,15 +17,27 @@ def partitions(X: Any, y: Any, weights: Any = None, prefix: str = "") -> list[tu
         If they are no collections of Dask, or are partitioned in different ways.
     """
     blocks = _blocks(f"{prefix}X", X, columns=True)
-    named = isinstance(y, str) or (isinstance(y, (list, tuple)) and all(isinstance(n, str) for n in y))
-    if named and not hasattr(X, "columns"):
+    names = named_columns(y)
+    if names and not hasattr(X, "columns"):
         raise TypeError(f"{prefix}y may name columns only where X is a dask data frame, got {y!r}")
-    of_y = [y] * len(blocks) if named else _blocks(f"{prefix}y", _like(X, y), like=len(blocks))
+    for name in names:
+        if name not in X.columns:
+            raise ValueError(f"{prefix}y must be one of the columns {quoted(X.columns)}; got {name!r}")
+    named = y if isinstance(y, str) else names
+    of_y = [named] * len(blocks) if names else _blocks(f"{prefix}y", _like(X, y), like=len(blocks))
     name = f"{prefix}sample_weight"
     of_weights = (
         [None] * len(blocks) if weights is None else _blocks(name, _like(X, weights), like=len(blocks))
     )
     return list(zip(blocks, of_y, of_weights, strict=True))
+
+
+def named_columns(y: Any) -> tuple[str, ...]:
+    """Return the columns that y names, () where it is no name and no list of names."""
+    if isinstance(y, str):
+        return (y,)
+    told = isinstance(y, (list, tuple)) and all(isinstance(name, str) for name in y)
+    return tuple(y) if told else ()
 
 
 def is_collection(data: Any) -> bool:

@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.text import KINDS
-from fastmlp._base.validation import as_array, as_numbers, feature_names, features_and_target, same_length
+from fastmlp._base.validation import (
+    as_array,
+    as_numbers,
+    drop_columns,
+    feature_names,
+    same_length,
+    table_column,
+)
 from fastmlp._rows.features import Features, as_features
 from fastmlp._rows.targets import as_targets, rows_sum_to_one, sample_weights
 from fastmlp.data import TableEncoder
@@ -72,7 +79,7 @@ def read(what: str, dtype: str | None, encoder: TableEncoder | None, X: Any, y: 
     `dtype` None keeps float32 and makes float64 of other numbers. y may name columns of X.
     """
     with named(what):
-        X, y = features_and_target(X, y)
+        X, y = _without_target(X, y)
         y = as_targets(y)
         if encoder is not None:
             X = encoder.transform(encoder_inputs(encoder, X), dtype or "float32")
@@ -91,6 +98,15 @@ def read(what: str, dtype: str | None, encoder: TableEncoder | None, X: Any, y: 
             same_length("sample_weight", len(as_array("sample_weight", weights)), len(rows))
             weights = sample_weights(weights, len(rows), "float64") if len(rows) else np.empty(0)
         return Part(rows, y, weights, names)
+
+
+def _without_target(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return X and y, which may be the name of a column of X, or a tuple of several."""
+    if isinstance(y, str):
+        return drop_columns(X, (y,)), table_column(X, y)
+    if isinstance(y, tuple):
+        return drop_columns(X, y), np.column_stack([as_array("y", table_column(X, name)) for name in y])
+    return X, y
 
 
 def _dtype_of(X: Any) -> Any:

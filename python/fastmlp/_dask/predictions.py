@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.said import say
-from fastmlp._dask.learning import explained
+from fastmlp._base.validation import as_numbers
+from fastmlp._dask.measuring import Spread
 from fastmlp._dask.partitions import is_collection
 from fastmlp._dask.parts import named
 from fastmlp._dask.worker import threads_of_task
@@ -117,61 +119,46 @@ def _table(values: Array, index: Any, columns: list[Any] | None, dtype: Any) -> 
 
 @dataclass(frozen=True)
 class Scored:
-    """Weighted sums over the rows of a partition.
+    """How the predictions of a partition compare with the truth.
 
     Attributes
     ----------
-    weight : float
-    right : float
-        Of labels: the weight of the rows that are predicted right.
-    means, squares, residuals : array, (outputs,)
-        Of values: their means, the squared distances from these, and from the predictions.
+    weight, right : float
+        Of the rows, and of those that are predicted right, where they are labels.
+    spread : Spread or None
+        Of values.
     """
 
     weight: float
     right: float
-    means: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    residuals: NDArray[np.float64]
+    spread: Spread | None
 
 
-def scored(what: str, model: Any, labelled: bool, X: Any, y: Any, weights: Any) -> Scored:
-    """Compare the predictions of a partition with the truth."""
-    nothing = np.zeros(1)
+def scored(what: str, labelled: bool, model: Fitted, X: Any, y: Any, weights: Any) -> Scored | None:
+    """Compare the predictions of a partition with the truth; None where there are no rows."""
     if not X.shape[0]:
-        return Scored(0.0, 0.0, nothing, nothing, nothing)
+        return None
     with named(what):
-        fitted, truth = model, as_targets(y)
+        truth = as_targets(y)
         w = np.ones(len(truth)) if weights is None else sample_weights(weights, len(truth), "float64")
-        predicted = fitted(X)
-        if len(truth) != len(predicted) or truth.shape[1:] != predicted.shape[1:]:
+        predicted = model(X)
+        if truth.shape != predicted.shape:
             raise ValueError(f"y must have shape {predicted.shape}, got {truth.shape}")
-    total = float(w.sum())
-    if labelled:
-        same = truth == predicted
-        same = same if same.ndim == 1 else same.all(axis=1)
-        return Scored(total, float(w[same].sum()), nothing, nothing, nothing)
-    if not total:
-        return Scored(0.0, 0.0, nothing, nothing, nothing)
-    values, w = truth.reshape(len(truth), -1).astype(np.float64), w[:, np.newaxis]
-    means = (w * values).sum(axis=0) / total
-    squares = (w * (values - means) ** 2).sum(axis=0)
-    residuals = (w * (values - predicted.reshape(values.shape)) ** 2).sum(axis=0)
-    return Scored(total, 0.0, means, squares, residuals)
+        if labelled:
+            same = truth == predicted
+            same = same if same.ndim == 1 else same.all(axis=1)
+            return Scored(float(w.sum()), float(w[same].sum()), None)
+        values = as_numbers("y", truth, np.float64).reshape(len(truth), -1)
+        spread = Spread.of(values, predicted.reshape(values.shape), w)
+        return Scored(spread.weight, 0.0, spread)
 
 
-def score_of(parts: Sequence[Scored], *, labelled: bool) -> float:
+def score_of(parts: Iterable[Scored | None]) -> float:
     """Return the accuracy of all partitions, or their R2, the mean over the outputs."""
-    there = [part for part in parts if part.weight > 0]
-    total = sum(part.weight for part in there)
+    there = [part for part in parts if part is not None and part.weight > 0]
     if not there:
         raise ValueError("X must have at least one row whose sample_weight is above 0, got none")
-    if labelled:
-        return sum(part.right for part in there) / total
-    first, *others = there
-    weight, means, squares, residuals = first.weight, first.means, first.squares, first.residuals
-    for part in others:  # Chan, Golub, LeVeque (1983)
-        apart, both = part.means - means, weight + part.weight
-        squares = squares + part.squares + apart**2 * (weight * part.weight / both)
-        means, weight, residuals = means + apart * (part.weight / both), both, residuals + part.residuals
-    return float(np.mean(explained(residuals, squares)))
+    spreads = [part.spread for part in there if part.spread is not None]
+    if spreads:
+        return reduce(Spread.with_, spreads).r2()
+    return sum(part.right for part in there) / sum(part.weight for part in there)

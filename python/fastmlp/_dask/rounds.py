@@ -16,20 +16,12 @@ from numpy.typing import NDArray
 from fastmlp._base.text import plural
 from fastmlp._base.validation import integer, real
 from fastmlp._dask.futures import Futures, common_isa, connected
-from fastmlp._dask.learning import (
-    Learning,
-    Measured,
-    Size,
-    learn,
-    loss_and_score,
-    measure,
-    prepare,
-    size,
-)
+from fastmlp._dask.learning import Learning, Size, learn, prepare, size
+from fastmlp._dask.measuring import Measured, loss_and_score, measure
 from fastmlp._dask.partitions import is_collection, partitions
 from fastmlp._dask.parts import Facts, Merged, facts, merged, read
 from fastmlp._network.network import Network
-from fastmlp._rows.targets import mean_weight, takes_labels
+from fastmlp._rows.targets import mean_weight
 
 Array = NDArray[Any]
 
@@ -178,7 +170,6 @@ class Rounds:
         ValueError
             If no row weighs more than 0.
         """
-        self._labelled = takes_labels(learning.form.loss)
         self._learning = self._futures.value(f"fastmlp-learning-{self._token}", learning)
         self._parts = self._prepared("partition", PARTITION, self._parts, held=False)
         self._sizes = list(self._all("size", size, self._parts, what=PARTITION.format))
@@ -284,7 +275,7 @@ class Rounds:
                 parameters=common, share=self._share(len(self._measured)),
             )
         )  # fmt: skip
-        return loss_and_score(results, labelled=self._labelled)
+        return loss_and_score(results)
 
     def _share(self, tasks: int) -> int:
         """Return the threads of a task, where so many share those of all workers."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastmlp._base.validation import chosen_seed, dtype_name, flag, layer_sizes, real
 from fastmlp._dask.learning import Learning
+from fastmlp._dask.partitions import named_columns
 from fastmlp._dask.parts import Merged
 from fastmlp._dask.rounds import Method, Rounds
 from fastmlp._dask.watch import Watch
@@ -200,6 +201,7 @@ compute, embeddings
             classes=form.classes,
         )  # fmt: skip
         network.encoder = encoder
+        network.target_names = named_columns(y)
         if fraction is None and validation is not None:
             run.read_validation(validation_parts(validation), dtype, encoder)
         of_labels = weight_of_each(class_weight, known, form)
