@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import fastmlp
 from fastmlp._rows import blocks
+from fastmlp._rows.shards import Shards
 from fastmlp._rows.stream import read_stream
 from fastmlp._rows.windows import WindowedRows, divide_stream
 
@@ -43,7 +44,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> int:
 def windowed(X: Any, y: Array, limit: int, validation: Any = None) -> WindowedRows:
     """Return labelled rows of X as a run reads them."""
     source = read_stream(X, y, (), "softmax_cross_entropy", "auto", None, None, "float32", limit)
-    return divide_stream(source, fastmlp.Network((D, 8, 2)), validation, seed=0, clipped=False)
+    return divide_stream(source, fastmlp.Network((D, 8, 2)), validation, 0, clipped=False, shards=Shards())
 
 
 def same(a: fastmlp.Network, b: fastmlp.Network) -> bool:
@@ -157,7 +158,7 @@ def test_a_fraction_is_held_back_from_every_block(small_windows: int) -> None:
     X, y = rows()
     X[:, 0] = np.arange(N)
     source = windowed(X, y, small_windows + 1251 * ROW_BYTES, 0.25)
-    held, block_rows = source.held_out, source.reader.blocks.block_rows
+    held, block_rows = source.held_out, source.reader.plan.parts[0].block_rows
     assert held is not None
     held_of_blocks = np.bincount(held[0][:, 0].astype(int) // block_rows)
     assert set(held_of_blocks[:-1]) == {round(0.25 * block_rows)}

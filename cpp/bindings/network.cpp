@@ -1,6 +1,7 @@
 // Networks, and their training.
 #include "arrays.h"
 #include "carried_state.h"
+#include "exchange.h"
 #include "records.h"
 
 namespace fastmlp {
@@ -27,7 +28,7 @@ BoundNetwork<T> make_network(const std::vector<Index>& sizes, const std::vector<
 template <class T>
 Data<T> window_data(const DataArrays<T>& window, const DataArrays<T>& shapes) {
     const auto X = std::get<Array<T>>(window.X), like = std::get<Array<T>>(shapes.X);
-    if (X.shape(0) < 1 || X.shape(0) > like.shape(0) || X.shape(1) != like.shape(1) ||
+    if (X.shape(0) > like.shape(0) || X.shape(1) != like.shape(1) ||
         window.labels.has_value() != shapes.labels.has_value() ||
         window.values.has_value() != shapes.values.has_value() ||
         window.weights.has_value() != shapes.weights.has_value())
@@ -67,10 +68,12 @@ Callbacks<T> python_calls(PythonCalls& python, const py::object& on_epoch, const
 // (records [epochs, 8], stop reason, exception raised by a callback or a signal or None)
 template <class T>
 py::tuple train(BoundNetwork<T>& network, const DataArrays<T>& rows,
-                const std::optional<DataArrays<T>>& validation, const TrainOptions& options,
+                const std::optional<DataArrays<T>>& validation, TrainOptions options,
                 const py::object& on_epoch, CarriedState<T>* carried, const py::object& draw_order,
-                const py::object& next_window, const py::object& on_state) {
+                const py::object& next_window, const py::object& on_state, const py::object& processes) {
     PythonCalls python;
+    std::optional<PythonExchange> exchange;
+    if (!processes.is_none()) options.exchange = &exchange.emplace(python, processes);
     const Data<T> data = rows.data();
     std::optional<Data<T>> held_out;
     if (validation) held_out = validation->data();
@@ -154,16 +157,16 @@ void bind_network(py::module_& m, const char* name) {
                std::optional<Array<std::uint32_t>> index,
                const std::optional<typename DataArrays<T>::Tuple>& validation, const TrainOptions& options,
                const py::object& on_epoch, CarriedState<T>* state, const py::object& draw_order,
-               const py::object& next_window, const py::object& on_state) {
+               const py::object& next_window, const py::object& on_state, const py::object& processes) {
                 std::optional<DataArrays<T>> held_out;
                 if (validation) held_out = std::make_from_tuple<DataArrays<T>>(*validation);
                 return train(self, DataArrays<T>{x, y, v, w, index}, held_out, options, on_epoch, state,
-                             draw_order, next_window, on_state);
+                             draw_order, next_window, on_state, processes);
             },
             X, labels, values, weights, py::arg("index").noconvert(), py::arg("validation"),
             py::arg("options"), py::arg("on_epoch"), py::arg("state") = py::none(),
             py::arg("draw_order") = py::none(), py::arg("next_window") = py::none(),
-            py::arg("on_state") = py::none());
+            py::arg("on_state") = py::none(), py::arg("processes") = py::none());
 }
 
 template void bind_network<float>(py::module_&, const char*);

@@ -49,7 +49,9 @@ void bind_options(py::module_& m) {
         .def_readwrite("restore_best", &TrainOptions::restore_best)
         .def_readwrite("loss_target", &TrainOptions::loss_target)
         .def_readwrite("max_time", &TrainOptions::max_time)
-        .def_readwrite("epoch_rows", &TrainOptions::epoch_rows)
+        .def_readwrite("shard_rows", &TrainOptions::shard_rows)
+        .def_readwrite("validation_shard_rows", &TrainOptions::validation_shard_rows)
+        .def_readwrite("window_rows", &TrainOptions::window_rows)
         .def_readwrite("state_every", &TrainOptions::state_every)
         .def_readwrite("pause", &TrainOptions::pause)
         .def_readwrite("threads", &TrainOptions::threads);

@@ -33,8 +33,9 @@ public:
     }
     // As if the user had wished to stop.
     void interrupt() { interrupted_ = true; }
-    bool stopped() const { return interrupted() || timed_out_.load(std::memory_order_relaxed); }
+    bool stopped() const { return interrupted() || timed_out(); }
     bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
+    bool timed_out() const { return timed_out_.load(std::memory_order_relaxed); }
     double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
 private:

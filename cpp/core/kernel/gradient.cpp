@@ -118,14 +118,15 @@ struct ApplyTile {
 template <class Rule>
 constexpr bool is_hot = std::is_same_v<Rule, rules::Adam> || std::is_same_v<Rule, rules::Sgd>;
 template <class Rule>
-constexpr bool is_store = std::is_same_v<Rule, rules::StoreGradient>;
+constexpr bool is_plain =
+    std::is_same_v<Rule, rules::StoreGradient> || std::is_same_v<Rule, rules::AddGradient>;
 
 template <class Rule, class T, class Factors, class Panels>
 void weight_tiles(const Factors& p, const Panels& delta, const Update<T>& u, const LayerPanels<T>& layer,
                   Range tiles) {
     if constexpr (is_hot<Rule> && kDefersUpdates)
         multiply(p, delta, tiles, DeferredApply<Rule, T>{u, {layer}});
-    else if constexpr (is_hot<Rule> || is_store<Rule>)
+    else if constexpr (is_hot<Rule> || is_plain<Rule>)
         multiply(p, delta, tiles, ApplyInRegisters<Rule, T>{u, {layer}});
     else
         multiply(p, delta, tiles, ApplyTile<T>{u, {layer}, apply_tile<Rule, T>});
@@ -136,7 +137,7 @@ void weight_tiles(const Factors& p, const Panels& delta, const Update<T>& u, con
 template <class Rule, class T>
 void sparse_weight_tiles(const SparseProduct<T>& p, const MatrixPanels<T>& delta, const Update<T>& u,
                          const LayerPanels<T>& layer, Range tiles) {
-    if constexpr (is_hot<Rule> || is_store<Rule>)
+    if constexpr (is_hot<Rule> || is_plain<Rule>)
         multiply(p, delta, tiles, ApplyInRegisters<Rule, T>{u, {layer}});
     else
         multiply(p, delta, tiles, ApplyTile<T>{u, {layer}, apply_tile<Rule, T>});
@@ -198,9 +199,16 @@ GradientTiles<T> store_gradient_tiles() {
     return functions_of<T>(rules::StoreGradient{});
 }
 
+template <class T>
+GradientTiles<T> add_gradient_tiles() {
+    return functions_of<T>(rules::AddGradient{});
+}
+
 template GradientTiles<float> gradient_tiles(Optimizer);
 template GradientTiles<double> gradient_tiles(Optimizer);
 template GradientTiles<float> store_gradient_tiles();
 template GradientTiles<double> store_gradient_tiles();
+template GradientTiles<float> add_gradient_tiles();
+template GradientTiles<double> add_gradient_tiles();
 
 }  // namespace fastmlp

@@ -64,7 +64,7 @@ template <class T>
 SlopeProduct<T> slope_product(Activation activation);
 
 // Gradient: dW[I, O] = A_prev^T[I, B] delta[B, O], db[O] = sum of the rows of delta. What is done with them
-// is an optimizer's update, or to store them.
+// is an optimizer's update, to store them, or to add them to what is stored.
 template <class T>
 struct GradientTiles {
     void (*weights)(const Product<T>&, const MatrixPanels<T>& delta, const Update<T>&, const LayerPanels<T>&,
@@ -82,5 +82,7 @@ template <class T>
 GradientTiles<T> gradient_tiles(Optimizer optimizer);
 template <class T>
 GradientTiles<T> store_gradient_tiles();
+template <class T>
+GradientTiles<T> add_gradient_tiles();
 
 }  // namespace fastmlp

@@ -60,6 +60,7 @@ struct Data {
     // The most entries that any `batch` of the rows have together; nothing where X is dense.
     std::optional<Index> most_entries(Index batch) const {
         if (!X.sparse()) return std::nullopt;
+        batch = std::min(batch, rows);
         std::vector<Index> counts;
         for (Index i = 0; i < rows; ++i) counts.push_back(entries(i));
         std::nth_element(counts.begin(), counts.begin() + batch, counts.end(), std::greater<>());

@@ -2,8 +2,6 @@
 
 #include <mutex>
 
-#include "core/model/accuracy.h"
-
 namespace fastmlp {
 
 namespace {
@@ -151,119 +149,8 @@ std::unique_ptr<Predictor<T>> make_predictor(const Network<T>& network) {
     return std::make_unique<BlockPredictor<T>>(network);
 }
 
-template <class T>
-Evaluation<T>::Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters,
-                          const Data<T>& data, int threads)
-    : network_(network),
-      layout_(layout),
-      parameters_(parameters),
-      data_(data),
-      blocks_(ceil_div(data.rows, ForwardPass<T>::kRows)),
-      sums_(scores_classes(network.architecture().loss) ? 1 : network.outputs()),
-      weight_sum_(double(data.rows)),
-      loss_(loss_function<T>(network.architecture().loss)),
-      block_losses_(std::size_t(blocks_)),
-      block_scores_(std::size_t(blocks_ * sums_)),
-      total_squares_(std::size_t(network.outputs())) {
-    for (int t = 0; t < threads; ++t) passes_.emplace_back(network, layout.all_weights(parameters));
-    if (data.order && !data.X.sparse())
-        for (ForwardPass<T>& pass : passes_) pass.make_gathered();
-    const Index n = data.rows, O = network.outputs();
-    if (data.targets.weights) {
-        weight_sum_ = 0;
-        for (Index i = 0; i < n; ++i) weight_sum_ += double(data.targets.weights[data.place(i)]);
-    }
-    for (Index j = 0; j < O && !scores_classes(network.architecture().loss); ++j) {
-        const auto value = [&](Index i) { return double(data.targets.values[data.place(i) * O + j]); };
-        // Centered at the first value: where all are equal, a rounded mean would leave some variance.
-        const double first = value(0);
-        double sum = 0, squares = 0;
-        for (Index i = 0; i < n; ++i) sum += value(i) - first;
-        for (Index i = 0; i < n; ++i) {
-            const double r = value(i) - first - sum / double(n);
-            squares += r * r;
-        }
-        total_squares_[std::size_t(j)] = squares;
-    }
-}
-
-template <class T>
-void Evaluation<T>::run(const Team& team) {
-    team.deal(blocks_, [&](Index first, Index last) {
-        for (Index block = first; block < last; ++block) run_block(passes_[std::size_t(team.rank)], block);
-    });
-    team.barrier();
-}
-
-template <class T>
-void Evaluation<T>::run_block(ForwardPass<T>& pass, Index block) {
-    const Loss loss = network_.architecture().loss;
-    const Index first = block * ForwardPass<T>::kRows,
-                last = std::min(first + ForwardPass<T>::kRows, data_.rows);
-    const std::uint32_t* const order = data_.order ? data_.order + first : nullptr;
-    const T* output = pass.raw(data_.X.from(order ? 0 : first), last - first, order);
-    double losses[ForwardPass<T>::kRows];
-    const LossBatch<T> outputs{.targets = data_.targets,
-                               .order = order,
-                               .first_row = first,
-                               .output = output,
-                               .delta = nullptr,
-                               .ld = pass.ld(),
-                               .outputs = network_.outputs(),
-                               .parameters = network_.loss_parameters(),
-                               .scale = 1,
-                               .losses = losses,
-                               .scratch = pass.columns()};
-    loss_(outputs, 0, last - first);
-    block_losses_[std::size_t(block)] = sum(losses, last - first);
-    double* sums = block_scores_.data() + block * sums_;
-    std::fill(sums, sums + sums_, 0.0);
-    if (!scores_classes(loss)) return add_squares(output, pass.ld(), first, last, sums);
-    for (Index i = 0; i < last - first; ++i) *sums += right_answer(loss, outputs, i);
-}
-
-template <class T>
-void Evaluation<T>::add_squares(const T* output, Index ld, Index first, Index last, double* squares) const {
-    const bool log_link = network_.architecture().loss == Loss::poisson;
-    const Index O = network_.outputs();
-    for (Index i = first; i < last; ++i, output += ld) {
-        for (Index j = 0; j < O; ++j) {
-            const double value = log_link ? std::exp(double(output[j])) : double(output[j]);
-            const double r = value - double(data_.targets.values[data_.place(i) * O + j]);
-            squares[j] += r * r;
-        }
-    }
-}
-
-template <class T>
-double Evaluation<T>::loss() const {
-    double total = 0, squares = 0;
-    for (const double loss : block_losses_) total += loss;
-    const double l2 = network_.architecture().l2;
-    if (l2 != 0) squares = layout_.squared_weights(parameters_);
-    return (weight_sum_ > 0 ? total / weight_sum_ : 0) + l2 / 2 * squares;
-}
-
-template <class T>
-double Evaluation<T>::score() const {
-    std::vector<double> sums(std::size_t(sums_), 0.0);
-    for (Index block = 0; block < blocks_; ++block)
-        for (Index j = 0; j < sums_; ++j)
-            sums[std::size_t(j)] += block_scores_[std::size_t(block * sums_ + j)];
-    if (scores_classes(network_.architecture().loss)) return sums[0] / double(data_.rows);
-    double r2 = 0;
-    for (std::size_t j = 0; j < sums.size(); ++j) {
-        // A constant target has no variance to explain: 1 when it is met, else 0.
-        const bool constant = total_squares_[j] == 0;
-        r2 += constant ? (sums[j] == 0 ? 1.0 : 0.0) : 1 - sums[j] / total_squares_[j];
-    }
-    return r2 / double(sums.size());
-}
-
 template class ForwardPass<float>;
 template class ForwardPass<double>;
-template class Evaluation<float>;
-template class Evaluation<double>;
 template std::unique_ptr<Predictor<float>> make_predictor(const Network<float>&);
 template std::unique_ptr<Predictor<double>> make_predictor(const Network<double>&);
 

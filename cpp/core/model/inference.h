@@ -61,41 +61,8 @@ private:
 template <class T>
 std::unique_ptr<Predictor<T>> make_predictor(const Network<T>& network);
 
-// Loss and score on a set of rows, measured again and again: buffers and constants are made once.
-template <class T>
-class Evaluation {
-public:
-    // Of the parameters in panels that are there when run() is called.
-    Evaluation(const Network<T>& network, const PanelLayout<T>& layout, const T* parameters,
-               const Data<T>& data, int threads);
-
-    // Called by every thread of a team; the results are there after the barrier that ends it.
-    void run(const Team& team);
-
-    double loss() const;   // with the l2 term
-    double score() const;  // accuracy for classes (all outputs right), else R2 averaged over outputs
-
-private:
-    void run_block(ForwardPass<T>& pass, Index block);
-    void add_squares(const T* output, Index ld, Index first, Index last, double* squares) const;
-
-    const Network<T>& network_;
-    const PanelLayout<T>& layout_;
-    const T* parameters_;
-    Data<T> data_;
-    Index blocks_, sums_;
-    double weight_sum_;
-    LossFunction<T> loss_;
-    std::vector<ForwardPass<T>> passes_;  // one a thread
-    std::vector<double> block_losses_;
-    std::vector<double> block_scores_;   // [blocks, sums]: right answers, or squared errors of each output
-    std::vector<double> total_squares_;  // [outputs], about the mean
-};
-
 extern template class ForwardPass<float>;
 extern template class ForwardPass<double>;
-extern template class Evaluation<float>;
-extern template class Evaluation<double>;
 extern template std::unique_ptr<Predictor<float>> make_predictor(const Network<float>&);
 extern template std::unique_ptr<Predictor<double>> make_predictor(const Network<double>&);
 

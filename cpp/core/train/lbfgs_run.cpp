@@ -1,6 +1,8 @@
 #include "core/train/lbfgs_run.h"
 
+#include "core/train/batches.h"
 #include "core/train/lbfgs.h"
+#include "core/train/sharded_gradient.h"
 #include "core/train/step.h"
 #include "core/train/team_size.h"
 
@@ -16,16 +18,25 @@ public:
           options_(options),
           largest_parameter_(lbfgs.largest_parameter),
           on_epoch_(callbacks.on_epoch),
-          team_size_(TeamSize::resume(network.training_flops(data.rows, data.density(network.inputs())),
-                                      options.threads, options.borrowed)),
-          backprop_(network, data.rows,
-                    {.gather = data.order != nullptr,
+          shards_(int(std::max<std::size_t>(options.shard_rows.size(), 1)), options.exchange),
+          batches_(data, in_full_batches(options), shards_),
+          team_size_(
+              TeamSize::resume(network.training_flops(batches_.batch_size(), data.density(network.inputs())),
+                               options.threads, options.borrowed)),
+          backprop_(network, batches_.batch_size(),
+                    {.gather = batches_.copies_rows(),
                      .threads = team_size_.most(),
-                     .entries = data.most_entries(data.rows)}),
-          batch_{.X = data.X, .targets = data.targets, .order = data.order, .rows = data.rows, .divisor = 0},
-          gradient_(backprop_.layout().size()),
-          lbfgs_(backprop_.parameters(), gradient_.data(), gradient_.size(), lbfgs) {
-        batch_.divisor = batch_.weight_sum();
+                     .entries = data.most_entries(batches_.batch_size())}),
+          gradient_(backprop_.layout(), shards_),
+          losses_(std::size_t(shards_.own())),
+          lbfgs_(backprop_.parameters(), gradient_.data(), backprop_.layout().size(), lbfgs) {
+        batches_.begin_epoch(data);
+        std::vector<double> weights;
+        for (int shard = 0; shard < shards_.own(); ++shard)
+            weights.push_back(batches_.of_shard(shard, 0).weight_sum());
+        shards_.add(weights, 1);
+        whole_.rows = batches_.step_rows();
+        whole_.divisor = weights.front();
     }
 
     LbfgsResult run(Monitor& monitor) {
@@ -45,6 +56,12 @@ public:
     }
 
 private:
+    static TrainOptions in_full_batches(TrainOptions options) {
+        options.batch_size = std::numeric_limits<Index>::max() / 2;
+        options.shuffle = false;
+        return options;
+    }
+
     // In one parallel region, on every thread of the team: from point to point until the run ends, a callback
     // is due, or another number of threads.
     void steps(const Team& team) {
@@ -55,7 +72,7 @@ private:
             lbfgs_.next_point(unwatched);
             if (lbfgs_.end()) return;
             const double loss = loss_and_gradient(team);
-            if (team.rank == 0 && team.monitor->interrupted()) reason_ = StopReason::interrupted;
+            if (team.rank == 0 && is_interrupted(*team.monitor)) reason_ = StopReason::interrupted;
             team.barrier();  // the whole gradient is there, or is not wanted any more
             if (reason_) return;
             lbfgs_.take(unwatched, loss);
@@ -65,22 +82,26 @@ private:
     }
 
     double loss_and_gradient(const Team& team) {
-        Update<double> store(backprop_.parameters(), gradient_.data(), nullptr);
-        store.l2 = network_.architecture().l2;
-        double loss = 0;
-        backprop_.step(team, batch_, 0, store_gradient_tiles<double>(), nullptr, [&](double of_batch) {
-            loss = of_batch;
-            return std::optional(store);
-        });
-        return loss;
+        for (int shard = 0; shard < shards_.own(); ++shard) {
+            const Batch<double> batch = batches_.of_shard(shard, whole_.divisor);
+            gradient_.add_shard(team, backprop_, batch, shard, 0,
+                                [&] { losses_[std::size_t(shard)] = backprop_.weighted_losses(batch); });
+        }
+        if (team.rank == 0) shards_.add(losses_, 1);
+        gradient_.add_processes(team);
+        gradient_.add_penalty(team, backprop_.parameters(), network_.architecture().l2);
+        gradient_.gather(team, gradient_.data());
+        return losses_.front() / whole_.divisor + backprop_.penalty(whole_);
     }
 
+    bool is_interrupted(const Monitor& monitor) const { return monitor.interrupted() || shards_.failed(); }
+
     void end_step(const Team& team) {
-        leave_region_ = team_size_.end_step(team, batch_.rows);
+        leave_region_ = team_size_.end_step(team, whole_.rows);
         team.monitor->poll();
         const bool is_new = lbfgs_.at_iterate() && lbfgs_.iterations() > Index(records_.size());
         if (is_new) record_iteration(*team.monitor);
-        if (!reason_ && team.monitor->interrupted()) reason_ = StopReason::interrupted;
+        if (!reason_ && is_interrupted(*team.monitor)) reason_ = StopReason::interrupted;
         leave_region_ = leave_region_ || (is_new && on_epoch_) || reason_ || lbfgs_.end();
     }
 
@@ -94,17 +115,17 @@ private:
         records_.push_back({.epoch = lbfgs_.iterations(),
                             .loss = lbfgs_.value(),
                             .learning_rate = 1,
-                            .seconds = monitor.seconds(),
+                            .seconds = shards_.told(monitor.seconds()),
                             .validation_loss = nan,
                             .validation_score = nan,
                             .accuracy = nan,
-                            .penalty = backprop_.penalty(batch_)});
+                            .penalty = backprop_.penalty(whole_)});
         if (!on_epoch_) reason_ = enough();
     }
 
     bool parameters_fit() const {
         const double* const x = backprop_.parameters();
-        const Index n = gradient_.size();
+        const Index n = backprop_.layout().size();
         return first_nonfinite(x, n) < 0 && largest_magnitude(x, n) < largest_parameter_;
     }
 
@@ -125,10 +146,13 @@ private:
     const TrainOptions options_;
     const double largest_parameter_;
     const std::function<CallbackResult(const EpochRecord&)> on_epoch_;
+    const Shards shards_;
+    Batches<double> batches_;
     TeamSize team_size_;
     Backprop<double> backprop_;
-    Batch<double> batch_;
-    AlignedBuffer<double> gradient_;  // in panels, as the parameters
+    ShardedGradient<double> gradient_;  // in panels, as the parameters
+    std::vector<double> losses_;        // of each own shard, then of all
+    Batch<double> whole_{.X = {}, .targets = {}, .rows = 0, .divisor = 0};
     Lbfgs lbfgs_;
 
     // Written by rank 0, read by others behind a barrier.

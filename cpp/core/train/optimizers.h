@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 
 #include "core/base/simd.h"
 #include "core/train/options.h"
@@ -57,6 +58,15 @@ struct StoreGradient {  // s1 = g: no optimizer, the whole gradient is wanted
     template <class T, class P>
     static FASTMLP_INLINE void apply(const Update<T>&, P&, P g, P& s1, P&) {
         s1 = g;
+    }
+};
+
+struct AddGradient {  // s1 += g: gradients of several shards are wanted together
+    static constexpr int kStates = 1;
+    static constexpr bool kWritesWeights = false;
+    template <class T, class P>
+    static FASTMLP_INLINE void apply(const Update<T>&, P&, P g, P& s1, P&) {
+        s1 = padd(s1, g);
     }
 };
 
@@ -128,12 +138,15 @@ struct Adam {
 
 }  // namespace rules
 
+template <class Rule>
+constexpr bool reads_states = !std::is_same_v<Rule, rules::StoreGradient>;
+
 // Applies the rule to a packet of parameters, given their gradient without the l2 term.
 template <class Rule, class T>
 FASTMLP_INLINE void apply_rule(const Update<T>& u, Index at, Packet<T> g) {
     using namespace Eigen::internal;
     Packet<T> w = simd::load(u.w + at), s1{}, s2{};
-    if constexpr (Rule::kStates >= 1 && Rule::kWritesWeights) s1 = simd::load(u.s1 + at);
+    if constexpr (Rule::kStates >= 1 && reads_states<Rule>) s1 = simd::load(u.s1 + at);
     if constexpr (Rule::kStates >= 2) s2 = simd::load(u.s2 + at);
     g = pmadd(simd::set1(u.l2), w, g);
     Rule::apply(u, w, g, s1, s2);
@@ -147,7 +160,7 @@ template <class Rule, class T>
 FASTMLP_INLINE void prefetch_rule(const Update<T>& u, Index at) {
     using Eigen::internal::prefetch;
     if constexpr (Rule::kWritesWeights) prefetch(u.w + at);
-    if constexpr (Rule::kStates >= 1 && Rule::kWritesWeights) prefetch(u.s1 + at);
+    if constexpr (Rule::kStates >= 1 && reads_states<Rule>) prefetch(u.s1 + at);
     if constexpr (Rule::kStates >= 2) prefetch(u.s2 + at);
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/exchange.h"
 #include "core/model/features.h"
 #include "core/train/schedules.h"
 
@@ -58,7 +59,12 @@ struct TrainOptions {
     bool restore_best = true;
     double loss_target = -std::numeric_limits<double>::infinity();
     double max_time = std::numeric_limits<double>::infinity();  // seconds
-    Index epoch_rows = 0;   // where rows come in windows: those of an epoch
+    // The rows of an epoch that each shard has, of all processes (see base/shards.h). A step takes
+    // batch_size / shards of each. Empty: there is one, which has all rows.
+    std::vector<Index> shard_rows;
+    std::vector<Index> validation_shard_rows;  // the same for validation
+    Exchange* exchange = nullptr;              // where other processes have some of the shards
+    Index window_rows = 0;  // where rows come in windows: the most of a shard in one of them
     Index state_every = 1;  // epochs from one writing of the run's state to the next
     // The run pauses after this epoch, and its state holds what it needs to go on.
     Index pause = std::numeric_limits<Index>::max();

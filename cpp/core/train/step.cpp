@@ -282,8 +282,7 @@ void Backprop<T>::sum_weight_squares(const Team& team) {
 
 template <class T>
 double Backprop<T>::loss(const Batch<T>& batch) const {
-    const double total = sum(row_losses_.data(), batch.rows);
-    return (batch.divisor > 0 ? total / batch.divisor : 0) + penalty(batch);
+    return (batch.divisor > 0 ? weighted_losses(batch) / batch.divisor : 0) + penalty(batch);
 }
 
 template <class T>

@@ -99,6 +99,10 @@ public:
     }
     double l2(const Batch<T>& batch) const;
     Index right_answers(const Batch<T>& batch) const;
+    double weighted_losses(const Batch<T>& batch) const { return sum(row_losses_.data(), batch.rows); }
+
+    // Of the weights, for their penalty: a part of each step.
+    void sum_weight_squares(const Team& team);
 
     // What the last step left behind.
     MatrixView<T> activations(Index layer, const Batch<T>& batch) const;  // 0 .. L, 0 is the input
@@ -131,7 +135,6 @@ private:
     void forward_layer(const Team& team, Index layer, const Batch<T>& batch, const Work& work);
     void forward_loss(const Team& team, const Batch<T>& batch, const Work& work);
     void backward(const Team& team, const Work& work);
-    void sum_weight_squares(const Team& team);
     void gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
                    const GradientTiles<T>& tiles);
     void layer_gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts,

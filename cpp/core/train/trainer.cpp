@@ -15,6 +15,10 @@ constexpr double kLongStepSeconds = 0.01;
 // Rows that are counted together: a short step must not wait for a number that all runs write to.
 constexpr Index kCountedTogether = 1 << 16;
 
+// What is summed over the shards in a step: weighted losses, right answers, weights, and whether the time is
+// over, as the first process says.
+enum : Index { kLossSum, kRightSum, kWeightSum, kOutOfTime, kTotals };
+
 }  // namespace
 
 template <class T>
@@ -23,55 +27,64 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
     : network_(network),
       data_(data),
       options_(options),
-      window_rows_(data.rows),
-      epoch_rows_(options.epoch_rows > 0 ? options.epoch_rows : data.rows),
-      batch_size_(std::min(options.batch_size, data.rows)),
-      steps_per_epoch_(epoch_rows_ / window_rows_ * ceil_div(window_rows_, batch_size_) +
-                       ceil_div(epoch_rows_ % window_rows_, batch_size_)),
+      shards_(int(std::max<std::size_t>(options.shard_rows.size(), 1)), options.exchange),
+      batches_(data, options, shards_),
+      epoch_rows_(batches_.epoch_rows()),
+      steps_per_epoch_(batches_.steps_per_epoch()),
       learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
-      long_step_(network.training_seconds(batch_size_) > kLongStepSeconds),
+      long_step_(network.training_seconds(batches_.batch_size() * shards_.own()) > kLongStepSeconds),
       counts_right_(validation && scores_classes(network.architecture().loss)),
       restore_best_(options.restore_best && (validation || options.patience >= 0)),
-      team_size_(TeamSize::resume(network.training_flops(batch_size_, data.density(network.inputs())),
-                                  options.threads, options.borrowed)),
-      backprop_(network, batch_size_,
+      team_size_(
+          TeamSize::resume(network.training_flops(batches_.batch_size(), data.density(network.inputs())),
+                           options.threads, options.borrowed)),
+      backprop_(network, batches_.batch_size(),
                 {.dropout = options.dropout,
                  .seed = options.seed,
-                 .gather = data.order || (options.shuffle && batch_size_ < data.rows),
+                 .gather = batches_.copies_rows(),
                  .alpha = options.alpha,
                  .bfloat16 = options.bfloat16,
                  .counts_right = counts_right_,
                  .threads = team_size_.most(),
-                 .entries = data.most_entries(batch_size_)}),
+                 .entries = data.most_entries(batches_.batch_size())}),
       tiles_(gradient_tiles<T>(options.optimizer.kind)),
       state_(state),
+      states_(state_count(options.optimizer.kind)),
       epoch_(options.first_epoch) {
     assert(data.rows > 0 && options.batch_size > 0 && options.epochs > 0 && options.threads > 0);
+    assert(shards_.count() == 1 || options.mean_weight > 0);
+    const std::vector<Index>& of_shards = options.validation_shard_rows;
     if (validation)
         evaluation_.emplace(network, backprop_.layout(), backprop_.parameters(), *validation,
+                            of_shards.empty() ? std::vector<Index>{validation->rows} : of_shards, shards_,
                             team_size_.most());
-    const Index size = backprop_.layout().size(), states = state_count(options.optimizer.kind);
-    if (states >= 1) state1_ = AlignedBuffer<T>(size);
-    if (states >= 2) state2_ = AlignedBuffer<T>(size);
-    if (options.clip_norm > 0 || options.optimizer.normalized)
-        whole_gradient_.emplace(size, options.clip_norm, options.optimizer.normalized);
+    const Index size = backprop_.layout().size();
+    const NormLimit limit{options.clip_norm, options.optimizer.normalized};
+    if (shards_.count() > 1) {
+        sharded_.emplace(backprop_.layout(), shards_, limit);
+        totals_.resize(std::size_t(shards_.own() * kTotals));
+    } else if (limit.any()) {
+        whole_gradient_.emplace(size, limit);
+    }
+    if (states_ >= 1) state1_ = AlignedBuffer<T>(own_parameters().size());
+    if (states_ >= 2) state2_ = AlignedBuffer<T>(own_parameters().size());
     best_weights_ = AlignedBuffer<T>(size);
     if (state_ && state_->steps > 0) restore_state();
-    if (options.shuffle && batch_size_ < data.rows) order_.resize(std::size_t(data.rows));
 }
 
 template <class T>
 StopReason Trainer<T>::run(Monitor& monitor, const Callbacks<T>& callbacks) {
     callbacks_ = callbacks;
-    if (!ended()) begin_epoch(monitor);
+    monitor_ = &monitor;
+    if (!ended()) begin_epoch();
     while (!ended()) {
         const std::size_t recorded = records_.size();
         run_team(team_size_.threads(), &monitor, [&](const Team& team) { train_steps(team); });
         if (records_.size() > recorded) {
             if (callbacks_.on_epoch || callbacks_.on_state) call_back();
-            if (calls_between_epochs() && !ended()) begin_epoch(monitor);
-        } else if (first_row_ == data_.rows && !ended()) {
-            begin_window(monitor);
+            if (calls_between_epochs() && !ended()) begin_epoch();
+        } else if (batches_.window_over() && !ended()) {
+            begin_window();
         }
     }
     team_size_.end();
@@ -126,8 +139,8 @@ void Trainer<T>::keep_current() {
 template <class T>
 void Trainer<T>::restore_state() {
     updates_ = state_->steps;
-    if (state1_.size() > 0) pack(state_->s1, state1_.data());
-    if (state2_.size() > 0) pack(state_->s2, state2_.data());
+    if (states_ >= 1) read_moment(state_->s1, state1_);
+    if (states_ >= 2) read_moment(state_->s2, state2_);
     if (!state_->best) return;
     pack(state_->best, best_weights_.data());
     has_best_ = true;
@@ -137,11 +150,29 @@ void Trainer<T>::restore_state() {
     stop_reason_ = enough();
 }
 
+// The optimizer's state, from and to an array of all parameters: of several processes each has a slice.
 template <class T>
-void Trainer<T>::write_state() const {
+void Trainer<T>::read_moment(const T* flat, const AlignedBuffer<T>& own) const {
+    if (!shards_.exchange()) return pack(flat, own.data());
+    const AlignedBuffer<T> all(backprop_.layout().size());
+    pack(flat, all.data());
+    std::copy_n(all.data() + own_parameters().first, own.size(), own.data());
+}
+
+template <class T>
+void Trainer<T>::write_moment(const AlignedBuffer<T>& own, T* flat) {
+    if (!shards_.exchange()) return unpack(own.data(), flat);
+    const AlignedBuffer<T> all(backprop_.layout().size());
+    std::copy_n(own.data(), own.size(), all.data() + own_parameters().first);
+    sharded_->gather(Team{}, all.data());
+    unpack(all.data(), flat);
+}
+
+template <class T>
+void Trainer<T>::write_state() {
     state_->steps = updates_;
-    if (state1_.size() > 0) unpack(state1_.data(), state_->s1);
-    if (state2_.size() > 0) unpack(state2_.data(), state_->s2);
+    if (states_ >= 1) write_moment(state1_, state_->s1);
+    if (states_ >= 2) write_moment(state2_, state_->s2);
     if (!state_->best) return;
     unpack(best_weights_.data(), state_->best);
     state_->progress = progress_;
@@ -157,25 +188,27 @@ void Trainer<T>::give_back_state() {
     // What a run that diverged has left may hold NaN: the next one begins with nothing.
     const bool diverged = stop_reason_ == StopReason::diverged;
     state_->steps = diverged ? 0 : updates_;
-    const auto give_back = [&](AlignedBuffer<T>& panels, T* flat) {
-        if (panels.size() > 0 && diverged) std::fill_n(flat, network_.parameter_count(), T(0));
-        if (panels.size() > 0 && !diverged) unpack(panels.data(), flat);
-        panels = AlignedBuffer<T>();
+    const auto give_back = [&](AlignedBuffer<T>& own, T* flat) {
+        if (diverged)
+            std::fill_n(flat, network_.parameter_count(), T(0));
+        else
+            write_moment(own, flat);
+        own = AlignedBuffer<T>();
     };
-    give_back(state1_, state_->s1);
-    give_back(state2_, state_->s2);
+    if (states_ >= 1) give_back(state1_, state_->s1);
+    if (states_ >= 2) give_back(state2_, state_->s2);
 }
 
 template <class T>
-void Trainer<T>::begin_epoch(Monitor& monitor) {
+void Trainer<T>::begin_epoch() {
     loss_sum_ = penalty_sum_ = weight_seen_ = 0;
     rows_seen_ = step_in_epoch_ = right_answers_ = 0;
-    begin_window(monitor);
+    begin_window();
 }
 
+// The first of an epoch or the next one, and the order of its rows.
 template <class T>
-void Trainer<T>::begin_window(Monitor& monitor) {
-    first_row_ = 0;
+void Trainer<T>::begin_window() {
     if (callbacks_.next_window) {
         if (const std::optional<Data<T>> data = callbacks_.next_window())
             data_ = *data;
@@ -183,45 +216,40 @@ void Trainer<T>::begin_window(Monitor& monitor) {
             stop_reason_ = StopReason::interrupted;
     }
     if (stop_reason_) return;
-    if (!order_.empty()) draw_order(monitor);
-    weigh_batch();
+    if (step_in_epoch_ == 0)
+        batches_.begin_epoch(data_);
+    else
+        batches_.begin_window(data_);
+    const auto stops = [this] {
+        monitor_->poll();
+        return monitor_->interrupted();
+    };
+    if (batches_.draw_order(options_.seed, epoch_, stops, callbacks_.draw_order))
+        stop_reason_ = StopReason::interrupted;
+    else
+        weigh_batch();
 }
 
-// The order of the rows in this epoch, and from there of their places in X.
-template <class T>
-void Trainer<T>::draw_order(Monitor& monitor) {
-    const Index windows = ceil_div(epoch_rows_, window_rows_), window = rows_seen_ / window_rows_;
-    if (callbacks_.draw_order) {
-        if (callbacks_.draw_order(order_.data())) stop_reason_ = StopReason::interrupted;
-    } else {
-        permutation(options_.seed, Stream::shuffle, std::uint32_t(epoch_ * windows + window), order_.data(),
-                    data_.rows, [&monitor] {
-                        monitor.poll();
-                        return monitor.interrupted();
-                    });
-    }
-    if (data_.order && !stop_reason_)
-        for (std::uint32_t& row : order_) row = data_.order[row];
-}
-
-// On one thread, when the batch before is done: the rows lie apart, and no thread need look at them again.
+// On one thread, when the batch before is done: the rows lie apart, and no thread need look at them again. Of
+// several shards each weighs its own.
 template <class T>
 void Trainer<T>::weigh_batch() {
-    batch_weight_ = next_batch().weight_sum();
+    if (!sharded_) batch_weight_ = batches_.of_shard(0, 0).weight_sum();
 }
 
+// Of the losses of the rows of a step. A batch of all rows has all weights: their sum is the same as their
+// mean times their number, but for rounding.
 template <class T>
-Batch<T> Trainer<T>::next_batch() const {
-    const Index rows = std::min(batch_size_, data_.rows - first_row_);
-    // A batch of all rows has all weights: their sum is the same, but for rounding.
-    const bool own = options_.mean_weight == 0 || rows == epoch_rows_;
-    const std::uint32_t* const order = order_.empty() ? data_.order : order_.data();
-    return {.X = data_.X,
-            .targets = data_.targets,
-            .order = order ? order + first_row_ : nullptr,
-            .first_row = first_row_,
-            .rows = rows,
-            .divisor = own ? batch_weight_ : double(rows) * options_.mean_weight};
+double Trainer<T>::divisor() const {
+    const Index rows = batches_.step_rows();
+    const bool own = !sharded_ && (options_.mean_weight == 0 || rows == epoch_rows_);
+    return own ? batch_weight_ : double(rows) * options_.mean_weight;
+}
+
+// All rows of a step as one batch, as far as its loss and its update depend on it.
+template <class T>
+Batch<T> Trainer<T>::whole_step() const {
+    return {.X = {}, .targets = {}, .rows = batches_.step_rows(), .divisor = divisor()};
 }
 
 // Steps in one parallel region, on every thread of the team: to the end of the training, or until a callback
@@ -237,7 +265,7 @@ void Trainer<T>::train_steps(const Team& team) {
             if (evaluation_ && !diverged_) evaluation_->run(team);
             look_at_weights(team);
             if (team.rank == 0) {
-                end_epoch(*team.monitor);
+                end_epoch();
                 leave_region_ = leave_region_ || calls_between_epochs() || ended();
                 team_size_.begin(team);
             }
@@ -254,9 +282,47 @@ void Trainer<T>::train_step(Team team) {
     // Read before the first barrier: rank 0 changes them at the end of its step, when others may still be in
     // theirs.
     const Index step = epoch_ * steps_per_epoch_ + step_in_epoch_, updates = updates_;
-    const Batch<T> batch = next_batch();
+    if (sharded_) return train_on_shards(team, step, updates);
+    const Batch<T> batch = batches_.of_shard(0, divisor());
     backprop_.step(team, batch, std::uint64_t(step), tiles_, whole_gradient_ ? &*whole_gradient_ : nullptr,
                    [&](double loss) { return update_after(team, batch, loss, step, updates); });
+}
+
+// The same for a batch of each shard: their gradients are added before any weight is updated.
+template <class T>
+void Trainer<T>::train_on_shards(const Team& team, Index step, Index updates) {
+    const Batch<T> whole = whole_step();
+    for (int shard = 0; shard < shards_.own(); ++shard) {
+        const Batch<T> batch = batches_.of_shard(shard, whole.divisor);
+        double* const totals = totals_.data() + shard * kTotals;
+        if (team.rank == 0) std::fill_n(totals, Index(kTotals), 0.0);
+        const auto number = std::uint64_t(step * shards_.count() + shards_.first() + shard);
+        sharded_->add_shard(team, backprop_, batch, shard, number, [&] {
+            totals[kLossSum] = backprop_.weighted_losses(batch);
+            if (counts_right_) totals[kRightSum] = double(backprop_.right_answers(batch));
+            totals[kWeightSum] = batch.weight_sum();
+        });
+    }
+    const double loss = total_loss(team, whole);
+    const std::optional<Update<T>> update = update_after(team, whole, loss, step, updates);
+    if (!update || !sharded_->add_processes(team)) return;
+    sharded_->apply(team, *update, tiles_);
+    sharded_->gather(team, backprop_.parameters());
+}
+
+// Of all shards; the first process tells whether the time is over.
+template <class T>
+double Trainer<T>::total_loss(const Team& team, const Batch<T>& step) {
+    backprop_.sum_weight_squares(team);  // where this process has no rows, no shard has done so
+    if (team.rank == 0) {
+        if (shards_.first() == 0) totals_[kOutOfTime] = monitor_->timed_out() ? 1 : 0;
+        shards_.add(totals_, kTotals);
+        batch_weight_ = totals_[kWeightSum];
+        out_of_time_ = totals_[kOutOfTime] > 0;
+        if (shards_.failed()) monitor_->interrupt();
+    }
+    team.barrier();
+    return (step.divisor > 0 ? totals_[kLossSum] / step.divisor : 0) + backprop_.penalty(step);
 }
 
 // What update is to follow the loss of a batch; none after an interrupt, or when the loss is not finite.
@@ -289,7 +355,8 @@ void Trainer<T>::record_step(const Batch<T>& batch, double loss, Index step) {
     diverged_ = !std::isfinite(loss);
     loss_sum_ += loss * double(batch.rows);
     penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
-    if (counts_right_) right_answers_ += backprop_.right_answers(batch);
+    if (counts_right_)
+        right_answers_ += sharded_ ? Index(totals_[kRightSum]) : backprop_.right_answers(batch);
     rows_seen_ += batch.rows;
     uncounted_rows_ += batch.rows;
     count_rows(kCountedTogether);
@@ -307,11 +374,13 @@ void Trainer<T>::count_rows(Index least) {
 template <class T>
 void Trainer<T>::end_step(const Team& team) {
     team.monitor->poll();
-    const Index rows = std::min(batch_size_, data_.rows - first_row_);
-    first_row_ += rows;
+    if (shards_.failed()) team.monitor->interrupt();
+    if (!shards_.exchange()) out_of_time_ = team.monitor->timed_out();
+    const Index rows = batches_.step_rows();
+    batches_.next_step();
     ++step_in_epoch_;
-    epoch_over_ = rows_seen_ >= epoch_rows_ || diverged_ || team.monitor->stopped();
-    const bool window_over = first_row_ == data_.rows && !epoch_over_;
+    epoch_over_ = rows_seen_ >= epoch_rows_ || diverged_ || out_of_time_ || team.monitor->interrupted();
+    const bool window_over = batches_.window_over() && !epoch_over_;
     leave_region_ = team_size_.end_step(team, rows) || window_over;
     if (!epoch_over_ && !window_over) weigh_batch();
 }
@@ -344,10 +413,10 @@ void Trainer<T>::look_at_weights(const Team& team) {
 }
 
 template <class T>
-void Trainer<T>::end_epoch(Monitor& monitor) {
-    stop_reason_ = record_epoch(monitor);
+void Trainer<T>::end_epoch() {
+    stop_reason_ = record_epoch();
     ++epoch_;
-    if (!calls_between_epochs() && !ended()) begin_epoch(monitor);
+    if (!calls_between_epochs() && !ended()) begin_epoch();
 }
 
 // The mean of the batches' losses by their rows. Where batches divide by the mean weight, that is the sum of
@@ -362,19 +431,20 @@ double Trainer<T>::epoch_loss() const {
 
 // Records the epoch, keeps the weights worth keeping, and says whether and why training stops.
 template <class T>
-std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
-    if (monitor.interrupted()) return StopReason::interrupted;
+std::optional<StopReason> Trainer<T>::record_epoch() {
+    if (monitor_->interrupted()) return StopReason::interrupted;
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-    const double loss = epoch_loss();
-    const double validation_loss = evaluation_ && !diverged_ ? evaluation_->loss() : nan;
-    const double monitored = evaluation_ ? validation_loss : loss;
+    const double seconds = shards_.told(monitor_->seconds());
+    const auto [validation_loss, validation_score] =
+        evaluation_ && !diverged_ ? evaluation_->result() : typename Evaluation<T>::Result{nan, nan};
+    if (shards_.failed()) return StopReason::interrupted;
+    const double loss = epoch_loss(), monitored = evaluation_ ? validation_loss : loss;
     // A validation loss that overflows says nothing of the weights, unless they are chosen by it.
     const bool judges = restore_best_ || options_.patience >= 0;
     if (diverged_ || !std::isfinite(judges ? monitored : loss) || nonfinite_weights_)
         return StopReason::diverged;
 
-    records_.push_back({epoch_ + 1, loss, rate_, monitor.seconds(), validation_loss,
-                        evaluation_ ? evaluation_->score() : nan,
+    records_.push_back({epoch_ + 1, loss, rate_, seconds, validation_loss, validation_score,
                         counts_right_ ? double(right_answers_) / double(rows_seen_) : nan,
                         penalty_sum_ / double(rows_seen_)});
     Progress& p = progress_;
@@ -386,7 +456,7 @@ std::optional<StopReason> Trainer<T>::record_epoch(const Monitor& monitor) {
     p.best = std::min(p.best, monitored);
     learning_rate_.epoch_ended(monitored);
     if (const std::optional<StopReason> reason = enough()) return reason;
-    if (monitor.stopped()) return StopReason::max_time;
+    if (out_of_time_) return StopReason::max_time;
     return std::nullopt;
 }
 

@@ -1,13 +1,18 @@
 #include "core/train/whole_gradient.h"
 
+#include <cmath>
+#include <numeric>
+
 namespace fastmlp {
 
 namespace {
 
-// Calls work(from, n) for this thread's numbers of a range.
+// Calls work(from, n) for this thread's numbers of a range, as far as they are in `part`.
 template <class Work>
-void deal_numbers(const Team& team, Range range, Work work) {
+void deal_numbers(const Team& team, Range range, Range part, Work work) {
     constexpr Index kTask = 512;
+    range = {std::max(range.first, part.first), std::min(range.last, part.last)};
+    if (range.first >= range.last) return;
     team.deal(ceil_div(range.size(), kTask), [&](Index first, Index last) {
         const Index from = range.first + first * kTask, to = std::min(range.first + last * kTask, range.last);
         work(from, to - from);
@@ -18,10 +23,11 @@ void deal_numbers(const Team& team, Range range, Work work) {
 
 template <class T>
 void apply_stored_layers(const Team& team, const PanelLayout<T>& layout, const T* parts, Index count,
-                         Index stride, T scale, const Update<T>& update, const GradientTiles<T>& tiles) {
+                         Index stride, T scale, const Update<T>& update, const GradientTiles<T>& tiles,
+                         Range part) {
     const auto apply = [&](Range range, const Update<T>& u) {
-        deal_numbers(team, range, [&](Index from, Index n) {
-            tiles.stored(parts + from, count, stride, scale, u, from, n);
+        deal_numbers(team, range, part, [&](Index from, Index n) {
+            tiles.stored(parts + from, count, stride, scale, u, from - part.first, n);
         });
     };
     for (Index l = 0; l < layout.layers(); ++l) {
@@ -35,13 +41,28 @@ void apply_stored_layers(const Team& team, const PanelLayout<T>& layout, const T
 
 template <class T>
 void apply_stored_tables(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
-                         const Update<T>& update, const GradientTiles<T>& tiles) {
+                         const Update<T>& update, const GradientTiles<T>& tiles, Range part) {
     for (const auto& table : layout.tables()) {
         const Index shift = layout.tables().front().offset;
-        deal_numbers(team, {table.offset, table.offset + table.size}, [&](Index from, Index n) {
-            tiles.stored(gradient + from - shift, 1, 0, scale, update, from, n);
+        deal_numbers(team, {table.offset, table.offset + table.size}, part, [&](Index from, Index n) {
+            tiles.stored(gradient + from - shift, 1, 0, scale, update, from - part.first, n);
         });
     }
+}
+
+template <class T>
+void apply_stored(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
+                  const Update<T>& update, const GradientTiles<T>& tiles, Range part) {
+    apply_stored_layers(team, layout, gradient, 1, 0, scale, update, tiles, part);
+    if (layout.tables().empty()) return;
+    const T* const of_tables = gradient + layout.tables().front().offset;
+    apply_stored_tables(team, layout, of_tables, scale, update, tiles, part);
+}
+
+double NormLimit::scale(double squares) const {
+    const double norm = std::sqrt(squares);
+    if (normalized) return norm > 0 ? 1 / norm : 1;
+    return clip_norm > 0 && norm > clip_norm ? clip_norm / norm : 1;
 }
 
 template <class T>
@@ -58,32 +79,23 @@ template <class T>
 void WholeGradient<T>::apply(const Team& team, const PanelLayout<T>& layout, Update<T> update,
                              const GradientTiles<T>& tiles) const {
     update.l2 = 0;
-    const T factor = T(scale());
-    apply_stored_layers(team, layout, gradient_.data(), 1, 0, factor, update, tiles);
-    if (layout.tables().empty()) return;
-    const T* const of_tables = gradient_.data() + layout.tables().front().offset;
-    apply_stored_tables(team, layout, of_tables, factor, update, tiles);
-}
-
-// The factor that clips the gradient to clip_norm, or makes its norm 1.
-template <class T>
-double WholeGradient<T>::scale() const {
-    double squares = 0;
-    for (const double part : squares_) squares += part;
-    const double norm = std::sqrt(squares);
-    if (normalized_) return norm > 0 ? 1 / norm : 1;
-    return clip_norm_ > 0 && norm > clip_norm_ ? clip_norm_ / norm : 1;
+    const double squares = std::accumulate(squares_.begin(), squares_.end(), 0.0);
+    apply_stored(team, layout, gradient_.data(), T(limit_.scale(squares)), update, tiles);
 }
 
 template class WholeGradient<float>;
 template class WholeGradient<double>;
 template void apply_stored_layers(const Team&, const PanelLayout<float>&, const float*, Index, Index, float,
-                                  const Update<float>&, const GradientTiles<float>&);
+                                  const Update<float>&, const GradientTiles<float>&, Range);
 template void apply_stored_layers(const Team&, const PanelLayout<double>&, const double*, Index, Index,
-                                  double, const Update<double>&, const GradientTiles<double>&);
+                                  double, const Update<double>&, const GradientTiles<double>&, Range);
 template void apply_stored_tables(const Team&, const PanelLayout<float>&, const float*, float,
-                                  const Update<float>&, const GradientTiles<float>&);
+                                  const Update<float>&, const GradientTiles<float>&, Range);
 template void apply_stored_tables(const Team&, const PanelLayout<double>&, const double*, double,
-                                  const Update<double>&, const GradientTiles<double>&);
+                                  const Update<double>&, const GradientTiles<double>&, Range);
+template void apply_stored(const Team&, const PanelLayout<float>&, const float*, float, const Update<float>&,
+                           const GradientTiles<float>&, Range);
+template void apply_stored(const Team&, const PanelLayout<double>&, const double*, double,
+                           const Update<double>&, const GradientTiles<double>&, Range);
 
 }  // namespace fastmlp

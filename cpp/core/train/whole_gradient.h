@@ -1,6 +1,8 @@
-// The gradient of all parameters in memory, for updates that need its norm before any weight changes:
-// clipping, and steps of fixed length.
+// The gradient of all parameters in memory, for updates that need more of it than a tile before any weight
+// changes: its norm (clipping, and steps of fixed length), or what other shards add to it.
 #pragma once
+
+#include <limits>
 
 #include "core/base/memory.h"
 #include "core/base/parallel.h"
@@ -10,26 +12,40 @@
 
 namespace fastmlp {
 
+inline constexpr Range kAllParameters{0, std::numeric_limits<Index>::max()};
+
 // Hands gradients that lie in memory to the rule: scale * (sum of `count` arrays, `stride` apart), each laid
-// out as the parameters ..
+// out as the parameters. Of a part of the parameters, update's arrays begin where the part does ..
 template <class T>
 void apply_stored_layers(const Team& team, const PanelLayout<T>& layout, const T* parts, Index count,
-                         Index stride, T scale, const Update<T>& update, const GradientTiles<T>& tiles);
+                         Index stride, T scale, const Update<T>& update, const GradientTiles<T>& tiles,
+                         Range part = kAllParameters);
 
 // .. and for the tables of embeddings scale * one array, which begins with the first table.
 template <class T>
 void apply_stored_tables(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
-                         const Update<T>& update, const GradientTiles<T>& tiles);
+                         const Update<T>& update, const GradientTiles<T>& tiles, Range part = kAllParameters);
+
+// Both, for one array that has the gradients of all parameters.
+template <class T>
+void apply_stored(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
+                  const Update<T>& update, const GradientTiles<T>& tiles, Range part = kAllParameters);
+
+// How the length of a gradient is limited.
+struct NormLimit {
+    double clip_norm = 0;     // 0: no clipping
+    bool normalized = false;  // the norm becomes 1
+
+    bool any() const { return clip_norm > 0 || normalized; }
+    // What a gradient is multiplied by whose squares have this sum.
+    double scale(double squares) const;
+};
 
 template <class T>
 class WholeGradient {
 public:
-    // clip_norm: 0 for no clipping. normalized: the norm becomes 1.
-    WholeGradient(Index size, double clip_norm, bool normalized)
-        : gradient_(size),
-          squares_(std::size_t(ceil_div(size, kTask))),
-          clip_norm_(clip_norm),
-          normalized_(normalized) {}
+    WholeGradient(Index size, NormLimit limit)
+        : gradient_(size), squares_(std::size_t(ceil_div(size, kTask))), limit_(limit) {}
 
     T* data() const { return gradient_.data(); }
 
@@ -42,12 +58,10 @@ public:
 
 private:
     static constexpr Index kTask = 4096;  // numbers of one task
-    double scale() const;
 
     AlignedBuffer<T> gradient_;
     std::vector<double> squares_;  // one a task
-    double clip_norm_;
-    bool normalized_;
+    NormLimit limit_;
 };
 
 extern template class WholeGradient<float>;

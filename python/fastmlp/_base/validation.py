@@ -24,6 +24,14 @@ DTYPES = ("float32", "float64")
 _NUMBERS = (float, int)  # types that are plainly numbers: to ask for abstract ones takes longer
 
 
+def power_of_two(argument: str, value: Any) -> int:
+    """Return a number such as 1, 2, 4 or 8."""
+    number = integer(argument, value, low=1)
+    if number & (number - 1):
+        raise ValueError(f"{argument} must be a power of two (1, 2, 4, 8, ...), got {number}")
+    return number
+
+
 def real(
     argument: str,
     value: Any,

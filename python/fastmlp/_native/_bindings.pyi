@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,9 @@ class TrainOptions:
     restore_best: bool
     loss_target: float
     max_time: float
-    epoch_rows: int
+    shard_rows: list[int]
+    validation_shard_rows: list[int]
+    window_rows: int
     state_every: int
     pause: int
     threads: int
@@ -118,6 +120,12 @@ class _RunState:
     def epoch(self) -> int: ...
     progress: tuple[float, float, int, bool, float, float, float]
 
+class _Processes(Protocol):
+    rank: int
+    size: int
+
+    def swap(self, partner: int, out: memoryview, into: memoryview, /) -> None: ...
+
 class Network32:
     RunState: type[_RunState]
     def __init__(
@@ -151,6 +159,7 @@ class Network32:
         draw_order: Callable[[], NDArray[np.uint32]] | None = None,
         next_window: Callable[[], _Rows] | None = None,
         on_state: Callable[[], None] | None = None,
+        processes: _Processes | None = None,
     ) -> tuple[NDArray[np.float64], str, BaseException | None]: ...
 
 class Network64(Network32):
@@ -164,6 +173,7 @@ class Network64(Network32):
         options: TrainOptions,
         limits: LbfgsOptions,
         on_epoch: Callable[[tuple[Any, ...]], bool | float] | None,
+        processes: _Processes | None = None,
     ) -> tuple[_Array, str, BaseException | None, _Minimum]: ...
 
 _Run: TypeAlias = tuple[

@@ -19,6 +19,7 @@ from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.features import Features, SparseRows, as_features, core_form
 from fastmlp._rows.form import target_form
 from fastmlp._rows.learner import Learner
+from fastmlp._rows.shards import Shards
 from fastmlp._rows.spool import mapped
 from fastmlp._rows.targets import (
     TargetForm,
@@ -84,13 +85,28 @@ class WholeRows:
     train: CoreRows
     held_out: CoreRows | None  # to validate on
     mean_weight: float  # of the rows to train on; 0 where each batch has its own, as in scikit-learn
+    # How many rows to train on each shard has, and to validate on; nothing where there is one. Where there
+    # are several processes, those of all: `train` and `held_out` have the rows of one's own shards alone.
+    shard_rows: tuple[int, ...] = ()
+    held_shard_rows: tuple[int, ...] = ()
 
     def __len__(self) -> int:
-        """Return the number of rows to train on."""
-        X, *_, index = self.train
-        if index is not None:
-            return len(index)
-        return len(X[2]) - 1 if isinstance(X, tuple) else len(X)
+        """Return the number of rows to train on, of all processes."""
+        return sum(self.shard_rows) or row_count(self.train)
+
+    def sharded(self, shards: Shards) -> WholeRows:
+        """Return the rows of a process's shards."""
+        if shards.count == 1:
+            return self
+        shards.check(len(self))
+        held = 0 if self.held_out is None else row_count(self.held_out)
+        return WholeRows(
+            some_rows(self.train, shards.own_rows(len(self))),
+            None if self.held_out is None else some_rows(self.held_out, shards.own_rows(held)),
+            self.mean_weight,
+            tuple(shards.sizes(len(self))),
+            tuple(shards.sizes(held)),
+        )
 
     @property
     def window_rows(self) -> int | None:
@@ -230,6 +246,27 @@ def held_rows(network: Learner, y: NDArray[Any], fraction: float, seed: int) -> 
     """Return the rows that a fraction holds back: the same part of each class, where y holds labels."""
     labelled = network.classes is not None and y.ndim == 1 and are_labels(y, network.classes)
     return holdout(y if labelled else len(y), fraction, seed)[1]
+
+
+def row_count(rows: CoreRows) -> int:
+    """Return how many rows these are."""
+    X, *_, index = rows
+    if index is not None:
+        return len(index)
+    return len(X[2]) - 1 if isinstance(X, tuple) else len(X)
+
+
+def some_rows(rows: CoreRows, which: slice) -> CoreRows:
+    """Return consecutive ones of these rows; none is copied."""
+    X, *targets, index = rows
+    if index is not None:
+        return X, *targets, index[which]
+    if isinstance(X, tuple):
+        values, columns, starts = X
+        X = values, columns, starts[which.start : which.stop + 1]
+    else:
+        X = X[which]
+    return X, *(None if part is None else part[which] for part in targets), None
 
 
 def core_rows(

@@ -8,6 +8,7 @@ from fastmlp._base.validation import as_array, as_matrix, feature_names, feature
 from fastmlp._rows.learner import Learner
 from fastmlp._rows.memory import MemoryRows, WholeRows, divide_memory, read_memory
 from fastmlp._rows.parquet import is_parquet, spool_parquet
+from fastmlp._rows.shards import Shards
 from fastmlp._rows.spool import as_batches, is_npy, mapped, spool
 from fastmlp._rows.stream import StreamedRows, read_stream
 from fastmlp._rows.targets import TargetForm
@@ -50,12 +51,13 @@ def read_rows(
 
 
 def divide_rows(
-    rows: MemoryRows | StreamedRows, network: Learner, validation: Any, seed: int, *, clipped: bool
-) -> RunRows:
+    rows: MemoryRows | StreamedRows, network: Learner, validation: Any, seed: int, shards: Shards, *,
+    clipped: bool,
+) -> RunRows:  # fmt: skip
     """Return the rows of a run of this network: to train on and, if they are wanted, to validate on."""
     if isinstance(rows, MemoryRows):
         return divide_memory(rows, network, validation, seed)
-    return divide_stream(rows, network, validation, seed, clipped)
+    return divide_stream(rows, network, validation, seed, clipped, shards)
 
 
 def _arrays(X: Any, y: Any, dtype: str) -> tuple[Any, Any, tuple[str, ...]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastmlp._base.validation import not_finite
 from fastmlp._native import core as _core
-from fastmlp._rows.blocks import Blocks, Selection, plan_blocks
+from fastmlp._rows.blocks import BlockPlan, Blocks, Selection, plan_blocks
 from fastmlp._rows.learner import Learner
 from fastmlp._rows.memory import (
     HELD_BACK,
@@ -25,8 +25,11 @@ from fastmlp._rows.memory import (
     fingerprint,
     given_validation,
     held_rows,
+    row_count,
+    some_rows,
     validation_fraction,
 )
+from fastmlp._rows.shards import Shards
 from fastmlp._rows.stream import Buffers, StreamedRows
 from fastmlp._rows.targets import as_targets, mean_weight, weight_sum
 
@@ -37,11 +40,11 @@ class BlockReader:
 
     source: StreamedRows
     network: Learner
-    blocks: Blocks
+    plan: BlockPlan
 
-    def read(self, block: int, chosen: Selection, room: Buffers, at: int) -> int:
-        """Read rows of a block into the room from row `at` on, and return how many they are."""
-        source, (first, last) = self.source, self.blocks.bounds(block)
+    def read(self, first: int, last: int, chosen: Selection, room: Buffers, at: int) -> int:
+        """Read some of the rows from first to before last into the room from row `at` on; return how many."""
+        source = self.source
         X = source.X[first:last][chosen]
         part = room.X[at : at + len(X)]
         with np.errstate(over="ignore"):
@@ -64,82 +67,102 @@ class BlockReader:
         source.release()
         return len(X)
 
-    def window(self, blocks: list[int], room: Buffers) -> int:
+    def window(self, blocks: list[tuple[Blocks, int]], room: Buffers) -> int:
         """Read the rows to train on of several blocks, and return their number."""
         at = 0
-        for block in blocks:
-            at += self.read(block, self.blocks.trained(block), room, at)
+        for part, block in blocks:
+            at += self.read(*part.bounds(block), part.trained(block), room, at)
         return at
 
     def mean_weight(self, which: str) -> float:
-        """Return the mean weight of the rows to train on, which an error calls `which`."""
+        """Return the mean weight of the rows to train on, of all shards; an error calls them `which`."""
         if not self.source.weighted:
             return 1.0
         total = 0.0
-        for block in range(len(self.blocks)):
-            _, weights = self.source.targets(*self.blocks.bounds(block))
-            assert weights is not None
-            total += weight_sum(weights[self.blocks.trained(block)])
-            self.source.release()
-        return mean_weight(total, self.blocks.trained_rows, which)
+        for part in self.plan.parts:
+            for block in range(len(part)):
+                _, weights = self.source.targets(*part.bounds(block))
+                assert weights is not None
+                total += weight_sum(weights[part.trained(block)])
+                self.source.release()
+        return mean_weight(total, sum(self.plan.trained_rows), which)
 
     def held_out(self) -> CoreRows:
-        """Return the rows to validate on, of all blocks."""
-        room = self.source.buffers(len(self.source) - self.blocks.trained_rows)
+        """Return the rows to validate on, of this process's shards."""
+        shards, held = self.plan.shards, self.plan.held
+        if held is not None:
+            held = held[shards.own_rows(len(held))]
+            room = self.source.buffers(len(held))
+            if len(held):
+                self.read(int(held[0]), int(held[-1]) + 1, held - held[0], room, 0)
+            return room.first(len(held))
+        room = self.source.buffers(sum(part.rows - part.trained_rows for part in self.plan.own))
         at = 0
-        for block in range(len(self.blocks)):
-            at += self.read(block, self.blocks.held(block), room, at)
+        for part in self.plan.own:
+            for block in range(len(part)):
+                at += self.read(*part.bounds(block), part.held(block), room, at)
         return room.first(at)
 
 
 @dataclass(frozen=True)
 class WindowedRows:
-    """The rows of a run: in windows to train on, in memory to validate on."""
+    """The rows of a run, or of a process's shards: in windows to train on, in memory to validate on."""
 
     reader: BlockReader
     held_out: CoreRows | None
+    held_shard_rows: tuple[int, ...]  # how many rows to validate on each shard has
     mean_weight: float  # of the rows to train on
 
     def __len__(self) -> int:
-        """Return the number of rows to train on."""
-        return self.reader.blocks.trained_rows
+        """Return the number of rows to train on, of all processes."""
+        return sum(self.shard_rows)
+
+    @property
+    def shard_rows(self) -> tuple[int, ...]:
+        """How many rows to train on each shard has."""
+        return self.reader.plan.trained_rows
+
+    def sharded(self, shards: Shards) -> WindowedRows:
+        """Return the rows of a process's shards, which these are."""
+        return self
 
     @property
     def window_rows(self) -> int | None:
-        """The rows of a window, which decide the order of the rows; None where one window holds all."""
-        rows = self.reader.blocks.window_rows
-        return None if rows >= len(self) else rows
+        """The rows of a shard in a window, which decide their order; None where one window holds all."""
+        return None if self.reader.plan.one_window else self.reader.plan.window_rows
 
     def fingerprint(self) -> int:
         """Return a number that other rows hardly have: of the first block, with its targets."""
-        blocks = self.reader.blocks
+        blocks = self.reader.plan.parts[0]
         room = self.reader.source.buffers(blocks.block_rows)
-        return fingerprint(*room.first(self.reader.read(0, blocks.trained(0), room, 0)))
+        read = self.reader.read(*blocks.bounds(0), blocks.trained(0), room, 0)
+        return fingerprint(*room.first(read))
 
     @contextmanager
     def windows(
         self, batch_size: int, epochs: range, shuffle: bool, seed: int
     ) -> Iterator[tuple[CoreRows, NextWindow]]:
         """Yield room for a window, as the core takes it, and what hands out the windows one by one."""
-        blocks, source = self.reader.blocks, self.reader.source
-        if min(batch_size, len(self)) > blocks.window_rows:
+        plan, source = self.reader.plan, self.reader.source
+        most = plan.window_rows * plan.shards.count
+        if min(batch_size, len(self)) > most:
             raise ValueError(
-                f"batch_size must be at most {blocks.window_rows}, the rows of a window with "
+                f"batch_size must be at most {most}, the rows of a window with "
                 f"memory_limit={source.memory_limit}, got {batch_size}"
             )
-        once = self.window_rows is None
-        rooms = [source.buffers(blocks.window_rows) for _ in range(1 if once else 2)]
-        plan = blocks.windows(epochs, shuffle, seed)
-        ahead = _ReadAhead(self.reader, rooms, plan, once)
+        once = plan.one_window
+        room = sum(min(plan.window_rows, part.trained_rows) for part in plan.own)
+        rooms = [source.buffers(room) for _ in range(1 if once else 2)]
+        ahead = _ReadAhead(self.reader, rooms, plan.windows(epochs, shuffle, seed), once)
         try:
             ahead.start()
-            yield rooms[0].first(blocks.window_rows), ahead
+            yield rooms[0].first(room), ahead
         finally:
             ahead.close()
 
 
 def divide_stream(
-    rows: StreamedRows, network: Learner, validation: Any, seed: int, clipped: bool
+    rows: StreamedRows, network: Learner, validation: Any, seed: int, clipped: bool, shards: Shards
 ) -> WindowedRows:
     """Divide the rows into blocks and windows, and read those that are to be validated on."""
     given, fraction = None, 0.0
@@ -147,16 +170,20 @@ def divide_stream(
         given = given_validation(network, validation, rows.class_weight)
     else:
         fraction = validation_fraction(validation, len(rows))
-    blocks = plan_blocks(
+    shards.check(len(rows))
+    plan = plan_blocks(
         len(rows), network, rows.memory_limit, clipped, fraction, seed,
-        lambda: held_rows(network, as_targets(rows.y[:]), fraction, seed),
+        lambda: held_rows(network, as_targets(rows.y[:]), fraction, seed), shards,
     )  # fmt: skip
-    reader = BlockReader(rows, network, blocks)
+    reader = BlockReader(rows, network, plan)
     if not fraction:
-        return WindowedRows(reader, given, reader.mean_weight("the rows"))
+        given_rows = 0 if given is None else row_count(given)
+        own = None if given is None else some_rows(given, shards.own_rows(given_rows))
+        counts = tuple(shards.sizes(given_rows))
+        return WindowedRows(reader, own, counts, reader.mean_weight("the rows"))
     held_out = reader.held_out()
     checked_mean_weight(held_out, HELD_BACK.format(fraction))
-    return WindowedRows(reader, held_out, reader.mean_weight(LEFT.format(fraction)))
+    return WindowedRows(reader, held_out, plan.held_rows, reader.mean_weight(LEFT.format(fraction)))
 
 
 class _ReadAhead:
@@ -167,7 +194,7 @@ class _ReadAhead:
     """
 
     def __init__(
-        self, reader: BlockReader, rooms: list[Buffers], plan: Iterator[list[int]], once: bool
+        self, reader: BlockReader, rooms: list[Buffers], plan: Iterator[list[tuple[Blocks, int]]], once: bool
     ) -> None:
         self._free: SimpleQueue[Buffers | None] = SimpleQueue()
         self._reader, self._plan, self._once = reader, plan, once
@@ -223,7 +250,7 @@ _Filled: TypeAlias = "tuple[Buffers, int] | BaseException"
 
 
 def _fill(
-    reader: BlockReader, plan: Iterator[list[int]], free: SimpleQueue[Buffers | None],
+    reader: BlockReader, plan: Iterator[list[tuple[Blocks, int]]], free: SimpleQueue[Buffers | None],
     filled: SimpleQueue[_Filled], working: LockType,
 ) -> None:  # fmt: skip
     """Fill what is free until there is nothing more to read, or None comes instead."""

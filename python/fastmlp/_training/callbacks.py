@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from fastmlp._model.history import History
 from fastmlp._network.network import Network
+from fastmlp._processes.processes import Processes
 from fastmlp._training.checkpoint import Checkpoints
 from fastmlp._training.progress import OnEpoch
 from fastmlp._training.run import Record
+from fastmlp._training.together import checksum
 
 
 def checked_callbacks(callbacks: Any) -> list[Callable[[Network], Any]]:
@@ -34,15 +36,18 @@ def epoch_callback(
     callbacks: Sequence[Callable[[Network], Any]],
     bar: OnEpoch | None,
     checkpoints: Checkpoints | None,
+    processes: Processes | None = None,
 ) -> Callable[[Record], bool] | None:
     """Return what a run is to call after each epoch; None where nothing looks at the network meanwhile.
 
-    It adds the epoch to the network's history, which a checkpoint holds too, and calls the callbacks.
+    It adds the epoch to the network's history, which a checkpoint holds too, and calls the callbacks. Where
+    one of several processes has some, all meet after each epoch: one that stops stops all.
     """
     observers = list(callbacks)
     if bar is not None:
         observers.append(bar)
-    if not observers and (checkpoints is None or checkpoints.write is None):
+    meet = processes is not None and any(processes.gathered(bool(callbacks)))
+    if not meet and not observers and (checkpoints is None or checkpoints.write is None):
         return None
 
     def on_epoch(record: Record) -> bool:
@@ -57,9 +62,22 @@ def epoch_callback(
         for i, answer in enumerate(answers):
             if not isinstance(answer, (bool, np.bool_, type(None))):
                 raise TypeError(f"callbacks[{i}] must return True, False or None, got {answer!r}")
-        return any(answers)
+        stops = any(answers)
+        return any_stops(network, processes, stops) if meet and processes is not None else stops
 
     return on_epoch
+
+
+def any_stops(network: Network, processes: Processes, stops: bool) -> bool:
+    """Return whether a callback of any process wants to stop; callbacks must leave the same weights."""
+    told = processes.gathered((stops, checksum(network)))
+    for rank, (_, theirs) in enumerate(told):
+        if theirs != told[processes.rank][1]:
+            raise ValueError(
+                f"callbacks must change the weights of all processes alike; after them process {rank} has "
+                f"other weights than process {processes.rank}"
+            )
+    return any(stops for stops, _ in told)
 
 
 def later(record: Record, earlier: History) -> Record:

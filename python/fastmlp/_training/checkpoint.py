@@ -23,6 +23,7 @@ from fastmlp._model.files import ARRAYS, RunRecord, header, load_run, serialized
 from fastmlp._model.history_file import HistoryFile, read_rows, remove_others
 from fastmlp._model.model import Model, metadata
 from fastmlp._native import core as _core
+from fastmlp._processes.processes import Processes
 
 _NAME = re.compile(r"epoch-[0-9]{8}\.safetensors")
 
@@ -54,6 +55,7 @@ class Checkpoints:
         self._network = network
         arrays = np.zeros((3, network.n_parameters), network.dtype)
         self.state = network._core.RunState(arrays[0], arrays[1], 0, arrays[2])
+        self._is_first, self._writes = True, self._folder is not None
         self._own_rows: list[tuple[Any, ...]] = []  # of the history, those that are not in its file
         if self._folder is not None:
             self._file = HistoryFile(self._folder, len(network.history.columns))
@@ -80,6 +82,19 @@ class Checkpoints:
                     left.unlink()
             remove_others(self._folder, self._file.name)
 
+    def share(self, processes: Processes) -> None:
+        """Take over what the first process has taken over; the others write nothing, but have the state."""
+        network, state = self._network, self.state
+        arrays = (network.parameters, state.s1, state.s2, state.best)
+        mine = (*arrays, network.history, state.steps, state.progress)
+        told = processes.told(mine if processes.rank == 0 else None)
+        self._is_first, self._writes = processes.rank == 0, processes.told(self._folder is not None)
+        if self._is_first:
+            return
+        network.parameters[:], s1, s2, best, network.history, steps, progress = told
+        self.state = network._core.RunState(s1, s2, steps, best)
+        self.state.progress = progress
+
     def add(self, row: tuple[Any, ...]) -> None:
         """Take an epoch of the history, which the next checkpoint is to hold."""
         if self._folder is not None:
@@ -87,7 +102,12 @@ class Checkpoints:
 
     @property
     def write(self) -> Callable[[], None] | None:
-        """What writes a checkpoint; None where there is no folder for it."""
+        """What writes a checkpoint; None where there is no folder for it.
+
+        Of several processes all gather the state for the first one, which writes it.
+        """
+        if not self._is_first:
+            return _nothing if self._writes else None
         return None if self._folder is None else partial(self._write, self._folder)
 
     def _write(self, folder: Path) -> None:
@@ -146,6 +166,10 @@ class Checkpoints:
         elif record.file is not None:
             earlier = read_rows(folder, *record.file, columns)
             self._own_rows = [tuple(row) for row in earlier.tolist()] + self._own_rows
+
+
+def _nothing() -> None:
+    """Write nothing."""
 
 
 def recorded_seed(resume: Any) -> int | None:

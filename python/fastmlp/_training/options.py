@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastmlp._base.validation import choice, chosen_seed, flag, integer, real
+from fastmlp._base.validation import choice, chosen_seed, flag, integer, power_of_two, real
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp.spec.optimizers import LBFGS, Optimizer, as_optimizer, check_representable
 from fastmlp.spec.schedules import Schedule, as_schedule
+
+_AUTO_BATCH = 200  # rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class RunSettings:
     loss_target: float | None = None
     bfloat16: bool = False  # products of factors rounded to it
     alpha: float = 0.0  # scikit-learn's penalty: divided by the weights of each batch
+    shards: int = 1  # a batch has as many rows of each
     epsilon_hat: bool = False  # scikit-learn's Adam: epsilon is added before the bias is corrected
 
     def with_seed(self, seed: int) -> RunSettings:
@@ -47,13 +50,16 @@ class RunSettings:
         """Return the rows of a batch, where there are so many in all."""
         if self.batch_size is None:
             return rows
-        return min(200, rows) if isinstance(self.batch_size, str) else self.batch_size
+        if not isinstance(self.batch_size, str):
+            return self.batch_size
+        batch = min(_AUTO_BATCH, rows)
+        return max(batch // self.shards, 1) * self.shards
 
 
 def checked_settings(
     *, optimizer: Any, learning_rate: Any, batch_size: Any, epochs: Any, dropout: Any, clip_norm: Any,
     patience: Any, min_delta: Any, restore_best: Any, loss_target: Any, max_time: Any, shuffle: Any,
-    seed: Any, threads: Any, dtype: str, compute: Any,
+    seed: Any, threads: Any, dtype: str, compute: Any, shards: Any = 1,
 ) -> RunSettings:  # fmt: skip
     """Return the settings that the arguments of `train` stand for."""
     positive: dict[str, Any] = {"low": 0, "open_low": True}
@@ -70,12 +76,15 @@ def checked_settings(
         "seed": chosen_seed(seed),
         "threads": _threads.resolve(None if threads is None else integer("threads", threads, low=1)),
         "bfloat16": checked_compute(compute, dtype),
+        "shards": power_of_two("shards", shards),
     }
     chosen, schedule = as_optimizer(optimizer), as_schedule(learning_rate)
     if isinstance(batch_size, str) and batch_size != "auto":
         raise ValueError(f"batch_size must be an integer, None or 'auto', got {batch_size!r}")
     if batch_size is not None and not isinstance(batch_size, str):
         batch_size = integer("batch_size", batch_size, low=1)
+        if batch_size % numbers["shards"]:
+            raise ValueError(f"batch_size must be a multiple of shards={numbers['shards']}, got {batch_size}")
     settings = RunSettings(
         optimizer=chosen,
         schedule=schedule,
@@ -114,7 +123,7 @@ def core_options(
     """
     s, options = settings, _core.TrainOptions()
     options.first_epoch, options.epochs = first_epoch, s.epochs
-    options.epoch_rows, options.batch_size = rows, s.rows_a_step(rows)
+    options.batch_size = s.rows_a_step(rows)
     options.shuffle, options.seed, options.threads = s.shuffle, s.seed, s.threads
     options.dropout, options.alpha, options.bfloat16 = s.dropout, s.alpha, s.bfloat16
     options.clip_norm = 0 if s.clip_norm is None else s.clip_norm

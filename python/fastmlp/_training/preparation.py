@@ -23,6 +23,7 @@ from fastmlp._network.network import Network
 from fastmlp._rows.features import SparseRows
 from fastmlp._rows.memory import CoreRows, MemoryRows, WholeRows, divide_memory, read_memory
 from fastmlp._rows.parquet import is_parquet
+from fastmlp._rows.shards import Shards
 from fastmlp._rows.shared import Cache, Index, SharedRows, as_index, is_index, taken
 from fastmlp._rows.spool import as_batches, is_npy
 from fastmlp._training.going_on import begun, known_form, loss_to_go_on_with
@@ -41,7 +42,7 @@ from fastmlp.data import TableEncoder
 
 _SETTINGS = (
     "optimizer", "learning_rate", "batch_size", "epochs", "dropout", "clip_norm", "patience", "min_delta",
-    "restore_best", "loss_target", "max_time", "shuffle", "compute",
+    "restore_best", "loss_target", "max_time", "shuffle", "compute", "shards",
 )  # fmt: skip
 
 
@@ -124,11 +125,13 @@ class Preparation:
             clip_norm=a["clip_norm"], validation=a["validation"], patience=a["patience"],
             compute=a["compute"],
         )  # fmt: skip
+        rows = rows.sharded(Shards(settings.shards))
         return Prepared(network, rows, divided.key, divided.bytes, settings, limits)
 
     def rows_again(self, a: dict[str, Any], network: Network, seed: int) -> WholeRows:
         """Return the rows of a fit that was prepared before, made once more."""
-        return self._divided(self._group(a, dtype_name(a["dtype"]), seed), network, a, seed).rows
+        divided = self._divided(self._group(a, dtype_name(a["dtype"]), seed), network, a, seed)
+        return divided.rows.sharded(Shards(a["shards"]))
 
     def _settings(self, a: dict[str, Any], dtype: str) -> RunSettings:
         """Return the settings, which are checked once for all fits that have them but for their seeds."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp._model.model import Model
 from fastmlp._native import core as _core
+from fastmlp._processes.processes import Processes
 from fastmlp._rows.features import with_own_indices
 from fastmlp._rows.memory import CoreRows, WholeRows
 from fastmlp._rows.read import RunRows
@@ -52,6 +53,7 @@ def run(
     state: Any = None,
     draw_order: Callable[[], Any] | None = None,
     on_state: Callable[[], None] | None = None,
+    processes: Processes | None = None,
 ) -> Outcome:
     """Train the network in place.
 
@@ -70,13 +72,15 @@ def run(
     draw_order : callable, optional
         Draws the order of the rows of each epoch, in place of the core's generator.
     on_state : callable, optional
-        Called when the state is to be saved.
+        Called when the state is to be saved; if in one process, then in all.
+    processes : Processes, optional
+        Those that have the other shards of the rows.
 
     Returns
     -------
     Outcome
     """
-    options.mean_weight = rows.mean_weight
+    fill(options, rows)
     epochs = range(options.first_epoch, options.epochs)
     with rows.windows(options.batch_size, epochs, options.shuffle, options.seed) as (train, next_window):
         train, held_out, on_epoch = _guarded(
@@ -84,12 +88,20 @@ def run(
         )
         if limits is not None:
             job = Minimization(network, train, on_epoch, limits)
-            return Outcome(*job.ended(*job.core.minimize(*job.rows, options, job.limits, job.on_epoch)))
+            ended = job.core.minimize(*job.rows, options, job.limits, job.on_epoch, processes)
+            return Outcome(*job.ended(*ended))
         return Outcome(
             *network._core.train(
-                *train, held_out, options, on_epoch, state, draw_order, next_window, on_state
+                *train, held_out, options, on_epoch, state, draw_order, next_window, on_state, processes
             )
         )
+
+
+def fill(options: _core.TrainOptions, rows: RunRows) -> None:
+    """Tell the core of the rows of a run."""
+    options.mean_weight = rows.mean_weight
+    options.shard_rows, options.validation_shard_rows = list(rows.shard_rows), list(rows.held_shard_rows)
+    options.window_rows = rows.window_rows or 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ def run_many(
     jobs: list[Any] = []
     ends: list[Callable[..., tuple[Any, ...]] | None] = []
     for r in runs:
-        r.options.mean_weight = r.rows.mean_weight
+        fill(r.options, r.rows)
         train, held_out, on_epoch = _guarded(
             r.network, r.rows.train, r.rows.held_out, r.on_epoch, r.draw_order, windowed=False,
             own_indices=converted.with_own_indices,

@@ -8,13 +8,15 @@ from typing import Any
 
 from fastmlp._base.validation import dtype_name, flag, integer, layer_sizes
 from fastmlp._model.history import COLUMNS, History, epochs_of
+from fastmlp._model.model import metadata
 from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
+from fastmlp._processes.processes import Processes
 from fastmlp._rows.read import RunRows, divide_rows, read_rows
 from fastmlp._rows.targets import takes_labels
 from fastmlp._rows.windows import WindowedRows
 from fastmlp._training.callbacks import checked_callbacks, epoch_callback
-from fastmlp._training.checkpoint import Checkpoints, recorded_seed
+from fastmlp._training.checkpoint import Checkpoints
 from fastmlp._training.finish import finished
 from fastmlp._training.going_on import begun, known_form, loss_to_go_on_with
 from fastmlp._training.lbfgs import scaled_limits
@@ -22,6 +24,15 @@ from fastmlp._training.options import RunSettings, checked_compute, checked_sett
 from fastmlp._training.progress import epoch_bar
 from fastmlp._training.run import run
 from fastmlp._training.tables import EncodingSettings, Given, encoded
+from fastmlp._training.together import (
+    agreed_seed,
+    check_agreement,
+    is_first,
+    processes_of,
+    shards_of,
+    threads_of,
+    whole_rows,
+)
 from fastmlp.data import TableEncoder
 
 
@@ -62,6 +73,10 @@ def train(
     every: int = 1,
     keep: int = 3,
     resume: str | PathLike[str] | None = None,
+    shards: int = 1,
+    communicator: Any = None,
+    local: bool = False,
+    timeout: float = 300.0,
     callbacks: Callable[[Network], Any] | Iterable[Callable[[Network], Any]] = (),
     progress: bool = False,
 ) -> Network:
@@ -118,7 +133,8 @@ def train(
         By default the optimizer's: 0.01 for sgd and adagrad, 0.001 for the others. Schedules: `Constant`,
         `InverseScaling`, `StepDecay`, `Cosine`, `OneCycle`, `ReduceOnPlateau`.
     batch_size : int, None or "auto", default "auto"
-        Rows a step; None is the full batch, "auto" min(200, n). The last batch of an epoch may be smaller.
+        Rows a step, a multiple of `shards`; None is the full batch, "auto" min(200, n), rounded down to such
+        a multiple. The last batch of an epoch may be smaller.
     epochs : int, default 200
         Passes over the rows, at least 1.
     l2 : float, default 0
@@ -169,7 +185,7 @@ def train(
         that is returned. It goes with dtype="float32", dense X and every optimizer but lbfgs. By default
         products are computed in dtype.
     threads : int, optional
-        The most threads to use; by default `get_num_threads`.
+        The most threads to use; by default `get_num_threads`, divided by the processes on the same machine.
     embeddings : sequence of (column, codes, width), default ()
         Columns of X that hold codes of categories, for which numbers are learned; see `Network`.
         `TableEncoder.embeddings` has those of an encoded table.
@@ -193,8 +209,26 @@ def train(
         that was never stopped, bit for bit; epochs, patience, max_time, threads and callbacks may change. On
         another instruction set it warns, and the last bits differ. It may be the folder of `checkpoint`,
         which may be empty then.
+    shards : int, default 1
+        A power of two: the rows to learn from are cut into so many consecutive parts, as many rows in each.
+        A step takes batch_size / shards rows of each, whose order is drawn for each alone, and adds the
+        gradients of the parts in a binary tree. So the result depends on shards, and not on how many
+        processes share them. Nor may there be fewer rows.
+    communicator : mpi4py.MPI.Intracomm, optional
+        That of the processes that train the network together, such as ``MPI.COMM_WORLD``: a power of two of
+        them, at most `shards`, each of which calls `train` with the same arguments. Each computes the
+        gradients of its own shards, and updates its part of the weights. All return the same network, with
+        the same bits as one process; the first one alone warns, writes checkpoints and shows progress. Needs
+        ``fastmlp[mpi]``.
+    local : bool, default False
+        Whether X, y, sample_weight and the validation rows are one process's own part of the rows, which may
+        be empty: the rows are those of all processes, one part behind the other in the order of the ranks.
+        By default each process is given all rows.
+    timeout : float, default 300
+        Seconds that a process waits for another one before it gives up: `fastmlp.distributed.ProcessError`.
     callbacks : callable or iterable of callables
-        Each is called with the network after every epoch; True stops training.
+        Each is called with the network after every epoch; True stops training. Of several processes, one that
+        stops stops all; what callbacks do to the weights they must do in all.
     progress : bool, default False
         Show a progress bar on a terminal, for which ``fastmlp[cli]`` is needed, and elsewhere a line every
         five seconds.
@@ -207,6 +241,8 @@ def train(
     ------
     TypeError, ValueError
         Naming the argument, what was given and what is accepted.
+    ProcessError
+        If another process has failed, or does not answer in time; its text has the process and its error.
     FloatingPointError
         If the loss or the weights are no longer finite and restore_best is False; its attribute ``network``
         holds the last weights whose loss was finite.
@@ -234,64 +270,74 @@ def train(
     >>> net.predict(homes).shape
     (120,)
     """
-    dtype = dtype_name(dtype)
-    every, keep = integer("every", every, low=1), integer("keep", keep, low=1)
-    seed = recorded_seed(resume) if seed is None and resume is not None else seed
-    settings = checked_settings(
-        optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs,
-        dropout=dropout, clip_norm=clip_norm, patience=patience, min_delta=min_delta,
-        restore_best=restore_best, loss_target=loss_target, max_time=max_time, shuffle=shuffle, seed=seed,
-        threads=threads, dtype=dtype, compute=compute,
-    )  # fmt: skip
-    callbacks = checked_callbacks(callbacks)
-    flag("progress", progress)
-
-    with _threads.at_most(settings.threads):
-        loss = loss_to_go_on_with(loss, task, init)
-        data = encoded(
-            Given(X, y, validation, sample_weight, task, embeddings),
-            EncodingSettings(
-                encode, loss, output_activation, class_weight, init, settings.seed, dtype, memory_limit
-            ),
-        )
-        checked_compute(compute, sparse=hasattr(data.X, "tocsr"))
-        given = read_rows(
-            data.X, data.y, loss, data.task, data.sample_weight, class_weight, dtype, memory_limit,
-            known_form(init),
+    with processes_of(communicator, timeout) as processes:
+        dtype = dtype_name(dtype)
+        every, keep = integer("every", every, low=1), integer("keep", keep, low=1)
+        settings = checked_settings(
+            optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs,
+            dropout=dropout, clip_norm=clip_norm, patience=patience, min_delta=min_delta,
+            restore_best=restore_best, loss_target=loss_target, max_time=max_time, shuffle=shuffle,
+            seed=agreed_seed(seed, resume, processes), threads=threads_of(threads, processes), dtype=dtype,
+            compute=compute, shards=shards,
         )  # fmt: skip
-        sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
-        network = begun(
-            sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype, data.embeddings,
-            names=given.names, classes=given.form.classes,
-        )  # fmt: skip
-        network.encoder, network.target_names = data.encoder, data.target_names
-        rows = divide_rows(given, network, data.validation, settings.seed, clipped=clip_norm is not None)
-        columns = history_columns(rows, given.form.loss)
-        if columns != network.history.columns:
-            network.history = History(columns)
-    del data, given  # with their copies of X, if there are any
+        own_shards = shards_of(settings.shards, processes)
+        callbacks = checked_callbacks(callbacks)
+        flag("progress", progress)
+        X, y, validation, sample_weight = whole_rows(X, y, validation, sample_weight, local, processes)
 
-    limits = lbfgs_limits(
-        settings, rows, network._loss, learning_rate=learning_rate, dropout=dropout or None,
-        clip_norm=clip_norm, validation=validation, patience=patience, checkpoint=checkpoint, resume=resume,
-        compute=compute,
-    )  # fmt: skip
-    checkpoints = _begun_checkpoints(network, settings, rows, checkpoint, keep, resume)
-    return _trained(network, rows, settings, limits, checkpoints, every, callbacks, progress)
+        with _threads.at_most(settings.threads):
+            loss = loss_to_go_on_with(loss, task, init)
+            data = encoded(
+                Given(X, y, validation, sample_weight, task, embeddings),
+                EncodingSettings(
+                    encode, loss, output_activation, class_weight, init, settings.seed, dtype, memory_limit
+                ),
+            )
+            checked_compute(compute, sparse=hasattr(data.X, "tocsr"))
+            given = read_rows(
+                data.X, data.y, loss, data.task, data.sample_weight, class_weight, dtype, memory_limit,
+                known_form(init),
+            )  # fmt: skip
+            sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
+            network = begun(
+                sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype,
+                data.embeddings, names=given.names, classes=given.form.classes,
+            )  # fmt: skip
+            network.encoder, network.target_names = data.encoder, data.target_names
+            rows = divide_rows(
+                given, network, data.validation, settings.seed, own_shards, clipped=clip_norm is not None
+            )
+            columns = history_columns(rows, given.form.loss)
+            if columns != network.history.columns:
+                network.history = History(columns)
+        del X, data, given  # with their copies of X, if there are any
+
+        limits = lbfgs_limits(
+            settings, rows, network._loss, learning_rate=learning_rate, dropout=dropout or None,
+            clip_norm=clip_norm, validation=validation, patience=patience, checkpoint=checkpoint,
+            resume=resume, compute=compute,
+        )  # fmt: skip
+        checkpoints = _begun_checkpoints(network, settings, rows, checkpoint, keep, resume, processes)
+        return _trained(
+            network, rows.sharded(own_shards), settings, limits, checkpoints, every, callbacks, progress,
+            processes,
+        )  # fmt: skip
 
 
 def _trained(
     network: Network, rows: RunRows, settings: RunSettings, limits: dict[str, Any] | None,
     checkpoints: Checkpoints | None, every: int, callbacks: Any, progress: bool,
+    processes: Processes | None,
 ) -> Network:  # fmt: skip
     """Train the network in place, from the epoch on that it has come to, and say how that ended."""
     earlier = network.history.copy()
     options = core_options(settings, len(rows), epochs_of(earlier), every)
     state, write = (None, None) if checkpoints is None else (checkpoints.state, checkpoints.write)
-    with epoch_bar(progress, settings.epochs, len(rows)) as bar:
-        on_epoch = epoch_callback(network, earlier, callbacks, bar, checkpoints)
+    with epoch_bar(progress and is_first(processes), settings.epochs, len(rows)) as bar:
+        on_epoch = epoch_callback(network, earlier, callbacks, bar, checkpoints, processes)
         outcome = run(
-            network, rows, options, limits=limits, on_epoch=on_epoch, state=state, on_state=write
+            network, rows, options, limits=limits, on_epoch=on_epoch, state=state, on_state=write,
+            processes=processes,
         )  # fmt: skip
     return finished(network, earlier, outcome, settings.restore_best, limits)
 
@@ -318,14 +364,33 @@ def lbfgs_limits(settings: RunSettings, rows: RunRows, loss: str, **given: Any) 
 
 def _begun_checkpoints(
     network: Network, settings: RunSettings, rows: RunRows, folder: str | PathLike[str] | None, keep: int,
-    resume: str | PathLike[str] | None,
+    resume: str | PathLike[str] | None, processes: Processes | None,
 ) -> Checkpoints | None:  # fmt: skip
-    """Return the checkpoints of the run, after taking over the run to go on from; None if none are wanted."""
+    """Return the checkpoints of the run, after taking over the run to go on from; None if none are wanted.
+
+    Of several processes, which must have come to the same run, the first one reads and writes them.
+    """
+    kept = _settings_to_keep(network, settings, rows)
+    if processes is not None:
+        wanted = {"checkpoint": folder is not None, "resume": resume is not None}
+        shared = metadata(network) | kept | _settings_to_share(settings) | wanted
+        check_agreement(processes, network, shared)
     if folder is None and resume is None:
         return None
-    checkpoints = Checkpoints(network, _settings_to_keep(network, settings, rows), folder, keep)
-    checkpoints.begin(resume)
+    if is_first(processes):
+        checkpoints = Checkpoints(network, kept, folder, keep)
+        checkpoints.begin(resume)
+    else:
+        checkpoints = Checkpoints(network, kept, None, keep)
+    if processes is not None:
+        checkpoints.share(processes)
     return checkpoints
+
+
+def _settings_to_share(settings: RunSettings) -> dict[str, Any]:
+    """Return what else several processes must have in common."""
+    names = ("epochs", "patience", "loss_target", "max_time", "shards")
+    return {name: getattr(settings, name) for name in names}
 
 
 def _settings_to_keep(network: Network, settings: RunSettings, rows: RunRows) -> dict[str, Any]:
@@ -336,6 +401,7 @@ def _settings_to_keep(network: Network, settings: RunSettings, rows: RunRows) ->
         "compute": "bfloat16" if settings.bfloat16 else None,
         "optimizer": repr(settings.optimizer),
         "learning_rate": repr(settings.schedule),
+        "shards": settings.shards,
         "rows": len(rows),
         "window_rows": rows.window_rows,
         "fingerprint of the rows": rows.fingerprint(),

@@ -1,0 +1,77 @@
+"""The parts that the processes of a run have of the same rows, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def joined(argument: str, parts: Sequence[Any]) -> Any:
+    """Return the rows of all parts, one part behind another.
+
+    They are arrays, SciPy matrices, or tables of pandas, polars or Arrow, of one kind; parts of no rows may
+    be of any. A name, a number or None that is the same in all parts is returned as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parts do not go together.
+    """
+    first = parts[0]
+    if first is None or isinstance(first, (str, bool, int, float)):
+        if any(type(part) is not type(first) or part != first for part in parts):
+            raise ValueError(f"{argument} must be given alike in all processes, got {parts!r}")
+        return first
+    if any(part is None or (not hasattr(part, "__len__") and not hasattr(part, "shape")) for part in parts):
+        raise TypeError(f"{argument} must be rows in each process where local=True, got {parts!r}")
+    filled = [part for part in parts if _rows(part)] or [first]
+    if len(filled) == 1:
+        return filled[0]
+    kinds = {_kind(part) for part in filled}
+    if len(kinds) > 1:
+        raise TypeError(f"{argument} must be of one kind in all processes, got {sorted(kinds)}")
+    return _JOIN[kinds.pop()](filled)
+
+
+def _rows(part: Any) -> int:
+    return int(part.shape[0]) if hasattr(part, "shape") else len(part)
+
+
+def _kind(part: Any) -> str:
+    if hasattr(part, "tocsr"):
+        return "scipy"
+    root = type(part).__module__.partition(".")[0]
+    return root if root in _JOIN else "numpy"
+
+
+def _scipy(parts: list[Any]) -> Any:
+    from scipy.sparse import vstack
+
+    return vstack(parts, format="csr")
+
+
+def _pandas(parts: list[Any]) -> Any:
+    import pandas as pd
+
+    return pd.concat(parts, ignore_index=True)
+
+
+def _polars(parts: list[Any]) -> Any:
+    import polars as pl
+
+    return pl.concat(parts)
+
+
+def _pyarrow(parts: list[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.concat_tables(parts)
+
+
+def _numpy(parts: list[Any]) -> Any:
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
+_JOIN = {"scipy": _scipy, "pandas": _pandas, "polars": _polars, "pyarrow": _pyarrow, "numpy": _numpy}

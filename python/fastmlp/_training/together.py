@@ -1,0 +1,112 @@
+"""What the processes of a run must have in common, and who of them does what."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from socket import gethostname
+from typing import Any
+
+from fastmlp._base.validation import chosen_seed, flag
+from fastmlp._native import core as _core
+from fastmlp._native import threads as _threads
+from fastmlp._network.network import Network
+from fastmlp._processes.processes import Processes
+from fastmlp._rows.shards import Shards
+from fastmlp._training.checkpoint import recorded_seed
+from fastmlp._training.parts import joined
+
+
+@contextmanager
+def processes_of(communicator: Any, timeout: Any) -> Iterator[Processes | None]:
+    """Yield the processes of a communicator, None without one; a failure of one meanwhile is that of all.
+
+    The first one alone warns.
+    """
+    if communicator is None:
+        yield None
+        return
+    processes = Processes(communicator, timeout)
+    with processes.together(), warnings.catch_warnings() if processes.rank else nullcontext():
+        if processes.rank:
+            warnings.simplefilter("ignore")
+        yield processes
+
+
+def shards_of(count: int, processes: Processes | None) -> Shards:
+    """Return the shards of this process."""
+    if processes is None:
+        return Shards(count)
+    if processes.size > count:
+        raise ValueError(
+            f"communicator must have at most shards={count} processes, got {processes.size}; "
+            "shards is a power of two, whatever the number of processes"
+        )
+    return Shards(count, processes.rank, processes.size)
+
+
+def is_first(processes: Processes | None) -> bool:
+    """Whether this process is the one that shows and writes."""
+    return processes is None or processes.rank == 0
+
+
+def agreed_seed(seed: Any, resume: Any, processes: Processes | None) -> int:
+    """Return the seed of all processes; where it is None, the first one's: recorded or drawn."""
+    if seed is not None:
+        return chosen_seed(seed)
+    if is_first(processes):
+        seed = chosen_seed(None if resume is None else recorded_seed(resume))
+    told: int = seed if processes is None else processes.told(seed)
+    return told
+
+
+def whole_rows(
+    X: Any, y: Any, validation: Any, sample_weight: Any, local: Any, processes: Processes | None
+) -> tuple[Any, Any, Any, Any]:
+    """Return X, y, validation and weights; with local, the parts of all processes, one behind another."""
+    flag("local", local)
+    if processes is not None and len(set(told := processes.gathered(local))) > 1:
+        raise ValueError(f"local must be the same in all processes, got {told}")
+    if not local:
+        return X, y, validation, sample_weight
+    if processes is None:
+        raise ValueError("local=True goes with a communicator, got None")
+    pairs = isinstance(validation, (tuple, list))
+    parts = processes.gathered((X, y, validation, sample_weight))
+    Xs, ys, validations, weights = zip(*parts, strict=True)
+    if pairs:
+        validation = tuple(joined("validation", part) for part in zip(*validations, strict=True))
+    return joined("X", Xs), joined("y", ys), validation, joined("sample_weight", weights)
+
+
+def threads_of(threads: int | None, processes: Processes | None) -> int | None:
+    """Return the most threads of this process: by default its share of those that its machine has."""
+    if processes is None or threads is not None:
+        return threads
+    here = processes.gathered(gethostname()).count(gethostname())
+    return max(_threads.get_num_threads() // here, 1)
+
+
+def check_agreement(processes: Processes, network: Network, settings: dict[str, Any]) -> None:
+    """Refuse a run whose processes were given other arguments or other rows.
+
+    Raises
+    ------
+    ValueError
+        Naming what differs, and the processes.
+    """
+    mine = settings | {"instruction set": _core.ISA, "initial weights": checksum(network)}
+    for rank, theirs in enumerate(processes.gathered(mine)):
+        for name in mine:
+            if theirs[name] != mine[name]:
+                raise ValueError(
+                    f"{name} must be the same in all processes, got {mine[name]!r} in process "
+                    f"{processes.rank} and {theirs[name]!r} in process {rank}"
+                )
+
+
+def checksum(network: Network) -> int:
+    """Return a number that other weights hardly have (CRC-32)."""
+    return zlib.crc32(network.parameters.data)

@@ -1,0 +1,126 @@
+"""One network on several processes: the same bits on any number of them, whatever a run is made of."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import fastmlp
+import shard_cases
+from mpi_tools import launcher, mpiexec, run_mpi
+
+
+@cache
+def expected() -> list[str]:
+    """Return the results of one process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lines = [f"{name}: {shard_cases.result(train(None))}" for name, train in shard_cases.CASES.items()]
+        for name, given in shard_cases.LOCAL.items():
+            net = fastmlp.train(validation=0.2, **given, **shard_cases.SMALL)
+            lines.append(f"local {name}: {shard_cases.result(net)}")
+    return lines
+
+
+@pytest.mark.parametrize("processes", [1, 2, 8])
+def test_any_number_of_processes_gives_the_bits_of_one(processes: int, tmp_path: Path) -> None:
+    program = [sys.executable, shard_cases.__file__, str(tmp_path)]
+    ended = run_mpi([launcher(), "-n", str(processes), *program])
+    assert ended.code == 0, ended.err
+    for rank in range(processes):
+        assert (tmp_path / f"results-{rank}").read_text().splitlines() == expected()
+        # The first process's clock is that of all.
+        assert (tmp_path / f"seconds-{rank}").read_text() == (tmp_path / "seconds-0").read_text()
+
+
+RESUMED = """
+from shard_cases import LABELS, SMALL, X, result
+import fastmlp
+
+folder, epochs = sys.argv[1], int(sys.argv[2])
+net = fastmlp.train(
+    X, LABELS, communicator=world, validation=0.2, dropout=0.1, checkpoint=folder, resume=folder,
+    **SMALL | {"epochs": epochs, "optimizer": "adamw"},
+)
+say(result(net))
+"""
+
+
+def test_any_number_of_processes_goes_on_from_a_checkpoint_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    for epochs, processes in ((2, 4), (4, 1), (6, 2)):
+        ended = mpiexec(processes, RESUMED, str(tmp_path), str(epochs))
+        assert ended.code == 0, ended.err
+    options = shard_cases.SMALL | {"epochs": 6, "optimizer": "adamw"}
+    whole = fastmlp.train(shard_cases.X, shard_cases.LABELS, validation=0.2, dropout=0.1, **options)
+    assert ended.out == [shard_cases.result(whole)] * 2
+    alone = fastmlp.train(
+        shard_cases.X, shard_cases.LABELS, validation=0.2, dropout=0.1, resume=tmp_path, **options
+    )
+    assert shard_cases.result(alone) == shard_cases.result(whole)
+
+
+DISAGREEMENTS = {
+    "{'seed': 1}": "seed must be the same in all processes, got ",
+    "{'epochs': 3}": "epochs must be the same in all processes, got ",
+    "{'X': X + 1}": "fingerprint of the rows must be the same in all processes, got ",
+    "{'X': X * np.inf}": "process 1: ValueError: X has inf at row 0, column 0",
+    "{'shards': 1}": "communicator must have at most shards=1 processes, got 2",
+    "{'local': True}": "local must be the same in all processes, got ",
+    "{'checkpoint': '/nowhere'}": "checkpoint must be the same in all processes, got ",
+    "{'hidden': 3}": "layer_sizes must be the same in all processes, got ",
+}
+
+DISAGREEING = """
+import fastmlp
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(64, 3)), rng.normal(size=64)
+for changed in CHANGES:
+    arguments = {"shards": 4, "epochs": 2, "communicator": world, "X": X, "y": y}
+    try:
+        fastmlp.train(**arguments | (eval(changed) if world.rank else {}))
+    except (TypeError, ValueError, ProcessError) as error:
+        say(changed, error)
+    world.Barrier()
+"""
+
+
+def test_processes_that_disagree_are_told_of_it() -> None:
+    ended = mpiexec(2, DISAGREEING.replace("CHANGES", str(list(DISAGREEMENTS))))
+    for changed, said in DISAGREEMENTS.items():
+        told = [line for line in ended.out if line.startswith(changed)]
+        assert len(told) == 2, ended
+        assert any(said in line for line in told), told
+
+
+CALLBACKS = """
+import fastmlp
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(64, 3)), rng.normal(size=64)
+seen = []
+
+def stops_here(net):
+    seen.append(len(net.history))
+    return world.rank == 1 and len(net.history) == 3
+
+net = fastmlp.train(X, y, shards=2, communicator=world, callbacks=stops_here if world.rank else ())
+say(world.rank, len(net.history), net.stop_reason, seen)
+def changes(net):
+    net.parameters[0] = world.rank
+try:
+    fastmlp.train(X, y, shards=2, communicator=world, callbacks=changes)
+except (ValueError, ProcessError) as error:
+    say(error)
+"""
+
+
+def test_a_callback_of_one_process_stops_all_and_must_not_part_them() -> None:
+    ended = mpiexec(2, CALLBACKS)
+    assert ended.out[:2] == ["0 3 callback []", "1 3 callback [1, 2, 3]"], ended
+    assert any("callbacks must change the weights of all processes alike" in line for line in ended.out)
