@@ -118,6 +118,8 @@ def test_an_error_ends_all_while_the_others_compute_and_outside_of_their_part() 
     ended = mpiexec(
         4,
         """
+        import fastmlp._processes.words as words
+        words._GRACE = 0.5
         part = world.Split(world.rank // 2)
         with Processes(part, 60).together() as processes:
             if world.rank == 1:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pickle
 import sys
-from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 from fastmlp._base.validation import real
-from fastmlp._processes.failure import ProcessError
+from fastmlp._processes.failure import Failure, ProcessError
 from fastmlp._processes.mpi import checked_communicator
 from fastmlp._processes.watch import Watch
 from fastmlp._processes.words import Words
@@ -68,7 +67,7 @@ class Processes:
             self._watch.wait(request, None)
             duplicate.Set_errhandler(self._mpi.ERRORS_RETURN)
         except BaseException as error:
-            self._watch.failed(error, [], None)
+            self._watch.failed(error, None, None, [])
             raise
         return duplicate
 
@@ -101,22 +100,19 @@ class Processes:
         watch = self._watch
         if watch.words.failure is not None:
             raise watch.words.failure.error()
-        requests = []
+        receive = send = self._mpi.REQUEST_NULL
         try:
             if received:
-                requests.append(self._communicator.Irecv([into, self._bytes], partner, _TAG))
+                receive = self._communicator.Irecv([into, self._bytes], partner, _TAG)
             if sent:
-                requests.append(self._communicator.Isend([out, self._bytes], partner, _TAG))
+                send = self._communicator.Isend([out, self._bytes], partner, _TAG)
             if received:
-                watch.wait(requests[0], partner, received, self._status)
+                watch.wait(receive, partner, received, self._status)
                 self._check_length(partner, received)
             if sent:
-                watch.wait(requests[-1], partner, sent)
+                watch.wait(send, partner, sent)
         except BaseException as error:
-            if received and requests:
-                with suppress(self._mpi.Exception):
-                    requests[0].Cancel()
-            watch.failed(error, requests, partner)
+            watch.failed(error, partner, receive, [receive, send])
             raise
 
     def _check_length(self, partner: int, awaited: int) -> None:
@@ -185,6 +181,13 @@ class Processes:
         nothing more to be exchanged.
         """
         return Together(self)
+
+    def told_by(self, process: int, seconds: float) -> Failure | None:
+        """Return what another process tells of its failure, waiting some seconds for it.
+
+        Where this one has failed itself, it tells whether the other has, too.
+        """
+        return self._watch.words.told_by(process, seconds)
 
     def _leave(self, error: BaseException | None) -> None:
         if error is None:

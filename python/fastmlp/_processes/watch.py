@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 from fastmlp._processes.failure import ProcessError
@@ -88,7 +89,7 @@ class Watch:
         """Tell all others of an error, unless one is known already."""
         self.words.tell(error, _SETTLE)
 
-    def failed(self, error: BaseException, requests: list[Any], awaited: int | None) -> None:
+    def failed(self, error: BaseException, awaited: int | None, receive: Any, requests: list[Any]) -> None:
         """Tell all others of an error met while waiting; one of MPI's own becomes a `ProcessError`.
 
         What can still be done of the requests is waited for, as their memory may be freed afterwards.
@@ -99,6 +100,10 @@ class Watch:
             what = str(error).partition(", error stack")[0]
             unreachable = ProcessError(f"messages to or from {name} failed: {what}", awaited)
         self.tell(unreachable or error)
+        if receive:
+            with suppress(self._mpi.Exception):
+                receive.Cancel()
         self.words.settle(requests, _SETTLE)
+        self.words.settled &= not receive
         if unreachable is not None:
             raise unreachable from error

@@ -1,9 +1,10 @@
-"""What processes tell each other beside their data: that one has failed, and who is there."""
+"""What processes tell each other beside their data: that one has failed or ends, and who is there."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -11,8 +12,13 @@ from fastmlp._processes.ending import end_all_at_exit
 from fastmlp._processes.failure import Failure
 
 _TAG = 1  # of these messages; that of data is 0
-_ASK, _HERE = b'"ask"', b'"here"'
+_ASK, _HERE, _GONE = b'"ask"', b'"here"', b'"gone"'
 _NAP = 0.00005  # seconds from one look to the next
+
+# Seconds that a process which ends after a failure waits for the others to end, too: they, who are told,
+# write their errors, save what is to be saved and remove their temporary files.
+_GRACE = 5.0
+_FIRST = 0.2  # that those who were told wait for the one that failed, as its code is that of all
 
 
 class Words:
@@ -24,33 +30,33 @@ class Words:
         ``mpi4py.MPI``.
     communicator : mpi4py.MPI.Intracomm or None
         None while there is none: nothing is told or heard, and an error is this process's own.
+
+    Attributes
+    ----------
+    failure : Failure or None
+        The first that is known of.
+    told : dict of int to Failure
+        What others have told of theirs.
+    settled : bool
+        Whether no message can arrive any more in memory that may have been freed.
     """
 
     def __init__(self, mpi: Any, communicator: Any) -> None:
         self._mpi = mpi
         self._communicator = communicator
         self._rank: int = 0 if communicator is None else communicator.rank
-        self._others = (
-            [] if communicator is None else [r for r in range(communicator.size) if r != self._rank]
-        )
+        size = 1 if communicator is None else communicator.size
+        self._others = {process for process in range(size) if process != self._rank}
         self._sent: list[Any] = []  # requests, which hold the messages
         self._here: set[int] = set()
+        self._gone: set[int] = set()
         self.failure: Failure | None = None
+        self.told: dict[int, Failure] = {}
+        self.settled = True
 
     def listen(self) -> None:
-        """Read what has come, and answer who asks; raise the error that a process has told of, if any."""
-        status, anyone = self._mpi.Status(), self._mpi.ANY_SOURCE
-        while self.failure is None and self._others and self._communicator.Iprobe(anyone, _TAG, status):
-            sender = status.Get_source()
-            message = bytearray(status.Get_count(self._mpi.BYTE))
-            self._communicator.Recv([message, self._mpi.BYTE], sender, _TAG)
-            if message == _ASK:
-                self._send(_HERE, [sender])
-            elif message == _HERE:
-                self._here.add(sender)
-            else:
-                self.failure = Failure(*json.loads(message))
-                end_all_at_exit()
+        """Read what has come; raise the error of a failure, if one is known."""
+        self._read()
         if self.failure is not None:
             raise self.failure.error()
 
@@ -60,10 +66,10 @@ class Words:
         A message may need calls from here to leave: it has some seconds for it.
         """
         if self.failure is None:
-            self.failure = Failure.of(error, self._rank)
-            end_all_at_exit()
+            failure = Failure.of(error, self._rank)
+            self._fail(failure)
             with suppress(self._mpi.Exception):
-                self._send(json.dumps(self.failure).encode(), self._others)
+                self._send(json.dumps(failure).encode(), self._others)
             self.settle(self._sent, seconds)
 
     def silent(self, seconds: float) -> list[int]:
@@ -73,11 +79,14 @@ class Words:
         """
         self._here.clear()
         self._send(_ASK, self._others)
-        end = time.monotonic() + seconds
-        while len(self._here) < len(self._others) and time.monotonic() < end:
-            self.listen()
-            time.sleep(_NAP)
-        return [process for process in self._others if process not in self._here]
+        self._read_until(lambda: self._here >= self._others or self.failure is not None, seconds)
+        self.listen()
+        return sorted(self._others - self._here)
+
+    def told_by(self, process: int, seconds: float) -> Failure | None:
+        """Return what a process tells of its failure, waiting some seconds for it."""
+        self._read_until(lambda: process in self.told, seconds)
+        return self.told.get(process)
 
     def settle(self, requests: list[Any], seconds: float) -> None:
         """Give what is under way some time to be done."""
@@ -86,6 +95,47 @@ class Words:
             while not self._mpi.Request.Testall(requests) and time.monotonic() < end:
                 time.sleep(_NAP)
 
-    def _send(self, message: bytes, to: list[int]) -> None:
+    def _read(self) -> None:
+        """Read what has come, and answer who asks."""
+        status, anyone = self._mpi.Status(), self._mpi.ANY_SOURCE
+        while self._others and self._communicator.Iprobe(anyone, _TAG, status):
+            sender = status.Get_source()
+            message = bytearray(status.Get_count(self._mpi.BYTE))
+            self._communicator.Recv([message, self._mpi.BYTE], sender, _TAG)
+            if message == _ASK:
+                self._send(_HERE, {sender})
+            elif message == _HERE:
+                self._here.add(sender)
+            elif message == _GONE:
+                self._gone.add(sender)
+            else:
+                self.told[sender] = Failure(*json.loads(message))
+                self._fail(self.told[sender])
+
+    def _fail(self, failure: Failure) -> None:
+        if self.failure is None:
+            self.failure = failure
+            end_all_at_exit(self._part)
+
+    def _part(self) -> None:
+        """Tell the others that this process ends, and wait until all do or the time is up."""
+        if not self.settled or not self._others:
+            time.sleep(_FIRST)
+            return
+        assert self.failure is not None
+        failed = self.failure.process
+        silent = set() if failed is None or failed in self.told else {failed}
+        self._send(_GONE, self._others)
+        self._read_until(lambda: self._gone | silent >= self._others, _GRACE)
+        if failed in self.told:
+            time.sleep(_FIRST)
+
+    def _read_until(self, done: Callable[[], bool], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end:
+            self._read()
+            time.sleep(_NAP)
+
+    def _send(self, message: bytes, to: set[int]) -> None:
         for process in to:
             self._sent.append(self._communicator.Isend([message, self._mpi.BYTE], process, _TAG))
