@@ -80,6 +80,14 @@ class Processes:
         """Return the processes that have started so far."""
         return [int(path.name) for path in self.folder.iterdir() if path.name.isdigit()]
 
+    def do(self, meanwhile: Callable[[Processes], None]) -> None:
+        """Do something, and tell what the processes printed if it fails."""
+        try:
+            meanwhile(self)
+        except AssertionError as error:
+            self.mpiexec.kill()
+            raise AssertionError(f"{error}: {self.mpiexec.communicate()}") from error
+
     def of_rank(self, rank: int) -> int:
         """Wait until the script of a rank has called ``ready()``, and return its process."""
         path = self.folder / f"rank-{rank}"
@@ -103,7 +111,7 @@ def run_mpi(command: Sequence[str], meanwhile: Callable[[Processes], None] | Non
             running = Processes(popen, Path(folder))
             try:
                 if meanwhile is not None:
-                    meanwhile(running)
+                    running.do(meanwhile)
                 out, err = popen.communicate(timeout=HANG)
                 seconds = time.monotonic() - start
                 _check_gone(running.pids())

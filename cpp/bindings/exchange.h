@@ -6,7 +6,8 @@
 
 namespace fastmlp {
 
-// `processes` has rank, size and swap(partner, out, into), which is called with the core's own memory.
+// `processes` has rank, size and swap(partner, out, into), which is called with the core's own memory, but no
+// more after an exception: the others do not go on with this process.
 class PythonExchange : public Exchange {
 public:
     PythonExchange(PythonCalls& python, const py::object& processes)
@@ -17,7 +18,7 @@ public:
 protected:
     bool try_swap(int partner, std::span<const std::byte> out, std::span<std::byte> in) override {
         static std::byte nothing;  // Python wants an address for a buffer without bytes too
-        return !python_.stops([&] {
+        return !python_.raised() && !python_.stops([&] {
             swap_(partner,
                   py::memoryview::from_memory(out.empty() ? &nothing : out.data(), Index(out.size())),
                   py::memoryview::from_memory(in.empty() ? &nothing : in.data(), Index(in.size())));

@@ -116,7 +116,8 @@ void Trainer<T>::call_back() {
     }
     if (!state_due()) return;
     write_state();
-    if (callbacks_.on_state()) stop_reason_ = StopReason::interrupted;
+    // Where a process has failed, parts of the state are missing.
+    if (shards_.failed() || callbacks_.on_state()) stop_reason_ = StopReason::interrupted;
 }
 
 // After a whole epoch, now and then and after the last one.
