@@ -88,7 +88,7 @@ function(fastmlp_add_core_tests isas)
   fastmlp_runnable_isas("${isas}" isas)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cpp/tests/*.cpp")
   if("thread" IN_LIST FASTMLP_SANITIZE)  # the others would take minutes more, and show nothing of threads
-    list(FILTER sources INCLUDE REGEX "/(main|test_parallel|test_random_runs)\\.cpp$")
+    list(FILTER sources INCLUDE REGEX "/(main|test_parallel|test_random_runs|test_shards)\\.cpp$")
   endif()
   foreach(isa IN LISTS isas)
     fastmlp_add_core_objects(${isa})

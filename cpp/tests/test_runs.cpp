@@ -160,13 +160,15 @@ TEST_CASE_TEMPLATE("rows in windows in their order train as rows in memory", T, 
         first = begin + count == 100 ? 0 : begin + count;
         return source.data(begin, count);
     };
-    o.epoch_rows = 100;
+    o.shard_rows = {100};
+    o.window_rows = 32;
     CHECK(same_bits(trained<T>(o, calls, 32), in_memory));
 }
 
 TEST_CASE("a window that does not come ends the run with the best weights so far") {
     TrainOptions o = options(3);
-    o.epoch_rows = 100;
+    o.shard_rows = {100};
+    o.window_rows = 50;
     Problem<double> problem(100);
     const std::vector<double> before = problem.parameters();
     Index windows = 0;
