@@ -156,8 +156,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def pids(client: Client) -> dict[str, int]:
-    """Return the process of each worker, by its address."""
-    return dict(client.run(os.getpid))
+    """Return the process of each worker, by its address; those that are just ending do not answer."""
+    return dict(client.run(os.getpid, on_error="ignore"))
 
 
 def kill(pid: int) -> None:
@@ -168,7 +168,7 @@ def kill(pid: int) -> None:
 def wait_for_workers(client: Client, count: int) -> None:
     """Return once there are so many workers, and none that was killed is still taken for one."""
     end = time.monotonic() + LIMIT
-    while len(client.run(os.getpid, on_error="ignore")) != count:
+    while len(pids(client)) != count:
         if time.monotonic() > end:
             raise TimeoutError(f"there are not {count} workers")
         time.sleep(0.05)

@@ -93,6 +93,7 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client = checked_client(client)
         self._sent: dict[int, tuple[Any, Future]] = {}  # by the id of the array, which is kept
+        self._checked = False
         self._told = False  # whether a worker with another instruction set was warned of
 
     def run_many(
@@ -114,7 +115,9 @@ class Cluster:
         call = _Call(self, jobs, threads, time.monotonic() + max_time, on_progress)
         exception: BaseException | None = None
         try:
-            self.check_workers()
+            if not self._checked:  # those that come later are asked with their first chunk
+                self.check_workers()
+                self._checked = True
             self.share(jobs)
             call.run()
         except _connection_lost() as error:
@@ -129,11 +132,11 @@ class Cluster:
 
     def check_workers(self) -> None:
         """Refuse workers without this version of fastmlp; warn of those with another instruction set."""
-        with suppress(TimeoutError):
-            self.client.wait_for_workers(1, timeout=_NO_WORKER)
-        found = self.client.run(facts, on_error="return")
-        if not found:
-            raise RuntimeError("client must have a worker, got one without any")
+        end = time.monotonic() + _NO_WORKER
+        while not (found := self._answers()):
+            if time.monotonic() > end:
+                raise RuntimeError("client must have a worker, got one without any")
+            time.sleep(_LOOK)
         for worker, own in found.items():
             if isinstance(own, BaseException):
                 raise RuntimeError(
@@ -143,14 +146,19 @@ class Cluster:
             check_version(f"the worker {worker}", own, facts().version)
             self.compare(own)
 
+    def _answers(self) -> dict[str, Facts | Exception]:
+        """Ask all workers; those that are just ending do not answer."""
+        answers = self.client.run(facts, on_error="return")
+        return {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
+
     def compare(self, found: Facts) -> None:
         """Warn, once, of another instruction set."""
         if found.isa != facts().isa and not self._told:
             self._told = True
             say(
                 f"client: a worker uses the instruction set {found.isa}, this process {facts().isa}: its "
-                "networks differ in their last bits from those trained here; the environment variable "
-                f"FASTMLP_ISA={min(found.isa, facts().isa)} makes them equal"
+                "networks differ in their last bits from those trained here; set FASTMLP_ISA in the "
+                "environment of all to one that all have"
             )
 
     def threads(self) -> list[int]:
@@ -184,13 +192,12 @@ class Cluster:
         for array in (array for job in jobs for array in _arrays(job)):
             if id(array) in self._sent and self._sent[id(array)][1].cancelled():
                 self._sent[id(array)] = array, self._scattered(array)
-        futures = {future.key: future for _, future in self._sent.values()}
-        content, names = packed(jobs, {number: future.key for number, (_, future) in self._sent.items()})
+        content, ids = packed(jobs, self._sent)
         sent = self._scattered(content) if len(content) >= _LARGE_CHUNK else content
+        key, read = f"{call}-{uuid.uuid4().hex}", (self._sent[number][1] for number in ids)
         return self.client.submit(
-            train_chunk, call, facts().version, threads, sent, names, *(futures[name] for name in names),
-            key=f"{call}-{uuid.uuid4().hex}", pure=False,
-        )  # fmt: skip
+            train_chunk, call, facts().version, threads, sent, ids, *read, key=key, pure=False
+        )
 
 
 def _arrays(job: Job) -> Iterator[Any]:

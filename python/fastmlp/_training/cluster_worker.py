@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -63,33 +63,26 @@ class Shared:
         return len(self.value) if isinstance(self.value, bytes) else self.value.nbytes
 
 
-def packed(jobs: Sequence[Job], shared: Mapping[int, str]) -> tuple[bytes, list[str]]:
-    """Pickle jobs but for arrays that were sent before; return the names of those that they read.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-    shared : mapping of int to str
-        The name of each array that was sent, by its id.
-    """
-    used: dict[str, None] = {}
+def packed(jobs: Sequence[Job], shared: Container[int]) -> tuple[bytes, list[int]]:
+    """Pickle jobs but for arrays that were sent before, by their ids; return the ids that they read."""
+    used: dict[int, None] = {}
 
     class Pickler(pickle.Pickler):
-        def persistent_id(self, value: Any) -> str | None:
-            name = shared.get(id(value))
-            if name is not None:
-                used[name] = None
-            return name
+        def persistent_id(self, value: Any) -> int | None:
+            if id(value) not in shared:
+                return None
+            used[id(value)] = None
+            return id(value)
 
     file = io.BytesIO()
     Pickler(file, protocol=5).dump(list(jobs))
     return file.getvalue(), list(used)
 
 
-def _unpacked(content: bytes, shared: Mapping[str, Any]) -> list[Job]:
+def _unpacked(content: bytes, shared: Mapping[int, Any]) -> list[Job]:
     class Unpickler(pickle.Unpickler):
-        def persistent_load(self, name: str) -> Any:
-            return shared[name]
+        def persistent_load(self, number: int) -> Any:
+            return shared[number]
 
     jobs: list[Job] = Unpickler(io.BytesIO(content)).load()
     return jobs
@@ -105,7 +98,7 @@ class StoppedError(Exception):
 
 
 def train_chunk(
-    call: str, wanted: str, threads: int, content: bytes | Shared, names: Sequence[str], *shared: Shared
+    call: str, wanted: str, threads: int, content: bytes | Shared, ids: Sequence[int], *shared: Shared
 ) -> ChunkDone:
     """Train the jobs of a chunk, as a task of Dask.
 
@@ -119,14 +112,14 @@ def train_chunk(
         The most threads; no more than this worker has.
     content : bytes, or Shared of bytes
         See `packed`.
-    names : sequence of str
-        Of the arrays in `shared`.
+    ids : sequence of int
+        Of the arrays in `shared`, where they come from.
     """
     own = facts()
     check_version("this worker", own, wanted)
     packed_jobs = content.value if isinstance(content, Shared) else content
     assert isinstance(packed_jobs, bytes)
-    jobs = _unpacked(packed_jobs, dict(zip(names, (one.value for one in shared), strict=True)))
+    jobs = _unpacked(packed_jobs, dict(zip(ids, (one.value for one in shared), strict=True)))
     _check_bfloat16(jobs)
 
     def look(done: int, rows: int) -> None:
