@@ -33,7 +33,7 @@ from scale_measure import measure_link, measure_machine
 ALONE, THREADS, PROCESSES = (Contender("fastmlp", *n) for n in ((1, 1), (1, 2), (2, 1)))
 PEERS = (Contender("torch", 1, 2), Contender("torch", 2, 1))
 GOAL = 0.9  # of the speed of two threads, for two processes
-NEAR = 0.1  # how far the loss of PyTorch may be, relative to fastmlp's: it has other weights and batches
+NEAR = 0.1  # how far the loss of PyTorch may be, relative to fastmlp's: its batches have other rows
 
 
 def verify(gangs: dict[Contender, Gang]) -> None:

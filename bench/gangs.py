@@ -17,12 +17,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
 import isa
+import numpy as np
 from cases import TRAIN, TrainCase
 from competitors import RATE, Torch
+from numpy.typing import NDArray
 from scale_measure import mpiexec
 from workers import THREAD_LIMITS, Worker
 
@@ -49,6 +52,15 @@ class Contender:
         return f"{name}, {self.processes} process{several}, {self.threads} thread{'s' * (self.threads > 1)}"
 
 
+def weights(case: TrainCase) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Return the initial (W, b) of each layer, the same for all contenders (He et al. 2015)."""
+    random = np.random.default_rng(2)
+    return [
+        ((random.standard_normal((i, o)) * np.sqrt(2 / i)).astype(np.float32), np.zeros(o, np.float32))
+        for i, o in pairwise(case.sizes)
+    ]
+
+
 class Side(Protocol):
     """What one process of a gang does."""
 
@@ -69,7 +81,7 @@ class FastMLP:
         import fastmlp
 
         self.case, self.world = case, None
-        self.net: Any = None
+        self.net: Any = weights(case)
         self.X, self.y = case.data()
         self.train = fastmlp.train
         self.options: dict[str, Any] = {
@@ -87,8 +99,7 @@ class FastMLP:
             self.world = self.options["communicator"] = MPI.COMM_WORLD
 
     def epochs(self, k: int) -> None:
-        init = {} if self.net is None else {"init": self.net}
-        self.net = self.train(self.X, self.y, epochs=k, **init, **self.options)
+        self.net = self.train(self.X, self.y, epochs=k, init=self.net, **self.options)
 
     def verify(self) -> dict[str, Any]:
         self.epochs(1)
@@ -142,6 +153,11 @@ class DDP(Torch):
         part = replace(case, rows=case.rows // n, batch=case.batch // n)
         super().__init__(part, X[rank::n].copy(), y[rank::n].copy(), contender.threads)
         self.distributed, self.several, self.whole = distributed, n > 1, case
+        linear = [layer for layer in self.model if isinstance(layer, torch.nn.Linear)]
+        with torch.no_grad():
+            for layer, (W, b) in zip(linear, weights(case), strict=True):
+                layer.weight.copy_(torch.from_numpy(W.T))
+                layer.bias.copy_(torch.from_numpy(b))
         if self.several:
             distributed.init_process_group("gloo", rank=rank, world_size=n)
             self.model = torch.nn.parallel.DistributedDataParallel(
