@@ -9,14 +9,17 @@ best rounds give. `efficiency` is the speed of two processes with a thread each 
 one.
 
 Each process is bound to as many processors as it has threads. What an exchange sends is counted in it.
---model also measures the parameters of the cost model (scale.py) on other batches and numbers of shards than
-those of the table, and sets what it predicts beside the medians.
+With --others 0.05 a turn counts only if the processes of others took less than 5% of a processor meanwhile;
+else it is repeated. --model also measures the parameters of the cost model (scale.py), on other batches and
+numbers of shards than those of the table, and sets what it predicts beside the medians.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
@@ -26,7 +29,7 @@ from typing import Any
 
 import scale
 from gangs import CASES, SHARDS, Contender, Gang
-from machine import describe
+from machine import Others, describe
 from scale import Work
 from scale_measure import measure_link, measure_machine
 
@@ -50,6 +53,16 @@ def verify(gangs: dict[Contender, Gang]) -> None:
             raise SystemExit(f"the loss of {contender} is {gang.result['loss']}, of {ALONE} {ours['loss']}")
 
 
+def turn(gang: Gang, repeats: int, most: float) -> float:
+    """Return the seconds of a turn in which other processes kept at most so many processors busy."""
+    while True:
+        gang.seconds(max(1, repeats // 10))
+        others, seconds = Others(), gang.seconds(repeats)
+        if others.processors() <= most:
+            return seconds
+        time.sleep(1)
+
+
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Return the times of a step of every contender, round by round, and what follows from them."""
     case = CASES[name]
@@ -62,7 +75,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         us: dict[Contender, list[float]] = {c: [] for c in gangs}
         for _ in range(options.rounds):
             for c, gang in gangs.items():
-                us[c].append(gang.turn(repeats[c]) / repeats[c] / case.steps * 1e6)
+                us[c].append(turn(gang, repeats[c], options.others) / repeats[c] / case.steps * 1e6)
     ours = us[PROCESSES]
 
     def ratios(times: list[float]) -> tuple[float, float]:
@@ -130,6 +143,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cases", "--case", default=",".join(CASES), help=f"of {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each contender's turn in a round")
+    parser.add_argument(
+        "--others", type=float, default=math.inf, help="repeat turns beside more busy processors of others"
+    )
     parser.add_argument("--no-torch", dest="torch", action="store_false", help="fastmlp alone")
     parser.add_argument("--model", action="store_true", help="also what the cost model predicts")
     parser.add_argument("--output", type=Path, help="a JSON file for the results")

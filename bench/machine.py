@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -47,6 +48,36 @@ def spinning(processes: int) -> Iterator[None]:
             process = stack.enter_context(subprocess.Popen([sys.executable, "-c", spin]))
             stack.callback(process.kill)
         yield
+
+
+class Others:
+    """How many processors processes other than this one and its descendants keep busy, since it was made."""
+
+    def __init__(self) -> None:
+        self.start, self.before = time.monotonic(), self._seconds()
+
+    def processors(self) -> float:
+        """Return their mean number."""
+        return (self._seconds() - self.before) / max(time.monotonic() - self.start, 1e-9)
+
+    @staticmethod
+    def _seconds() -> float:
+        """Return the seconds of processor time, by the kernel's clock, of all but this process's family."""
+        user, nice, system, _, _, *interrupts = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+        everything = sum(map(int, (user, nice, system, *interrupts)))
+        parents, ticks = {}, {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = path.read_text().rpartition(")")[2].split()
+            except OSError:  # it has ended
+                continue
+            pid = int(path.parent.name)
+            parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+        family, found = {os.getpid()}, True
+        while found:
+            found = {pid for pid, parent in parents.items() if parent in family} - family
+            family |= found
+        return (everything - sum(ticks.get(pid, 0) for pid in family)) / os.sysconf("SC_CLK_TCK")
 
 
 def processor() -> str:
