@@ -94,7 +94,9 @@ def _block(X: Any, model: Fitted) -> Array:
 
 
 def _of_frame(fitted: Fitted, model: Any, X: Any) -> Any:
+    import dask.dataframe as dd
     import pandas as pd
+    from dask.delayed import delayed
 
     sample, columns = fitted.sample, None
     if sample.ndim == 2:
@@ -102,7 +104,11 @@ def _of_frame(fitted: Fitted, model: Any, X: Any) -> Any:
         columns = list(fitted.estimator.classes_) if probabilities else list(range(sample.shape[1]))
     index = X._meta.index[:0]
     dtype = pd.Series(sample.ravel()).dtype  # of texts it is that of pandas
-    return X.map_partitions(_partition, model, columns, dtype, meta=_table(sample[:0], index, columns, dtype))
+    parts = [
+        delayed(_partition, pure=True)(part, model, columns=columns, dtype=dtype) for part in X.to_delayed()
+    ]
+    meta = _table(sample[:0], index, columns, dtype)
+    return dd.from_delayed(parts, meta=meta, divisions=X.divisions, verify_meta=False)
 
 
 def _partition(X: Any, model: Fitted, columns: list[Any] | None, dtype: Any) -> Any:
