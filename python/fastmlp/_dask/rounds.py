@@ -22,6 +22,7 @@ from fastmlp._dask.partitions import is_collection, partitions
 from fastmlp._dask.parts import Facts, Merged, facts, merged, read
 from fastmlp._network.network import Network
 from fastmlp._rows.targets import mean_weight
+from fastmlp.data._table import quoted
 
 Array = NDArray[Any]
 
@@ -132,18 +133,31 @@ class Rounds:
 
     def read(self, X: Any, y: Any, weights: Any, dtype: str | None, encoder: Any = None) -> Merged:
         """Read the partitions where they are; return what is known of all."""
-        self._parts, known = self._read(partitions(X, y, weights), PARTITION, dtype, encoder)
-        return known
+        self._parts, self._known = self._read(partitions(X, y, weights), PARTITION, dtype, encoder)
+        return self._known
 
-    def read_validation(self, given: Sequence[Any], dtype: str, encoder: Any = None) -> Merged:
-        """Read (X, y) or (X, y, weights) to validate on: collections of Dask, or arrays and tables."""
+    def read_validation(self, given: Sequence[Any], dtype: str, encoder: Any = None) -> None:
+        """Read (X, y) or (X, y, weights) to validate on: collections of Dask, or arrays and tables.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than that to learn from.
+        """
         X, y, weights = (*given, None)[:3]
         if any(map(is_collection, (X, y, weights))):
             parts = partitions(X, y, weights, "validation: ")
         else:
             parts = [(X, y, weights)]
         self._validation, known = self._read(parts, VALIDATION, dtype, encoder)
-        return known
+        columns = self._known.columns
+        if known.columns != columns:
+            raise ValueError(f"validation: X must have {plural(columns, 'column')}, got {known.columns}")
+        names = self._known.names
+        if names and known.names and known.names != names:
+            raise ValueError(
+                f"validation: X must have the columns {quoted(names)} in order, got {quoted(known.names)}"
+            )
 
     def _read(
         self, blocks: list[tuple[Any, Any, Any]], what: str, dtype: str | None, encoder: Any
