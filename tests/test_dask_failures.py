@@ -13,11 +13,12 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
-from distributed import Client
+from distributed import Client, wait
 
 import fastmlp
 from dask_tools import client_in_this_process, kill, local_client, pids
 from fastmlp._dask import worker as _worker
+from fastmlp._dask.futures import Futures
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp.dask import DaskMLPClassifier, train
@@ -70,6 +71,20 @@ def test_a_worker_that_is_killed_changes_nothing(dask_client: Client, expected: 
     assert np.array_equal(net.parameters, expected)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
+def test_results_that_were_lost_before_they_were_fetched_are_made_again() -> None:
+    with local_client(workers=2) as client:
+        futures = Futures(client, timeout=60)
+        victim, other = client.nthreads()
+        lost = client.submit(abs, -1, workers=[victim], allow_other_workers=True, key="lost", pure=False)
+        slow = client.submit(time.sleep, 1, workers=[other], key="slow", pure=False)
+        wait([lost])
+        kill(pids(client)[victim])
+        while lost.status == "finished":
+            time.sleep(0.005)
+        assert list(futures.results([lost, slow], "{}".format)) == [1, None]
+
+
 def test_a_worker_that_joins_changes_nothing(dask_client: Client, expected: np.ndarray) -> None:
     def one_more(net: fastmlp.Network) -> None:
         if len(net.history) == 1:
@@ -111,7 +126,7 @@ def train_on(isa: str) -> np.ndarray:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
 def test_scattered_rows_that_are_lost_are_an_error() -> None:
-    with local_client(workers=2) as client:
+    with local_client(workers=1) as client:
         first = next(iter(client.nthreads()))
         parts = [client.scatter(X[i : i + CHUNK], workers=[first], hash=False) for i in range(0, 600, CHUNK)]
         lost = da.concatenate(

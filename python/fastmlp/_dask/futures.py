@@ -13,6 +13,8 @@ from fastmlp._dask.worker import instruction_sets
 
 _AT_ONCE = 64  # results that are fetched together
 _LOOK = 1.0  # seconds between two looks at the cluster
+_SOON = 0.05  # seconds between two looks at futures that are made again, which Dask tells nobody of
+_UNDER_WAY = ("pending", "lost")  # a task that was lost runs again, or it is cancelled
 
 
 def connected(client: Any) -> Any:
@@ -85,11 +87,16 @@ class Futures:
         for future in futures:
             future.add_done_callback(heard.put)
         ended, first = [False] * len(futures), 0
+        lost: dict[str, Any] = {}  # done, but their worker has ended since: they are made again
         while first < len(futures):
-            future = self._next(heard)
+            future = self._next(heard, list(lost.values()))
             i = place[future.key]
+            if future.status in _UNDER_WAY:
+                lost[future.key] = future
+                continue
             if future.status != "finished":
                 raise self._error(future, what(i))
+            lost.pop(future.key, None)
             ended[i] = True
             while first < len(futures) and ended[first]:
                 last = first
@@ -108,22 +115,26 @@ class Futures:
             lost = next((i for i, future in enumerate(futures) if future.status != "finished"), 0)
             raise self._error(futures[lost], what(first + lost)) from None
 
-    def _next(self, heard: queue.SimpleQueue[Any]) -> Any:
+    def _next(self, heard: queue.SimpleQueue[Any], lost: Sequence[Any]) -> Any:
         """Return the next future that is done; it gives up if there is no worker for too long."""
-        alone = None
+        alone, looked = None, time.monotonic()
         while True:
+            for future in lost:
+                if future.status not in _UNDER_WAY:
+                    return future
             try:
-                return heard.get(timeout=_LOOK)
+                return heard.get(timeout=_SOON if lost else _LOOK)
             except queue.Empty:
-                self._check_running()
-                if self._has_workers():
-                    alone = None
+                if time.monotonic() - looked < _LOOK:
                     continue
-                alone = alone or time.monotonic()
-                if time.monotonic() - alone > self._timeout:
-                    raise RuntimeError(
-                        f"the cluster had no worker for {self._timeout:g} s (timeout)"
-                    ) from None
+            self._check_running()
+            looked = time.monotonic()
+            if self._has_workers():
+                alone = None
+                continue
+            alone = alone or looked
+            if looked - alone > self._timeout:
+                raise RuntimeError(f"the cluster had no worker for {self._timeout:g} s (timeout)")
 
     def _has_workers(self) -> bool:
         try:
