@@ -46,22 +46,28 @@ def restored(dask_client: Client) -> Iterator[None]:
     wait_for_workers(dask_client, 3)
 
 
+RUN_MANY, FACTS = cluster_worker.run_many, cluster_worker.facts
+
+
 def watch() -> None:
     """Let a worker note how many rows it has trained on."""
-    run_many = cluster_worker.run_many
 
     def watched(jobs: Any, threads: int, max_time: float, look: Any) -> Any:
         def looked(done: int, rows: int) -> None:
             cluster_worker.rows_trained = rows  # type: ignore[attr-defined]
             look(done, rows)
 
-        return run_many(jobs, threads, max_time, looked)
+        return RUN_MANY(jobs, threads, max_time, looked)
 
-    cluster_worker.run_many = watched
+    cluster_worker.run_many, cluster_worker.rows_trained = watched, 0  # type: ignore[attr-defined]
+
+
+def unwatch() -> None:
+    cluster_worker.run_many = RUN_MANY
 
 
 def rows_trained() -> int:
-    return getattr(cluster_worker, "rows_trained", 0)
+    return cluster_worker.rows_trained  # type: ignore[attr-defined, no-any-return]
 
 
 @contextmanager
@@ -70,14 +76,18 @@ def once_trained(client: Client, work: Callable[[], Any]) -> Iterator[None]:
     client.run(watch)
 
     def wait() -> None:
-        while not min(client.run(rows_trained).values()) > 5 * len(X):
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not min(client.run(rows_trained).values()) > 5 * len(X):
             time.sleep(0.05)
         work()
 
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    yield
-    thread.join(30)
+    try:
+        yield
+        thread.join(30)
+    finally:
+        client.run(unwatch)
 
 
 def kill_after(monkeypatch: pytest.MonkeyPatch, chunks: int, chosen: Any) -> list[int]:
@@ -186,45 +196,63 @@ def test_what_is_lost_again_and_again_is_an_error(
 
 
 @pytest.mark.usefixtures("many_chunks")
-def test_ctrl_c_ends_all_workers_and_keeps_what_was_trained() -> None:
-    with local_client(workers=2) as client:
-        begun = time.monotonic()
-        with once_trained(client, _thread.interrupt_main), pytest.raises(KeyboardInterrupt) as caught:
-            fastmlp.train_many(X, VALUES, SPECS, client=client, **ENDLESS)
-        assert time.monotonic() - begun < 60
-        assert_ended(client, caught.value.runs, "interrupted")  # type: ignore[attr-defined]
-        assert str(caught.value.runs.errors[-1]) == "not begun: the fits were interrupted"  # type: ignore[attr-defined]
+def test_ctrl_c_ends_all_workers_and_keeps_what_was_trained(dask_client: Client) -> None:
+    begun = time.monotonic()
+    with once_trained(dask_client, _thread.interrupt_main), pytest.raises(KeyboardInterrupt) as caught:
+        fastmlp.train_many(X, VALUES, SPECS, client=dask_client, **ENDLESS)
+    assert time.monotonic() - begun < 60
+    assert_ended(dask_client, caught.value.runs, "interrupted")  # type: ignore[attr-defined]
+    assert str(caught.value.runs.errors[-1]) == "not begun: the fits were interrupted"  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("many_chunks")
-def test_max_time_ends_all_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_max_time_ends_all_workers(dask_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     late = threading.Event()
     clock = SimpleNamespace(
         monotonic=lambda: time.monotonic() + (1000 if late.is_set() else 0), sleep=time.sleep
     )
     monkeypatch.setattr(of_cluster, "time", clock)
-    with local_client(workers=2) as client:
-        with once_trained(client, late.set), pytest.warns(RuntimeWarning, match="max_time, 500 s, was over"):
-            runs = fastmlp.train_many(X, VALUES, SPECS, client=client, max_time=500, **ENDLESS)
-        assert_ended(client, runs, "max_time")
-        assert {type(error) for error in runs.errors} == {type(None), TimeoutError}
+    with once_trained(dask_client, late.set), pytest.warns(RuntimeWarning, match="max_time, 500 s, was over"):
+        runs = fastmlp.train_many(X, VALUES, SPECS, client=dask_client, max_time=500, **ENDLESS)
+    assert_ended(dask_client, runs, "max_time")
+    assert {type(error) for error in runs.errors} == {type(None), TimeoutError}
 
 
 def assert_ended(client: Client, runs: fastmlp.Runs, reason: str) -> None:
-    """What two workers had under way is there, and nothing trains on."""
+    """What three workers had under way is there, and nothing trains on."""
     trained = [network for network in runs if network is not None]
-    assert [network.stop_reason for network in trained] == [reason] * 2
+    assert [network.stop_reason for network in trained] == [reason] * 3
     assert all(len(network.history) >= 5 for network in trained)
     assert not any(client.processing().values())
 
 
-def test_a_second_interrupt_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(of_cluster, "_told_to_stop", lambda client, call: _thread.interrupt_main())
-    with local_client(workers=1) as client:
-        with once_trained(client, _thread.interrupt_main), pytest.raises(KeyboardInterrupt) as caught:
-            fastmlp.train_many(X, VALUES, SPECS, client=client, **ENDLESS)
-        assert list(caught.value.runs) == [None] * 9  # type: ignore[attr-defined]
-        kill(*pids(client).values())  # those fits have no end
+def test_a_second_interrupt_waits_for_nobody(dask_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def interrupt(_: Client, call: str) -> None:
+        told.append(call)
+        _thread.interrupt_main()
+
+    monkeypatch.setattr(of_cluster, "_told_to_stop", interrupt)
+    with once_trained(dask_client, _thread.interrupt_main), pytest.raises(KeyboardInterrupt) as caught:
+        fastmlp.train_many(X, VALUES, SPECS, client=dask_client, **ENDLESS)
+    dask_client.run(cluster_worker.stop, *told)
+    assert list(caught.value.runs) == [None] * 9  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("many_chunks")
+def test_no_more_threads_are_used_than_are_wanted(
+    dask_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, send = [], of_cluster._Call._send
+
+    def spy(self: Any, chunk: Any) -> None:
+        send(self, chunk)
+        most.append(len(self._flying))
+
+    monkeypatch.setattr(of_cluster._Call, "_send", spy)
+    fastmlp.train_many(X, VALUES, SPECS, client=dask_client, threads=2, epochs=1)
+    assert max(most) == 2
 
 
 # --------------------------------------------------------------------------- clusters that do not fit
@@ -234,29 +262,38 @@ def set_facts(version: str, isa: str) -> None:
     cluster_worker.facts = lambda: cluster_worker.Facts(version, isa)
 
 
+def keep_facts() -> None:
+    cluster_worker.facts = FACTS
+    sys.modules["fastmlp._training.cluster_worker"] = cluster_worker
+
+
 def forget_fastmlp() -> None:
     sys.modules["fastmlp._training.cluster_worker"] = None  # type: ignore[assignment]
 
 
-def test_workers_must_have_the_same_version_and_should_have_the_same_instructions() -> None:
-    own = cluster_worker.facts()
-    with local_client(workers=1) as client:
-        client.run(set_facts, own.version, "v0")
+def test_workers_must_have_the_same_version_and_should_have_the_same_instructions(
+    dask_client: Client,
+) -> None:
+    own = FACTS()
+    try:
+        dask_client.run(set_facts, own.version, "v0")
         with pytest.warns(
             UserWarning, match=rf"^client: a worker uses .* v0, this process {own.isa}: its netw"
         ):
-            runs = fastmlp.train_many(X, LABELS, SPECS, client=client, epochs=1)
+            runs = fastmlp.train_many(X, LABELS, SPECS, client=dask_client, epochs=1)
         assert not any(runs.errors)
-        client.run(set_facts, "9.9", own.isa)
+        dask_client.run(set_facts, "9.9", own.isa)
         with pytest.raises(
             RuntimeError, match=rf"^client: the worker tcp.* 9.9, this process {own.version}; ins"
         ):
-            fastmlp.train_many(X, LABELS, SPECS, client=client)
-        client.run(forget_fastmlp)
+            fastmlp.train_many(X, LABELS, SPECS, client=dask_client)
+        dask_client.run(forget_fastmlp)
         with pytest.raises(
             RuntimeError, match=rf"^client: the worker tcp.* cannot run fastmlp {own.version}, which"
         ):
-            fastmlp.train_many(X, LABELS, SPECS, client=client)
+            fastmlp.train_many(X, LABELS, SPECS, client=dask_client)
+    finally:
+        dask_client.run(keep_facts)
 
 
 def test_a_worker_that_joins_later_is_asked_too(dask_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,8 +311,8 @@ def test_workers_of_the_command_and_a_scheduler_that_is_killed(
 ) -> None:
     from fastmlp._native import core as _core
 
-    with dask_command(workers=2, variables={"FASTMLP_ISA": isa}) as cluster, cluster.client() as client:
-        before = _core.ISA
+    with dask_command(workers=1, variables={"FASTMLP_ISA": isa}) as cluster, cluster.client() as client:
+        before, own = _core.ISA, pids(client)
         if isa != before:
             with pytest.warns(
                 UserWarning, match=rf"^client: a worker uses the instruction set {isa}, this proc"
@@ -296,6 +333,7 @@ def test_workers_of_the_command_and_a_scheduler_that_is_killed(
             pytest.raises(RuntimeError, match=r"^client: the connection to its scheduler was lost"),
         ):
             fastmlp.train_many(X, VALUES, SPECS, client=client, **ENDLESS)
+        kill(*own.values())  # nobody could tell it to stop
 
 
 def test_a_client_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:

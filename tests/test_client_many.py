@@ -75,6 +75,7 @@ def test_rows_weights_and_validation(dask_client: Client) -> None:
     specs += [{"validation": own}, {"validation": (*own, WEIGHTS[:300])}]
     specs += [{"class_weight": "balanced"}, {"dropout": 0.3, "l2": 0.1, "clip_norm": 0.5}]
     specs += [{"learning_rate": fastmlp.Cosine(0.02)}, {"learning_rate": fastmlp.ReduceOnPlateau(0.1)}]
+    specs += [{"shards": 4}, {"shards": 2, "validation": 0.2, "sample_weight": WEIGHTS, "batch_size": 64}]
     specs += [{"hidden": (), "shuffle": False}, {"hidden": (9, 7, 5), "activation": ("tanh", "gelu", "relu")}]
     both(dask_client, X, LABELS, specs)
 

@@ -227,9 +227,11 @@ class _Call:
         self._again: list[_Chunk] = []
         self._suspects: list[int] = []  # that were on workers as these died
         self._flying: dict[Future, _Chunk] = {}
+        self._lost = False  # whether there may be a chunk that trains on with nobody to take it
         self._landed = threading.Event()
         self._done = self._rows = 0
-        self._slots = 0  # threads of the workers, when they were last counted
+        self._slots = 0  # threads of the workers, or as many as are wanted, when they were last counted
+        self._room = 0  # for so many chunks at once
         self._counted = -math.inf
         self._had_worker = time.monotonic()
 
@@ -237,7 +239,7 @@ class _Call:
         """Send chunks and take what comes back, until all is done or the time is over."""
         while self._is_under_way() and time.monotonic() < self._deadline:
             self._count()
-            while self._slots and (self._left or self._again) and len(self._flying) < _EACH * self._slots:
+            while (self._left or self._again) and len(self._flying) < self._room:
                 self._send(self._again.pop() if self._again else self._next_chunk())
             if self._slots and self._suspects and not self._flying:
                 self._send(_Chunk((self._suspects.pop(),), alone=True))
@@ -252,7 +254,7 @@ class _Call:
         """Stop what is on its way, and take what was trained until then."""
         client = self._cluster.client
         try:
-            if self._flying and client.status == "running":
+            if (self._flying or self._lost) and client.status == "running":
                 # Not here: a worker that does not answer would keep this process waiting.
                 threading.Thread(target=_told_to_stop, args=(client, self._name), daemon=True).start()
                 end = time.monotonic() + _STOPPING
@@ -275,6 +277,7 @@ class _Call:
         threads = self._cluster.threads()
         self._counted = now
         self._slots = int(min(sum(threads), self._most))
+        self._room = self._slots if self._slots < sum(threads) else _EACH * self._slots
         if threads:
             self._had_worker = now
         elif now > self._had_worker + _NO_WORKER:
@@ -341,6 +344,7 @@ class _Call:
         return done.outcome
 
     def _send_again(self, chunk: _Chunk) -> None:
+        self._lost = True
         if chunk.attempts >= _ATTEMPTS:
             raise RuntimeError(
                 f"client: {plural(len(chunk.places), 'fit was', 'fits were')} lost {_ATTEMPTS} times, with "
