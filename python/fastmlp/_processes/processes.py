@@ -134,10 +134,22 @@ class Processes:
         step = 1
         while step < self.size:
             partner = self.rank ^ step
-            theirs = pickle.loads(self._trade(partner, pickle.dumps(values), True))
+            theirs = self.traded(partner, values)
             values = values + theirs if self.rank < partner else theirs + values
             step *= 2
         return [pickle.loads(each) for each in values]
+
+    def traded(self, partner: int, value: Any) -> Any:
+        """Return another process's value, which takes this one.
+
+        Parameters
+        ----------
+        partner : int
+            The other process, which trades with this one.
+        value : object
+            This process's; it is pickled.
+        """
+        return pickle.loads(self._trade(partner, pickle.dumps(value), True))
 
     def told(self, value: Any) -> Any:
         """Return rank 0's value, on each process.

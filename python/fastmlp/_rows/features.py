@@ -65,7 +65,12 @@ def as_features(argument: str, data: Any, dtype: DTypeLike, columns: int | None 
     return SparseRows(as_numbers(argument, csr.data[:entries], dtype, place), indices, starts, csr.shape[1])
 
 
-def core_form(X: Features) -> Any:
+def is_sparse(X: Any) -> bool:
+    """Whether X, before or after it was checked, is sparse."""
+    return hasattr(X, "tocsr") or isinstance(X, SparseRows) or getattr(X, "is_sparse", False)
+
+
+def core_form(X: Any) -> Any:
     """Return X as the core takes it."""
     return (X.values, X.columns, X.starts) if isinstance(X, SparseRows) else X
 

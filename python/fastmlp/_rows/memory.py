@@ -19,6 +19,7 @@ from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.features import Features, SparseRows, as_features, core_form
 from fastmlp._rows.form import target_form
 from fastmlp._rows.learner import Learner
+from fastmlp._rows.local import LocalRows
 from fastmlp._rows.shards import Shards
 from fastmlp._rows.spool import mapped
 from fastmlp._rows.targets import (
@@ -51,7 +52,7 @@ class MemoryRows:
     X, targets and weights may have more rows than those to learn from, which the index tells then.
     """
 
-    X: Features
+    X: Features | LocalRows
     y: NDArray[Any]  # of the rows to learn from, before it was encoded
     targets: Targets
     weights: NDArray[Any] | None
@@ -122,7 +123,7 @@ class WholeRows:
             values, columns, starts = X
             X = core_form(SparseRows(values, columns, starts, width=0)[ends])
         else:
-            X = X[ends]
+            X = core_form(X[ends])
         return fingerprint(X, *(None if part is None else part[ends] for part in targets))
 
     @contextmanager
@@ -140,7 +141,7 @@ def read_memory(
     """Return rows that are in memory, checked and encoded for the loss."""
     X, y = features_and_target(X, y)
     names = feature_names(X)
-    features = as_features("X", X, dtype)
+    features = X.checked("X", dtype) if isinstance(X, LocalRows) else as_features("X", X, dtype)
     check_row_count(features.shape[0])
     y = as_targets(y)
     same_length("y", len(y), len(features))
@@ -170,7 +171,7 @@ def weights_of(
 
 def divide_memory(rows: MemoryRows, network: Learner, validation: Any, seed: int) -> WholeRows:
     """Check the rows against the network, and set those apart that are to be validated on."""
-    network._check_codes(rows.X)
+    network._check_codes(rows.X.part if isinstance(rows.X, LocalRows) else rows.X)
     if validation is None or isinstance(validation, (tuple, list)):
         given = given_validation(network, validation, rows.class_weight)
         learned = rows.as_core_rows()
@@ -257,8 +258,12 @@ def row_count(rows: CoreRows) -> int:
 
 
 def some_rows(rows: CoreRows, which: slice) -> CoreRows:
-    """Return consecutive ones of these rows; none is copied."""
+    """Return consecutive ones of these rows; none is copied, unless other processes have it."""
     X, *targets, index = rows
+    if isinstance(X, LocalRows):
+        places = np.arange(which.start, which.stop) if index is None else index[which]
+        chosen = (None if part is None else part[places] for part in targets)
+        return core_form(X[places]), *chosen, None
     if index is not None:
         return X, *targets, index[which]
     if isinstance(X, tuple):
@@ -270,7 +275,10 @@ def some_rows(rows: CoreRows, which: slice) -> CoreRows:
 
 
 def core_rows(
-    X: Features, targets: Targets, weights: NDArray[Any] | None, index: NDArray[np.uint32] | None = None
+    X: Features | LocalRows,
+    targets: Targets,
+    weights: NDArray[Any] | None,
+    index: NDArray[np.uint32] | None = None,
 ) -> CoreRows:
     """Return rows as the core takes them."""
     return core_form(X), targets.labels, targets.values, weights, index

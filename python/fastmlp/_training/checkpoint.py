@@ -27,6 +27,8 @@ from fastmlp._processes.processes import Processes
 
 _NAME = re.compile(r"epoch-[0-9]{8}\.safetensors")
 
+_UNSAID = {"shards": 1}  # what older checkpoints do not say
+
 #: Epochs that a checkpoint holds itself; when there are more, they go to the file of the history.
 OWN_EPOCHS = 1000
 
@@ -134,10 +136,10 @@ class Checkpoints:
         stored, record = load_run(path)
         network = self._network
         for name, value in self._settings.items():
-            if record.settings.get(name) != value:
+            had = record.settings.get(name, _UNSAID.get(name))
+            if had != value:
                 raise ValueError(
-                    f"resume: the run of {os.fspath(path)!r} has {name}={record.settings.get(name)!r}, "
-                    f"this one {name}={value!r}"
+                    f"resume: the run of {os.fspath(path)!r} has {name}={had!r}, this one {name}={value!r}"
                 )
         isa = record.settings.get("isa")  # on another, the last bits differ; older checkpoints do not say
         if isa not in (None, _core.ISA):

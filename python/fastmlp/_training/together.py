@@ -9,11 +9,14 @@ from contextlib import contextmanager, nullcontext
 from socket import gethostname
 from typing import Any
 
+import numpy as np
+
 from fastmlp._base.validation import chosen_seed, flag
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
 from fastmlp._processes.processes import Processes
+from fastmlp._rows.local import LocalRows
 from fastmlp._rows.shards import Shards
 from fastmlp._training.checkpoint import recorded_seed
 from fastmlp._training.parts import joined
@@ -63,9 +66,12 @@ def agreed_seed(seed: Any, resume: Any, processes: Processes | None) -> int:
 
 
 def whole_rows(
-    X: Any, y: Any, validation: Any, sample_weight: Any, local: Any, processes: Processes | None
+    X: Any, y: Any, validation: Any, sample_weight: Any, local: Any, stay: bool, processes: Processes | None
 ) -> tuple[Any, Any, Any, Any]:
-    """Return X, y, validation and weights; with local, the parts of all processes, one behind another."""
+    """Return X, y, validation and weights; with local, the parts of all processes, one behind another.
+
+    Numbers of X may stay with the processes that have them, until it is known who needs them.
+    """
     flag("local", local)
     if processes is not None and len(set(told := processes.gathered(local))) > 1:
         raise ValueError(f"local must be the same in all processes, got {told}")
@@ -73,12 +79,22 @@ def whole_rows(
         return X, y, validation, sample_weight
     if processes is None:
         raise ValueError("local=True goes with a communicator, got None")
-    pairs = isinstance(validation, (tuple, list))
-    parts = processes.gathered((X, y, validation, sample_weight))
-    Xs, ys, validations, weights = zip(*parts, strict=True)
-    if pairs:
-        validation = tuple(joined("validation", part) for part in zip(*validations, strict=True))
-    return joined("X", Xs), joined("y", ys), validation, joined("sample_weight", weights)
+    if isinstance(validation, (tuple, list)):
+        validations = zip(*processes.gathered(validation), strict=True)
+        validation = tuple(joined("validation", part) for part in validations)
+    y = joined("y", processes.gathered(y))
+    sample_weight = joined("sample_weight", processes.gathered(sample_weight))
+    kinds = set(processes.gathered(_kind_of_numbers(X)))
+    if stay and len(kinds) == 1 and None not in kinds:
+        return LocalRows(X, processes), y, validation, sample_weight
+    return joined("X", processes.gathered(X)), y, validation, sample_weight
+
+
+def _kind_of_numbers(X: Any) -> str | None:
+    """Return whether these are sparse or dense numbers in memory; None for anything else."""
+    if getattr(X, "ndim", None) != 2 or getattr(getattr(X, "dtype", None), "kind", None) not in tuple("biuf"):
+        return None
+    return "sparse" if hasattr(X, "tocsr") else "dense" if isinstance(X, np.ndarray) else None
 
 
 def threads_of(threads: int | None, processes: Processes | None) -> int | None:

@@ -12,6 +12,7 @@ from fastmlp._model.model import metadata
 from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
 from fastmlp._processes.processes import Processes
+from fastmlp._rows.features import is_sparse
 from fastmlp._rows.read import RunRows, divide_rows, read_rows
 from fastmlp._rows.targets import takes_labels
 from fastmlp._rows.windows import WindowedRows
@@ -283,7 +284,10 @@ def train(
         own_shards = shards_of(settings.shards, processes)
         callbacks = checked_callbacks(callbacks)
         flag("progress", progress)
-        X, y, validation, sample_weight = whole_rows(X, y, validation, sample_weight, local, processes)
+        in_numbers = memory_limit is None and (encode is False or encode == "auto")
+        X, y, validation, sample_weight = whole_rows(
+            X, y, validation, sample_weight, local, in_numbers, processes
+        )
 
         with _threads.at_most(settings.threads):
             loss = loss_to_go_on_with(loss, task, init)
@@ -293,7 +297,7 @@ def train(
                     encode, loss, output_activation, class_weight, init, settings.seed, dtype, memory_limit
                 ),
             )
-            checked_compute(compute, sparse=hasattr(data.X, "tocsr"))
+            checked_compute(compute, sparse=is_sparse(data.X))
             given = read_rows(
                 data.X, data.y, loss, data.task, data.sample_weight, class_weight, dtype, memory_limit,
                 known_form(init),
@@ -370,6 +374,8 @@ def _begun_checkpoints(
 
     Of several processes, which must have come to the same run, the first one reads and writes them.
     """
+    if processes is None and folder is None and resume is None:
+        return None
     kept = _settings_to_keep(network, settings, rows)
     if processes is not None:
         wanted = {"checkpoint": folder is not None, "resume": resume is not None}
