@@ -56,11 +56,14 @@ def verify(gangs: dict[Contender, Gang]) -> None:
 def turn(gang: Gang, repeats: int, most: float) -> float:
     """Return the seconds of a turn in which other processes kept at most so many processors busy."""
     while True:
+        before = Others()
+        time.sleep(0.3 if most < math.inf else 0)
+        if before.processors() > most:
+            continue
         gang.seconds(max(1, repeats // 10))
         others, seconds = Others(), gang.seconds(repeats)
         if others.processors() <= most:
             return seconds
-        time.sleep(1)
 
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:

@@ -100,10 +100,10 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     sys.path.append(sys.path.pop(0))  # distributed.py of this folder is not Dask's
     from distributed import Client, LocalCluster
 
-    with (
-        LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
-    ):
+    processes = {"n_workers": options.workers} if options.workers else {"n_workers": 1, "processes": False}
+    threads = 1 if options.workers else None
+    cluster = LocalCluster(**processes, threads_per_worker=threads, dashboard_address=":0")
+    with cluster, Client(cluster) as client:
         return [line for seed in range(options.tables) for line in measure_table(client, seed, options)]
 
 
@@ -134,7 +134,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=16_384)
     parser.add_argument("--tables", type=int, default=6)
     parser.add_argument("--partitions", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=2, help="processes of a thread each")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes of a thread each; 0 for threads of this one"
+    )
     parser.add_argument("--methods", default="1:0.7:0.9,2:0.7:0.9,4:0.7:0.9,1:1:0.9,1:1:0")
     parser.add_argument("--output", type=Path, help="a JSON file for the results")
     options = parser.parse_args(arguments)
