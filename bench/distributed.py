@@ -9,9 +9,9 @@ best rounds give. `efficiency` is the speed of two processes with a thread each 
 one.
 
 Each process is bound to as many processors as it has threads. What an exchange sends is counted in it.
-With --others 0.05 a turn counts only if the processes of others took less than 5% of a processor meanwhile;
-else it is repeated. --model also measures the parameters of the cost model (scale.py), on other batches and
-numbers of shards than those of the table, and sets what it predicts beside the medians.
+With --others 0.05 a turn counts only if the processes of others took less than 5% of a processor meanwhile,
+and is repeated otherwise. --model also measures the parameters of the cost model (scale.py), on other batches
+and numbers of shards than those of the table, and sets what it predicts beside the medians.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -29,7 +29,7 @@ from typing import Any
 
 import scale
 from gangs import CASES, SHARDS, Contender, Gang
-from machine import Others, describe
+from machine import describe, undisturbed
 from scale import Work
 from scale_measure import measure_link, measure_machine
 
@@ -53,19 +53,6 @@ def verify(gangs: dict[Contender, Gang]) -> None:
             raise SystemExit(f"the loss of {contender} is {gang.result['loss']}, of {ALONE} {ours['loss']}")
 
 
-def turn(gang: Gang, repeats: int, most: float) -> float:
-    """Return the seconds of a turn in which other processes kept at most so many processors busy."""
-    while True:
-        before = Others()
-        time.sleep(0.3 if most < math.inf else 0)
-        if before.processors() > most:
-            continue
-        gang.seconds(max(1, repeats // 10))
-        others, seconds = Others(), gang.seconds(repeats)
-        if others.processors() <= most:
-            return seconds
-
-
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Return the times of a step of every contender, round by round, and what follows from them."""
     case = CASES[name]
@@ -78,7 +65,8 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         us: dict[Contender, list[float]] = {c: [] for c in gangs}
         for _ in range(options.rounds):
             for c, gang in gangs.items():
-                us[c].append(turn(gang, repeats[c], options.others) / repeats[c] / case.steps * 1e6)
+                spent = undisturbed(partial(gang.turn, repeats[c]), options.others)
+                us[c].append(spent / repeats[c] / case.steps * 1e6)
     ours = us[PROCESSES]
 
     def ratios(times: list[float]) -> tuple[float, float]:
@@ -97,7 +85,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "bytes": sent,
         "bytes_expected": scale.bytes_sent(work_of(name), 2),
         "loss": {str(c): gang.result["loss"] for c, gang in gangs.items()},
-        "model": predict(name) if options.model else {},
+        "model": predict(name, options.others) if options.model else {},
     }
 
 
@@ -106,10 +94,10 @@ def work_of(name: str) -> Work:
     return Work(CASES[name].sizes, CASES[name].batch, SHARDS)
 
 
-def predict(name: str) -> dict[str, Any]:
+def predict(name: str, others: float) -> dict[str, Any]:
     """Return the microseconds of a step that the cost model gives, and its parameters."""
-    link, swap = measure_link()
-    machine, error = measure_machine(CASES[name], threads=1)
+    link, swap = measure_link(others)
+    machine, error = measure_machine(CASES[name], 1, others)
     machine = replace(machine, swap=swap)
     steps = {R: scale.step_time(work_of(name), machine, link, R) for R in (1, 2)}
     return {

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import isa
 
 CPUS = Path("/sys/devices/system/cpu")
 COMPILER = os.environ.get("CXX", "c++")
+T = TypeVar("T")
 PACKAGES = ("torch", "jax", "scikit-learn", "onnxruntime", "numpy")
 
 
@@ -78,6 +80,19 @@ class Others:
             found = {pid for pid, parent in parents.items() if parent in family} - family
             family |= found
         return (everything - sum(ticks.get(pid, 0) for pid in family)) / os.sysconf("SC_CLK_TCK")
+
+
+def undisturbed(measure: Callable[[], T], most: float) -> T:
+    """Return what `measure` returns, in a call beside which others kept at most so many processors busy."""
+    if most == math.inf:
+        return measure()
+    while True:
+        others = Others()
+        time.sleep(0.3)
+        if others.processors() <= most:
+            others, result = Others(), measure()
+            if others.processors() <= most:
+                return result
 
 
 def processor() -> str:
