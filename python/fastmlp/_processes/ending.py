@@ -1,4 +1,4 @@
-"""How a process ends after a failure: with all others, and not in MPI_Finalize, which waits for them."""
+"""How a process ends after a failure: with all others, and never waiting for one in MPI_Finalize."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-_ABORT = 5.0  # seconds from the call of Abort to the certain end of this process
+_LAST = 5.0  # seconds from the call of MPI that ends all to the certain end of this process
 
-_partings: list[Callable[[], None]] = []
+_partings: list[Callable[[], bool]] = []
 _code = 1
 
 
-def end_all_at_exit(part: Callable[[], None]) -> None:
-    """End all processes when this one ends, after it has called `part`."""
+def end_all_at_exit(part: Callable[[], bool]) -> None:
+    """End all processes when this one ends.
+
+    Parameters
+    ----------
+    part : callable
+        Is called then, and says whether all others end, too, with nothing left under way.
+    """
     _partings.append(part)
 
 
 def set_exit_code(code: int) -> None:
-    """Say with which code all are to end, if they do so by `end_all_at_exit`; 1 if it is not said."""
+    """Say with which code all are to be ended; 1 if it is not said."""
     global _code
     _code = code or 1
 
@@ -33,12 +39,17 @@ def _end_all() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # it may be closed, None, or the user's own
             stream.flush()
+    all_end = False
     with suppress(KeyboardInterrupt, mpi.Exception):
-        _partings[-1]()
-    # Abort asks the launcher to end all. Where it cannot be reached, some versions wait and others return.
+        all_end = _partings[-1]()
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        faulthandler.dump_traceback_later(_ABORT, exit=True, file=nowhere)
+        faulthandler.dump_traceback_later(_LAST, exit=True, file=nowhere)
         with suppress(mpi.Exception):
+            if all_end:  # each with its own code
+                mpi.Finalize()
+                faulthandler.cancel_dump_traceback_later()
+                return
+            # It asks the launcher, and where that cannot be reached some versions wait, and others return.
             mpi.COMM_WORLD.Abort(_code)
         os._exit(_code)
 

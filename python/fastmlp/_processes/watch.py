@@ -105,5 +105,6 @@ class Watch:
                 receive.Cancel()
         self.words.settle(requests, _SETTLE)
         self.words.settled &= not receive
+        self.words.under_way += requests
         if unreachable is not None:
             raise unreachable from error

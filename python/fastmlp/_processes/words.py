@@ -12,7 +12,7 @@ from fastmlp._processes.ending import end_all_at_exit
 from fastmlp._processes.failure import Failure
 
 _TAG = 1  # of these messages; that of data is 0
-_ASK, _HERE, _GONE = b'"ask"', b'"here"', b'"gone"'
+_ASK, _HERE, _GONE, _GONE_OPEN = b'"ask"', b'"here"', b'"gone"', b'"gone, with messages under way"'
 _NAP = 0.00005  # seconds from one look to the next
 
 # Seconds that a process which ends after a failure waits for the others to end, too: they, who are told,
@@ -39,6 +39,8 @@ class Words:
         What others have told of theirs.
     settled : bool
         Whether no message can arrive any more in memory that may have been freed.
+    under_way : list of mpi4py.MPI.Request
+        What a failure has left.
     """
 
     def __init__(self, mpi: Any, communicator: Any) -> None:
@@ -48,11 +50,14 @@ class Words:
         size = 1 if communicator is None else communicator.size
         self._others = {process for process in range(size) if process != self._rank}
         self._sent: list[Any] = []  # requests, which hold the messages
+        self._others_done = True
         self._here: set[int] = set()
+        self._silent: set[int] = set()
         self._gone: set[int] = set()
         self.failure: Failure | None = None
         self.told: dict[int, Failure] = {}
         self.settled = True
+        self.under_way: list[Any] = []
 
     def listen(self) -> None:
         """Read what has come; raise the error of a failure, if one is known."""
@@ -81,19 +86,24 @@ class Words:
         self._send(_ASK, self._others)
         self._read_until(lambda: self._here >= self._others or self.failure is not None, seconds)
         self.listen()
-        return sorted(self._others - self._here)
+        self._silent = self._others - self._here
+        return sorted(self._silent)
 
     def told_by(self, process: int, seconds: float) -> Failure | None:
         """Return what a process tells of its failure, waiting some seconds for it."""
         self._read_until(lambda: process in self.told, seconds)
         return self.told.get(process)
 
-    def settle(self, requests: list[Any], seconds: float) -> None:
-        """Give what is under way some time to be done."""
+    def settle(self, requests: list[Any], seconds: float) -> bool:
+        """Give what is under way some time to be done, and return whether it is."""
         end = time.monotonic() + seconds
         with suppress(self._mpi.Exception):
-            while not self._mpi.Request.Testall(requests) and time.monotonic() < end:
+            while not self._mpi.Request.Testall(requests):
+                if time.monotonic() > end:
+                    return False
                 time.sleep(_NAP)
+            return True
+        return False
 
     def _read(self) -> None:
         """Read what has come, and answer who asks."""
@@ -106,8 +116,9 @@ class Words:
                 self._send(_HERE, {sender})
             elif message == _HERE:
                 self._here.add(sender)
-            elif message == _GONE:
+            elif message in (_GONE, _GONE_OPEN):
                 self._gone.add(sender)
+                self._others_done &= message == _GONE
             else:
                 self.told[sender] = Failure(*json.loads(message))
                 self._fail(self.told[sender])
@@ -117,18 +128,26 @@ class Words:
             self.failure = failure
             end_all_at_exit(self._part)
 
-    def _part(self) -> None:
-        """Tell the others that this process ends, and wait until all do or the time is up."""
+    def _part(self) -> bool:
+        """Tell the others that this process ends, and wait until all do or the time is up.
+
+        Returns
+        -------
+        bool
+            Whether all end, with nothing under way, and there are no others besides.
+        """
+        assert self.failure is not None
         if not self.settled or not self._others:
             time.sleep(_FIRST)
-            return
-        assert self.failure is not None
-        failed = self.failure.process
-        silent = set() if failed is None or failed in self.told else {failed}
-        self._send(_GONE, self._others)
-        self._read_until(lambda: self._gone | silent >= self._others, _GRACE)
-        if failed in self.told:
+            return False
+        done = self.settle([*self._sent, *self.under_way], 0)
+        self._send(_GONE if done else _GONE_OPEN, self._others)
+        self._read_until(lambda: self._gone | self._silent >= self._others, _GRACE)
+        if done and self._others_done and self._gone >= self._others:
+            return self.settle(self._sent, _FIRST) and self._mpi.COMM_WORLD.size == len(self._others) + 1
+        if self.failure.process in self.told:
             time.sleep(_FIRST)
+        return False
 
     def _read_until(self, done: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
