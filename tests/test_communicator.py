@@ -37,6 +37,36 @@ def test_any_number_of_processes_gives_the_bits_of_one(processes: int, tmp_path:
         assert (tmp_path / f"seconds-{rank}").read_text() == (tmp_path / "seconds-0").read_text()
 
 
+OWN_ROWS = """
+import fastmlp
+from zlib import crc32
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(4096, 3)), rng.normal(size=4096)
+whole = X.copy()
+# What the other process alone needs is not even a number here; the first and last 1,000 rows tell data apart.
+X[[slice(2048, 3000), slice(1100, 2048)][world.rank]] = np.nan
+options = {"epochs": 2, "shards": 4, "batch_size": 512}
+net = fastmlp.train(X, y, communicator=world, **options)
+few = fastmlp.train(whole[:20], y[:20], communicator=world, validation=0.1, **options)
+alone = fastmlp.train(whole, y, **options)
+alone_few = fastmlp.train(whole[:20], y[:20], validation=0.1, **options)
+say((net.parameters == alone.parameters).all(), (few.parameters == alone_few.parameters).all())
+say(few.history["validation_loss"].tolist() == alone_few.history["validation_loss"].tolist())
+X[:] = np.where(np.arange(4096)[:, None] == 2500, np.inf, whole)
+try:
+    fastmlp.train(X, y, communicator=world, **options)
+except (ValueError, ProcessError) as error:
+    say(error)
+"""
+
+
+def test_a_process_reads_its_own_rows_alone() -> None:
+    ended = mpiexec(2, OWN_ROWS)
+    error = "of the rows from 2048 on: X has inf at row 452, column 0; only finite numbers are accepted"
+    assert ended.out == ["True"] * 2 + ["True True"] * 2 + [error, f"process 1: ValueError: {error}"]
+
+
 RESUMED = """
 from shard_cases import LABELS, SMALL, X, result
 import fastmlp

@@ -1,4 +1,4 @@
-"""Rows of X of which each of several processes has a part."""
+"""Rows of X in several processes, of which each is to check and keep those of its own shards alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,52 @@ from numpy.typing import NDArray
 
 from fastmlp._processes.processes import Processes
 from fastmlp._rows.features import Features, SparseRows, as_features, is_sparse
+
+
+class CommonRows:
+    """Rows in memory that every process was given, and reads where it needs them.
+
+    Parameters
+    ----------
+    X : array or SciPy matrix, (rows, columns)
+        Of numbers.
+    """
+
+    def __init__(self, X: Any) -> None:
+        self._X = X.tocsr() if is_sparse(X) else X
+        self.shape: tuple[int, int] = X.shape
+        self.is_sparse = is_sparse(X)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def checked(self, argument: str, dtype: Any) -> CommonRows:
+        """Return the same rows, which will be checked and converted as they are read."""
+        self._argument, self._dtype = argument, dtype
+        return self
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Features:
+        """Return some rows."""
+        return as_features(self._argument, self._X[rows], self._dtype)
+
+    def some(self, rows: NDArray[np.int64]) -> tuple[Features, slice, NDArray[np.uint32] | None]:
+        """Return rows that begin and end with those, given in ascending order, without a copy if possible.
+
+        Returns
+        -------
+        features : array or SparseRows
+        span : slice
+            Which rows these are.
+        index : array or None
+            Where among them those are that were asked for, if not all were.
+        """
+        span = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
+        try:
+            features = as_features(self._argument, self._X[span], self._dtype) if len(rows) else self[rows]
+        except ValueError as error:
+            raise ValueError(f"of the rows from {span.start} on: {error}") from None
+        whole = span.stop - span.start == len(rows)
+        return features, span, None if whole else (rows - span.start).astype(np.uint32)
 
 
 class LocalRows:
@@ -54,6 +100,10 @@ class LocalRows:
         if not self.is_sparse:
             return empty
         return SparseRows(empty.ravel(), np.empty(0, np.int32), np.zeros(1, np.int64), self.shape[1])
+
+    def some(self, rows: NDArray[np.int64]) -> tuple[Features, NDArray[np.int64], None]:
+        """Return some rows, given in ascending order, which ones they are, and that all are meant."""
+        return self[rows], rows, None
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Features:
         """Return some rows, in ascending order; each process may ask for others."""

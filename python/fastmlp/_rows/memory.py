@@ -19,7 +19,7 @@ from fastmlp._rows.choice import choose_loss
 from fastmlp._rows.features import Features, SparseRows, as_features, core_form
 from fastmlp._rows.form import target_form
 from fastmlp._rows.learner import Learner
-from fastmlp._rows.local import LocalRows
+from fastmlp._rows.local import CommonRows, LocalRows
 from fastmlp._rows.shards import Shards
 from fastmlp._rows.spool import mapped
 from fastmlp._rows.targets import (
@@ -38,6 +38,7 @@ from fastmlp.data import holdout, read
 # X, labels, values and weights as the core takes them, and the index of the rows that are meant, None for all
 CoreRows = tuple[Any, Any, Any, Any, Any]
 NextWindow = Callable[[], CoreRows]
+RowsInProcesses = CommonRows | LocalRows
 
 _LOOKED_AT = 1000  # rows at either end
 HELD_BACK = "the rows that validation={:g} holds back"
@@ -52,7 +53,7 @@ class MemoryRows:
     X, targets and weights may have more rows than those to learn from, which the index tells then.
     """
 
-    X: Features | LocalRows
+    X: Features | RowsInProcesses
     y: NDArray[Any]  # of the rows to learn from, before it was encoded
     targets: Targets
     weights: NDArray[Any] | None
@@ -95,15 +96,15 @@ class WholeRows:
         """Return the number of rows to train on, of all processes."""
         return sum(self.shard_rows) or row_count(self.train)
 
-    def sharded(self, shards: Shards) -> WholeRows:
+    def sharded(self, shards: Shards, network: Learner) -> WholeRows:
         """Return the rows of a process's shards."""
         if shards.count == 1:
             return self
         shards.check(len(self))
         held = 0 if self.held_out is None else row_count(self.held_out)
         return WholeRows(
-            some_rows(self.train, shards.own_rows(len(self))),
-            None if self.held_out is None else some_rows(self.held_out, shards.own_rows(held)),
+            some_rows(self.train, shards.own_rows(len(self)), network),
+            None if self.held_out is None else some_rows(self.held_out, shards.own_rows(held), network),
             self.mean_weight,
             tuple(shards.sizes(len(self))),
             tuple(shards.sizes(held)),
@@ -141,7 +142,7 @@ def read_memory(
     """Return rows that are in memory, checked and encoded for the loss."""
     X, y = features_and_target(X, y)
     names = feature_names(X)
-    features = X.checked("X", dtype) if isinstance(X, LocalRows) else as_features("X", X, dtype)
+    features = X.checked("X", dtype) if isinstance(X, RowsInProcesses) else as_features("X", X, dtype)
     check_row_count(features.shape[0])
     y = as_targets(y)
     same_length("y", len(y), len(features))
@@ -171,7 +172,8 @@ def weights_of(
 
 def divide_memory(rows: MemoryRows, network: Learner, validation: Any, seed: int) -> WholeRows:
     """Check the rows against the network, and set those apart that are to be validated on."""
-    network._check_codes(rows.X.part if isinstance(rows.X, LocalRows) else rows.X)
+    if not isinstance(rows.X, RowsInProcesses):  # else each process checks its own
+        network._check_codes(rows.X)
     if validation is None or isinstance(validation, (tuple, list)):
         given = given_validation(network, validation, rows.class_weight)
         learned = rows.as_core_rows()
@@ -257,13 +259,13 @@ def row_count(rows: CoreRows) -> int:
     return len(X[2]) - 1 if isinstance(X, tuple) else len(X)
 
 
-def some_rows(rows: CoreRows, which: slice) -> CoreRows:
+def some_rows(rows: CoreRows, which: slice, network: Learner) -> CoreRows:
     """Return consecutive ones of these rows; none is copied, unless other processes have it."""
     X, *targets, index = rows
-    if isinstance(X, LocalRows):
-        places = np.arange(which.start, which.stop) if index is None else index[which]
-        chosen = (None if part is None else part[places] for part in targets)
-        return core_form(X[places]), *chosen, None
+    if isinstance(X, RowsInProcesses):
+        features, span, among = X.some(np.arange(which.start, which.stop) if index is None else index[which])
+        network._check_codes(features)
+        return core_form(features), *(None if part is None else part[span] for part in targets), among
     if index is not None:
         return X, *targets, index[which]
     if isinstance(X, tuple):
@@ -275,7 +277,7 @@ def some_rows(rows: CoreRows, which: slice) -> CoreRows:
 
 
 def core_rows(
-    X: Features | LocalRows,
+    X: Features | RowsInProcesses,
     targets: Targets,
     weights: NDArray[Any] | None,
     index: NDArray[np.uint32] | None = None,

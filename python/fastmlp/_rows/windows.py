@@ -122,7 +122,7 @@ class WindowedRows:
         """How many rows to train on each shard has."""
         return self.reader.plan.trained_rows
 
-    def sharded(self, shards: Shards) -> WindowedRows:
+    def sharded(self, shards: Shards, network: Learner) -> WindowedRows:
         """Return the rows of a process's shards, which these are."""
         return self
 
@@ -178,7 +178,7 @@ def divide_stream(
     reader = BlockReader(rows, network, plan)
     if not fraction:
         given_rows = 0 if given is None else row_count(given)
-        own = None if given is None else some_rows(given, shards.own_rows(given_rows))
+        own = None if given is None else some_rows(given, shards.own_rows(given_rows), network)
         counts = tuple(shards.sizes(given_rows))
         return WindowedRows(reader, own, counts, reader.mean_weight("the rows"))
     held_out = reader.held_out()

@@ -125,13 +125,13 @@ class Preparation:
             clip_norm=a["clip_norm"], validation=a["validation"], patience=a["patience"],
             compute=a["compute"],
         )  # fmt: skip
-        rows = rows.sharded(Shards(settings.shards))
+        rows = rows.sharded(Shards(settings.shards), network)
         return Prepared(network, rows, divided.key, divided.bytes, settings, limits)
 
     def rows_again(self, a: dict[str, Any], network: Network, seed: int) -> WholeRows:
         """Return the rows of a fit that was prepared before, made once more."""
         divided = self._divided(self._group(a, dtype_name(a["dtype"]), seed), network, a, seed)
-        return divided.rows.sharded(Shards(a["shards"]))
+        return divided.rows.sharded(Shards(a["shards"]), network)
 
     def _settings(self, a: dict[str, Any], dtype: str) -> RunSettings:
         """Return the settings, which are checked once for all fits that have them but for their seeds."""

@@ -16,7 +16,7 @@ from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
 from fastmlp._processes.processes import Processes
-from fastmlp._rows.local import LocalRows
+from fastmlp._rows.local import CommonRows, LocalRows
 from fastmlp._rows.shards import Shards
 from fastmlp._training.checkpoint import recorded_seed
 from fastmlp._training.parts import joined
@@ -70,13 +70,14 @@ def whole_rows(
 ) -> tuple[Any, Any, Any, Any]:
     """Return X, y, validation and weights; with local, the parts of all processes, one behind another.
 
-    Numbers of X may stay with the processes that have them, until it is known who needs them.
+    Numbers of X stay where they are, until it is known which process needs them.
     """
     flag("local", local)
     if processes is not None and len(set(told := processes.gathered(local))) > 1:
         raise ValueError(f"local must be the same in all processes, got {told}")
     if not local:
-        return X, y, validation, sample_weight
+        apart = stay and processes is not None and processes.size > 1 and _kind_of_numbers(X) is not None
+        return CommonRows(X) if apart else X, y, validation, sample_weight
     if processes is None:
         raise ValueError("local=True goes with a communicator, got None")
     if isinstance(validation, (tuple, list)):

@@ -323,8 +323,8 @@ def train(
         )  # fmt: skip
         checkpoints = _begun_checkpoints(network, settings, rows, checkpoint, keep, resume, processes)
         return _trained(
-            network, rows.sharded(own_shards), settings, limits, checkpoints, every, callbacks, progress,
-            processes,
+            network, rows.sharded(own_shards, network), settings, limits, checkpoints, every, callbacks,
+            progress, processes,
         )  # fmt: skip
 
 
