@@ -141,6 +141,13 @@ def stops_here(net):
 
 net = fastmlp.train(X, y, shards=2, communicator=world, callbacks=stops_here if world.rank else ())
 say(world.rank, len(net.history), net.stop_reason, seen)
+
+# The first process's clock ends all of them after the same step.
+net = fastmlp.train(X, y, shards=2, communicator=world, epochs=10**8, max_time=0.2)
+say("time", len(net.history), net.stop_reason, net.parameters.tobytes().hex()[:64])
+net = fastmlp.train(X, y, shards=2, communicator=world, epochs=10**8, max_time=0.2, optimizer="lbfgs")
+say("lbfgs", len(net.history), net.stop_reason)
+
 def changes(net):
     net.parameters[0] = world.rank
 try:
@@ -150,7 +157,11 @@ except (ValueError, ProcessError) as error:
 """
 
 
-def test_a_callback_of_one_process_stops_all_and_must_not_part_them() -> None:
+def test_callbacks_and_clocks_do_not_part_processes() -> None:
     ended = mpiexec(2, CALLBACKS)
     assert ended.out[:2] == ["0 3 callback []", "1 3 callback [1, 2, 3]"], ended
     assert any("callbacks must change the weights of all processes alike" in line for line in ended.out)
+    for begin in ("time", "lbfgs"):
+        first, second = (line for line in ended.out if line.startswith(begin))
+        assert first == second
+        assert "max_time" in first or begin == "lbfgs"
