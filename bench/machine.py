@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import os
 import re
 import subprocess
@@ -84,15 +83,11 @@ class Others:
 
 def undisturbed(measure: Callable[[], T], most: float) -> T:
     """Return what `measure` returns, in a call beside which others kept at most so many processors busy."""
-    if most == math.inf:
-        return measure()
     while True:
-        others = Others()
-        time.sleep(0.3)
+        others, result = Others(), measure()
         if others.processors() <= most:
-            others, result = Others(), measure()
-            if others.processors() <= most:
-                return result
+            return result
+        time.sleep(1)
 
 
 def processor() -> str:
