@@ -38,18 +38,21 @@ CASES = {
 
 @dataclass(frozen=True)
 class Contender:
-    """Which library, on how many processes, with how many threads in each."""
+    """Which library, on how many processes, with how many threads in each; of fastmlp, how many shards."""
 
     library: str
     processes: int
     threads: int
+    shards: int = SHARDS
 
     def __str__(self) -> str:
         name = {"fastmlp": "fastmlp", "torch": "PyTorch" + (" DDP" if self.processes > 1 else "")}[
             self.library
         ]
         several = "es" if self.processes > 1 else ""
-        return f"{name}, {self.processes} process{several}, {self.threads} thread{'s' * (self.threads > 1)}"
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        shards = f", {self.shards} shards" if self.shards != SHARDS else ""
+        return f"{name}, {self.processes} process{several}, {threads}{shards}"
 
 
 def weights(case: TrainCase) -> list[tuple[NDArray[Any], NDArray[Any]]]:
@@ -91,7 +94,7 @@ class FastMLP:
             "learning_rate": RATE,
             "task": "classification",
             "threads": contender.threads,
-            "shards": SHARDS,
+            "shards": contender.shards,
         }
         if contender.processes > 1:
             from mpi4py import MPI
