@@ -315,7 +315,9 @@ class _Call:
         for future in [future for future in self._flying if future.done()]:
             chunk = self._flying.pop(future)
             try:
-                self._take_chunk(chunk, future.result(), reason)
+                self._take_chunk(chunk, future.result(timeout=_NO_WORKER), reason)
+            except asyncio.TimeoutError:  # its worker ended before it was fetched: Dask trains it again
+                self._flying[future] = chunk
             except _LOST:
                 if again:
                     self._send_again(chunk)
