@@ -10,7 +10,10 @@ from typing import Any, TextIO
 
 from fastmlp._base.text import printable
 from fastmlp._cli.exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, OK
-from fastmlp._cli.stderr import say
+from fastmlp._cli.stderr import say, speaks
+from fastmlp._cli.together import speak_for_all
+from fastmlp._processes.ending import set_exit_code
+from fastmlp._processes.failure import ProcessError
 
 _HELP = "fastmlp --help"
 _NEEDS = "fastmlp's command line needs typer and rich: pip install 'fastmlp[cli]'"
@@ -32,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
+    speak_for_all(sys.argv[1:] if arguments is None else arguments)
+
     def command() -> int:
         try:
             import rich  # noqa: F401
@@ -46,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return job() if callable(job) else job or OK
 
-    return _guard(command)
+    status = _guard(command)
+    set_exit_code(status)
+    return status
 
 
 def _guard(command: Callable[[], int]) -> int:
@@ -63,6 +70,9 @@ def _guard(command: Callable[[], int]) -> int:
         except KeyboardInterrupt as error:
             say(f"fastmlp: {one_line(error) or 'interrupted'}")
             return INTERRUPTED
+        except ProcessError as error:
+            say(f"fastmlp: error: {one_line(error)}")
+            return FAILED if speaks() else OK  # the process that has failed has another code
         except (FloatingPointError, MemoryError, TimeoutError) as error:
             say(f"fastmlp: error: {one_line(error) or 'out of memory'}")
             return FAILED

@@ -331,6 +331,18 @@ Compute = Annotated[
 ]
 Threads = Annotated[int | None, _training(help="Most threads to use; results do not depend on it. [all]")]
 
+Shards = Annotated[
+    int | None,
+    _training(
+        help="Equal parts of the rows, each of which has its share in every step: 1, 2, 4, 8 ... As many "
+        "processes or fewer, which mpiexec starts, deal them out; results depend on the parts alone. [1]",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    _training(help="Under mpiexec: seconds to wait for another process. [300]"),
+]
+
 Trials = Annotated[int | None, _searching(help="How many, with those in --storage. [64]")]
 TrialTime = Annotated[float | None, _searching("--max-time", help="Stop the search after so many seconds.")]
 TrialFolds = Annotated[

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
 from fastmlp._base.text import plural, shortened
+from fastmlp._base.validation import power_of_two, real
 from fastmlp._cli.exit_codes import FAILED, OK
-from fastmlp._cli.files import Loaded, write_output
+from fastmlp._cli.files import STREAM, Loaded, write_output
 from fastmlp._cli.learn import LearnJob, check_choice, check_fraction, values
 from fastmlp._cli.origin import origin_of
 from fastmlp._cli.outcome import Outcome, judged, show_data, show_outcome, show_split
@@ -24,10 +26,22 @@ from fastmlp._cli.prepare import (
 from fastmlp._cli.reading import Reading
 from fastmlp._cli.show import column, console, to_json
 from fastmlp._cli.split import LEAST_ROWS, ORDERS, TEST, VALIDATION, Split
+from fastmlp._cli.together import started_processes
+from fastmlp._processes.failure import ProcessError
 from fastmlp._training.train import train
 
 if TYPE_CHECKING:
     from fastmlp._network.network import Network
+    from fastmlp._processes.processes import Processes
+
+
+class Learned(NamedTuple):
+    """A network, and what it has learned from."""
+
+    network: Network
+    prepared: Prepared
+    config: dict[str, Any]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -37,29 +51,47 @@ class TrainJob(LearnJob):
     split: str = "random"
     test: float | None = None
     report: str | None = None
+    timeout: float = signature(train).parameters["timeout"].default
 
     def __call__(self) -> int:
-        """Check, read, split, encode, train, save, report."""
+        """Check, read, split, encode, train, save, report.
+
+        Of several processes each has a job, and the first one alone writes something.
+        """
+        with started_processes(real("--timeout", self.timeout, low=0, open_low=True)) as processes:
+            writes = processes is None or processes.rank == 0
+            job = self if writes else replace(self, save=None, report=None, json=False, quiet=True)
+            learned = job._learn(processes)
+        if writes:
+            self._finish(learned)
+        return FAILED if learned.network.stop_reason == "diverged" else OK
+
+    def _learn(self, processes: Processes | None) -> Learned:
+        """Check, read, split, encode, train."""
         self._check()
+        self._check_shards(processes)
         out = console(quiet=self.quiet or self.json)
         loaded, reading = self._load()
         prepared, notes = self._prepare(loaded, reading)
         show_data(out, loaded.table, prepared, notes)
         show_split(out, prepared)
         given = self._given(prepared.task, prepared.parts.training.n_rows)
-        network = self._train(prepared, reading, values(given))
+        network = self._train(prepared, reading, values(given), processes)
         if not len(network.history):
             raise FloatingPointError("the loss diverged in the first epoch; nothing was learned or saved")
+        return Learned(network, prepared, self._config(prepared, given, loaded), notes)
+
+    def _finish(self, learned: Learned) -> None:
+        """Save, evaluate, print and report."""
+        network, prepared, config, notes = learned
         if self.save is not None:
             network.save(self.save)
-        outcome = judged(
-            network, prepared, self._config(prepared, given, loaded), self._keeps_best(prepared), notes
-        )
+        outcome = judged(network, prepared, config, self._keeps_best(prepared), notes)
+        out = console(quiet=self.quiet or self.json)
         show_outcome(out, outcome, self.quiet and not self.json)
         self._report(out, prepared, outcome)
         if self.json:
             write_output(None, to_json(outcome.to_dict()))
-        return FAILED if network.stop_reason == "diverged" else OK
 
     def _check(self) -> None:
         """Refuse what can be refused before the data is read."""
@@ -74,6 +106,19 @@ class TrainJob(LearnJob):
             check_report_path("--report", self.report)
             if self.save is not None and Path(self.save).resolve() == Path(self.report).resolve():
                 raise ValueError(f"--report: {self.report} is where --save goes")
+
+    def _check_shards(self, processes: Processes | None) -> None:
+        """Refuse what the processes cannot deal out."""
+        shards = power_of_two("--shards", self.arguments.get("shards", 1))
+        if processes is None:
+            return
+        if processes.size > shards:
+            raise ValueError(
+                f"--shards must be at least the number of processes, {processes.size}, got {shards}; the "
+                "result depends on it, and not on how many processes there are"
+            )
+        if self.data == STREAM:
+            raise ValueError("several processes read DATA: it must be a file, got standard input")
 
     def _prepare(self, loaded: Loaded, reading: Reading) -> tuple[Prepared, list[str]]:
         """Choose columns and rows; return them with a line for each thing that was guessed or left out."""
@@ -109,7 +154,9 @@ class TrainJob(LearnJob):
         stratified = labelled and self.split == "random" and self.group is None
         return Split(test, validation, self.split, int(self.arguments.get("seed", 0)), stratified, self.group)
 
-    def _train(self, prepared: Prepared, reading: Reading, arguments: dict[str, Any]) -> Network:
+    def _train(
+        self, prepared: Prepared, reading: Reading, arguments: dict[str, Any], processes: Processes | None
+    ) -> Network:
         parts, encoder = prepared.parts, prepared.encoder
         dtype = arguments.get("dtype", "float32")
         X, y, weights = prepared.rows(parts.training, dtype)
@@ -127,9 +174,12 @@ class TrainJob(LearnJob):
                 X, y, task=prepared.task, validation=held_back, sample_weight=weights,
                 progress=not self.quiet, embeddings=encoder.embeddings,
                 callbacks=[attach] if "checkpoint" in arguments else [],
+                communicator=None if processes is None else processes.given, timeout=self.timeout,
                 **arguments,
             )  # fmt: skip
-        except KeyboardInterrupt as interrupt:
+        except (KeyboardInterrupt, ProcessError) as interrupt:
+            if isinstance(interrupt, ProcessError) and not interrupt.interrupted:
+                raise
             saved = self._keep(getattr(interrupt, "network", None), prepared, attach)
             raise KeyboardInterrupt(saved) from None
         attach(network)

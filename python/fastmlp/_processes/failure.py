@@ -22,6 +22,11 @@ class ProcessError(RuntimeError):
         super().__init__(text)
         self.process = process
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the other process was interrupted by Ctrl-C."""
+        return str(self).startswith(f"process {self.process}: {KeyboardInterrupt.__name__}")
+
 
 class Failure(NamedTuple):
     """What is known of a failure: which process it is of, and what its error says."""
@@ -37,6 +42,11 @@ class Failure(NamedTuple):
         text = str(error)
         kind = type(error).__name__
         return Failure(rank, f"process {rank}: {kind}: {text[:_MOST]}" if text else f"process {rank}: {kind}")
+
+    @property
+    def what(self) -> str:
+        """The text without the process."""
+        return self.text.removeprefix(f"process {self.process}: ")
 
     def error(self) -> ProcessError:
         """Return the error that the other processes raise."""

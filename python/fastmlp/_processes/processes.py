@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -38,6 +39,8 @@ class Processes:
         This process, from 0.
     size : int
         The number of processes.
+    given : mpi4py.MPI.Intracomm
+        The communicator, as it was given.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Processes:
         communicator = checked_communicator(communicator)
         self.rank: int = communicator.rank
         self.size: int = communicator.size
+        self.given = communicator
         self._mpi = sys.modules["mpi4py.MPI"]
         self._bytes = self._mpi.BYTE
         self._status = self._mpi.Status()
@@ -194,12 +198,16 @@ class Processes:
         """
         return Together(self)
 
-    def told_by(self, process: int, seconds: float) -> Failure | None:
-        """Return what another process tells of its failure, waiting some seconds for it.
+    def any_told(self, what: Callable[[int, Failure], bool], seconds: float) -> bool:
+        """Tell whether another process has told of such a failure, waiting some seconds for it.
 
-        Where this one has failed itself, it tells whether the other has, too.
+        Parameters
+        ----------
+        what : callable
+            Is given the process that has told, and the failure that it has told of.
+        seconds : float
         """
-        return self._watch.words.told_by(process, seconds)
+        return self._watch.words.any_told(what, seconds)
 
     def _leave(self, error: BaseException | None) -> None:
         if error is None:

@@ -89,10 +89,14 @@ class Words:
         self._silent = self._others - self._here
         return sorted(self._silent)
 
-    def told_by(self, process: int, seconds: float) -> Failure | None:
-        """Return what a process tells of its failure, waiting some seconds for it."""
-        self._read_until(lambda: process in self.told, seconds)
-        return self.told.get(process)
+    def any_told(self, what: Callable[[int, Failure], bool], seconds: float) -> bool:
+        """Return whether another process tells of such a failure, waiting some seconds for it."""
+
+        def told() -> bool:
+            return any(what(process, failure) for process, failure in self.told.items())
+
+        self._read_until(told, seconds)
+        return told()
 
     def settle(self, requests: list[Any], seconds: float) -> bool:
         """Give what is under way some time to be done, and return whether it is."""
