@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
@@ -236,6 +237,52 @@ def test_parameters_that_do_not_go_with_rounds(
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         DaskMLPClassifier(**SMALL | parameters).fit(in_parts(X), in_parts(LABELS))
+
+
+def test_probabilities_of_a_single_class(dask_threads: Client) -> None:
+    table = dd.from_pandas(frame(), npartitions=2)
+    model = DaskMLPClassifier(**SMALL).fit(table[["a", "b"]], table["value"] * 0)
+    found = model.predict_proba(table[["a", "b"]]).compute()  # two columns, as scikit-learn's
+    assert np.array_equal(found, model.to_local().predict_proba(frame()[["a", "b"]]))
+
+
+def test_y_may_name_columns_also_in_score_and_validation(dask_threads: Client) -> None:
+    local = frame()[["a", "b", "value"]]
+    table, names = dd.from_pandas(local, npartitions=2), ["a", "b"]
+    named, given = (DaskMLPRegressor(**SMALL) for _ in range(2))
+    named.fit(table, "value", X_val=local, y_val="value")
+    given.fit(table[names], table["value"], X_val=local[names], y_val=local["value"])
+    assert np.array_equal(named.coefs_[0], given.coefs_[0])
+    assert named.validation_scores_ == given.validation_scores_
+    assert named.score(table, "value") == given.score(table[names], table["value"])
+
+
+def test_lists_to_validate_on(dask_threads: Client) -> None:
+    fits = [
+        DaskMLPClassifier(**SMALL).fit(in_parts(X), in_parts(LABELS), X_val=rows, y_val=labels)
+        for rows, labels in [(X, LABELS), (X.tolist(), LABELS.tolist()), (X.tolist(), tuple(LABELS.tolist()))]
+    ]
+    assert len({tuple(fit.validation_scores_) for fit in fits}) == 1
+
+
+def test_columns_of_objects_that_are_numbers(dask_threads: Client) -> None:
+    table = dd.from_pandas(frame()[["a", "b"]], npartitions=2).astype(object)
+    model = DaskMLPRegressor(**SMALL).fit(table, dd.from_pandas(frame()["value"], npartitions=2))
+    assert np.array_equal(model.predict(table), model.to_local().predict(frame()[["a", "b"]]))
+
+
+ARGUMENTS: list[tuple[dict[str, Any], str]] = [
+    ({"X": dask.delayed(X)}, "X must be a dask array or data frame, got Delayed"),
+    ({"y": dask.delayed(LABELS)}, "y must be a dask array or data frame, got Delayed"),
+    ({"X_val": X[:0], "y_val": LABELS[:0]}, "validation: X must have at least one row"),
+    ({"X_val": "X", "y_val": "y"}, "validation, partition 0: y may be a column name only when X is a table"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), ARGUMENTS)
+def test_arguments_that_are_no_rows(dask_threads: Client, given: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        DaskMLPClassifier(**SMALL).fit(**{"X": in_parts(X), "y": in_parts(LABELS)} | given)
 
 
 def test_what_is_in_memory_is_left_to_the_local_estimator(dask_threads: Client) -> None:

@@ -114,6 +114,15 @@ def test_workers_of_different_instruction_sets(dask_client: Client) -> None:
         dask_client.run(_core.use, available[0])
 
 
+def test_a_worker_that_joins_without_the_instruction_set_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastmlp._dask.rounds.common_isa", lambda client: "v9")  # that of those before
+    with (
+        client_in_this_process(workers=1) as client,
+        pytest.raises(RuntimeError, match="a worker that joined does not have the instruction set v9"),
+    ):
+        train(client, *rows(), **SMALL)
+
+
 def train_on(isa: str) -> np.ndarray:
     before = _core.ISA
     _core.use(isa)

@@ -62,8 +62,9 @@ class _DaskMLP(BaseEstimator):
         ----------
         X : dask.array.Array, (n, inputs), or dask.dataframe.DataFrame
             Finite numbers, partitioned along rows only.
-        y : dask.array.Array, (n,) or (n, outputs), or dask.dataframe.Series or DataFrame
-            Labels, or a 0/1 matrix with a column a label; for the regressor, numbers. Partitioned as X.
+        y : dask.array.Array, (n,) or (n, outputs), dask.dataframe.Series or DataFrame, str, or list of str
+            Labels, or a 0/1 matrix with a column a label; for the regressor, numbers. Partitioned as X; or
+            columns of a data frame X.
         sample_weight : dask.array.Array or dask.dataframe.Series, (n,), optional
             Weights of the rows, at least 0.
         X_val, y_val : collections of Dask, or arrays and tables in memory, optional
@@ -315,7 +316,8 @@ _PARAMETERS = """
     n_iter_ : int
         The rounds that were made.
     n_features_in_, feature_names_in_, coefs_, intercepts_, network_, loss_, loss_curve_, .. : object
-        All that a fitted `fastmlp.{name}` has.
+        All that a fitted `fastmlp.{name}` has. With ``loss="poisson"`` losses are without the term of y
+        alone that those of `fastmlp.MLPRegressor` have.
 
     References
     ----------

@@ -43,13 +43,19 @@ def named_columns(y: Any) -> tuple[str, ...]:
 def is_collection(data: Any) -> bool:
     """Whether data is a collection of Dask."""
     from dask.base import is_dask_collection
+    from dask.delayed import Delayed  # has whatever attribute is asked for
 
-    return is_dask_collection(data) and (hasattr(data, "chunks") or hasattr(data, "npartitions"))
+    return (
+        is_dask_collection(data)
+        and not isinstance(data, Delayed)
+        and (hasattr(data, "chunks") or hasattr(data, "npartitions"))
+    )
 
 
 def _like(X: Any, other: Any) -> Any:
     """Return an array in chunks as those of X, where both are known and differ: targets are small."""
-    if not (hasattr(X, "chunks") and hasattr(other, "chunks")) or X.chunks[0] == other.chunks[0]:
+    arrays = is_collection(other) and hasattr(X, "chunks") and hasattr(other, "chunks")
+    if not arrays or X.chunks[0] == other.chunks[0]:
         return other
     known = all(n == n for n in (*X.chunks[0], *other.chunks[0]))
     return other.rechunk({0: X.chunks[0]}) if known and X.shape[0] == other.shape[0] else other

@@ -16,6 +16,7 @@ from fastmlp._base.validation import (
     as_numbers,
     drop_columns,
     feature_names,
+    features_and_target,
     same_length,
     table_column,
 )
@@ -79,7 +80,7 @@ def read(what: str, dtype: str | None, encoder: TableEncoder | None, X: Any, y: 
     `dtype` None keeps float32 and makes float64 of other numbers. y may name columns of X.
     """
     with named(what):
-        X, y = _without_target(X, y)
+        X, y = without_target(X, y)
         y = as_targets(y)
         if encoder is not None:
             X = encoder.transform(encoder_inputs(encoder, X), dtype or "float32")
@@ -87,7 +88,9 @@ def read(what: str, dtype: str | None, encoder: TableEncoder | None, X: Any, y: 
         names = tuple(encoder.feature_names) if encoder is not None else feature_names(X)
         if dtype is None:
             dtype = "float32" if _dtype_of(X) == np.float32 else "float64"
-        if not X.shape[0]:
+        if not hasattr(X, "shape"):  # lists, of rows to validate on
+            X = as_array("X", X)
+        if len(X.shape) == 2 and not X.shape[0]:
             rows: Features = np.empty((0, X.shape[1]), dtype)
         else:
             rows = as_features("X", X, dtype)
@@ -100,13 +103,11 @@ def read(what: str, dtype: str | None, encoder: TableEncoder | None, X: Any, y: 
         return Part(rows, y, weights, names)
 
 
-def _without_target(X: Any, y: Any) -> tuple[Any, Any]:
+def without_target(X: Any, y: Any) -> tuple[Any, Any]:
     """Return X and y, which may be the name of a column of X, or a tuple of several."""
-    if isinstance(y, str):
-        return drop_columns(X, (y,)), table_column(X, y)
-    if isinstance(y, tuple):
+    if isinstance(y, tuple):  # names whatever the number of rows, which a list of them is not
         return drop_columns(X, y), np.column_stack([as_array("y", table_column(X, name)) for name in y])
-    return X, y
+    return features_and_target(X, y)
 
 
 def _dtype_of(X: Any) -> Any:
@@ -170,14 +171,14 @@ class Merged:
     counts: NDArray[np.int64] | None
 
 
-def merged(parts: Sequence[Facts], what: Callable[[int], str]) -> Merged:
+def merged(parts: Sequence[Facts], what: Callable[[int], str], prefix: str) -> Merged:
     """Return what is known of all partitions, which must have the same columns and kinds of targets.
 
-    what(i) is how errors call the i-th.
+    what(i) is how errors call the i-th, and the prefix stands before the arguments of all.
     """
     filled = [i for i, part in enumerate(parts) if part.rows]
     if not filled:
-        raise ValueError("X must have at least one row, got none in any partition")
+        raise ValueError(f"{prefix}X must have at least one row, got none in any partition")
     first = filled[0]
     for i in filled:
         _check_alike(parts[i], parts[first], what(i), what(first))

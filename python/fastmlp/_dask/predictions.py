@@ -15,7 +15,7 @@ from fastmlp._base.said import say
 from fastmlp._base.validation import as_numbers
 from fastmlp._dask.measuring import Spread
 from fastmlp._dask.partitions import is_collection
-from fastmlp._dask.parts import named
+from fastmlp._dask.parts import named, without_target
 from fastmlp._dask.worker import threads_of_task
 from fastmlp._rows.targets import as_targets, sample_weights
 
@@ -64,7 +64,9 @@ def lazily(estimator: Any, method: str, X: Any) -> Any:
 def _with_sample(estimator: Any, method: str, X: Any) -> Fitted:
     row: Any = np.zeros((1, len(X.columns) if hasattr(X, "columns") else int(X.shape[1])))
     if hasattr(X, "columns"):
-        row = X._meta_nonempty.iloc[:1].astype("float64")
+        import pandas as pd
+
+        row = pd.DataFrame(row, columns=X.columns)  # of columns of any type, which workers look at
     elif hasattr(estimator, "feature_names_in_"):  # scikit-learn would say so on each worker
         say(
             f"X does not have valid feature names, but {type(estimator).__name__} was fitted with feature "
@@ -100,8 +102,9 @@ def _of_frame(fitted: Fitted, model: Any, X: Any) -> Any:
 
     sample, columns = fitted.sample, None
     if sample.ndim == 2:
-        probabilities = fitted.method in ("predict_proba", "predict_log_proba")
-        columns = list(fitted.estimator.classes_) if probabilities else list(range(sample.shape[1]))
+        columns = list(range(sample.shape[1]))
+        if fitted.method == "predict_proba" and len(fitted.estimator.classes_) == len(columns):
+            columns = list(fitted.estimator.classes_)  # of a single class there are two columns
     index = X._meta.index[:0]
     dtype = pd.Series(sample.ravel()).dtype  # of texts it is that of pandas
     parts = [
@@ -145,6 +148,7 @@ def scored(what: str, labelled: bool, model: Fitted, X: Any, y: Any, weights: An
     if not X.shape[0]:
         return None
     with named(what):
+        X, y = without_target(X, y)
         truth = as_targets(y)
         w = np.ones(len(truth)) if weights is None else sample_weights(weights, len(truth), "float64")
         predicted = model(X)

@@ -27,6 +27,7 @@ from fastmlp.data._table import quoted
 Array = NDArray[Any]
 
 PARTITION, VALIDATION = "partition {}", "validation, partition {}"
+_OF_VALIDATION = "validation: "  # before the names of arguments
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,9 @@ class Rounds:
         """
         X, y, weights = (*given, None)[:3]
         if any(map(is_collection, (X, y, weights))):
-            parts = partitions(X, y, weights, "validation: ")
+            parts = partitions(X, y, weights, _OF_VALIDATION)
         else:
-            parts = [(X, y, weights)]
+            parts = [(X, list(y) if isinstance(y, tuple) else y, weights)]
         self._validation, known = self._read(parts, VALIDATION, dtype, encoder)
         columns = self._known.columns
         if known.columns != columns:
@@ -174,7 +175,7 @@ class Rounds:
         ]
         parts = self._futures.compute(tasks)
         found: list[Facts] = list(self._all(f"facts-{kind}", facts, names, parts, what=what.format))
-        return parts, merged(found, what.format)
+        return parts, merged(found, what.format, _OF_VALIDATION if what == VALIDATION else "")
 
     def begin(self, learning: Learning) -> None:
         """Encode the rows for the network; the partitions as they were read are let go.
