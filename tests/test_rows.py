@@ -15,6 +15,7 @@ import fastmlp
 from fastmlp._rows.blocks import PROCESS_BYTES
 from fastmlp._rows.memory import MemoryRows
 from fastmlp._rows.read import RunRows, divide_rows, read_rows
+from fastmlp._rows.shards import Shards
 
 Array = NDArray[Any]
 
@@ -31,7 +32,7 @@ def data() -> tuple[Array, Array]:
 def run_rows(X: Any, y: Array, memory_limit: int | None = None, validation: Any = None) -> RunRows:
     given = read_rows(X, y, "auto", "auto", None, None, "float32", memory_limit)
     network = fastmlp.Network((D, 3, 2))
-    return divide_rows(given, network, validation, seed=0, clipped=False)
+    return divide_rows(given, network, validation, 0, Shards(1), clipped=False)
 
 
 def read_epochs(rows: RunRows, epochs: int) -> list[Array]:

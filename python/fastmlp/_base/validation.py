@@ -357,12 +357,24 @@ def feature_names(table: Any) -> tuple[str, ...]:
     return names if told else ()
 
 
-def as_matrix(argument: str, data: Any, dtype: DTypeLike, columns: int | None = None) -> Matrix:
-    """Return rows of finite numbers, (n, columns)."""
+def as_matrix(
+    argument: str,
+    data: Any,
+    dtype: DTypeLike,
+    columns: int | None = None,
+    numbers: Sequence[int] | NDArray[np.int64] | None = None,
+) -> Matrix:
+    """Return rows of finite numbers, (n, columns); `numbers` says which rows they are, if not the first."""
     shape = getattr(data, "shape", None)
     array = data if isinstance(shape, tuple) and len(shape) == 2 else as_array(argument, data)
     check_shape(argument, array.shape, columns)
-    return as_numbers(argument, array, dtype)
+    if numbers is None:
+        return as_numbers(argument, array, dtype)
+
+    def place(at: int) -> tuple[int, int]:
+        return int(numbers[at // array.shape[1]]), at % array.shape[1]
+
+    return as_numbers(argument, array, dtype, place)
 
 
 def check_shape(argument: str, shape: tuple[int, ...], columns: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -45,10 +46,19 @@ class SparseRows:
 Features: TypeAlias = Matrix | SparseRows
 
 
-def as_features(argument: str, data: Any, dtype: DTypeLike, columns: int | None = None) -> Features:
-    """Return rows of finite numbers, (n, columns): an array, or CSR where they are a SciPy matrix."""
+def as_features(
+    argument: str,
+    data: Any,
+    dtype: DTypeLike,
+    columns: int | None = None,
+    numbers: Sequence[int] | NDArray[np.int64] | None = None,
+) -> Features:
+    """Return rows of finite numbers, (n, columns): an array, or CSR where they are a SciPy matrix.
+
+    `numbers` says which rows they are, if not the first.
+    """
     if not hasattr(data, "tocsr"):
-        return as_matrix(argument, data, dtype, columns)
+        return as_matrix(argument, data, dtype, columns, numbers)
     check_shape(argument, data.shape, columns)
     if max(data.shape) >= 2**31:
         raise ValueError(f"{argument} must have fewer than 2**31 rows and columns, got shape {data.shape}")
@@ -60,7 +70,8 @@ def as_features(argument: str, data: Any, dtype: DTypeLike, columns: int | None 
     indices = np.require(csr.indices[:entries], np.int32, ["C", "A"])
 
     def place(entry: int) -> tuple[int, int]:
-        return int(np.searchsorted(starts, entry, side="right")) - 1, int(indices[entry])
+        row = int(np.searchsorted(starts, entry, side="right")) - 1
+        return row if numbers is None else int(numbers[row]), int(indices[entry])
 
     return SparseRows(as_numbers(argument, csr.data[:entries], dtype, place), indices, starts, csr.shape[1])
 

@@ -35,7 +35,7 @@ class CommonRows:
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Features:
         """Return some rows."""
-        return as_features(self._argument, self._X[rows], self._dtype)
+        return as_features(self._argument, self._X[rows], self._dtype, numbers=rows)
 
     def some(self, rows: NDArray[np.int64]) -> tuple[Features, slice, NDArray[np.uint32] | None]:
         """Return rows that begin and end with those, given in ascending order, without a copy if possible.
@@ -49,10 +49,8 @@ class CommonRows:
             Where among them those are that were asked for, if not all were.
         """
         span = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
-        try:
-            features = as_features(self._argument, self._X[span], self._dtype) if len(rows) else self[rows]
-        except ValueError as error:
-            raise ValueError(f"of the rows from {span.start} on: {error}") from None
+        numbers = range(span.start, span.stop)
+        features = as_features(self._argument, self._X[span], self._dtype, numbers=numbers)
         whole = span.stop - span.start == len(rows)
         return features, span, None if whole else (rows - span.start).astype(np.uint32)
 
