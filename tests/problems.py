@@ -231,7 +231,9 @@ def check_training(case: Case, **more: Any) -> fastmlp.Network:
     for epoch, (got, want) in enumerate(zip(seen, run.parameters, strict=True)):
         allowed = FACTOR * (scale * moved[epoch] + case.eps * np.abs(want).max() * steps**0.5)
         error = np.abs(got - want).max()
-        assert error <= allowed, f"parameters after epoch {epoch + 1}: off by {error}, allowed {allowed}"
+        assert error <= allowed, (
+            f"parameters after epoch {epoch + 1}: off by {error}, allowed {allowed}; {case}"
+        )
     np.testing.assert_array_equal(net.parameters, seen[-1])
     np.testing.assert_array_equal(net.history["epoch"], np.arange(case.epochs) + 1)
     np.testing.assert_allclose(net.history["learning_rate"], run.learning_rate, rtol=1e-12)
@@ -244,7 +246,7 @@ def check_training(case: Case, **more: Any) -> fastmlp.Network:
 def check_losses(case: Case, got: np.ndarray, want: list[float], moved: list[float]) -> None:
     allowed = FACTOR * (case.eps / EPS32 * np.array(moved) + case.eps * (np.abs(want) + 1))
     error = np.abs(got - np.array(want))
-    assert (error <= allowed).all(), f"losses off by {error}, allowed {allowed}"
+    assert (error <= allowed).all(), f"losses off by {error}, allowed {allowed}; {case}"
 
 
 def random_case(index: int) -> Case:

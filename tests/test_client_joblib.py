@@ -24,10 +24,18 @@ from sklearn.preprocessing import StandardScaler
 
 import fastmlp
 from client_tools import LABELS, VALUES, WEIGHTS, X
+from dask_tools import local_client
 
 #: Ends by itself after a few epochs, without a warning.
 SETTINGS: dict[str, Any] = {"hidden_layer_sizes": (8,), "tol": 1e6, "n_iter_no_change": 4, "random_state": 0}
 SPACE = {"hidden_layer_sizes": [(4,), (9, 5)], "learning_rate_init": [0.01, 0.03]}
+
+
+@pytest.fixture(scope="module")
+def dask_client() -> Iterator[Client]:
+    """Two workers, as each imports scikit-learn."""
+    with local_client(workers=2) as client:
+        yield client
 
 
 @pytest.fixture

@@ -42,23 +42,21 @@ def wrong_by(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ref.ACTIVATIONS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_right_gradients_pass_for_each_loss_and_hidden_activation(
-    loss: str, activation: str, dtype: str
-) -> None:
-    check = checked(replace(SMALL, loss=loss, activation=activation, dtype=dtype))
-    assert check, str(check)
-    assert check.largest_error < check.tolerance / 5
-    assert check.tolerance == {"float32": 1e-4, "float64": 1e-6}[dtype]
+def test_right_gradients_pass_for_each_loss_and_hidden_activation(loss: str, dtype: str) -> None:
+    for activation in ref.ACTIVATIONS:
+        check = checked(replace(SMALL, loss=loss, activation=activation, dtype=dtype))
+        assert check, f"{activation}: {check}"
+        assert check.largest_error < check.tolerance / 5, activation
+        assert check.tolerance == {"float32": 1e-4, "float64": 1e-6}[dtype]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("output", ref.ACTIVATIONS)
 @pytest.mark.parametrize("loss", FREE_LOSSES)
-def test_right_gradients_pass_for_each_loss_and_output_activation(loss: str, output: str, dtype: str) -> None:
-    check = checked(replace(SMALL, loss=loss, output_activation=output, dtype=dtype))
-    assert check, str(check)
+def test_right_gradients_pass_for_each_loss_and_output_activation(loss: str, dtype: str) -> None:
+    for output in ref.ACTIVATIONS:
+        check = checked(replace(SMALL, loss=loss, output_activation=output, dtype=dtype))
+        assert check, f"{output}: {check}"
 
 
 @pytest.mark.usefixtures("isa")
@@ -110,7 +108,7 @@ def test_only_wrong_gradients_fail_at_any_scale_and_depth(
     depths: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged = 0
-    for seed in range(300):
+    for seed in range(120):
         net, X, y, scheme = drawn(seed, depths)
         check = gradcheck(net, X, y, scheme)
         assert check, f"{seed}: {check}"
@@ -124,7 +122,7 @@ def test_only_wrong_gradients_fail_at_any_scale_and_depth(
             assert not check, seed
             assert check.largest_error > 1, (seed, str(check))
             assert check.where.startswith(name), seed
-    assert judged > 150
+    assert judged > 60
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

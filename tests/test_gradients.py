@@ -52,19 +52,20 @@ def check_slope(case: Case) -> None:
         lambda: net.loss_and_gradient(problem.X, problem.y, sample_weight=problem.sample_weight)[0],
         net.parameters,
     )
-    np.testing.assert_allclose(gradient, quotient, rtol=1e-6, atol=1e-8 * max(1, abs(loss)))
+    atol = 1e-8 * max(1, abs(loss))
+    np.testing.assert_allclose(gradient, quotient, rtol=1e-6, atol=atol, err_msg=str(case))
 
 
-@pytest.mark.parametrize("activation", ref.ACTIVATIONS)
 @pytest.mark.parametrize("loss", ref.LOSSES)
-def test_gradient_is_the_slope_for_each_loss_and_hidden_activation(loss: str, activation: str) -> None:
-    check_slope(replace(SMALL, loss=loss, activation=activation))
+def test_gradient_is_the_slope_for_each_loss_and_hidden_activation(loss: str) -> None:
+    for activation in ref.ACTIVATIONS:
+        check_slope(replace(SMALL, loss=loss, activation=activation))
 
 
-@pytest.mark.parametrize("output", ref.ACTIVATIONS)
 @pytest.mark.parametrize("loss", FREE_LOSSES)
-def test_gradient_is_the_slope_for_each_loss_and_output_activation(loss: str, output: str) -> None:
-    check_slope(replace(SMALL, loss=loss, output_activation=output))
+def test_gradient_is_the_slope_for_each_loss_and_output_activation(loss: str) -> None:
+    for output in ref.ACTIVATIONS:
+        check_slope(replace(SMALL, loss=loss, output_activation=output))
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.5])

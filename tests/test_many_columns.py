@@ -1,6 +1,6 @@
 """Work grows with the number of columns, not with its square: tables of very many columns are read at once.
 
-The sizes are such that quadratic code would take minutes.
+The sizes are such that quadratic code would take a minute.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import fastmlp
 from fastmlp._model.architecture import checked_embeddings
 from fastmlp.data import Table, TableEncoder, audit, read
 
-N = 100_000
+N = 40_000
 NAMES = [f"c{i}" for i in range(N)]
 
 

@@ -207,8 +207,7 @@ def test_a_spec_may_have_a_time_of_its_own() -> None:
 
 
 @posix
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("networks", [1, 2, 30])
+@pytest.mark.parametrize(("threads", "networks"), [(1, 30), (2, 1), (2, 30)])
 def test_ctrl_c_keeps_what_is_done(threads: int, networks: int) -> None:
     script = f"""
         import numpy as np, fastmlp
@@ -417,7 +416,7 @@ def test_ten_thousand_networks_with_rows_of_their_own_take_less_than_a_gigabyte(
 
 
 @posix
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 3])
 def test_a_callback_may_fork(seed: int) -> None:
     script = f"""
         import os, sys

@@ -14,8 +14,8 @@ import pytest
 
 import fastmlp
 
-KILLS = 200
-MUTANTS = int(os.environ.get("FASTMLP_MUTANTS", "10000"))
+KILLS = 40
+MUTANTS = int(os.environ.get("FASTMLP_MUTANTS", "3000"))
 
 
 def models() -> list[fastmlp.Network]:

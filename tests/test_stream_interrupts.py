@@ -85,7 +85,7 @@ def left() -> tuple[int, int, int]:
 
 @pytest.mark.parametrize(
     ("event", "files", "step"),
-    [("line", ("/spool.py", "/temporary.py", "/windows.py"), 3), ("opcode", ("/windows.py",), 10)],
+    [("line", ("/spool.py", "/temporary.py", "/windows.py"), 5), ("opcode", ("/windows.py",), 16)],
 )
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_place_leaves_nothing_behind(
