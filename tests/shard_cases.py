@@ -80,6 +80,9 @@ CASES: dict[str, Trained] = {
     "lbfgs": case(X, LABELS, optimizer="lbfgs", l2=0.01, batch_size="auto", epochs=15),
     "lbfgs weighted": case(X, VALUES, optimizer="lbfgs", sample_weight=WEIGHTS, batch_size="auto", epochs=5),
     "loss target": case(X, LABELS, loss_target=1.06, epochs=30),
+    "few rows to validate on": case(
+        X[:40], LABELS[:40], memory_limit="1 GB", validation=0.05, sample_weight=WEIGHTS[:40], batch_size=16
+    ),
     "in one window": case(X, LABELS, memory_limit="1 GB", validation=0.2),
     "streamed": streamed(),
     "streamed validation": streamed(validation=0.2, sample_weight=WEIGHTS),

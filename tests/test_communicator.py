@@ -47,7 +47,7 @@ whole = X.copy()
 # What the other process alone needs is not even a number here; the first and last 1,000 rows tell data apart.
 X[[slice(2048, 3000), slice(1100, 2048)][world.rank]] = np.nan
 options = {"epochs": 2, "shards": 4, "batch_size": 512}
-net = fastmlp.train(X, y, communicator=world, **options)
+net = fastmlp.train(X, y, communicator=world, threads=world.rank or None, **options)
 few = fastmlp.train(whole[:20], y[:20], communicator=world, validation=0.1, **options)
 alone = fastmlp.train(whole, y, **options)
 alone_few = fastmlp.train(whole[:20], y[:20], validation=0.1, **options)
@@ -65,6 +65,20 @@ def test_a_process_reads_its_own_rows_alone() -> None:
     ended = mpiexec(2, OWN_ROWS)
     error = "X has inf at row 2500, column 0; only finite numbers are accepted"
     assert ended.out == ["True"] * 2 + ["True True"] * 2 + [error, f"process 1: ValueError: {error}"]
+
+
+LOCAL = """
+import fastmlp
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(64, 3)), rng.normal(size=64)
+nets = [fastmlp.train(X, y, epochs=2, communicator=world, local=local) for local in (True, False)]
+say((nets[0].parameters == nets[1].parameters).all())
+"""
+
+
+def test_one_process_may_have_all_rows_as_its_part() -> None:
+    ended = mpiexec(1, LOCAL)
+    assert ended.out == ["True"], ended.err
 
 
 RESUMED = """
@@ -97,24 +111,33 @@ def test_any_number_of_processes_goes_on_from_a_checkpoint_of_another(
 
 
 DISAGREEMENTS = {
-    "{'seed': 1}": "seed must be the same in all processes, got ",
-    "{'epochs': 3}": "epochs must be the same in all processes, got ",
-    "{'X': X + 1}": "fingerprint of the rows must be the same in all processes, got ",
-    "{'X': X * np.inf}": "process 1: ValueError: X has inf at row 0, column 0",
+    "{'seed': rank}": "seed must be the same in all processes, got ",
+    "{'seed': None if rank else 3}": "seed must be the same in all processes, got None in some",
+    "{'epochs': 2 + rank}": "epochs must be the same in all processes, got ",
+    "{'X': X + rank}": "fingerprint of the rows must be the same in all processes, got ",
+    "{'X': X * (np.inf if rank else 1)}": "process 1: ValueError: X has inf at row 0, column 0",
     "{'shards': 1}": "communicator must have at most shards=1 processes, got 2",
-    "{'local': True}": "local must be the same in all processes, got ",
-    "{'checkpoint': '/nowhere'}": "checkpoint must be the same in all processes, got ",
-    "{'hidden': 3}": "layer_sizes must be the same in all processes, got ",
+    "{'local': bool(rank)}": "local must be the same in all processes, got ",
+    "{'local': True, 'encode': True if rank else 'auto'}": "encode=True needs a table of named columns",
+    "{'local': True, 'validation': (X, y) if rank else None}": "validation must be given alike in all",
+    "{'local': True, 'validation': (X, y, y)[: 2 + rank]}": "got ['2 parts', '3 parts']",
+    "{'local': True, 'X': pd.DataFrame({'ab'[rank]: y})}": "X must have the same columns in all processes",
+    "{'validation': (X[: 9 + rank], y[: 9 + rank])}": "rows to validate on must be the same in all processes",
+    "{'sample_weight': np.where(np.arange(3000) == 1500, 1 + rank, 1)}": "mean weight of the rows must be",
+    "{'checkpoint': '/nowhere' if rank else None}": "checkpoint must be the same in all processes, got ",
+    "{'every': 1 + rank}": "every must be the same in all processes, got ",
+    "{'hidden': 3 + rank}": "layer_sizes must be the same in all processes, got ",
 }
 
 DISAGREEING = """
 import fastmlp
-rng = np.random.default_rng(0)
-X, y = rng.normal(size=(64, 3)), rng.normal(size=64)
+import pandas as pd
+rng, rank = np.random.default_rng(0), world.rank
+X, y = rng.normal(size=(3000, 3)), rng.normal(size=3000)
 for changed in CHANGES:
     arguments = {"shards": 4, "epochs": 2, "communicator": world, "X": X, "y": y}
     try:
-        fastmlp.train(**arguments | (eval(changed) if world.rank else {}))
+        fastmlp.train(**arguments | eval(changed))
     except (TypeError, ValueError, ProcessError) as error:
         say(changed, error)
     world.Barrier()

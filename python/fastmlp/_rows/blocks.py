@@ -135,6 +135,19 @@ class BlockPlan:
         """Whether one window has all rows."""
         return self.window_rows == max(self.trained_rows)
 
+    def selections(self, held: bool) -> Iterator[tuple[int, int, Selection]]:
+        """Yield the rows to train on, or those to validate on, of all shards.
+
+        They are given as the first row of a block, the one behind its last, and which of them are meant.
+        """
+        if held and self.held is not None:
+            first = int(self.held[0])
+            yield first, int(self.held[-1]) + 1, self.held - first
+            return
+        for part in self.parts:
+            for block in range(len(part)):
+                yield (*part.bounds(block), part.held(block) if held else part.trained(block))
+
     def windows(self, epochs: range, shuffle: bool, seed: int) -> Iterator[list[tuple[Blocks, int]]]:
         """Yield what a process reads for each window, epoch by epoch: blocks of one shard after the other."""
         number = -(-max(self.trained_rows) // self.window_rows)

@@ -96,12 +96,17 @@ class WholeRows:
         """Return the number of rows to train on, of all processes."""
         return sum(self.shard_rows) or row_count(self.train)
 
+    @property
+    def held_count(self) -> int:
+        """The number of rows to validate on, of all processes."""
+        return sum(self.held_shard_rows) or (0 if self.held_out is None else row_count(self.held_out))
+
     def sharded(self, shards: Shards, network: Learner) -> WholeRows:
         """Return the rows of a process's shards."""
         if shards.count == 1:
             return self
         shards.check(len(self))
-        held = 0 if self.held_out is None else row_count(self.held_out)
+        held = self.held_count
         return WholeRows(
             some_rows(self.train, shards.own_rows(len(self)), network),
             None if self.held_out is None else some_rows(self.held_out, shards.own_rows(held), network),

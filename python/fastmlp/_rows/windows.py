@@ -21,7 +21,6 @@ from fastmlp._rows.memory import (
     LEFT,
     CoreRows,
     NextWindow,
-    checked_mean_weight,
     fingerprint,
     given_validation,
     held_rows,
@@ -74,18 +73,21 @@ class BlockReader:
             at += self.read(*part.bounds(block), part.trained(block), room, at)
         return at
 
-    def mean_weight(self, which: str) -> float:
-        """Return the mean weight of the rows to train on, of all shards; an error calls them `which`."""
+    def mean_weight(self, which: str, held: bool = False) -> float:
+        """Return the mean weight of the rows to train on, or of those to validate on, of all shards.
+
+        An error calls them `which`.
+        """
         if not self.source.weighted:
             return 1.0
-        total = 0.0
-        for part in self.plan.parts:
-            for block in range(len(part)):
-                _, weights = self.source.targets(*part.bounds(block))
-                assert weights is not None
-                total += weight_sum(weights[part.trained(block)])
-                self.source.release()
-        return mean_weight(total, sum(self.plan.trained_rows), which)
+        total, rows = 0.0, 0
+        for first, last, chosen in self.plan.selections(held):
+            _, weights = self.source.targets(first, last)
+            assert weights is not None
+            total += weight_sum(weights[chosen])
+            rows += len(weights[chosen])
+            self.source.release()
+        return mean_weight(total, rows, which)
 
     def held_out(self) -> CoreRows:
         """Return the rows to validate on, of this process's shards."""
@@ -116,6 +118,11 @@ class WindowedRows:
     def __len__(self) -> int:
         """Return the number of rows to train on, of all processes."""
         return sum(self.shard_rows)
+
+    @property
+    def held_count(self) -> int:
+        """The number of rows to validate on, of all processes."""
+        return sum(self.held_shard_rows)
 
     @property
     def shard_rows(self) -> tuple[int, ...]:
@@ -181,9 +188,8 @@ def divide_stream(
         own = None if given is None else some_rows(given, shards.own_rows(given_rows), network)
         counts = tuple(shards.sizes(given_rows))
         return WindowedRows(reader, own, counts, reader.mean_weight("the rows"))
-    held_out = reader.held_out()
-    checked_mean_weight(held_out, HELD_BACK.format(fraction))
-    return WindowedRows(reader, held_out, plan.held_rows, reader.mean_weight(LEFT.format(fraction)))
+    reader.mean_weight(HELD_BACK.format(fraction), held=True)
+    return WindowedRows(reader, reader.held_out(), plan.held_rows, reader.mean_weight(LEFT.format(fraction)))
 
 
 class _ReadAhead:

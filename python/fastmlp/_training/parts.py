@@ -29,6 +29,9 @@ def joined(argument: str, parts: Sequence[Any]) -> Any:
     filled = [part for part in parts if _rows(part)] or [first]
     if len(filled) == 1:
         return filled[0]
+    columns = [sorted(map(str, part.columns)) for part in filled if hasattr(part, "columns")]
+    if any(names != columns[0] for names in columns):
+        raise ValueError(f"{argument} must have the same columns in all processes, got {columns}")
     kinds = {_kind(part) for part in filled}
     if len(kinds) > 1:
         raise TypeError(f"{argument} must be of one kind in all processes, got {sorted(kinds)}")

@@ -57,6 +57,8 @@ def is_first(processes: Processes | None) -> bool:
 
 def agreed_seed(seed: Any, resume: Any, processes: Processes | None) -> int:
     """Return the seed of all processes; where it is None, the first one's: recorded or drawn."""
+    if processes is not None and len(set(processes.gathered(seed is None))) > 1:
+        raise ValueError("seed must be the same in all processes, got None in some and a number in others")
     if seed is not None:
         return chosen_seed(seed)
     if is_first(processes):
@@ -80,13 +82,19 @@ def whole_rows(
         return CommonRows(X) if apart else X, y, validation, sample_weight
     if processes is None:
         raise ValueError("local=True goes with a communicator, got None")
+    if processes.size == 1:
+        return X, y, validation, sample_weight
+    forms = processes.gathered(len(validation) if isinstance(validation, (tuple, list)) else repr(validation))
+    if len(set(forms)) > 1:
+        given = [f"{form} parts" if isinstance(form, int) else form for form in forms]
+        raise ValueError(f"validation must be given alike in all processes, got {given}")
     if isinstance(validation, (tuple, list)):
         validations = zip(*processes.gathered(validation), strict=True)
         validation = tuple(joined("validation", part) for part in validations)
     y = joined("y", processes.gathered(y))
     sample_weight = joined("sample_weight", processes.gathered(sample_weight))
-    kinds = set(processes.gathered(_kind_of_numbers(X)))
-    if stay and len(kinds) == 1 and None not in kinds:
+    kinds = set(processes.gathered(_kind_of_numbers(X) if stay else None))
+    if len(kinds) == 1 and None not in kinds:
         return LocalRows(X, processes), y, validation, sample_weight
     return joined("X", processes.gathered(X)), y, validation, sample_weight
 
@@ -100,10 +108,10 @@ def _kind_of_numbers(X: Any) -> str | None:
 
 def threads_of(threads: int | None, processes: Processes | None) -> int | None:
     """Return the most threads of this process: by default its share of those that its machine has."""
-    if processes is None or threads is not None:
+    if processes is None:
         return threads
-    here = processes.gathered(gethostname()).count(gethostname())
-    return max(_threads.get_num_threads() // here, 1)
+    here = processes.gathered(gethostname()).count(gethostname())  # asked of all: some may say their threads
+    return max(_threads.get_num_threads() // here, 1) if threads is None else threads
 
 
 def check_agreement(processes: Processes, network: Network, settings: dict[str, Any]) -> None:

@@ -321,7 +321,7 @@ def train(
             clip_norm=clip_norm, validation=validation, patience=patience, checkpoint=checkpoint,
             resume=resume, compute=compute,
         )  # fmt: skip
-        checkpoints = _begun_checkpoints(network, settings, rows, checkpoint, keep, resume, processes)
+        checkpoints = _begun_checkpoints(network, settings, rows, checkpoint, every, keep, resume, processes)
         return _trained(
             network, rows.sharded(own_shards, network), settings, limits, checkpoints, every, callbacks,
             progress, processes,
@@ -367,8 +367,8 @@ def lbfgs_limits(settings: RunSettings, rows: RunRows, loss: str, **given: Any) 
 
 
 def _begun_checkpoints(
-    network: Network, settings: RunSettings, rows: RunRows, folder: str | PathLike[str] | None, keep: int,
-    resume: str | PathLike[str] | None, processes: Processes | None,
+    network: Network, settings: RunSettings, rows: RunRows, folder: str | PathLike[str] | None, every: int,
+    keep: int, resume: str | PathLike[str] | None, processes: Processes | None,
 ) -> Checkpoints | None:  # fmt: skip
     """Return the checkpoints of the run, after taking over the run to go on from; None if none are wanted.
 
@@ -378,8 +378,8 @@ def _begun_checkpoints(
         return None
     kept = _settings_to_keep(network, settings, rows)
     if processes is not None:
-        wanted = {"checkpoint": folder is not None, "resume": resume is not None}
-        shared = metadata(network) | kept | _settings_to_share(settings) | wanted
+        wanted = {"checkpoint": folder is not None, "resume": resume is not None, "every": every}
+        shared = metadata(network) | kept | _settings_to_share(settings, rows) | wanted
         check_agreement(processes, network, shared)
     if folder is None and resume is None:
         return None
@@ -393,10 +393,13 @@ def _begun_checkpoints(
     return checkpoints
 
 
-def _settings_to_share(settings: RunSettings) -> dict[str, Any]:
+def _settings_to_share(settings: RunSettings, rows: RunRows) -> dict[str, Any]:
     """Return what else several processes must have in common."""
     names = ("epochs", "patience", "loss_target", "max_time", "shards")
-    return {name: getattr(settings, name) for name in names}
+    return {name: getattr(settings, name) for name in names} | {
+        "mean weight of the rows": rows.mean_weight,
+        "rows to validate on": rows.held_count,
+    }
 
 
 def _settings_to_keep(network: Network, settings: RunSettings, rows: RunRows) -> dict[str, Any]:
