@@ -26,7 +26,7 @@ Evaluation<T>::Evaluation(const Network<T>& network, const PanelLayout<T>& layou
         for (ForwardPass<T>& pass : passes_) pass.make_gathered();
     make_blocks();
     sum_weights();
-    if (!scores_classes_) sum_total_squares();
+    if (!scores_classes_) sum_total_squares(shard_rows);
 }
 
 // A block has rows of one shard.
@@ -59,7 +59,7 @@ void Evaluation<T>::sum_weights() {
 
 // Centered at the first value of all: where all are equal, a rounded mean would leave some variance.
 template <class T>
-void Evaluation<T>::sum_total_squares() {
+void Evaluation<T>::sum_total_squares(const std::vector<Index>& shard_rows) {
     const Index O = network_.outputs();
     const auto of_shards = [&](auto function) {
         std::vector<double> totals(std::size_t(shards_.own() * O));
@@ -74,7 +74,9 @@ void Evaluation<T>::sum_total_squares() {
         totals.resize(std::size_t(O));
         return totals;
     };
-    const bool has_first = shards_.first() == 0;
+    // The first shards may have no rows.
+    const bool has_first =
+        std::accumulate(shard_rows.begin(), shard_rows.begin() + shards_.first(), Index(0)) == 0;
     const std::vector<double> firsts =
         of_shards([&](Index i, Index, double value) { return has_first && i == 0 ? value : 0; });
     const std::vector<double> sums =

@@ -27,7 +27,7 @@ public:
 private:
     void make_blocks();
     void sum_weights();
-    void sum_total_squares();
+    void sum_total_squares(const std::vector<Index>& shard_rows);
     void run_block(ForwardPass<T>& pass, std::size_t block);
     void add_squares(const T* output, Index ld, Range rows, double* squares) const;
 
