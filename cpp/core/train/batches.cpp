@@ -8,14 +8,15 @@
 namespace fastmlp {
 
 template <class T>
-Batches<T>::Batches(const Data<T>& data, const TrainOptions& options, const Shards& shards)
+Batches<T>::Batches(const Data<T>& data, const TrainOptions& options, const Shards& shards, bool joins)
     : data_(data),
       shards_(shards),
       shard_rows_(options.shard_rows.empty() ? std::vector<Index>{data.rows} : options.shard_rows),
       most_rows_(*std::max_element(shard_rows_.begin(), shard_rows_.end())),
       window_rows_(options.window_rows > 0 ? std::min(options.window_rows, most_rows_) : most_rows_),
       batch_size_(std::min(ceil_div(options.batch_size, shards.count()), window_rows_)),
-      in_window_(std::size_t(shards.count())) {
+      in_window_(std::size_t(shards.count())),
+      joins_(joins && shards.own() > 1) {
     assert(shard_rows_.size() == in_window_.size());
     if (options.shuffle && batch_size_ < window_rows_) order_.resize(std::size_t(data.rows));
 }
@@ -46,13 +47,22 @@ void Batches<T>::begin_window(const Data<T>& data) {
         in_window_[shard] = std::clamp<Index>(shard_rows_[shard] - window_ * window_rows_, 0, window_rows_);
     in_hand_ = shards_.own_rows(in_window_);
     assert(in_hand_.back().last == data_.rows);
-    count_step_rows();
+    begin_step();
 }
 
 template <class T>
-void Batches<T>::count_step_rows() {
+void Batches<T>::begin_step() {
     step_rows_ = 0;
     for (const Index rows : in_window_) step_rows_ += std::clamp<Index>(rows - first_row_, 0, batch_size_);
+    if (!joins_) return;
+    joined_order_.clear();
+    joined_.clear();
+    for (int shard = 0; shard < shards_.own(); ++shard) {
+        const Batch<T> batch = of_shard(shard, 0);
+        const auto first = Index(joined_order_.size());
+        for (Index i = 0; i < batch.rows; ++i) joined_order_.push_back(std::uint32_t(batch.data_row(i)));
+        joined_.push_back({first, first + batch.rows});
+    }
 }
 
 template <class T>
@@ -71,6 +81,7 @@ bool Batches<T>::draw_order(std::uint64_t seed, Index epoch, const std::function
     // From places among the rows in hand to places in X.
     if (data_.order && !stops())
         for (Index i = 0; i < data_.rows; ++i) order_[std::size_t(i)] = data_.order[order_[std::size_t(i)]];
+    begin_step();
     return false;
 }
 
@@ -88,9 +99,19 @@ Batch<T> Batches<T>::of_shard(int shard, double divisor) const {
 }
 
 template <class T>
+Batch<T> Batches<T>::of_own_shards(double divisor) const {
+    return {.X = data_.X,
+            .targets = data_.targets,
+            .order = joined_order_.data(),
+            .rows = Index(joined_order_.size()),
+            .divisor = divisor,
+            .shards = joined_};
+}
+
+template <class T>
 void Batches<T>::next_step() {
     first_row_ += batch_size_;
-    count_step_rows();
+    begin_step();
 }
 
 template class Batches<float>;

@@ -15,12 +15,15 @@ class Batches {
 public:
     // `data` has the rows in hand, those of the own shards one behind the other: all of them or, where they
     // come in windows, room for those of one.
-    Batches(const Data<T>& data, const TrainOptions& options, const Shards& shards);
+    // The own shards' batches are joined to one if `joins`.
+    Batches(const Data<T>& data, const TrainOptions& options, const Shards& shards, bool joins = false);
 
     Index epoch_rows() const;                         // of all processes
     Index batch_size() const { return batch_size_; }  // the most rows of a shard in a step
     Index steps_per_epoch() const;
-    bool copies_rows() const { return data_.order || !order_.empty(); }
+    bool copies_rows() const { return data_.order || !order_.empty() || joins_; }
+    bool joins() const { return joins_; }
+    Index most_rows() const { return joins_ ? batch_size_ * shards_.own() : batch_size_; }  // of a batch
 
     // The first window of an epoch is in hand ..
     void begin_epoch(const Data<T>& data);
@@ -33,15 +36,17 @@ public:
     bool draw_order(std::uint64_t seed, Index epoch, const std::function<bool()>& stops,
                     const std::function<bool(std::uint32_t*)>& draw);
 
-    // Of the step at hand: the rows of all processes, and those of an own shard, with their divisor.
+    // Of the step at hand: the rows of all processes, and the batch of an own shard or, where they are
+    // joined, of all of them.
     Index step_rows() const { return step_rows_; }
     Batch<T> of_shard(int shard, double divisor) const;
+    Batch<T> of_own_shards(double divisor) const;
 
     void next_step();
     bool window_over() const { return step_rows_ == 0; }
 
 private:
-    void count_step_rows();
+    void begin_step();
 
     Data<T> data_;
     const Shards shards_;
@@ -52,6 +57,9 @@ private:
     std::vector<Range> in_hand_;    // of each own shard, the rows of the window among those in hand
     std::vector<Index> in_window_;  // of each shard of all processes, how many they are
     Index first_row_ = 0;           // of the next batch, in the window, of each shard
+    const bool joins_;
+    std::vector<std::uint32_t> joined_order_;  // of the rows of the step at hand
+    std::vector<Range> joined_;                // where each own shard has its rows there
     Index step_rows_ = 0;
 };
 

@@ -42,6 +42,7 @@ void ShardedGradient<T>::merge(const Team& team, int shard) {
         T* const sum = sums_[last - 1].data();
         const T* const added = sums_[last].data();
         for (Index i = mine.first; i < mine.last; ++i) sum[i] += added[i];
+        team.barrier();  // the next shard's gradient may take the place of what was added
     }
 }
 

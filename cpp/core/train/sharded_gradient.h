@@ -25,12 +25,13 @@ public:
     Range slice() const { return numbers(parts_.back()); }
     T* data() const { return sums_.front().data(); }
 
-    // Takes the batch of one of the own shards, 0, 1, .., through the network and back, and adds its
-    // gradient, without a penalty, to those before. On rank 0 record() is called once its loss is known.
-    // Every thread of the team calls this and what follows.
+    // Takes a batch through the network and back, and adds the gradients of its shards, without a penalty, to
+    // those before: of one of the own shards, 0, 1, .., or of several from `first` on. On rank 0
+    // record(shard, rows) is called once their losses are known. Every thread of the team calls this and what
+    // follows.
     template <class Record>
-    void add_shard(const Team& team, Backprop<T>& backprop, const Batch<T>& batch, int shard,
-                   std::uint64_t number, const Record& record);
+    void add_shards(const Team& team, Backprop<T>& backprop, const Batch<T>& batch, int first,
+                    std::uint64_t number, const Record& record);
 
     // After the last own shard: adds what the other processes have, each for its slice. False after a
     // failure of the exchange.
@@ -82,22 +83,25 @@ private:
 // Of shards 0 and 1 the second one's gradient is added to the stored one as it is made, and so of any pair.
 template <class T>
 template <class Record>
-void ShardedGradient<T>::add_shard(const Team& team, Backprop<T>& backprop, const Batch<T>& batch, int shard,
-                                   std::uint64_t number, const Record& record) {
-    const bool adds = shard % 2 == 1;
-    T* const sum = sums_[std::size_t(std::popcount(unsigned(shard) & ~1u))].data();
-    if (batch.rows > 0) {
-        const Update<T> store(backprop.parameters(), sum, nullptr);
+void ShardedGradient<T>::add_shards(const Team& team, Backprop<T>& backprop, const Batch<T>& batch, int first,
+                                    std::uint64_t number, const Record& record) {
+    if (batch.rows > 0) backprop.passes(team, batch, number);
+    team.barrier();  // the losses and deltas of all rows are there
+    int shard = first;
+    const Range all{0, batch.rows};
+    for (const Range& rows : batch.shards.empty() ? std::span(&all, 1) : batch.shards) {
+        const bool adds = shard % 2 == 1;
+        T* const sum = sums_[std::size_t(std::popcount(unsigned(shard) & ~1u))].data();
         const auto tiles = adds ? add_gradient_tiles<T>() : store_gradient_tiles<T>();
-        backprop.step(team, batch, number, tiles, nullptr, [&](double) {
-            if (team.rank == 0) record();
-            return std::optional(store);
-        });
-    } else {
-        add_nothing(team, sum, adds);
+        if (team.rank == 0) record(shard, rows);
+        if (rows.size() > 0)
+            backprop.gradients(team, batch, rows, Update<T>(backprop.parameters(), sum, nullptr), tiles);
+        else
+            add_nothing(team, sum, adds);
+        team.barrier();  // the gradient is there
+        if (adds) merge(team, shard);
+        ++shard;
     }
-    team.barrier();  // the gradient is there
-    if (adds) merge(team, shard);
 }
 
 extern template class ShardedGradient<float>;

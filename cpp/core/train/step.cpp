@@ -80,7 +80,7 @@ void Backprop<T>::allocate(Index max_rows, const BackpropOptions& options) {
     }
     const Index scratch = std::max(panel_size<T>(longest_panel), loss_scratch<T>(network_.outputs()));
     for (T*& of_thread : scratch_) arena_.request(of_thread, scratch);
-    const Index parts = gradient_parts(max_rows);
+    const Index parts = gradient_parts(options.shard_rows > 0 ? options.shard_rows : max_rows);
     if (parts > 1) arena_.request(part_gradients_, parts * layout_.size());
     if (embeds()) arena_.request(table_gradients_, layout_.size() - layout_.tables().front().offset);
     arena_.allocate();
@@ -174,6 +174,19 @@ MatrixView<T> Backprop<T>::activations(Index layer, const Batch<T>& batch) const
     return {at.a, at.ld};
 }
 
+// Split by columns, a barrier follows whatever writes an array that the next pass reads: one after each
+// layer.
+template <class T>
+void Backprop<T>::passes(const Team& team, const Batch<T>& batch, std::uint64_t number) {
+    const Range rows = own_rows(team, batch.rows);
+    const Work work{rows, split_by_rows() ? rows : Range{0, batch.rows}};
+    read_inputs(team, batch, work);
+    forward(team, batch, work, number);
+    forward_loss(team, batch, work);
+    backward(team, work);
+    sum_weight_squares(team);
+}
+
 // z = a_prev W + b, a = f(z), layer by layer; some activations are dropped.
 template <class T>
 void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& work, std::uint64_t number) {
@@ -181,14 +194,22 @@ void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& w
     for (Index l = 1; l <= L; ++l) {
         forward_layer(team, l, batch, work);
         if (!drops_ || l == L) continue;
-        const LayerArrays& at = arrays_[std::size_t(l)];
-        const auto drop = [&](Index first, Index last) {
-            for (Index i = first; i < last; ++i)
-                dropout_.apply(number, l - 1, i, at.a + i * at.ld, at.slope + i * at.ld,
-                               layout_.layer(l - 1).outputs);
-        };
-        team.each(work.rows, drop, kRowsPerPoll);
+        team.each(
+            work.rows, [&](Index first, Index last) { drop(batch, l, {first, last}, number); }, kRowsPerPoll);
         end_pass(team);
+    }
+}
+
+// Each shard's rows are numbered by themselves.
+template <class T>
+void Backprop<T>::drop(const Batch<T>& batch, Index l, Range rows, std::uint64_t number) const {
+    const LayerArrays& at = arrays_[std::size_t(l)];
+    const Range all{0, batch.rows};
+    for (const Range& shard : batch.shards.empty() ? std::span(&all, 1) : batch.shards) {
+        for (Index i = std::max(rows.first, shard.first); i < std::min(rows.last, shard.last); ++i)
+            dropout_.apply(number, l - 1, i - shard.first, at.a + i * at.ld, at.slope + i * at.ld,
+                           layout_.layer(l - 1).outputs);
+        ++number;
     }
 }
 
@@ -282,7 +303,7 @@ void Backprop<T>::sum_weight_squares(const Team& team) {
 
 template <class T>
 double Backprop<T>::loss(const Batch<T>& batch) const {
-    return (batch.divisor > 0 ? weighted_losses(batch) / batch.divisor : 0) + penalty(batch);
+    return (batch.divisor > 0 ? weighted_losses({0, batch.rows}) / batch.divisor : 0) + penalty(batch);
 }
 
 template <class T>
@@ -292,23 +313,22 @@ double Backprop<T>::l2(const Batch<T>& batch) const {
 }
 
 template <class T>
-Index Backprop<T>::right_answers(const Batch<T>& batch) const {
-    return std::accumulate(row_right_.begin(), row_right_.begin() + batch.rows, Index(0));
+Index Backprop<T>::right_answers(Range rows) const {
+    return std::accumulate(row_right_.begin() + rows.first, row_right_.begin() + rows.last, Index(0));
 }
 
-// Hands the gradient of every parameter to the rule, each thread its part.
 template <class T>
-void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
+void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, Range rows, const Update<T>& update,
                             const GradientTiles<T>& tiles) {
-    const Index L = network_.architecture().layers(), parts = gradient_parts(batch.rows);
-    if (embeds()) table_gradients(team, batch);
+    const Index L = network_.architecture().layers(), parts = gradient_parts(rows.size());
+    if (embeds()) table_gradients(team, batch, rows);
     if (parts == 1) {
-        for (Index l = L; l >= 1; --l) layer_gradient(team, l, batch, 1, update, tiles);
+        for (Index l = L; l >= 1; --l) layer_gradient(team, l, batch, rows, 1, update, tiles);
         if (embeds()) team.barrier();  // the gradients of the tables are there
     } else {
         const Update<T> store(parameters(), part_gradients_, nullptr);
         for (Index l = L; l >= 1; --l)
-            layer_gradient(team, l, batch, parts, store, store_gradient_tiles<T>());
+            layer_gradient(team, l, batch, rows, parts, store, store_gradient_tiles<T>());
         team.barrier();  // the gradients of all parts are there
         apply_stored_layers(team, layout_, part_gradients_, parts, layout_.size(), T(1), update, tiles);
     }
@@ -319,7 +339,7 @@ void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, const Updat
 // tasks are numbered part by part, in each the tiles of dW before the panels of db. Where there are several
 // parts, what part n stores lies n layouts on.
 template <class T>
-void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batch, Index parts,
+void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batch, Range of, Index parts,
                                  const Update<T>& update, const GradientTiles<T>& tiles) const {
     const LayerPanels<T>& layer = layout_.layer(l - 1);
     const MatrixView<T> below = activations(l - 1, batch), above = delta(l);
@@ -329,8 +349,8 @@ void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batc
     const Index tasks = weight_tasks + layer.count();
 
     const auto in_part = [&](Index part, Range range) {
-        const Index row = first_row(part, parts, batch.rows);
-        const Index rows = first_row(part + 1, parts, batch.rows) - row;
+        const Index row = of.first + first_row(part, parts, of.size());
+        const Index rows = of.first + first_row(part + 1, parts, of.size()) - row;
         const MatrixPanels<T> delta{above.data + row * above.ld, above.ld, rows,
                                     scratch_[std::size_t(team.rank)]};
         Update<T> u = update;
@@ -355,18 +375,18 @@ void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batc
             first = end;
         }
     };
-    team.deal(parts * tasks, in_parts, tiles_per_poll<T>(batch.rows / parts));
+    team.deal(parts * tasks, in_parts, tiles_per_poll<T>(of.size() / parts));
 }
 
 // dE[code] = sum of delta_0 over the rows that have the code, in their order: each thread for codes of its
 // own.
 template <class T>
-void Backprop<T>::table_gradients(const Team& team, const Batch<T>& batch) {
+void Backprop<T>::table_gradients(const Team& team, const Batch<T>& batch, Range rows) {
     T* sums = table_gradients_;
     for (const Table& table : network_.tables()) {
         const Range codes = team.part(table.codes);
         std::fill(sums + codes.first * table.width, sums + codes.last * table.width, T(0));
-        for (Index i = 0; i < batch.rows; ++i) {
+        for (Index i = rows.first; i < rows.last; ++i) {
             const Index code = network_.code_of(table, batch.features(i));
             if (code < codes.first || code >= codes.last) continue;
             const T* delta = arrays_[0].delta + i * arrays_[0].ld + table.input;

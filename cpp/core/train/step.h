@@ -26,6 +26,8 @@
 // threads: the bits are the same for any number.
 #pragma once
 
+#include <span>
+
 #include "core/base/parallel.h"
 #include "core/base/random.h"
 #include "core/model/losses.h"
@@ -44,14 +46,16 @@ struct Batch {
     Index first_row = 0;
     Index rows;
     double divisor;  // the loss is the sum of the weighted losses of the rows over this; 0 makes it 0
+    std::span<const Range> shards = {};  // their rows in the batch, if it has those of several
 
     Index data_row(Index i) const { return order ? Index(order[i]) : first_row + i; }
     const T* features(Index i) const { return X.from(data_row(i)).values; }
     SparseRows<T> sparse_rows() const { return {X.from(order ? 0 : first_row), order}; }
-    double weight_sum() const {
-        if (!targets.weights) return double(rows);
+    double weight_sum() const { return weight_sum({0, rows}); }
+    double weight_sum(Range of) const {
+        if (!targets.weights) return double(of.size());
         double total = 0;
-        for (Index i = 0; i < rows; ++i) total += double(targets.weights[data_row(i)]);
+        for (Index i = of.first; i < of.last; ++i) total += double(targets.weights[data_row(i)]);
         return total;
     }
 };
@@ -65,6 +69,7 @@ struct BackpropOptions {
     bool counts_right = false;                    // right answers are counted, of losses that score classes
     int threads = 1;                              // of the largest team
     std::optional<Index> entries = std::nullopt;  // of the largest batch, where X is sparse
+    Index shard_rows = 0;                         // of a shard, the most; 0: a batch has one
 };
 
 // A matrix with `ld` elements from row to row.
@@ -84,9 +89,19 @@ public:
     T* parameters() const { return parameters_.data(); }
     void read_parameters() { layout_.pack(network_.parameters(), parameters(), int(scratch_.size())); }
 
-    // One step; every thread of the team calls it. `number` numbers the dropout masks. Once the loss of the
-    // batch is known, decide(loss) says on each thread, and on each the same, what update is to follow, or
-    // std::nullopt for none. `whole`, if any, takes the gradient before any weight changes.
+    // The first half of a step: forward, loss and backward. What follows a barrier finds the losses and
+    // deltas of all rows, and nobody reads weights any more. Every thread of the team calls it, and the
+    // others below. `number` numbers the dropout masks, those of a second shard with the next number, and so
+    // on.
+    void passes(const Team& team, const Batch<T>& batch, std::uint64_t number);
+
+    // The second half for some of the rows, one shard's: hands the gradient of every parameter to the rule.
+    void gradients(const Team& team, const Batch<T>& batch, Range rows, const Update<T>& update,
+                   const GradientTiles<T>& tiles);
+
+    // One whole step; every thread of the team calls it. `number` numbers the dropout masks. Once the loss of
+    // the batch is known, decide(loss) says on each thread, and on each the same, what update is to follow,
+    // or std::nullopt for none. `whole`, if any, takes the gradient before any weight changes.
     template <class Decide>
     void step(const Team& team, const Batch<T>& batch, std::uint64_t number, const GradientTiles<T>& tiles,
               WholeGradient<T>* whole, const Decide& decide);
@@ -98,8 +113,8 @@ public:
         return l2(batch) / 2 * sum(squares_.data(), Index(squares_.size()));
     }
     double l2(const Batch<T>& batch) const;
-    Index right_answers(const Batch<T>& batch) const;
-    double weighted_losses(const Batch<T>& batch) const { return sum(row_losses_.data(), batch.rows); }
+    Index right_answers(Range rows) const;
+    double weighted_losses(Range rows) const { return sum(row_losses_.data() + rows.first, rows.size()); }
 
     // Of the weights, for their penalty: a part of each step.
     void sum_weight_squares(const Team& team);
@@ -135,11 +150,10 @@ private:
     void forward_layer(const Team& team, Index layer, const Batch<T>& batch, const Work& work);
     void forward_loss(const Team& team, const Batch<T>& batch, const Work& work);
     void backward(const Team& team, const Work& work);
-    void gradients(const Team& team, const Batch<T>& batch, const Update<T>& update,
-                   const GradientTiles<T>& tiles);
-    void layer_gradient(const Team& team, Index layer, const Batch<T>& batch, Index parts,
+    void drop(const Batch<T>& batch, Index layer, Range rows, std::uint64_t number) const;
+    void layer_gradient(const Team& team, Index layer, const Batch<T>& batch, Range rows, Index parts,
                         const Update<T>& update, const GradientTiles<T>& tiles) const;
-    void table_gradients(const Team& team, const Batch<T>& batch);
+    void table_gradients(const Team& team, const Batch<T>& batch, Range rows);
 
     Product<T> product(const Work& work, MatrixView<T> a, Index N, Index K) const {
         return {a.data + work.product_rows.first * a.ld, a.ld, 1, work.product_rows.size(), N, K};
@@ -179,24 +193,17 @@ template <class T>
 template <class Decide>
 void Backprop<T>::step(const Team& team, const Batch<T>& batch, std::uint64_t number,
                        const GradientTiles<T>& tiles, WholeGradient<T>* whole, const Decide& decide) {
-    const Range rows = own_rows(team, batch.rows);
-    const Work work{rows, split_by_rows() ? rows : Range{0, batch.rows}};
-    // Split by columns, a barrier follows whatever writes an array that the next pass reads: one after each
-    // layer.
-    read_inputs(team, batch, work);
-    forward(team, batch, work, number);
-    forward_loss(team, batch, work);
-    backward(team, work);
-    sum_weight_squares(team);
+    passes(team, batch, number);
     team.barrier();  // the losses and deltas of all rows are there, and nobody reads weights any more
 
+    const Range rows{0, batch.rows};
     const std::optional<Update<T>> update = decide(loss(batch));
     if (!update) return;
-    if (!whole) return gradients(team, batch, *update, tiles);
+    if (!whole) return gradients(team, batch, rows, *update, tiles);
 
     Update<T> store(parameters(), whole->data(), nullptr);
     store.l2 = update->l2;
-    gradients(team, batch, store, store_gradient_tiles<T>());
+    gradients(team, batch, rows, store, store_gradient_tiles<T>());
     team.barrier();  // the whole gradient is there
     whole->sum_squares(team);
     team.barrier();  // and so is its norm

@@ -28,7 +28,8 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       data_(data),
       options_(options),
       shards_(int(std::max<std::size_t>(options.shard_rows.size(), 1)), options.exchange),
-      batches_(data, options, shards_),
+      // Sparse rows and pairs of rows in bfloat16 are prepared batch by batch for the gradient.
+      batches_(data, options, shards_, !data.X.sparse() && !options.bfloat16),
       epoch_rows_(batches_.epoch_rows()),
       steps_per_epoch_(batches_.steps_per_epoch()),
       learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
@@ -36,9 +37,9 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       counts_right_(validation && scores_classes(network.architecture().loss)),
       restore_best_(options.restore_best && (validation || options.patience >= 0)),
       team_size_(
-          TeamSize::resume(network.training_flops(batches_.batch_size(), data.density(network.inputs())),
+          TeamSize::resume(network.training_flops(batches_.most_rows(), data.density(network.inputs())),
                            options.threads, options.borrowed)),
-      backprop_(network, batches_.batch_size(),
+      backprop_(network, batches_.most_rows(),
                 {.dropout = options.dropout,
                  .seed = options.seed,
                  .gather = batches_.copies_rows(),
@@ -46,7 +47,8 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
                  .bfloat16 = options.bfloat16,
                  .counts_right = counts_right_,
                  .threads = team_size_.most(),
-                 .entries = data.most_entries(batches_.batch_size())}),
+                 .entries = data.most_entries(batches_.batch_size()),
+                 .shard_rows = batches_.batch_size()}),
       tiles_(gradient_tiles<T>(options.optimizer.kind)),
       state_(state),
       states_(state_count(options.optimizer.kind)),
@@ -293,17 +295,19 @@ void Trainer<T>::train_step(Team team) {
 template <class T>
 void Trainer<T>::train_on_shards(const Team& team, Index step, Index updates) {
     const Batch<T> whole = whole_step();
-    for (int shard = 0; shard < shards_.own(); ++shard) {
-        const Batch<T> batch = batches_.of_shard(shard, whole.divisor);
-        double* const totals = totals_.data() + shard * kTotals;
-        if (team.rank == 0) std::fill_n(totals, Index(kTotals), 0.0);
-        const auto number = std::uint64_t(step * shards_.count() + shards_.first() + shard);
-        sharded_->add_shard(team, backprop_, batch, shard, number, [&] {
-            totals[kLossSum] = backprop_.weighted_losses(batch);
-            if (counts_right_) totals[kRightSum] = double(backprop_.right_answers(batch));
-            totals[kWeightSum] = batch.weight_sum();
+    const auto add = [&](const Batch<T>& batch, int first) {
+        const auto number = std::uint64_t(step * shards_.count() + shards_.first() + first);
+        sharded_->add_shards(team, backprop_, batch, first, number, [&](int shard, Range rows) {
+            double* const totals = totals_.data() + shard * kTotals;
+            totals[kLossSum] = backprop_.weighted_losses(rows);
+            totals[kRightSum] = counts_right_ ? double(backprop_.right_answers(rows)) : 0;
+            totals[kWeightSum] = batch.weight_sum(rows);
+            totals[kOutOfTime] = 0;
         });
-    }
+    };
+    if (batches_.joins()) add(batches_.of_own_shards(whole.divisor), 0);
+    for (int shard = 0; shard < shards_.own() && !batches_.joins(); ++shard)
+        add(batches_.of_shard(shard, whole.divisor), shard);
     const double loss = total_loss(team, whole);
     const std::optional<Update<T>> update = update_after(team, whole, loss, step, updates);
     if (!update || !sharded_->add_processes(team)) return;
@@ -357,7 +361,7 @@ void Trainer<T>::record_step(const Batch<T>& batch, double loss, Index step) {
     loss_sum_ += loss * double(batch.rows);
     penalty_sum_ += backprop_.penalty(batch) * double(batch.rows);
     if (counts_right_)
-        right_answers_ += sharded_ ? Index(totals_[kRightSum]) : backprop_.right_answers(batch);
+        right_answers_ += sharded_ ? Index(totals_[kRightSum]) : backprop_.right_answers({0, batch.rows});
     rows_seen_ += batch.rows;
     uncounted_rows_ += batch.rows;
     count_rows(kCountedTogether);
