@@ -33,7 +33,7 @@ COLUMNS = {
     "price": [round(float(x), 3) for x in VALUES[:, 0]],
 }
 
-SMALL: dict[str, Any] = {"hidden": (17, 9), "epochs": 4, "batch_size": 64, "shards": 8}
+SMALL: dict[str, Any] = {"hidden": (17, 9), "epochs": 2, "batch_size": 64, "shards": 8}
 
 Trained = Callable[[Any], fastmlp.Network]
 
@@ -68,7 +68,9 @@ CASES: dict[str, Trained] = {
     "given validation": case(X, VALUES, validation=(X[:5], VALUES[:5]), patience=1, min_delta=1e9, epochs=9),
     "momentum": case(X, VALUES, optimizer=fastmlp.SGD(momentum=0.9), dtype="float64"),
     "normalised": case(X, VALUES, optimizer=fastmlp.SGD(normalized=True), l2=0.01),
-    "plateau": case(X, LABELS, learning_rate=fastmlp.ReduceOnPlateau(patience=1), optimizer="rmsprop"),
+    "plateau": case(
+        X, LABELS, learning_rate=fastmlp.ReduceOnPlateau(patience=1), optimizer="rmsprop", epochs=4
+    ),
     "full batch": case(X, LABELS, batch_size=None, optimizer="adagrad", patience=2),
     "a row of each shard": case(X[:37], LABELS[:37], batch_size=8, clip_norm=1.0),
     "a row a shard": case(X[:9], VALUES[:9], batch_size="auto", l2=0.1),
@@ -77,16 +79,20 @@ CASES: dict[str, Trained] = {
     "sparse lbfgs": case(SPARSE, VALUES, optimizer="lbfgs", batch_size="auto"),
     "embeddings": case(CODES, VALUES, embeddings=[(3, 5, 2), (4, 5, 3)], clip_norm=1.0, l2=0.01),
     "table": case(fastmlp.data.Table(COLUMNS), "price", validation=0.2, epochs=3),
-    "lbfgs": case(X, LABELS, optimizer="lbfgs", l2=0.01, batch_size="auto", epochs=15),
-    "lbfgs weighted": case(X, VALUES, optimizer="lbfgs", sample_weight=WEIGHTS, batch_size="auto", epochs=5),
+    "lbfgs": case(X, LABELS, optimizer="lbfgs", l2=0.01, batch_size="auto", epochs=6),
+    "lbfgs weighted": case(X, VALUES, optimizer="lbfgs", sample_weight=WEIGHTS, batch_size="auto", epochs=4),
     "loss target": case(X, LABELS, loss_target=1.06, epochs=30),
     "few rows to validate on": case(
         X[:40], LABELS[:40], memory_limit="1 GB", validation=0.05, sample_weight=WEIGHTS[:40], batch_size=16
     ),
-    "in one window": case(X, LABELS, memory_limit="1 GB", validation=0.2),
+    "in one window": case(X, LABELS, memory_limit="1 GB"),
+    "in one window, held back": case(X, LABELS, memory_limit="1 GB", validation=0.2, batch_size=None),
+    "equal targets to validate on": case(
+        X, VALUES, validation=(X[:3], np.full((3, 2), 0.1)), dtype="float64"
+    ),
     "streamed": streamed(),
     "streamed validation": streamed(validation=0.2, sample_weight=WEIGHTS),
-    "callback": case(X, LABELS, callbacks=lambda net: len(net.history) == 2),
+    "callback": case(X, LABELS, epochs=3, callbacks=lambda net: len(net.history) == 2),
 }
 
 

@@ -64,9 +64,9 @@ def test_each_shard_is_shuffled_by_a_stream_of_its_own() -> None:
 
 
 def test_rows_in_one_window_train_as_in_memory() -> None:
-    options = SMALL | {"validation": 0.2}
-    streamed = fastmlp.train(X, LABELS, memory_limit="1 GB", **options)
-    assert shard_cases.result(streamed) == shard_cases.result(fastmlp.train(X, LABELS, **options))
+    for options in (SMALL, SMALL | {"validation": 0.2}, SMALL | {"batch_size": None}):
+        streamed = fastmlp.train(X, LABELS, memory_limit="1 GB", **options)
+        assert shard_cases.result(streamed) == shard_cases.result(fastmlp.train(X, LABELS, **options))
 
 
 def test_a_spec_may_have_shards() -> None:

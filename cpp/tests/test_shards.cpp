@@ -154,7 +154,8 @@ std::vector<std::vector<double>> trained(int processes, const TrainOptions& opti
         for (const EpochRecord& r : trainer.records())
             result.insert(result.end(), {r.loss, r.validation_loss, r.validation_score, r.penalty});
         result.insert(result.end(), network.parameters(), network.parameters() + network.parameter_count());
-        for (const auto& moment : {s1, s2}) result.insert(result.end(), moment.begin(), moment.end());
+        for (const auto& moment : {s1, s2})  // all of the optimizer's state comes to the first process
+            if (rank == 0) result.insert(result.end(), moment.begin(), moment.end());
     });
     return results;
 }
@@ -172,7 +173,10 @@ TEST_CASE_TEMPLATE("shards give the same bits on any number of processes and thr
             REQUIRE(expected.size() > 12);
             for (const int processes : {1, 2, 4}) {
                 o.threads = processes < 4 ? 2 : 1;
-                for (const auto& result : trained<T>(processes, o, embeds)) CHECK(result == expected);
+                const auto results = trained<T>(processes, o, embeds);
+                CHECK(results.front() == expected);
+                for (const auto& result : results)
+                    CHECK(std::equal(result.begin(), result.end(), expected.begin()));
             }
         }
     set_exact_threads(false);

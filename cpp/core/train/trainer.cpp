@@ -168,7 +168,7 @@ void Trainer<T>::write_moment(const AlignedBuffer<T>& own, T* flat) {
     const AlignedBuffer<T> all(backprop_.layout().size());
     std::copy_n(own.data(), own.size(), all.data() + own_parameters().first);
     sharded_->gather(Team{}, all.data());
-    unpack(all.data(), flat);
+    if (shards_.first() == 0) unpack(all.data(), flat);  // which writes it for all
 }
 
 template <class T>

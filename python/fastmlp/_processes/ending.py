@@ -13,6 +13,7 @@ _LAST = 5.0  # seconds from the call of MPI that ends all to the certain end of 
 
 _partings: list[Callable[[], bool]] = []
 _code = 1
+_pid = 0  # of who failed: children that it forks later do not end the others
 
 
 def end_all_at_exit(part: Callable[[], bool]) -> None:
@@ -23,6 +24,8 @@ def end_all_at_exit(part: Callable[[], bool]) -> None:
     part : callable
         Is called then, and says whether all others end, too, with nothing left under way.
     """
+    global _pid
+    _pid = os.getpid()
     _partings.append(part)
 
 
@@ -34,7 +37,7 @@ def set_exit_code(code: int) -> None:
 
 def _end_all() -> None:
     mpi = sys.modules.get("mpi4py.MPI")
-    if not _partings or mpi is None or mpi.Is_finalized():
+    if not _partings or mpi is None or mpi.Is_finalized() or os.getpid() != _pid:
         return
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # it may be closed, None, or the user's own

@@ -39,7 +39,10 @@ class Failure(NamedTuple):
         """Return what process `rank` says of an error that was raised in it."""
         if isinstance(error, ProcessError):
             return Failure(error.process, str(error)[:_MOST])
-        text = str(error)
+        try:
+            text = str(error)
+        except Exception:  # of the error's own class
+            text = ""
         kind = type(error).__name__
         return Failure(rank, f"process {rank}: {kind}: {text[:_MOST]}" if text else f"process {rank}: {kind}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from collections.abc import Callable
@@ -55,6 +56,7 @@ class Processes:
     def __init__(self, communicator: Any, timeout: float = 300.0) -> None:
         timeout = real("timeout", timeout, low=0, open_low=True)
         communicator = checked_communicator(communicator)
+        self._pid = os.getpid()
         self.rank: int = communicator.rank
         self.size: int = communicator.size
         self.given = communicator
@@ -210,6 +212,8 @@ class Processes:
         return self._watch.words.any_told(what, seconds)
 
     def _leave(self, error: BaseException | None) -> None:
+        if os.getpid() != self._pid:  # a child that was forked does not speak for its parent
+            return
         if error is None:
             try:
                 self.gathered(None)

@@ -126,9 +126,9 @@ class BlockPlan:
     def window_rows(self) -> int:
         """The most rows to train on that a shard has in a window."""
         part, most = self.parts[0], max(self.trained_rows)
-        return (
-            most if self.held is not None else min(part.blocks_per_window * part.kept(part.block_rows), most)
-        )
+        if all(len(each) == 1 for each in self.parts):
+            return most
+        return min(part.blocks_per_window * part.kept(part.block_rows), most)
 
     @property
     def one_window(self) -> bool:

@@ -132,6 +132,18 @@ class WholeRows:
             X = core_form(X[ends])
         return fingerprint(X, *(None if part is None else part[ends] for part in targets))
 
+    def checksum(self) -> int:
+        """Return a number that other targets, weights or given rows to validate on hardly have."""
+        _, *parts, _ = self.train
+        if self.held_out is not None:
+            X, *targets, _ = self.held_out
+            parts += (
+                targets
+                if isinstance(X, RowsInProcesses)
+                else [*(X if isinstance(X, tuple) else (X,)), *targets]
+            )
+        return fingerprint(None, *parts)
+
     @contextmanager
     def windows(
         self, batch_size: int, epochs: range, shuffle: bool, seed: int

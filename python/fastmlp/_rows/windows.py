@@ -114,6 +114,7 @@ class WindowedRows:
     held_out: CoreRows | None
     held_shard_rows: tuple[int, ...]  # how many rows to validate on each shard has
     mean_weight: float  # of the rows to train on
+    given: int = 0  # what other given rows to validate on hardly have
 
     def __len__(self) -> int:
         """Return the number of rows to train on, of all processes."""
@@ -128,6 +129,10 @@ class WindowedRows:
     def shard_rows(self) -> tuple[int, ...]:
         """How many rows to train on each shard has."""
         return self.reader.plan.trained_rows
+
+    def checksum(self) -> int:
+        """Return a number that other given rows to validate on hardly have."""
+        return self.given
 
     def sharded(self, shards: Shards, network: Learner) -> WindowedRows:
         """Return the rows of a process's shards, which these are."""
@@ -187,7 +192,8 @@ def divide_stream(
         given_rows = 0 if given is None else row_count(given)
         own = None if given is None else some_rows(given, shards.own_rows(given_rows), network)
         counts = tuple(shards.sizes(given_rows))
-        return WindowedRows(reader, own, counts, reader.mean_weight("the rows"))
+        told = 0 if given is None else fingerprint(*given[:4])
+        return WindowedRows(reader, own, counts, reader.mean_weight("the rows"), told)
     reader.mean_weight(HELD_BACK.format(fraction), held=True)
     return WindowedRows(reader, reader.held_out(), plan.held_rows, reader.mean_weight(LEFT.format(fraction)))
 

@@ -20,12 +20,17 @@ def joined(argument: str, parts: Sequence[Any]) -> Any:
         If the parts do not go together.
     """
     first = parts[0]
-    if first is None or isinstance(first, (str, bool, int, float)):
+    if any(_is_told(part) for part in parts):
         if any(type(part) is not type(first) or part != first for part in parts):
-            raise ValueError(f"{argument} must be given alike in all processes, got {parts!r}")
+            given = [part if _is_told(part) else type(part).__name__ for part in parts]
+            raise ValueError(f"{argument} must be given alike in all processes, got {given}")
         return first
-    if any(part is None or (not hasattr(part, "__len__") and not hasattr(part, "shape")) for part in parts):
-        raise TypeError(f"{argument} must be rows in each process where local=True, got {parts!r}")
+    if any(not _is_array(part) for part in parts):
+        got = ", ".join(type(part).__name__ for part in parts)
+        raise TypeError(
+            f"{argument} must be an array, a SciPy matrix or a table of pandas, polars or Arrow in each "
+            f"process where local=True, got {got}"
+        )
     filled = [part for part in parts if _rows(part)] or [first]
     if len(filled) == 1:
         return filled[0]
@@ -36,6 +41,15 @@ def joined(argument: str, parts: Sequence[Any]) -> Any:
     if len(kinds) > 1:
         raise TypeError(f"{argument} must be of one kind in all processes, got {sorted(kinds)}")
     return _JOIN[kinds.pop()](filled)
+
+
+def _is_told(part: Any) -> bool:
+    """Whether this is no part of rows, but something that all processes are told alike."""
+    return part is None or isinstance(part, (str, bool, int, float))
+
+
+def _is_array(part: Any) -> bool:
+    return hasattr(part, "__array__") or isinstance(part, (list, tuple)) or _kind(part) != "numpy"
 
 
 def _rows(part: Any) -> int:
@@ -64,13 +78,13 @@ def _pandas(parts: list[Any]) -> Any:
 def _polars(parts: list[Any]) -> Any:
     import polars as pl
 
-    return pl.concat(parts)
+    return pl.concat(parts, how="vertical_relaxed")
 
 
 def _pyarrow(parts: list[Any]) -> Any:
     import pyarrow as pa
 
-    return pa.concat_tables(parts)
+    return pa.concat_tables(parts, promote_options="permissive")
 
 
 def _numpy(parts: list[Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp._base.validation import chosen_seed, flag
+from fastmlp._base.validation import chosen_seed, column_targets, flag
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp._network.network import Network
@@ -82,6 +83,8 @@ def whole_rows(
         return CommonRows(X) if apart else X, y, validation, sample_weight
     if processes is None:
         raise ValueError("local=True goes with a communicator, got None")
+    if isinstance(X, (str, os.PathLike)) or hasattr(X, "__next__"):
+        raise TypeError(f"local=True goes with rows in memory, got X of type {type(X).__name__}")
     if processes.size == 1:
         return X, y, validation, sample_weight
     forms = processes.gathered(len(validation) if isinstance(validation, (tuple, list)) else repr(validation))
@@ -91,7 +94,9 @@ def whole_rows(
     if isinstance(validation, (tuple, list)):
         validations = zip(*processes.gathered(validation), strict=True)
         validation = tuple(joined("validation", part) for part in validations)
-    y = joined("y", processes.gathered(y))
+    named = processes.gathered(y if column_targets(X, y) else None)
+    if named[0] is None or any(names != named[0] for names in named):  # else the names of several columns
+        y = joined("y", processes.gathered(y))
     sample_weight = joined("sample_weight", processes.gathered(sample_weight))
     kinds = set(processes.gathered(_kind_of_numbers(X) if stay else None))
     if len(kinds) == 1 and None not in kinds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any
@@ -284,6 +285,8 @@ def train(
         own_shards = shards_of(settings.shards, processes)
         callbacks = checked_callbacks(callbacks)
         flag("progress", progress)
+        if local is True and memory_limit is not None:
+            raise ValueError("local=True goes with rows in memory, not with memory_limit")
         in_numbers = memory_limit is None and (encode is False or encode == "auto")
         X, y, validation, sample_weight = whole_rows(
             X, y, validation, sample_weight, local, in_numbers, processes
@@ -379,7 +382,7 @@ def _begun_checkpoints(
     kept = _settings_to_keep(network, settings, rows)
     if processes is not None:
         wanted = {"checkpoint": folder is not None, "resume": resume is not None, "every": every}
-        shared = metadata(network) | kept | _settings_to_share(settings, rows) | wanted
+        shared = metadata(network) | kept | _settings_to_share(network, settings, rows) | wanted
         check_agreement(processes, network, shared)
     if folder is None and resume is None:
         return None
@@ -393,12 +396,14 @@ def _begun_checkpoints(
     return checkpoints
 
 
-def _settings_to_share(settings: RunSettings, rows: RunRows) -> dict[str, Any]:
+def _settings_to_share(network: Network, settings: RunSettings, rows: RunRows) -> dict[str, Any]:
     """Return what else several processes must have in common."""
     names = ("epochs", "patience", "loss_target", "max_time", "shards")
     return {name: getattr(settings, name) for name in names} | {
         "mean weight of the rows": rows.mean_weight,
         "rows to validate on": rows.held_count,
+        "checksum of targets and rows to validate on": rows.checksum(),
+        "encoder": None if network.encoder is None else zlib.crc32(repr(network.encoder.to_dict()).encode()),
     }
 
 
