@@ -126,7 +126,7 @@ DISAGREEMENTS = {
     "{'sample_weight': np.where(np.arange(3000) == 1500, 1 + rank, 1)}": "mean weight of the rows must be",
     "{'checkpoint': '/nowhere' if rank else None}": "checkpoint must be the same in all processes, got ",
     "{'validation': (X[:50], y[:50] + rank)}": "checksum of targets and rows to validate on must be the same",
-    "{'X': pd.DataFrame({'a': ['u', 'vw'[rank]] * 1500}), 'y': y}": "encoder must be the same in all processes",
+    "{'X': pd.DataFrame({'a': ['u', 'vw'[rank]] * 1500}), 'y': y}": "encoder must be the same in all",
     "{'local': True, 'memory_limit': '1 GB'}": "local=True goes with rows in memory, not with memory_limit",
     "{'local': True, 'X': 'there.csv'}": "local=True goes with rows in memory, got X of type str",
     "{'local': True, 'X': fastmlp.data.Table({'a': y})}": "got Table, Table",
