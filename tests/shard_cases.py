@@ -72,6 +72,10 @@ CASES: dict[str, Trained] = {
         X, LABELS, learning_rate=fastmlp.ReduceOnPlateau(patience=1), optimizer="rmsprop", epochs=4
     ),
     "full batch": case(X, LABELS, batch_size=None, optimizer="adagrad", patience=2),
+    # As many rows a step, with as many activations for a parameter, as gradients in parts of a batch take.
+    "many activations": case(
+        np.tile(X, (3, 1)), np.tile(LABELS, 3), hidden=(80, 80), batch_size=1504, dropout=0.1, l2=0.01
+    ),
     "a row of each shard": case(X[:37], LABELS[:37], batch_size=8, clip_norm=1.0),
     "a row a shard": case(X[:9], VALUES[:9], batch_size="auto", l2=0.1),
     "shards without rows in a step": case(X[:61], VALUES[:61], batch_size=56, dropout=0.3),

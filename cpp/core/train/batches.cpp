@@ -8,7 +8,8 @@
 namespace fastmlp {
 
 template <class T>
-Batches<T>::Batches(const Data<T>& data, const TrainOptions& options, const Shards& shards, bool joins)
+Batches<T>::Batches(const Data<T>& data, const TrainOptions& options, const Shards& shards,
+                    const std::function<bool(Index rows)>& joins)
     : data_(data),
       shards_(shards),
       shard_rows_(options.shard_rows.empty() ? std::vector<Index>{data.rows} : options.shard_rows),
@@ -16,7 +17,7 @@ Batches<T>::Batches(const Data<T>& data, const TrainOptions& options, const Shar
       window_rows_(options.window_rows > 0 ? std::min(options.window_rows, most_rows_) : most_rows_),
       batch_size_(std::min(ceil_div(options.batch_size, shards.count()), window_rows_)),
       in_window_(std::size_t(shards.count())),
-      joins_(joins && shards.own() > 1) {
+      joins_(joins && shards.own() > 1 && joins(batch_size_)) {
     assert(shard_rows_.size() == in_window_.size());
     if (options.shuffle && batch_size_ < window_rows_) order_.resize(std::size_t(data.rows));
 }

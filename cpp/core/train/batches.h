@@ -15,8 +15,9 @@ class Batches {
 public:
     // `data` has the rows in hand, those of the own shards one behind the other: all of them or, where they
     // come in windows, room for those of one.
-    // The own shards' batches are joined to one if `joins`.
-    Batches(const Data<T>& data, const TrainOptions& options, const Shards& shards, bool joins = false);
+    // The own shards' batches are joined to one if joins(rows), where each has so many.
+    Batches(const Data<T>& data, const TrainOptions& options, const Shards& shards,
+            const std::function<bool(Index rows)>& joins = {});
 
     Index epoch_rows() const;                         // of all processes
     Index batch_size() const { return batch_size_; }  // the most rows of a shard in a step

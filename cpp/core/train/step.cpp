@@ -80,24 +80,24 @@ void Backprop<T>::allocate(Index max_rows, const BackpropOptions& options) {
     }
     const Index scratch = std::max(panel_size<T>(longest_panel), loss_scratch<T>(network_.outputs()));
     for (T*& of_thread : scratch_) arena_.request(of_thread, scratch);
-    const Index parts = gradient_parts(options.shard_rows > 0 ? options.shard_rows : max_rows);
+    const Index parts = gradient_parts(network_, options.shard_rows > 0 ? options.shard_rows : max_rows,
+                                       transposed_.has_value());
     if (parts > 1) arena_.request(part_gradients_, parts * layout_.size());
     if (embeds()) arena_.request(table_gradients_, layout_.size() - layout_.tables().front().offset);
     arena_.allocate();
 }
 
-// How many parts of a batch of so many rows have gradients of their own. A run is split by rows if its
-// largest batch has several parts: if X is dense (with sparse X the weights are many), a step is worth two
-// threads, each part has some rows, and there are several activations for each parameter, since a stored
-// gradient is written and read once more. A smaller last batch of such a run may have one part: its passes
-// are split by rows too, and it updates the weights directly.
+// A run is split by rows if its largest batch has several parts: if X is dense (with sparse X the weights are
+// many), a step is worth two threads, each part has some rows, and there are several activations for each
+// parameter, since a stored gradient is written and read once more. A smaller last batch of such a run may
+// have one part: its passes are split by rows too, and it updates the weights directly.
 template <class T>
-Index Backprop<T>::gradient_parts(Index rows) const {
+Index gradient_parts(const Network<T>& network, Index rows, bool sparse) {
     constexpr Index kPartRows = 64, kMostParts = 16;
-    if (transposed_ || network_.training_flops(rows) < 2 * kFlopsPerThread) return 1;
+    if (sparse || network.training_flops(rows) < 2 * kFlopsPerThread) return 1;
     Index width = 0;
-    for (const Index size : network_.architecture().sizes) width += size;
-    const Index activations_per_parameter = rows * width / network_.parameter_count();
+    for (const Index size : network.architecture().sizes) width += size;
+    const Index activations_per_parameter = rows * width / network.parameter_count();
     const Index most = std::min({activations_per_parameter, rows / kPartRows, kMostParts});
     return Index(std::bit_floor(std::size_t(std::max<Index>(most, 1))));
 }
@@ -320,7 +320,8 @@ Index Backprop<T>::right_answers(Range rows) const {
 template <class T>
 void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, Range rows, const Update<T>& update,
                             const GradientTiles<T>& tiles) {
-    const Index L = network_.architecture().layers(), parts = gradient_parts(rows.size());
+    const Index L = network_.architecture().layers(),
+                parts = gradient_parts(network_, rows.size(), transposed_.has_value());
     if (embeds()) table_gradients(team, batch, rows);
     if (parts == 1) {
         for (Index l = L; l >= 1; --l) layer_gradient(team, l, batch, rows, 1, update, tiles);
@@ -396,6 +397,8 @@ void Backprop<T>::table_gradients(const Team& team, const Batch<T>& batch, Range
     }
 }
 
+template Index gradient_parts(const Network<float>&, Index, bool);
+template Index gradient_parts(const Network<double>&, Index, bool);
 template class Backprop<float>;
 template class Backprop<double>;
 

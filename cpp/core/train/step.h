@@ -79,6 +79,10 @@ struct MatrixView {
     Index ld;
 };
 
+// How many parts of a batch of so many rows have gradients of their own.
+template <class T>
+Index gradient_parts(const Network<T>& network, Index rows, bool sparse);
+
 template <class T>
 class Backprop {
 public:
@@ -139,7 +143,6 @@ private:
     };
 
     void allocate(Index max_rows, const BackpropOptions& options);
-    Index gradient_parts(Index rows) const;
     Range own_rows(const Team& team, Index rows) const;
     Index first_row(Index part, Index parts, Index rows) const;
     bool split_by_rows() const { return part_gradients_ != nullptr; }

@@ -28,8 +28,12 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       data_(data),
       options_(options),
       shards_(int(std::max<std::size_t>(options.shard_rows.size(), 1)), options.exchange),
-      // Sparse rows and pairs of rows in bfloat16 are prepared batch by batch for the gradient.
-      batches_(data, options, shards_, !data.X.sparse() && !options.bfloat16),
+      // Joined, their batches read the weights once. But where activations are many, each batch had better
+      // stay in the cache, and sparse rows and pairs of rows in bfloat16 are prepared batch by batch.
+      batches_(data, options, shards_,
+               [&](Index rows) {
+                   return !data.X.sparse() && !options.bfloat16 && gradient_parts(network, rows, false) == 1;
+               }),
       epoch_rows_(batches_.epoch_rows()),
       steps_per_epoch_(batches_.steps_per_epoch()),
       learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
