@@ -102,7 +102,7 @@ class Processes:
 def run_mpi(command: Sequence[str], meanwhile: Callable[[Processes], None] | None = None) -> Ended:
     """Run a command that starts several processes; all of them must end in time."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"FASTMLP_TEST_PROCESSES": folder}
+        environment = os.environ | {"FASTMLP_TEST_PROCESSES": folder, "TERM": "dumb", "COLUMNS": "120"}
         start = time.monotonic()
         with subprocess.Popen(
             list(command), env=environment, stdin=subprocess.DEVNULL, text=True,
@@ -134,8 +134,11 @@ def _lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()  # it has ended meanwhile, or there is no such folder here
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def _kill(pid: int) -> None:

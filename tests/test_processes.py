@@ -8,7 +8,9 @@ import pytest
 
 from fastmlp._processes.failure import Failure, ProcessError
 from mpi_tools import mpiexec
-from process_tools import run
+from process_tools import posix, run
+
+pytestmark = posix  # mpiexec is found where Unix has it
 
 
 def test_buffers_of_any_size_and_kind_arrive_both_ways() -> None:

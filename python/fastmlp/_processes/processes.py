@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from socket import gethostname
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +14,7 @@ from fastmlp._base.validation import real
 from fastmlp._processes.failure import Failure, ProcessError
 from fastmlp._processes.mpi import checked_communicator
 from fastmlp._processes.watch import Watch
-from fastmlp._processes.words import Words
+from fastmlp._processes.words import Words, within
 
 _TAG = 0  # of data; that of words is 1
 _PIECE = 2**28  # bytes of one message of a larger buffer: each that arrives is progress
@@ -66,6 +67,8 @@ class Processes:
         self._watch = Watch(self._mpi, timeout)
         self._communicator = self._duplicate(communicator)
         self._watch.words = Words(self._mpi, self._communicator)
+        here = self.gathered(gethostname()).count(gethostname())
+        self._watch.crowded = here > (os.cpu_count() or 1)
 
     def _duplicate(self, communicator: Any) -> Any:
         duplicate, request = communicator.Idup()
@@ -232,9 +235,13 @@ class Together:
         self._processes = processes
 
     def __enter__(self) -> Processes:
+        within.append(self._processes._watch.words)
         return self._processes
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._processes._leave(error)
+        try:
+            self._processes._leave(error)
+        finally:
+            within.remove(self._processes._watch.words)

@@ -8,10 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from fastmlp._processes.failure import ProcessError
-from fastmlp._processes.words import Words
+from fastmlp._processes.words import Words, within
 
-_LOOKS = 200  # times that a request is asked for at first, in some 0.1 ms
-_POLITE_LOOKS = 16  # times from one look at the clock to the next, while others may have the processor
+_LOOKS = 16  # times that a request is asked for, from one look at the clock to the next
 _AWAKE = 0.001  # seconds until it sleeps in between,
 _SLOW = 1e8  # and bytes a second that a network carries at least: for so long a message may be under way
 _NAP = 0.1  # of the time waited so far that is slept before the next look,
@@ -19,7 +18,7 @@ _LONGEST_NAP = 0.001  # and seconds that are slept at most
 _ANSWER = 0.25  # seconds in which a process that waits says that it is there
 _SETTLE = 0.5  # seconds that what a failure left under way may take to arrive
 
-_give_way = getattr(os, "sched_yield", lambda: time.sleep(0))  # to whom shares the processor
+_give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
 class Watch:
@@ -31,12 +30,18 @@ class Watch:
         ``mpi4py.MPI``.
     timeout : float
         Seconds to wait for another process.
+
+    Attributes
+    ----------
+    crowded : bool
+        Whether processes share processors: then who waits lets others go on.
     """
 
     def __init__(self, mpi: Any, timeout: float) -> None:
         self._mpi = mpi
         self._timeout = timeout
         self.words = Words(mpi, None)
+        self.crowded = False
 
     def wait(self, request: Any, awaited: int | None, size: int = 0, status: Any = None) -> None:
         """Wait until a request is done.
@@ -56,22 +61,26 @@ class Watch:
         ProcessError
             If a process has failed, or one does not answer in time.
         """
-        for _ in range(_LOOKS):
-            if request.Test(status):
-                return
         start = time.monotonic()
         awake = _AWAKE + size / _SLOW  # a message under way comes only while it is asked for
         while True:
-            for _ in range(_POLITE_LOOKS):
+            for _ in range(_LOOKS):
                 if request.Test(status):
                     return
-                _give_way()
+                if self.crowded:
+                    _give_way()
             waited = time.monotonic() - start
-            self.words.listen()
+            self._listen()
             if waited > self._timeout:
                 raise self._late(awaited)
             if waited > awake:
                 time.sleep(min(_NAP * waited, _LONGEST_NAP))
+
+    def _listen(self) -> None:
+        for words in within:
+            words.listen()
+        if self.words not in within:
+            self.words.listen()
 
     def _late(self, awaited: int | None) -> ProcessError:
         """Return the error for too long a wait: it names who does not answer, or else who was awaited."""

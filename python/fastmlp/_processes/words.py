@@ -20,6 +20,9 @@ _NAP = 0.00005  # seconds from one look to the next
 _GRACE = 5.0
 _FIRST = 0.2  # that those who were told wait for the one that failed, as its code is that of all
 
+#: Those of the contexts that the program is in: who waits for another process hears of failures in all.
+within: list[Words] = []
+
 
 class Words:
     """What processes tell each other beside their data, in short messages that wait for nobody.
@@ -52,7 +55,6 @@ class Words:
         self._sent: list[Any] = []  # requests, which hold the messages
         self._others_done = True
         self._here: set[int] = set()
-        self._silent: set[int] = set()
         self._gone: set[int] = set()
         self.failure: Failure | None = None
         self.told: dict[int, Failure] = {}
@@ -86,8 +88,7 @@ class Words:
         self._send(_ASK, self._others)
         self._read_until(lambda: self._here >= self._others or self.failure is not None, seconds)
         self.listen()
-        self._silent = self._others - self._here
-        return sorted(self._silent)
+        return sorted(self._others - self._here)
 
     def any_told(self, what: Callable[[int, Failure], bool], seconds: float) -> bool:
         """Return whether another process tells of such a failure, waiting some seconds for it."""
@@ -132,24 +133,32 @@ class Words:
             self.failure = failure
             end_all_at_exit(self._part)
 
-    def _part(self) -> bool:
+    def _part(self) -> bool | None:
         """Tell the others that this process ends, and wait until all do or the time is up.
 
         Returns
         -------
-        bool
-            Whether all end, with nothing under way, and there are no others besides.
+        bool or None
+            Whether all end, with nothing under way, and there are no others besides; None if nobody can be
+            asked.
         """
         assert self.failure is not None
-        if not self.settled or not self._others:
+        if not self._others:
+            return None
+        if not self.settled:
             time.sleep(_FIRST)
             return False
         done = self.settle([*self._sent, *self.under_way], 0)
         self._send(_GONE if done else _GONE_OPEN, self._others)
-        self._read_until(lambda: self._gone | self._silent >= self._others, _GRACE)
+        failed = self.failure.process
+        absent = (
+            set() if failed is None or failed in self.told else {failed}
+        )  # it may be, or not answer at all
+        self._read_until(lambda: self._gone | absent >= self._others, _GRACE)
+        self._read_until(lambda: self._gone >= self._others, _FIRST)
         if done and self._others_done and self._gone >= self._others:
             return self.settle(self._sent, _FIRST) and self._mpi.COMM_WORLD.size == len(self._others) + 1
-        if self.failure.process in self.told:
+        if failed in self.told:
             time.sleep(_FIRST)
         return False
 
