@@ -15,7 +15,7 @@ from fastmlp._native import threads as _threads
 if TYPE_CHECKING:
     from distributed import Client
 
-pytest.register_assert_rewrite("cli_tools", "estimator_tools")
+pytest.register_assert_rewrite("cli_tools", "communicator_tools", "estimator_tools", "mpi_tools")
 
 
 @pytest.fixture(scope="session", autouse=True)

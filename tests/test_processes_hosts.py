@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mpi_tools
+from communicator_tools import ENDLESS, GIVEN, goes_on_from
 from host_tools import needs_root, two_hosts
 from mpi_tools import launcher, program, run_mpi
 
@@ -63,3 +64,20 @@ def test_a_cut_network_is_an_error_after_timeout_on_both_sides(tmp_path: Path, s
     assert "ProcessError: process 1 has not answered for 1 s (timeout=1)\n" in ended.err
     assert (tmp_path / "error-1").read_text() == "process 0 has not answered for 1 s (timeout=1)"
     assert ended.seconds < 30
+
+
+def test_a_network_has_the_bits_of_one_host_and_outlives_a_cut(tmp_path: Path) -> None:
+    with two_hosts(tmp_path) as hosts:
+
+        def cut(running: mpi_tools.Processes) -> None:
+            running.of_rank(1)
+            end = time.monotonic() + mpi_tools.HANG
+            while not any(tmp_path.glob("epoch-*")) and time.monotonic() < end:
+                time.sleep(0.01)
+            hosts.cut()
+
+        endless = program(GIVEN + "fails = ()\n" + ENDLESS, str(tmp_path), "1")
+        ended = run_mpi(hosts.command(launcher(), endless), cut)
+    assert ended.code != 0
+    assert "ProcessError: process 1 has not answered for 1 s (timeout=1)\n" in ended.err
+    goes_on_from(tmp_path)

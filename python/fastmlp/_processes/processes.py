@@ -54,7 +54,7 @@ class Processes:
         If not all processes come here in time.
     """
 
-    def __init__(self, communicator: Any, timeout: float = 300.0) -> None:
+    def __init__(self, communicator: Any, timeout: float) -> None:
         timeout = real("timeout", timeout, low=0, open_low=True)
         communicator = checked_communicator(communicator)
         self._pid = os.getpid()
