@@ -120,8 +120,9 @@ class Cluster:
                 self._checked = True
             self.share(jobs)
             call.run()
-        except _connection_lost() as error:
-            exception = RuntimeError(f"{_LOST_CONNECTION}: {error}")
+        except OSError as error:
+            is_lost = self.client.status != "running"
+            exception = RuntimeError(f"{_LOST_CONNECTION}: {error}") if is_lost else error
         except BaseException as error:
             exception = error
         try:
@@ -371,14 +372,6 @@ class _Call:
 def _told_to_stop(client: Client, call: str) -> None:
     with suppress(Exception):
         client.run(stop, call, on_error="ignore")
-
-
-def _connection_lost() -> type[Exception]:
-    """Return what a client raises whose scheduler is gone."""
-    from distributed.comm import CommClosedError
-
-    lost: type[Exception] = CommClosedError
-    return lost
 
 
 def _killed() -> type[Exception]:
