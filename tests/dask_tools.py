@@ -31,6 +31,7 @@ _TESTS = str(Path(__file__).parent)
 _CONFIG = {
     "distributed.scheduler.allowed-failures": 3,
     "distributed.comm.timeouts.connect": f"{LIMIT}s",
+    "distributed.deploy.lost-worker-timeout": f"{2 * LIMIT}s",  # a busy machine is long about another one
     "distributed.worker.memory.spill": False,
     "distributed.admin.tick.limit": f"{LIMIT}s",  # no warning where this machine is busy with other tests
 }

@@ -41,9 +41,9 @@ def many_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def restored(dask_client: Client) -> Iterator[None]:
-    """Wait for workers that follow killed ones: two are enough, as a busy machine may be long about it."""
+    """Wait for the workers that follow killed ones."""
     yield
-    wait_for_workers(dask_client, 2)
+    wait_for_workers(dask_client, 3)
 
 
 RUN_MANY, FACTS = cluster_worker.run_many, cluster_worker.facts
