@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import re
+import time
 import warnings
 from typing import Any
 
@@ -198,12 +200,16 @@ def test_large_chunks_are_sent_past_the_scheduler(
 
 
 def test_the_workers_keep_nothing(dask_client: Client) -> None:
-    fastmlp.train_many(X, VALUES, [{"seed": seed} for seed in range(4)], client=dask_client, **COMMON)
-    for _ in range(200):
-        if not any(dask_client.has_what().values()):
-            break
-        dask_client.run(lambda: None)
-    assert not any(dask_client.has_what().values())
+    gc.collect()
+    gc.disable()  # what is released waits for no collector
+    try:
+        fastmlp.train_many(X, VALUES, [{"seed": seed} for seed in range(4)], client=dask_client, **COMMON)
+        end = time.monotonic() + 30
+        while any(dask_client.has_what().values()) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not any(dask_client.has_what().values())
+    finally:
+        gc.enable()
 
 
 def test_no_chunk_is_much_larger_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -363,9 +363,11 @@ class _Call:
         if not chunk.alone:
             self._suspects += chunk.places
             return
-        if not isinstance(error, MemoryError):
-            error = RuntimeError(f"the workers that trained it died, one after the other: {error}")
-        self.outcomes[chunk.places[0]] = error
+        if isinstance(error, MemoryError):
+            own: Exception = MemoryError(str(error))  # without the frames that it came through
+        else:
+            own = RuntimeError(f"the workers that trained it died, one after the other: {error}")
+        self.outcomes[chunk.places[0]] = own
         self._done += 1
 
 

@@ -65,27 +65,39 @@ class Shared:
 
 def packed(jobs: Sequence[Job], shared: Container[int]) -> tuple[bytes, list[int]]:
     """Pickle jobs but for arrays that were sent before, by their ids; return the ids that they read."""
-    used: dict[int, None] = {}
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, value: Any) -> int | None:
-            if id(value) not in shared:
-                return None
-            used[id(value)] = None
-            return id(value)
-
     file = io.BytesIO()
-    Pickler(file, protocol=5).dump(list(jobs))
-    return file.getvalue(), list(used)
+    pickler = _Pickler(file, shared)
+    pickler.dump(list(jobs))
+    return file.getvalue(), list(pickler.used)
 
 
 def _unpacked(content: bytes, shared: Mapping[int, Any]) -> list[Job]:
-    class Unpickler(pickle.Unpickler):
-        def persistent_load(self, number: int) -> Any:
-            return shared[number]
-
-    jobs: list[Job] = Unpickler(io.BytesIO(content)).load()
+    jobs: list[Job] = _Unpickler(io.BytesIO(content), shared).load()
     return jobs
+
+
+class _Pickler(pickle.Pickler):
+    """Writes the id in place of an array that was sent before."""
+
+    def __init__(self, file: io.BytesIO, shared: Container[int]) -> None:
+        super().__init__(file, protocol=5)
+        self._shared = shared
+        self.used: dict[int, None] = {}
+
+    def persistent_id(self, value: Any) -> int | None:
+        if id(value) not in self._shared:
+            return None
+        self.used[id(value)] = None
+        return id(value)
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, shared: Mapping[int, Any]) -> None:
+        super().__init__(file)
+        self._shared = shared
+
+    def persistent_load(self, number: int) -> Any:
+        return self._shared[number]
 
 
 def facts() -> Facts:
