@@ -21,6 +21,7 @@ from client_tools import LABELS, VALUES, WEIGHTS, N, X, assert_same_runs, sent_a
 from fastmlp._training import cluster as of_cluster
 from fastmlp._training.cluster import Cluster
 from fastmlp._training.fits import Fits
+from process_tools import run
 
 COMMON: dict[str, Any] = {"epochs": 3, "hidden": (8,)}
 ROWS = np.arange(N) % 3
@@ -283,6 +284,20 @@ def test_a_client_must_be_connected_and_synchronous(dask_client: Client) -> None
                 fastmlp.train_many(X, VALUES, [{}], client=own)
 
     asyncio.run(refused())
+
+
+def test_nothing_of_dask_is_imported_without_a_client() -> None:
+    code = """
+        import sys, fastmlp
+        fastmlp.train_many([[0.0], [1.0]], [0.5, 1.5], [{}], epochs=1, task="regression")
+        print(sorted(sys.modules.keys() & {"dask", "distributed", "fastmlp._training.cluster"}))
+        sys.modules["distributed"] = None
+        try:
+            fastmlp.train_many([[0.0], [1.0]], [0.5, 1.5], [{}], client=1)
+        except ImportError as error:
+            print(error)
+    """
+    assert run(code) == "[]\nclient needs dask.distributed: pip install 'fastmlp[dask]'\n"
 
 
 def test_progress_is_that_of_all_fits(dask_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

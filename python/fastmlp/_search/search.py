@@ -20,8 +20,7 @@ from fastmlp._search.samplers import BATCH, check_sampler
 from fastmlp._search.session import Session, varies_loss
 from fastmlp._search.space import OWN, Space, as_space
 from fastmlp._training.callbacks import checked_callbacks
-from fastmlp._training.cluster import Cluster
-from fastmlp._training.fits import Fits
+from fastmlp._training.fits import Fits, cluster_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -161,7 +160,7 @@ def search(
         if name in OWN:
             raise TypeError(f"search does not take {name}, got {common[name]!r}")
     called: list[Any] = [*checked_callbacks(callbacks)]
-    cluster = None if client is None else Cluster(client)
+    cluster = cluster_of(client)
 
     rows = searched_rows(X, y, folds, validation, seed, common)
     shared = {**common, "encode": rows.encode, "seed": seed}

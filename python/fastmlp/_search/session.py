@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmlp._search.halving import Halving
 from fastmlp._search.ledger import Ledger, told
@@ -18,9 +18,11 @@ from fastmlp._search.rows import SearchedRows
 from fastmlp._search.samplers import BATCH, batch_size, begun_sampler, grid_points
 from fastmlp._search.space import Space
 from fastmlp._search.trials import COMPLETE, CUT, PRUNED, Trial
-from fastmlp._training.cluster import Cluster
 from fastmlp._training.fits import Fits
 from fastmlp._training.specs import DEFAULTS
+
+if TYPE_CHECKING:
+    from fastmlp._training.cluster import Cluster
 
 #: Arguments that change what the loss measures: where they differ, losses are not comparable.
 #: An encoder may scale the target.

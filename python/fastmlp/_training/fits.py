@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmlp._base.records import lowest
 from fastmlp._base.said import saying_once
@@ -18,7 +18,6 @@ from fastmlp._network.network import Network
 from fastmlp._rows.memory import WholeRows
 from fastmlp._rows.shared import MOST_BYTES
 from fastmlp._training.callbacks import checked_callbacks, epoch_callback
-from fastmlp._training.cluster import Cluster
 from fastmlp._training.finish import record, why_diverged
 from fastmlp._training.job import Carried, Job
 from fastmlp._training.lbfgs import why_not_converged
@@ -28,6 +27,9 @@ from fastmlp._training.progress import FitsBar, fits_bar
 from fastmlp._training.run import Outcome, run_many
 from fastmlp._training.runs import Runs
 from fastmlp._training.specs import checked_common, checked_specs
+
+if TYPE_CHECKING:
+    from fastmlp._training.cluster import Cluster
 
 Callbacks = Sequence[Callable[[Network], Any]]
 
@@ -117,6 +119,15 @@ def portions(fits: Portion) -> Iterator[Portion]:
         portion.append((fit, pause))
     if portion:
         yield portion
+
+
+def cluster_of(client: Any) -> Cluster | None:
+    """Return the workers of a client of Dask's, None without one: what they need is imported only then."""
+    if client is None:
+        return None
+    from fastmlp._training.cluster import Cluster
+
+    return Cluster(client)
 
 
 class Fits:

@@ -10,8 +10,7 @@ from fastmlp._base.said import say
 from fastmlp._base.text import plural
 from fastmlp._network.network import Network
 from fastmlp._training.callbacks import checked_callbacks
-from fastmlp._training.cluster import Cluster
-from fastmlp._training.fits import Fits
+from fastmlp._training.fits import Fits, cluster_of
 from fastmlp._training.runs import Runs
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def run_fits(
 ) -> Runs:
     """Train fits of these specs; an exception that ends them all has the attribute ``runs``."""
     own = checked_callbacks(callbacks)
-    cluster = None if client is None else Cluster(client)
+    cluster = cluster_of(client)
     unbegun = "not begun: the fits were interrupted"
     try:
         fits.add(specs)
