@@ -48,7 +48,7 @@ def swap_seconds(repeats: int = 9) -> list[list[float]]:
     from fastmlp._processes.processes import Processes
 
     world = MPI.COMM_WORLD
-    processes, other = Processes(world), 1 - world.rank
+    processes, other = Processes(world, timeout=60), 1 - world.rank
     exchanges: list[Callable[[Any, Any], None]] = [
         lambda out, into: world.Sendrecv(out, other, 0, into, other, 0),
         lambda out, into: processes.swap(other, out, into),
