@@ -35,12 +35,14 @@ COLUMNS = {
 
 SMALL: dict[str, Any] = {"hidden": (17, 9), "epochs": 2, "batch_size": 64, "shards": 8}
 
-Trained = Callable[[Any], fastmlp.Network]
+Trained = Callable[..., fastmlp.Network]  # with a communicator, and options in place of the case's own
 
 
 def case(X: Any, y: Any, **options: Any) -> Trained:
     """Return a training in which each process is given all rows."""
-    return lambda communicator: fastmlp.train(X, y, communicator=communicator, **SMALL | options)
+    return lambda communicator, **more: fastmlp.train(
+        X, y, communicator=communicator, **SMALL | options | more
+    )
 
 
 def streamed(**options: Any) -> Trained:
@@ -50,11 +52,11 @@ def streamed(**options: Any) -> Trained:
     held = int(0.2 * N) + 1 if "validation" in options else 0
     limit = 2 * 64 * 8 * row_bytes + 4 * (8 + 4) * parameters + held * row_bytes
 
-    def trained(communicator: Any) -> fastmlp.Network:
+    def trained(communicator: Any, **more: Any) -> fastmlp.Network:
         before = blocks.PROCESS_BYTES, blocks._BATCH_ROWS, blocks._LEAST_BLOCK
         blocks.PROCESS_BYTES, blocks._BATCH_ROWS, blocks._LEAST_BLOCK = 0, 0, 16
         try:
-            return case(X, LABELS, memory_limit=limit, **options)(communicator)
+            return case(X, LABELS, memory_limit=limit, **options)(communicator, **more)
         finally:
             blocks.PROCESS_BYTES, blocks._BATCH_ROWS, blocks._LEAST_BLOCK = before
 
@@ -97,6 +99,13 @@ CASES: dict[str, Trained] = {
     "streamed": streamed(),
     "streamed validation": streamed(validation=0.2, sample_weight=WEIGHTS),
     "callback": case(X, LABELS, epochs=3, callbacks=lambda net: len(net.history) == 2),
+    "diverged": case(X, VALUES, hidden=(), optimizer="sgd", learning_rate=3.0, epochs=9),
+}
+
+# Those that the tests interrupt.
+RESUMED: dict[str, Trained] = {
+    "in memory": case(X, LABELS, validation=0.2, dropout=0.1, optimizer="adamw"),
+    "streamed": streamed(validation=0.2, optimizer="adamw"),
 }
 
 
@@ -108,17 +117,20 @@ def local_part(rows: Any, rank: int, size: int) -> Any:
     return rows[bounds[rank] : bounds[rank + 1]]
 
 
-def local(communicator: Any, **given: Any) -> fastmlp.Network:
+def local(communicator: Any, embeddings: Any = (), **given: Any) -> fastmlp.Network:
     """Train on rows of which each process has a part."""
     rank, size = communicator.rank, communicator.size
-    parts = {name: local_part(rows, rank, size) for name, rows in given.items()}
-    return fastmlp.train(communicator=communicator, local=True, validation=0.2, **parts, **SMALL)
+    options = {name: local_part(rows, rank, size) for name, rows in given.items()} | SMALL
+    return fastmlp.train(
+        communicator=communicator, local=True, validation=0.2, embeddings=embeddings, **options
+    )
 
 
 LOCAL: dict[str, dict[str, Any]] = {
     "arrays": {"X": X, "y": LABELS, "sample_weight": WEIGHTS},
     "sparse": {"X": SPARSE, "y": VALUES},
     "table": {"X": pd.DataFrame(COLUMNS), "y": "price"},
+    "embeddings": {"X": CODES, "y": VALUES, "embeddings": [(3, 5, 2), (4, 5, 3)]},
 }
 
 

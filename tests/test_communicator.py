@@ -82,32 +82,23 @@ def test_one_process_may_have_all_rows_as_its_part() -> None:
 
 
 RESUMED = """
-from shard_cases import LABELS, SMALL, X, result
-import fastmlp
-
-folder, epochs = sys.argv[1], int(sys.argv[2])
-net = fastmlp.train(
-    X, LABELS, communicator=world, validation=0.2, dropout=0.1, checkpoint=folder, resume=folder,
-    **SMALL | {"epochs": epochs, "optimizer": "adamw"},
-)
+from shard_cases import RESUMED, result
+net = RESUMED[sys.argv[1]](world, checkpoint=sys.argv[2], resume=sys.argv[2], epochs=int(sys.argv[3]))
 say(result(net))
 """
 
 
+@pytest.mark.parametrize("name", shard_cases.RESUMED)
 def test_any_number_of_processes_goes_on_from_a_checkpoint_of_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     for epochs, processes in ((2, 4), (4, 1), (6, 2)):
-        ended = mpiexec(processes, RESUMED, str(tmp_path), str(epochs))
+        ended = mpiexec(processes, RESUMED, name, str(tmp_path), str(epochs))
         assert ended.code == 0, ended.err
-    options = shard_cases.SMALL | {"epochs": 6, "optimizer": "adamw"}
-    whole = fastmlp.train(shard_cases.X, shard_cases.LABELS, validation=0.2, dropout=0.1, **options)
-    assert ended.out == [shard_cases.result(whole)] * 2
-    alone = fastmlp.train(
-        shard_cases.X, shard_cases.LABELS, validation=0.2, dropout=0.1, resume=tmp_path, **options
-    )
-    assert shard_cases.result(alone) == shard_cases.result(whole)
+    whole = shard_cases.result(shard_cases.RESUMED[name](None, epochs=6))
+    assert ended.out == [whole] * 2
+    assert shard_cases.result(shard_cases.RESUMED[name](None, epochs=6, resume=tmp_path)) == whole
 
 
 DISAGREEMENTS = {
@@ -176,6 +167,11 @@ say("time", len(net.history), net.stop_reason, net.parameters.tobytes().hex()[:6
 net = fastmlp.train(X, y, shards=2, communicator=world, epochs=10**8, max_time=0.2, optimizer="lbfgs")
 say("lbfgs", len(net.history), net.stop_reason)
 
+try:
+    fastmlp.train(X, 1e30 * y, shards=2, communicator=world, optimizer="sgd", restore_best=False, timeout=5)
+except FloatingPointError as error:
+    say("diverged", error)
+
 def changes(net):
     net.parameters[0] = world.rank
 try:
@@ -193,3 +189,4 @@ def test_callbacks_and_clocks_do_not_part_processes() -> None:
         first, second = (line for line in ended.out if line.startswith(begin))
         assert first == second
         assert "max_time" in first or begin == "lbfgs"
+    assert len([line for line in ended.out if line.startswith("diverged the loss diverged in epoch ")]) == 2
