@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from functools import cache
@@ -92,7 +93,7 @@ say(result(net))
 def test_any_number_of_processes_goes_on_from_a_checkpoint_of_another(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     for epochs, processes in ((2, 4), (4, 1), (6, 2)):
         ended = mpiexec(processes, RESUMED, name, str(tmp_path), str(epochs))
         assert ended.code == 0, ended.err
