@@ -35,6 +35,15 @@ if TYPE_CHECKING:
     from fastmlp._processes.processes import Processes
 
 
+class Ready(NamedTuple):
+    """What a run has read and prepared."""
+
+    loaded: Loaded
+    reading: Reading
+    prepared: Prepared
+    notes: list[str]
+
+
 class Learned(NamedTuple):
     """A network, and what it has learned from."""
 
@@ -68,11 +77,10 @@ class TrainJob(LearnJob):
 
     def _learn(self, processes: Processes | None) -> Learned:
         """Check, read, split, encode, train."""
-        self._check()
-        self._check_shards(processes)
+        loaded, reading, prepared, notes = (
+            self._ready(None) if processes is None else processes.all_do(lambda: self._ready(processes))
+        )
         out = console(quiet=self.quiet or self.json)
-        loaded, reading = self._load()
-        prepared, notes = self._prepare(loaded, reading)
         show_data(out, loaded.table, prepared, notes)
         show_split(out, prepared)
         given = self._given(prepared.task, prepared.parts.training.n_rows)
@@ -80,6 +88,13 @@ class TrainJob(LearnJob):
         if not len(network.history):
             raise FloatingPointError("the loss diverged in the first epoch; nothing was learned or saved")
         return Learned(network, prepared, self._config(prepared, given, loaded), notes)
+
+    def _ready(self, processes: Processes | None) -> Ready:
+        """Check, read, split, encode; several processes do so each by itself."""
+        self._check()
+        self._check_shards(processes)
+        loaded, reading = self._load()
+        return Ready(loaded, reading, *self._prepare(loaded, reading))
 
     def _finish(self, learned: Learned) -> None:
         """Save, evaluate, print and report."""

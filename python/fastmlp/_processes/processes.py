@@ -8,13 +8,15 @@ import sys
 from collections.abc import Callable
 from socket import gethostname
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from fastmlp._base.validation import real
 from fastmlp._processes.failure import Failure, ProcessError
 from fastmlp._processes.mpi import checked_communicator
 from fastmlp._processes.watch import Watch
 from fastmlp._processes.words import Words, within
+
+Result = TypeVar("Result")
 
 _TAG = 0  # of data; that of words is 1
 _PIECE = 2**28  # bytes of one message of a larger buffer: each that arrives is progress
@@ -202,6 +204,29 @@ class Processes:
         nothing more to be exchanged.
         """
         return Together(self)
+
+    def all_do(self, work: Callable[[], Result]) -> Result:
+        """Do what all processes do alike, each by itself, and return its result once all have done it.
+
+        Where it fails, each process comes to know the errors of all before any raises: who has an error of
+        its own raises that one, and not what another process was quicker to tell.
+
+        Parameters
+        ----------
+        work : callable
+            Exchanges nothing with other processes.
+        """
+        result = error = None
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised
+        failures = self.gathered(None if error is None else Failure.of(error, self.rank))
+        known = {rank: failure for rank, failure in enumerate(failures) if failure is not None}
+        if known:
+            self._watch.words.know(known)
+            raise error or next(iter(known.values())).error()
+        return cast("Result", result)
 
     def any_told(self, what: Callable[[int, Failure], bool], seconds: float) -> bool:
         """Tell whether another process has told of such a failure, waiting some seconds for it.

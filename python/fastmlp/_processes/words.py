@@ -79,6 +79,11 @@ class Words:
                 self._send(json.dumps(failure).encode(), self._others)
             self.settle(self._sent, seconds)
 
+    def know(self, failures: dict[int, Failure]) -> None:
+        """Take down the failures of processes, which all of them know already: nobody need be told."""
+        self.told.update({rank: failure for rank, failure in failures.items() if rank != self._rank})
+        self._fail(failures.get(self._rank) or next(iter(failures.values())))
+
     def silent(self, seconds: float) -> list[int]:
         """Ask the others whether they are there, and return those that do not answer in time.
 
