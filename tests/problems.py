@@ -25,7 +25,7 @@ import reference_training as training
 FACTOR = 16
 EPS32 = float(np.finfo(np.float32).eps)
 CLASSES = {"sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad", "adam": "Adam"}
-Options = tuple[tuple[str, float], ...]
+Options = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Case:
     batch_size: int | None = None
     epochs: int = 1
     l2: float = 0.0
-    dropout: float = 0.0
+    dropout: Any = 0.0  # or a schedule
     clip_norm: float | None = None
     shuffle: bool = True
 
@@ -82,6 +82,7 @@ class Problem:
 
 def targets(loss: str, rng: np.random.Generator, rows: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
     """(y as fastmlp takes it, Y as the reference takes it) for random rows."""
+    loss = loss.partition("(")[0]
     if loss == "hinge" or (loss == "softmax_cross_entropy" and rows >= 2 * outputs):
         labels = rng.permutation(np.arange(rows) % outputs)  # every class is there
         return labels, ref.one_hot(labels, outputs)

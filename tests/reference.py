@@ -126,9 +126,18 @@ def one_hot(labels: np.ndarray, classes: int | None = None) -> np.ndarray:
     return np.eye(classes or int(labels.max()) + 1)[labels]
 
 
+def smoothed(loss: str, y: np.ndarray) -> np.ndarray:
+    """(1 - e) y + e / K for a cross-entropy of K classes with the number e; binary: K = 2."""
+    name, (e, *_) = split_name(loss)
+    if name not in ("softmax_cross_entropy", "binary_cross_entropy") or e == 0:
+        return y
+    return ((1 - e) * y + e / (y.shape[1] if name == "softmax_cross_entropy" else 2)).astype(y.dtype)
+
+
 def row_losses(loss: str, z: np.ndarray, a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The loss of each row, (B,): z and a are the output layer's, y the targets, all (B, O)."""
     name, parameter = split_name(loss)
+    y = smoothed(loss, y)
     r = a - y
     if name == "softmax_cross_entropy":
         terms = -y * log_softmax(z)
@@ -156,6 +165,7 @@ def hinge_margins(a: np.ndarray, y: np.ndarray) -> np.ndarray:
 def loss_slope(loss: str, z: np.ndarray, a: np.ndarray, y: np.ndarray, output_activation: str) -> np.ndarray:
     """d(row loss)/dz of the output layer, (B, O)."""
     name, parameter = split_name(loss)
+    y = smoothed(loss, y)
     r = a - y
     if name == "softmax_cross_entropy":
         return a * y.sum(axis=1, keepdims=True) - y

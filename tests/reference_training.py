@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from reference import Layers, Model, flatten, is_weight, unflatten
+from reference import Layers, Model, flatten, unflatten
 from reference_random import SHUFFLE, dropout_multiplier, permutation
 
 # ------------------------------------------------------------------------------------------------- optimizers
@@ -22,16 +24,52 @@ def clipped(g: np.ndarray, clip_norm: float | None) -> np.ndarray:
     return g * (clip_norm / norm) if clip_norm is not None and norm > clip_norm else g
 
 
+Rate = float | np.ndarray  # one for all parameters, or one for each
+
+
+def rates_of_parameters(
+    factors: Any, fan_in_power: float, sizes: Sequence[int], rate: float, weight_decay: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The learning rate of each parameter, and the part of it that decoupled decay takes away.
+
+    `factors` has a factor of weights and one of biases. With fan_in the rate of W (I, O) is divided by
+    I^power; decay knows nothing of that, and biases do not decay.
+    """
+    rates, decays = [], []
+    for i, o in pairwise(sizes):
+        of_weights = rate * factors.weight
+        rates += [np.full(i * o, of_weights / (i**fan_in_power if factors.fan_in else 1))]
+        rates += [np.full(o, rate * factors.bias)]
+        decays += [np.full(i * o, of_weights * weight_decay), np.zeros(o)]
+    return np.concatenate(rates), np.concatenate(decays)
+
+
+@dataclass(frozen=True)
+class AllOne:
+    """Factors that change nothing."""
+
+    weight: float = 1.0
+    bias: float = 1.0
+    fan_in: bool = False
+
+
 class SGD:
     """v = momentum v - rate g; w += v. Nesterov: w += momentum v - rate g. normalized: g / |g| for g."""
 
-    default_rate = 0.01
+    default_rate, fan_in_power = 0.01, 1.0
 
-    def __init__(self, momentum: float = 0.0, nesterov: bool = False, normalized: bool = False) -> None:
+    def __init__(
+        self,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        normalized: bool = False,
+        rate_factors: Any = AllOne(),
+    ) -> None:
+        self.rate_factors, self.weight_decay = rate_factors, 0.0
         self.momentum, self.nesterov, self.normalized = momentum, nesterov, normalized
         self.v: np.ndarray | float = 0.0
 
-    def step(self, w: np.ndarray, g: np.ndarray, rate: float, weight: np.ndarray) -> np.ndarray:
+    def step(self, w: np.ndarray, g: np.ndarray, rate: Rate, decay: Rate) -> np.ndarray:
         if self.normalized:
             g = g / (float(np.linalg.norm(g)) or 1.0)
         self.v = self.momentum * self.v - rate * g
@@ -41,13 +79,14 @@ class SGD:
 class RMSprop:
     """s = rho s + (1 - rho) g^2; w -= rate g / (sqrt(s) + eps)  (Tieleman and Hinton, 2012)."""
 
-    default_rate = 0.001
+    default_rate, fan_in_power = 0.001, 0.5
 
-    def __init__(self, rho: float = 0.9, eps: float = 1e-8) -> None:
+    def __init__(self, rho: float = 0.9, eps: float = 1e-8, rate_factors: Any = AllOne()) -> None:
+        self.rate_factors, self.weight_decay = rate_factors, 0.0
         self.rho, self.eps = rho, eps
         self.s: np.ndarray | float = 0.0
 
-    def step(self, w: np.ndarray, g: np.ndarray, rate: float, weight: np.ndarray) -> np.ndarray:
+    def step(self, w: np.ndarray, g: np.ndarray, rate: Rate, decay: Rate) -> np.ndarray:
         self.s = self.rho * self.s + (1 - self.rho) * g * g
         return w - rate * g / (np.sqrt(self.s) + self.eps)
 
@@ -55,13 +94,14 @@ class RMSprop:
 class Adagrad:
     """s += g^2; w -= rate g / (sqrt(s) + eps)  (Duchi, Hazan, Singer, 2011)."""
 
-    default_rate = 0.01
+    default_rate, fan_in_power = 0.01, 0.5
 
-    def __init__(self, eps: float = 1e-10) -> None:
+    def __init__(self, eps: float = 1e-10, rate_factors: Any = AllOne()) -> None:
+        self.rate_factors, self.weight_decay = rate_factors, 0.0
         self.eps = eps
         self.s: np.ndarray | float = 0.0
 
-    def step(self, w: np.ndarray, g: np.ndarray, rate: float, weight: np.ndarray) -> np.ndarray:
+    def step(self, w: np.ndarray, g: np.ndarray, rate: Rate, decay: Rate) -> np.ndarray:
         self.s = self.s + g * g
         return w - rate * g / (np.sqrt(self.s) + self.eps)
 
@@ -72,19 +112,25 @@ class Adam:
     m, v = running means of g and g^2; w -= rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
     """
 
-    default_rate = 0.001
+    default_rate, fan_in_power = 0.001, 0.5
 
     def __init__(
-        self, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0
+        self,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: Any = 0.0,
+        rate_factors: Any = AllOne(),
     ) -> None:
+        self.rate_factors = rate_factors
         self.beta1, self.beta2, self.eps, self.weight_decay = beta1, beta2, eps, weight_decay
         self.m: np.ndarray | float = 0.0
         self.v: np.ndarray | float = 0.0
         self.t = 0
 
-    def step(self, w: np.ndarray, g: np.ndarray, rate: float, weight: np.ndarray) -> np.ndarray:
+    def step(self, w: np.ndarray, g: np.ndarray, rate: Rate, decay: Rate) -> np.ndarray:
         self.t += 1
-        w = np.where(weight, w * (1 - rate * self.weight_decay), w)
+        w = w * (1 - decay)
         self.m = self.beta1 * self.m + (1 - self.beta1) * g
         self.v = self.beta2 * self.v + (1 - self.beta2) * g * g
         m, v = self.m / (1 - self.beta1**self.t), self.v / (1 - self.beta2**self.t)
@@ -94,7 +140,7 @@ class Adam:
 OPTIMIZERS = {"sgd": SGD, "rmsprop": RMSprop, "adagrad": Adagrad, "adam": Adam}
 
 
-def make_optimizer(name: str, **options: float) -> SGD | RMSprop | Adagrad | Adam:
+def make_optimizer(name: str, **options: Any) -> SGD | RMSprop | Adagrad | Adam:
     return Adam(**{"weight_decay": 0.01, **options}) if name == "adamw" else OPTIMIZERS[name](**options)
 
 
@@ -115,6 +161,11 @@ def scheduled_rate(name: str, rate: float, c: float, C: float, options: dict[str
         return rate * o.get("factor", 0.1) ** math.floor(c / o.get("every", 30))
     if name == "Cosine":
         return cosine(rate, o.get("final", 0.0), p)
+    if name == "CosLog":
+        return rate / 2 * (1 - math.cos(2 * math.pi * math.log2(1 + (2 ** o.get("cycles", 4) - 1) * p)))
+    if name == "FlatCos":
+        flat = o.get("flat", 0.5)
+        return rate if p <= flat else cosine(rate, 0.0, (p - flat) / (1 - flat))
     if name == "OneCycle":
         rise, start, final = o.get("rise", 0.3), o.get("start_factor", 1 / 25), o.get("final_factor", 1e-5)
         if p < rise:
@@ -137,6 +188,13 @@ class Schedule:
         ramp = min(1.0, (step + 1) / (self.warmup * self.steps)) if self.warmup else 1.0
         c, C = max(0.0, step / self.steps - self.warmup), self.epochs - self.warmup
         return ramp * scheduled_rate(self.name, self.rate, c, C, self.options)
+
+    @classmethod
+    def of(cls, value: Any, *, steps: int, epochs: int) -> Schedule:
+        """Of a number, or of an object that has its name and its options."""
+        if isinstance(value, (int, float)):
+            return cls("Constant", value, steps=steps, epochs=epochs)
+        return cls(type(value).__name__, **vars(value), steps=steps, epochs=epochs)
 
     def after_epoch(self, monitored: float) -> None:
         """ReduceOnPlateau: lower the rate after more than `patience` epochs in a row without improvement."""
@@ -181,7 +239,7 @@ def train_reference(
     schedule: tuple[str, dict[str, float]] = ("Constant", {}),
     batch_size: int | None = None,
     epochs: int = 1,
-    dropout: float = 0.0,
+    dropout: Any = 0.0,  # a number, or the schedule of one, as weight decay
     clip_norm: float | None = None,
     sample_weight: np.ndarray | None = None,
     shuffle: bool = True,
@@ -193,9 +251,11 @@ def train_reference(
     X, Y = X.astype(dtype), Y.astype(dtype)
     n, batch = len(X), min(batch_size or len(X), len(X))
     sizes = [len(layers[0][0]), *(len(b) for _, b in layers)]
-    w, weight = flatten(layers).astype(dtype), is_weight(sizes)
+    w = flatten(layers).astype(dtype)
     rate = optimizer.default_rate if learning_rate is None else learning_rate
     plan = Schedule(schedule[0], rate, steps=-(-n // batch), epochs=epochs, **schedule[1])
+    dropped = Schedule.of(dropout, steps=-(-n // batch), epochs=epochs)
+    decay = Schedule.of(optimizer.weight_decay, steps=-(-n // batch), epochs=epochs)
     mean_weight = 1.0 if sample_weight is None else float(sample_weight.mean())
     run, step = Run(), 0
     for epoch in range(epochs):
@@ -203,7 +263,7 @@ def train_reference(
         total = 0.0
         for rows in np.split(order, range(batch, n, batch)):
             masks = [
-                dropout_multiplier(seed, step, index, (len(rows), width), dropout).astype(dtype)
+                dropout_multiplier(seed, step, index, (len(rows), width), dropped.at(step)).astype(dtype)
                 for index, width in enumerate(sizes[1:-1])
             ]
             part = None if sample_weight is None else sample_weight[rows]
@@ -214,7 +274,11 @@ def train_reference(
             total += len(rows) * p.loss  # the batch's loss before its update
             run.kink = min(run.kink, p.kink)
             rate = plan.at(step)
-            w = optimizer.step(w, clipped(flatten(p.gradient), clip_norm), rate, weight)
+            rates, decays = rates_of_parameters(
+                optimizer.rate_factors, optimizer.fan_in_power, sizes, rate, decay.at(step)
+            )
+            g = clipped(flatten(p.gradient), clip_norm)
+            w = optimizer.step(w, g, rates.astype(dtype), decays.astype(dtype))
             step += 1
         run.parameters.append(w)
         run.loss.append(total / n)

@@ -270,7 +270,8 @@ def test_first_steps_by_hand() -> None:
     w, g, weight = np.array([1.0, 1.0]), np.array([0.5, -0.25]), np.array([True, False])
 
     def step(name: str, rate: float = 0.1, **options: float) -> np.ndarray:
-        return training.make_optimizer(name, **options).step(w, g, rate, weight)
+        optimizer = training.make_optimizer(name, **options)
+        return optimizer.step(w, g, rate, rate * optimizer.weight_decay * weight)
 
     np.testing.assert_allclose(step("sgd"), w - 0.1 * g)
     np.testing.assert_allclose(step("sgd", momentum=0.9, nesterov=True), w - 0.1 * 1.9 * g)
@@ -287,7 +288,7 @@ def test_first_steps_by_hand() -> None:
 def test_every_optimizer_goes_downhill(name: str, rate: float) -> None:
     optimizer, w = training.make_optimizer(name), np.array([1.0, -2.0])
     for _ in range(400):
-        w = optimizer.step(w, w * [1.0, 10.0], rate, np.array([True, True]))
+        w = optimizer.step(w, w * [1.0, 10.0], rate, rate * optimizer.weight_decay)
     assert np.abs(w).max() < 0.5
 
 
@@ -297,6 +298,12 @@ def test_every_optimizer_goes_downhill(name: str, rate: float) -> None:
         ("Constant", {}, [1, 1, 1, 1, 1]),
         ("InverseScaling", {"power": 1.0}, [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]),
         ("StepDecay", {"every": 2, "factor": 0.5}, [1, 1, 0.5, 0.5, 0.25]),
+        (
+            "CosLog",
+            {},
+            [0, *(0.5 - 0.5 * math.cos(2 * math.pi * math.log2(1 + 15 * t)) for t in (0.25, 0.5, 0.75)), 0],
+        ),
+        ("FlatCos", {}, [1, 1, 1, 0.5, 0]),
         ("Cosine", {"final": 0.2}, [1, 0.6 + 0.2 * 2**0.5, 0.6, 0.6 - 0.2 * 2**0.5, 0.2]),
         ("OneCycle", {"rise": 0.5, "start_factor": 0.2, "final_factor": 0.1}, [0.2, 0.6, 1, 0.55, 0.1]),
         ("Constant", {"warmup": 2.0}, [0.1, 0.6, 1, 1, 1]),

@@ -13,7 +13,16 @@ void bind_options(py::module_& m) {
         .def_readwrite("decay2", &OptimizerOptions::decay2)
         .def_readwrite("epsilon", &OptimizerOptions::epsilon)
         .def_readwrite("epsilon_hat", &OptimizerOptions::epsilon_hat)
-        .def_readwrite("weight_decay", &OptimizerOptions::weight_decay);
+        .def_readonly("weight_decay", &OptimizerOptions::weight_decay)
+        .def_readonly("rate_factors", &OptimizerOptions::rate_factors);
+
+    py::class_<RateFactors>(m, "RateFactors")
+        .def_readwrite("weight", &RateFactors::weight)
+        .def_readwrite("bias", &RateFactors::bias)
+        .def_readwrite("scale", &RateFactors::scale)
+        .def_readwrite("embedding", &RateFactors::embedding)
+        .def_readwrite("alpha", &RateFactors::alpha)
+        .def_readwrite("fan_in", &RateFactors::fan_in);
 
     py::class_<ScheduleOptions>(m, "ScheduleOptions")
         .def_property("kind", nullptr,
@@ -26,6 +35,8 @@ void bind_options(py::module_& m) {
         .def_readwrite("final_rate", &ScheduleOptions::final_rate)
         .def_readwrite("start_rate", &ScheduleOptions::start_rate)
         .def_readwrite("rise", &ScheduleOptions::rise)
+        .def_readwrite("cycles", &ScheduleOptions::cycles)
+        .def_readwrite("flat", &ScheduleOptions::flat)
         .def_readwrite("patience", &ScheduleOptions::patience)
         .def_readwrite("threshold", &ScheduleOptions::threshold)
         .def_readwrite("min_rate", &ScheduleOptions::min_rate);
@@ -34,12 +45,12 @@ void bind_options(py::module_& m) {
         .def(py::init<>())
         .def_readonly("optimizer", &TrainOptions::optimizer)
         .def_readonly("schedule", &TrainOptions::schedule)
+        .def_readonly("dropout", &TrainOptions::dropout)
         .def_readwrite("epochs", &TrainOptions::epochs)
         .def_readwrite("first_epoch", &TrainOptions::first_epoch)
         .def_readwrite("batch_size", &TrainOptions::batch_size)
         .def_readwrite("shuffle", &TrainOptions::shuffle)
         .def_readwrite("seed", &TrainOptions::seed)
-        .def_readwrite("dropout", &TrainOptions::dropout)
         .def_readwrite("clip_norm", &TrainOptions::clip_norm)
         .def_readwrite("mean_weight", &TrainOptions::mean_weight)
         .def_readwrite("bfloat16", &TrainOptions::bfloat16)

@@ -39,7 +39,7 @@ TEST_CASE("after a team that failed another one works") {
 
 TEST_CASE("a plateau schedule takes a loss that is not a number for a bad epoch, and goes on comparing") {
     const double nan = std::numeric_limits<double>::quiet_NaN();
-    LearningRate rate({.kind = Schedule::reduce_on_plateau, .rate = 1, .factor = 0.5, .patience = 1}, 1, 100);
+    Scheduled rate({.kind = Schedule::reduce_on_plateau, .rate = 1, .factor = 0.5, .patience = 1}, 1, 100);
     rate.epoch_ended(nan);
     for (const double loss : {4.0, 3.0, 2.0, 1.0}) {
         rate.epoch_ended(loss);

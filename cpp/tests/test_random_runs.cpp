@@ -83,7 +83,7 @@ struct RandomRun {
         options.batch_size = 1 + below(rows);
         options.shuffle = below(3) > 0;
         options.seed = std::uint64_t(below(1000));
-        options.dropout = below(3) ? 0 : 0.3;
+        options.dropout.rate = below(3) ? 0 : 0.3;
         options.clip_norm = below(3) ? 0 : 0.1;
         options.optimizer.kind = any_of(kOptimizers);
         options.optimizer.momentum = 0.9;

@@ -188,7 +188,7 @@ TEST_CASE_TEMPLATE("a run that goes on is the run that was not stopped", T, floa
     for (const bool plateau : {false, true}) {
         TrainOptions o = options(6);
         o.patience = 6;
-        o.dropout = 0.2;
+        o.dropout.rate = 0.2;
         if (plateau) {
             o.schedule = {.kind = Schedule::reduce_on_plateau, .rate = 0.1, .factor = 0.5};
             o.schedule.threshold = 0.5;

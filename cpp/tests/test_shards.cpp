@@ -168,7 +168,7 @@ TEST_CASE_TEMPLATE("shards give the same bits on any number of processes and thr
         for (const bool embeds : {false, true}) {
             TrainOptions o = options_of(90, 30);
             o.clip_norm = clips ? 0.5 : 0;
-            o.dropout = 0.1;
+            o.dropout.rate = 0.1;
             const std::vector<double> expected = trained<T>(1, o, embeds).front();
             REQUIRE(expected.size() > 12);
             for (const int processes : {1, 2, 4}) {

@@ -107,7 +107,7 @@ TEST_CASE_TEMPLATE("training has the same bits on any team, with every optimizer
             TrainOptions options;
             options.epochs = 3;
             options.batch_size = 50;
-            options.dropout = 0.2;
+            options.dropout.rate = 0.2;
             options.clip_norm = clipped ? 0.1 : 0;
             options.optimizer.kind = optimizer.second;
             options.optimizer.momentum = 0.9;

@@ -23,8 +23,17 @@ from fastmlp._training.cross_validation import CrossValidation
 from fastmlp._training.many import train_many
 from fastmlp._training.runs import Runs
 from fastmlp._training.train import train
-from fastmlp.spec.optimizers import LBFGS, SGD, Adagrad, Adam, RMSprop
-from fastmlp.spec.schedules import Constant, Cosine, InverseScaling, OneCycle, ReduceOnPlateau, StepDecay
+from fastmlp.spec.optimizers import LBFGS, SGD, Adagrad, Adam, RateFactors, RMSprop
+from fastmlp.spec.schedules import (
+    Constant,
+    Cosine,
+    CosLog,
+    FlatCos,
+    InverseScaling,
+    OneCycle,
+    ReduceOnPlateau,
+    StepDecay,
+)
 
 if _TYPE_CHECKING:
     from fastmlp import dask as dask
@@ -55,15 +64,18 @@ __all__ = [
     "Adagrad",
     "Adam",
     "Constant",
+    "CosLog",
     "Cosine",
     "CrossValidation",
     "Ensemble",
     "Evaluation",
+    "FlatCos",
     "History",
     "InverseScaling",
     "Network",
     "OneCycle",
     "RMSprop",
+    "RateFactors",
     "ReduceOnPlateau",
     "Runs",
     "Search",

@@ -84,7 +84,7 @@ struct Architecture {
     std::vector<Index> sizes;             // columns of X, hidden widths, O
     std::vector<Activation> activations;  // one a layer, the last is the output activation
     Loss loss = Loss::squared_error;
-    std::vector<double> loss_parameters = {};  // one an output: delta of huber, q of quantile
+    std::vector<double> loss_parameters = {};  // one an output: delta of huber, q of quantile, smoothing
     double l2 = 0;
     std::vector<Embedding> embeddings = {};
 

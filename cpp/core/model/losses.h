@@ -23,7 +23,7 @@ struct LossBatch {
     const T* output;  // [B, ld]: z or a, readable one packet past each row
     T* delta;         // [B, ld]: receives dLoss/dz, or dLoss/da; null when only the value is wanted
     Index ld, outputs;
-    const T* parameters;  // [outputs]: delta of huber, q of quantile
+    const T* parameters;  // [outputs]: delta of huber, q of quantile, how much a cross-entropy is smoothed
     double scale;         // 1 / what the sum of the weighted losses is divided by
     double* losses;       // [B]: receives w_i loss_i
     T* scratch;           // this thread's loss_scratch(outputs) numbers
@@ -124,6 +124,22 @@ struct BinaryCrossEntropy {  // max(z, 0) - z y + log(1 + exp(-|z|)); slope s(z)
     }
 };
 
+// The same for a smoothed target y' = (1 - c) y + c / 2.
+struct SmoothedBinaryCrossEntropy {
+    template <class P>
+    static FASTMLP_INLINE P smoothed(P y, P c) {
+        return pmadd(psub(constant<P>(1), c), y, pmul(constant<P>(0.5), c));
+    }
+    template <class P>
+    static FASTMLP_INLINE P value(P z, P y, P c) {
+        return BinaryCrossEntropy::value(z, smoothed(y, c), c);
+    }
+    template <class P>
+    static FASTMLP_INLINE P slope(P z, P y, P c) {
+        return BinaryCrossEntropy::slope(z, smoothed(y, c), c);
+    }
+};
+
 struct SquaredError {  // (a - y)^2 / 2
     template <class P>
     static FASTMLP_INLINE P value(P a, P y, P) {
@@ -206,12 +222,14 @@ void elementwise(const LossBatch<T>& batch, LossBlock<T> block) {
 }
 
 // loss = sum_j q_j (log sum exp z - z_j); delta = softmax(z) - q, where q is one-hot or a row of
-// probabilities.
-template <class T>
+// probabilities. Smoothed by c, q becomes (1 - c) q + c / O (Szegedy et al., 2016).
+template <bool smooths, class T>
 void softmax_cross_entropy(const LossBatch<T>& batch, LossBlock<T> block) {
     const Index n = batch.outputs;
     const bool labels = batch.targets.labels;
-    Packet<T> max = block.output(0), sum = simd::set1(T(0)), q_sum = sum, below = sum;
+    const T smoothing = smooths ? batch.parameters[0] : T(0), kept = 1 - smoothing;
+    const Packet<T> of_each = simd::set1(smoothing / T(n));
+    Packet<T> max = block.output(0), sum = simd::set1(T(0)), q_sum = sum, below = sum, below_of_each = sum;
     for (Index j = 1; j < n; ++j) max = pmax(block.output(j), max);
     for (Index j = 0; j < n; ++j) {
         const Packet<T> z = psub(block.output(j), max), e = vmath::exp(z);
@@ -220,22 +238,30 @@ void softmax_cross_entropy(const LossBatch<T>& batch, LossBlock<T> block) {
             q_sum = padd(q_sum, block.target(j));
             below = pmadd(block.target(j), z, below);
         }
+        if constexpr (smooths) below_of_each = pmadd(of_each, z, below_of_each);
         block.set_output(j, e);
     }
     if (labels) {
         q_sum = simd::set1(T(1));
         below = psub(block.output_of_label(), max);
     }
+    if constexpr (smooths) {
+        q_sum = labels ? q_sum : pmadd(simd::set1(kept), q_sum, simd::set1(smoothing));
+        below = pmadd(simd::set1(kept), below, below_of_each);
+    }
     block.store_losses(psub(pmul(q_sum, plog(sum)), below));
     if (!batch.delta) return;
 
     const Packet<T> factor = pdiv(pmul(q_sum, block.scale()), sum);  // NaN where a logit is NaN or infinite
     for (Index j = 0; j < n; ++j) {
-        const Packet<T> p = pmul(block.output(j), factor);
-        block.set_output(j, labels ? p : psub(p, pmul(block.scale(), block.target(j))));
+        Packet<T> p = pmul(block.output(j), factor);
+        if constexpr (smooths) p = psub(p, pmul(block.scale(), of_each));
+        const auto q = [&] { return smooths ? pmul(simd::set1(kept), block.target(j)) : block.target(j); };
+        block.set_output(j, labels ? p : psub(p, pmul(block.scale(), q())));
     }
     block.store_deltas();
-    for (Index r = 0; labels && r < block.rows(); ++r) block.delta(r)[block.label(r)] -= block.scale_of(r);
+    for (Index r = 0; labels && r < block.rows(); ++r)
+        block.delta(r)[block.label(r)] -= smooths ? kept * block.scale_of(r) : block.scale_of(r);
 }
 
 // sum over j != y of max(0, a_j - a_y + 1) (Weston, Watkins, 1999).
@@ -272,13 +298,17 @@ template <class T>
 using LossFunction = void (*)(const LossBatch<T>&, Index first, Index last);
 
 template <class T>
-LossFunction<T> loss_function(Loss loss) {
+LossFunction<T> loss_function(const Architecture& architecture) {
     using namespace losses;
-    switch (loss) {
+    const std::vector<double>& numbers = architecture.loss_parameters;
+    const bool smooths = !numbers.empty() && numbers.front() > 0;  // the labels, where there are some
+    switch (architecture.loss) {
         case Loss::softmax_cross_entropy:
-            return in_blocks<softmax_cross_entropy<T>, T>;
+            return smooths ? in_blocks<softmax_cross_entropy<true, T>, T>
+                           : in_blocks<softmax_cross_entropy<false, T>, T>;
         case Loss::binary_cross_entropy:
-            return in_blocks<elementwise<BinaryCrossEntropy, T>, T>;
+            return smooths ? in_blocks<elementwise<SmoothedBinaryCrossEntropy, T>, T>
+                           : in_blocks<elementwise<BinaryCrossEntropy, T>, T>;
         case Loss::absolute_error:
             return in_blocks<elementwise<AbsoluteError, T>, T>;
         case Loss::huber:

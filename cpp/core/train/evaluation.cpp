@@ -20,7 +20,7 @@ Evaluation<T>::Evaluation(const Network<T>& network, const PanelLayout<T>& layou
       rows_(double(std::accumulate(shard_rows.begin(), shard_rows.end(), Index(0)))),
       scores_classes_(scores_classes(network.architecture().loss)),
       sums_(1 + (scores_classes_ ? 1 : network.outputs())),
-      loss_(loss_function<T>(network.architecture().loss)) {
+      loss_(loss_function<T>(network.architecture())) {
     for (int t = 0; t < threads; ++t) passes_.emplace_back(network, layout.all_weights(parameters));
     if (data.order && !data.X.sparse())
         for (ForwardPass<T>& pass : passes_) pass.make_gathered();

@@ -25,7 +25,7 @@ public:
         store.l2 = T(network_.architecture().l2);
         double loss = 0;
         run_team(worth_threads(flops_, threads_), &monitor, [&](const Team& team) {
-            backprop_.step(team, batch_, 0, store_gradient_tiles<T>(), nullptr, [&](double of_batch) {
+            backprop_.step(team, batch_, {}, store_gradient_tiles<T>(), nullptr, [&](double of_batch) {
                 if (team.rank == 0) loss = of_batch;
                 return std::optional(store);
             });

@@ -84,7 +84,7 @@ private:
     double loss_and_gradient(const Team& team) {
         for (int shard = 0; shard < shards_.own(); ++shard) {
             const Batch<double> batch = batches_.of_shard(shard, whole_.divisor);
-            gradient_.add_shards(team, backprop_, batch, shard, 0, [&](int, Range rows) {
+            gradient_.add_shards(team, backprop_, batch, shard, {}, [&](int, Range rows) {
                 losses_[std::size_t(shard)] = backprop_.weighted_losses(rows);
             });
         }

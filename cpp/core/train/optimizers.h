@@ -20,30 +20,64 @@ struct Update {
     T shrink = 1;  // weights are multiplied by this first (decoupled weight decay)
     T rate = 0, momentum = 0, epsilon = 0, correction = 1;
     T decay1 = 0, decay2 = 0, rest1 = 0, rest2 = 0;  // rest: 1 - decay, rounded once
+    // Where groups of parameters have rates of their own: their factors, and of the step what they multiply.
+    const OptimizerOptions* options = nullptr;
+    double step_rate = 0, step_decay = 0;
 
     Update(T* weights, T* state1, T* state2) : w(weights), s1(state1), s2(state2) {}
-    Update(T* weights, T* state1, T* state2, const OptimizerOptions& o, double learning_rate, double step)
+    // The options are read later on too, where the groups of parameters have rates of their own.
+    Update(T* weights, T* state1, T* state2, const OptimizerOptions& o, double learning_rate,
+           double weight_decay, double step)
         : Update(weights, state1, state2) {
-        rate = T(learning_rate);
+        step_rate = learning_rate;
         momentum = T(o.momentum);
         decay1 = T(o.decay1);
         decay2 = T(o.decay2);
         rest1 = T(1 - o.decay1);
         rest2 = T(1 - o.decay2);
         epsilon = T(o.epsilon);
-        if (o.kind != Optimizer::adam) return;
-        shrink = T(1 - learning_rate * o.weight_decay);
-        const double root = std::sqrt(1 - std::pow(o.decay2, step));
-        rate = T(learning_rate / (1 - std::pow(o.decay1, step)) * (o.epsilon_hat ? root : 1));
-        correction = T(o.epsilon_hat ? 1 : 1 / root);
+        if (o.kind == Optimizer::adam) {
+            step_decay = learning_rate * weight_decay;
+            const double root = std::sqrt(1 - std::pow(o.decay2, step));
+            step_rate = learning_rate / (1 - std::pow(o.decay1, step)) * (o.epsilon_hat ? root : 1);
+            correction = T(o.epsilon_hat ? 1 : 1 / root);
+        }
+        rate = T(step_rate);
+        shrink = T(1 - step_decay);
+        if (o.rate_factors != RateFactors{}) options = &o;
     }
 
-    // Biases are neither penalised nor decayed.
-    Update for_biases() const {
+    // The groups of parameters, a line each.
+    Update for_weights(Index inputs) const { return of_group(&RateFactors::weight, fan_in(inputs)); }
+    Update for_biases() const { return undecayed(&RateFactors::bias); }
+    Update for_tables() const { return of_group(&RateFactors::embedding); }
+
+private:
+    using Factor = double RateFactors::*;
+
+    // Decay knows nothing of fan-in: it acts on the weights alone, whatever their gradient.
+    Update of_group(Factor factor, double fan_in = 1) const {
         Update u = *this;
+        if (!options) return u;
+        u.rate = T(step_rate * options->rate_factors.*factor / fan_in);
+        u.shrink = T(1 - step_decay * options->rate_factors.*factor);
+        return u;
+    }
+    // Other parameters than weights are neither penalised nor decayed.
+    Update undecayed(Factor factor) const {
+        Update u = of_group(factor);
         u.l2 = 0;
         u.shrink = 1;
         return u;
+    }
+    // With W = V / sqrt(I), a step of V is one of W over sqrt(I), and so is its gradient, which the size of a
+    // step of the other rules does not depend on.
+    double fan_in(Index inputs) const {
+        if (!options || !options->rate_factors.fan_in) return 1;
+        const Optimizer kind = options->kind;
+        const bool plain =
+            kind == Optimizer::sgd || kind == Optimizer::momentum || kind == Optimizer::nesterov;
+        return plain ? double(inputs) : std::sqrt(double(inputs));
     }
 };
 

@@ -27,6 +27,18 @@ inline constexpr std::array<std::pair<std::string_view, Optimizer>, 6> kOptimize
     {"adam", Optimizer::adam},
 }};
 
+// The learning rate of each group of parameters is that of the step times its factor.
+struct RateFactors {
+    double weight = 1, bias = 1;
+    double scale = 1;      // of inputs
+    double embedding = 1;  // of tables
+    double alpha = 1;      // of parametric activations
+    bool fan_in = false;   // that of weights W[I, O] is divided by I or, where steps have a scale of their
+                           // own, by sqrt(I)
+
+    bool operator==(const RateFactors&) const = default;
+};
+
 struct OptimizerOptions {
     Optimizer kind = Optimizer::adam;
     double momentum = 0;       // sgd
@@ -35,7 +47,8 @@ struct OptimizerOptions {
     double decay2 = 0.999;     // adam: beta2, rmsprop: rho
     double epsilon = 1e-8;     // rmsprop, adagrad, adam
     bool epsilon_hat = false;  // adam: epsilon is added before the bias of sqrt(v) is corrected
-    double weight_decay = 0;   // adam: decoupled (AdamW)
+    ScheduleOptions weight_decay{.rate = 0};  // adam: decoupled (AdamW)
+    RateFactors rate_factors;
 };
 
 struct TrainOptions {
@@ -44,7 +57,7 @@ struct TrainOptions {
     Index batch_size = 200;
     bool shuffle = true;
     std::uint64_t seed = 0;
-    double dropout = 0;
+    ScheduleOptions dropout{.rate = 0};
     double clip_norm = 0;  // 0: no clipping
     // Of all rows trained on: a batch divides the sum of its weighted losses by rows * mean_weight, so that
     // its gradient is that of the weighted mean over all rows, up to chance. 0: by the sum of its own
@@ -124,7 +137,7 @@ struct Progress {
     double best = std::numeric_limits<double>::infinity();  // the lowest monitored loss
     Index epochs_without_improvement = 0;
     bool is_best = false;  // the current weights are the best so far, and not copied yet
-    LearningRate::State learning_rate{0};
+    Scheduled::State learning_rate{0};
 };
 
 // What is carried from run to run; arrays are laid out as the network's parameters.

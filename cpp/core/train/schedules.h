@@ -1,4 +1,4 @@
-// Learning-rate schedules: the rate of each step. Times are in epochs.
+// Schedules: the learning rate of each step, and so dropout and weight decay. Times are in epochs.
 #pragma once
 
 #include <algorithm>
@@ -11,13 +11,24 @@
 
 namespace fastmlp {
 
-enum class Schedule { constant, inverse_scaling, step_decay, cosine, one_cycle, reduce_on_plateau };
-inline constexpr std::array<std::pair<std::string_view, Schedule>, 6> kSchedules{{
+enum class Schedule {
+    constant,
+    inverse_scaling,
+    step_decay,
+    cosine,
+    one_cycle,
+    cos_log,
+    flat_cos,
+    reduce_on_plateau
+};
+inline constexpr std::array<std::pair<std::string_view, Schedule>, 8> kSchedules{{
     {"constant", Schedule::constant},
     {"inverse_scaling", Schedule::inverse_scaling},
     {"step_decay", Schedule::step_decay},
     {"cosine", Schedule::cosine},
     {"one_cycle", Schedule::one_cycle},
+    {"cos_log", Schedule::cos_log},
+    {"flat_cos", Schedule::flat_cos},
     {"reduce_on_plateau", Schedule::reduce_on_plateau},
 }};
 
@@ -29,17 +40,20 @@ struct ScheduleOptions {
     double every = 1, factor = 1;  // step_decay; reduce_on_plateau: factor
     double final_rate = 0;         // cosine, one_cycle
     double start_rate = 0, rise = 0.3;                 // one_cycle
+    double cycles = 4;                                 // cos_log
+    double flat = 0.5;                                 // flat_cos
     double patience = 0, threshold = 0, min_rate = 0;  // reduce_on_plateau
 };
 
-class LearningRate {
+class Scheduled {
 public:
-    LearningRate(const ScheduleOptions& options, Index steps_per_epoch, Index epochs)
+    Scheduled(const ScheduleOptions& options, Index steps_per_epoch, Index epochs)
         : options_(options), steps_(double(steps_per_epoch)), epochs_(double(epochs)), state_{options.rate} {}
 
-    // The rate of step 0, 1, .. of the whole run.
+    // The value at step 0, 1, .. of the whole run.
     double at(Index step) const {
         const double epoch = double(step) / steps_, warmup = options_.warmup;
+        if (options_.kind == Schedule::constant && warmup == 0) return state_.rate;
         const double ramp = warmup > 0 ? std::min(1.0, (double(step) + 1) / (warmup * steps_)) : 1.0;
         return ramp * base(std::max(0.0, epoch - warmup), epochs_ - warmup);
     }
@@ -86,6 +100,13 @@ private:
             case Schedule::one_cycle:
                 if (progress < o.rise) return cosine(o.start_rate, o.rate, progress / o.rise);
                 return cosine(o.rate, o.final_rate, o.rise < 1 ? (progress - o.rise) / (1 - o.rise) : 1.0);
+            case Schedule::cos_log: {
+                const double cycle = std::log2(1 + (std::exp2(o.cycles) - 1) * progress);
+                return cosine(0, o.rate, 2 * cycle);
+            }
+            case Schedule::flat_cos:
+                if (progress <= o.flat) return o.rate;
+                return cosine(o.rate, 0, (progress - o.flat) / (1 - o.flat));
             case Schedule::constant:
             case Schedule::reduce_on_plateau:
                 break;

@@ -30,8 +30,8 @@ public:
     // record(shard, rows) is called once their losses are known. Every thread of the team calls this and what
     // follows.
     template <class Record>
-    void add_shards(const Team& team, Backprop<T>& backprop, const Batch<T>& batch, int first,
-                    std::uint64_t number, const Record& record);
+    void add_shards(const Team& team, Backprop<T>& backprop, const Batch<T>& batch, int first, Drop drop,
+                    const Record& record);
 
     // After the last own shard: adds what the other processes have, each for its slice. False after a
     // failure of the exchange.
@@ -84,8 +84,8 @@ private:
 template <class T>
 template <class Record>
 void ShardedGradient<T>::add_shards(const Team& team, Backprop<T>& backprop, const Batch<T>& batch, int first,
-                                    std::uint64_t number, const Record& record) {
-    if (batch.rows > 0) backprop.passes(team, batch, number);
+                                    Drop drop, const Record& record) {
+    if (batch.rows > 0) backprop.passes(team, batch, drop);
     team.barrier();  // the losses and deltas of all rows are there
     int shard = first;
     const Range all{0, batch.rows};

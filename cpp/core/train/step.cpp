@@ -32,14 +32,14 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
       layout_(network),
       parameters_(layout_.size()),
       table_weights_(layout_.all_weights(parameters()).tables),
-      dropout_(options.seed, options.dropout),
-      drops_(options.dropout > 0),
+      seed_(options.seed),
+      drops_(options.drops),
       alpha_(options.alpha),
       arrays_(network.layers().size() + 1),
       scratch_(std::size_t(options.threads)),
       row_losses_(std::size_t(max_rows)),
       sparse_forward_(sparse_forward_tiles<T>(network.layers().front().activation)),
-      loss_(loss_function<T>(network.architecture().loss)),
+      loss_(loss_function<T>(network.architecture())),
       output_slope_(slope_product<T>(network.output_layer().activation)) {
     if (options.entries) transposed_.emplace(network.inputs(), *options.entries, options.threads);
     if (options.bfloat16) rounded_.emplace(network, max_rows, options.threads);
@@ -177,11 +177,11 @@ MatrixView<T> Backprop<T>::activations(Index layer, const Batch<T>& batch) const
 // Split by columns, a barrier follows whatever writes an array that the next pass reads: one after each
 // layer.
 template <class T>
-void Backprop<T>::passes(const Team& team, const Batch<T>& batch, std::uint64_t number) {
+void Backprop<T>::passes(const Team& team, const Batch<T>& batch, Drop drop) {
     const Range rows = own_rows(team, batch.rows);
     const Work work{rows, split_by_rows() ? rows : Range{0, batch.rows}};
     read_inputs(team, batch, work);
-    forward(team, batch, work, number);
+    forward(team, batch, work, drop);
     forward_loss(team, batch, work);
     backward(team, work);
     sum_weight_squares(team);
@@ -189,27 +189,29 @@ void Backprop<T>::passes(const Team& team, const Batch<T>& batch, std::uint64_t 
 
 // z = a_prev W + b, a = f(z), layer by layer; some activations are dropped.
 template <class T>
-void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& work, std::uint64_t number) {
+void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& work, Drop drop) {
     const Index L = network_.architecture().layers();
     for (Index l = 1; l <= L; ++l) {
         forward_layer(team, l, batch, work);
         if (!drops_ || l == L) continue;
         team.each(
-            work.rows, [&](Index first, Index last) { drop(batch, l, {first, last}, number); }, kRowsPerPoll);
+            work.rows, [&](Index first, Index last) { drop_rows(batch, l, {first, last}, drop); },
+            kRowsPerPoll);
         end_pass(team);
     }
 }
 
 // Each shard's rows are numbered by themselves.
 template <class T>
-void Backprop<T>::drop(const Batch<T>& batch, Index l, Range rows, std::uint64_t number) const {
+void Backprop<T>::drop_rows(const Batch<T>& batch, Index l, Range rows, Drop drop) const {
+    const Dropout dropout(seed_, drop.p);
     const LayerArrays& at = arrays_[std::size_t(l)];
     const Range all{0, batch.rows};
     for (const Range& shard : batch.shards.empty() ? std::span(&all, 1) : batch.shards) {
         for (Index i = std::max(rows.first, shard.first); i < std::min(rows.last, shard.last); ++i)
-            dropout_.apply(number, l - 1, i - shard.first, at.a + i * at.ld, at.slope + i * at.ld,
-                           layout_.layer(l - 1).outputs);
-        ++number;
+            dropout.apply(drop.number, l - 1, i - shard.first, at.a + i * at.ld, at.slope + i * at.ld,
+                          layout_.layer(l - 1).outputs);
+        ++drop.number;
     }
 }
 
@@ -354,7 +356,7 @@ void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batc
         const Index rows = of.first + first_row(part + 1, parts, of.size()) - row;
         const MatrixPanels<T> delta{above.data + row * above.ld, above.ld, rows,
                                     scratch_[std::size_t(team.rank)]};
-        Update<T> u = update;
+        Update<T> u = update.for_weights(I);
         if (parts > 1) u.s1 += part * layout_.size();
         const Range of_weights{range.first, std::min(range.last, weight_tasks)};
         const Range of_biases{std::max<Index>(range.first - weight_tasks, 0), range.last - weight_tasks};

@@ -61,7 +61,7 @@ struct Batch {
 };
 
 struct BackpropOptions {
-    double dropout = 0;
+    bool drops = false;  // hidden activations, in some of the steps
     std::uint64_t seed = 0;
     bool gather = false;                          // batches come with an order
     double alpha = 0;                             // added to l2, over the batch's divisor
@@ -70,6 +70,12 @@ struct BackpropOptions {
     int threads = 1;                              // of the largest team
     std::optional<Index> entries = std::nullopt;  // of the largest batch, where X is sparse
     Index shard_rows = 0;                         // of a shard, the most; 0: a batch has one
+};
+
+// What is dropped in a step: with what probability, and the number of the masks.
+struct Drop {
+    double p = 0;
+    std::uint64_t number = 0;
 };
 
 // A matrix with `ld` elements from row to row.
@@ -95,19 +101,18 @@ public:
 
     // The first half of a step: forward, loss and backward. What follows a barrier finds the losses and
     // deltas of all rows, and nobody reads weights any more. Every thread of the team calls it, and the
-    // others below. `number` numbers the dropout masks, those of a second shard with the next number, and so
-    // on.
-    void passes(const Team& team, const Batch<T>& batch, std::uint64_t number);
+    // others below. The dropout masks of a second shard have the next number, and so on.
+    void passes(const Team& team, const Batch<T>& batch, Drop drop);
 
     // The second half for some of the rows, one shard's: hands the gradient of every parameter to the rule.
     void gradients(const Team& team, const Batch<T>& batch, Range rows, const Update<T>& update,
                    const GradientTiles<T>& tiles);
 
-    // One whole step; every thread of the team calls it. `number` numbers the dropout masks. Once the loss of
-    // the batch is known, decide(loss) says on each thread, and on each the same, what update is to follow,
-    // or std::nullopt for none. `whole`, if any, takes the gradient before any weight changes.
+    // One whole step; every thread of the team calls it. Once the loss of the batch is known, decide(loss)
+    // says on each thread, and on each the same, what update is to follow, or std::nullopt for none. `whole`,
+    // if any, takes the gradient before any weight changes.
     template <class Decide>
-    void step(const Team& team, const Batch<T>& batch, std::uint64_t number, const GradientTiles<T>& tiles,
+    void step(const Team& team, const Batch<T>& batch, Drop drop, const GradientTiles<T>& tiles,
               WholeGradient<T>* whole, const Decide& decide);
 
     // Of the batch of the last step: the loss, the same bits on every thread, the penalty's part in it, the
@@ -149,11 +154,11 @@ private:
     bool embeds() const { return !network_.tables().empty(); }
 
     void read_inputs(const Team& team, const Batch<T>& batch, const Work& work);
-    void forward(const Team& team, const Batch<T>& batch, const Work& work, std::uint64_t number);
+    void forward(const Team& team, const Batch<T>& batch, const Work& work, Drop drop);
     void forward_layer(const Team& team, Index layer, const Batch<T>& batch, const Work& work);
     void forward_loss(const Team& team, const Batch<T>& batch, const Work& work);
     void backward(const Team& team, const Work& work);
-    void drop(const Batch<T>& batch, Index layer, Range rows, std::uint64_t number) const;
+    void drop_rows(const Batch<T>& batch, Index layer, Range rows, Drop drop) const;
     void layer_gradient(const Team& team, Index layer, const Batch<T>& batch, Range rows, Index parts,
                         const Update<T>& update, const GradientTiles<T>& tiles) const;
     void table_gradients(const Team& team, const Batch<T>& batch, Range rows);
@@ -171,7 +176,7 @@ private:
     std::vector<const T*> table_weights_;
     std::optional<TransposedBatch<T>> transposed_;  // where X is sparse
     std::optional<RoundedBatch<T>> rounded_;        // where products are in bfloat16
-    Dropout dropout_;
+    std::uint64_t seed_;
     bool drops_;
     double alpha_;
 
@@ -194,9 +199,9 @@ private:
 
 template <class T>
 template <class Decide>
-void Backprop<T>::step(const Team& team, const Batch<T>& batch, std::uint64_t number,
-                       const GradientTiles<T>& tiles, WholeGradient<T>* whole, const Decide& decide) {
-    passes(team, batch, number);
+void Backprop<T>::step(const Team& team, const Batch<T>& batch, Drop drop, const GradientTiles<T>& tiles,
+                       WholeGradient<T>* whole, const Decide& decide) {
+    passes(team, batch, drop);
     team.barrier();  // the losses and deltas of all rows are there, and nobody reads weights any more
 
     const Range rows{0, batch.rows};

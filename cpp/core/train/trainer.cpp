@@ -37,6 +37,8 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
       epoch_rows_(batches_.epoch_rows()),
       steps_per_epoch_(batches_.steps_per_epoch()),
       learning_rate_(options.schedule, steps_per_epoch_, options.epochs),
+      weight_decay_(options.optimizer.weight_decay, steps_per_epoch_, options.epochs),
+      dropout_(options.dropout, steps_per_epoch_, options.epochs),
       long_step_(network.training_seconds(batches_.batch_size() * shards_.own()) > kLongStepSeconds),
       counts_right_(validation && scores_classes(network.architecture().loss)),
       restore_best_(options.restore_best && (validation || options.patience >= 0)),
@@ -44,7 +46,7 @@ Trainer<T>::Trainer(Network<T>& network, const Data<T>& data, const std::optiona
           TeamSize::resume(network.training_flops(batches_.most_rows(), data.density(network.inputs())),
                            options.threads, options.borrowed)),
       backprop_(network, batches_.most_rows(),
-                {.dropout = options.dropout,
+                {.drops = options.dropout.rate > 0,
                  .seed = options.seed,
                  .gather = batches_.copies_rows(),
                  .alpha = options.alpha,
@@ -291,7 +293,8 @@ void Trainer<T>::train_step(Team team) {
     const Index step = epoch_ * steps_per_epoch_ + step_in_epoch_, updates = updates_;
     if (sharded_) return train_on_shards(team, step, updates);
     const Batch<T> batch = batches_.of_shard(0, divisor());
-    backprop_.step(team, batch, std::uint64_t(step), tiles_, whole_gradient_ ? &*whole_gradient_ : nullptr,
+    backprop_.step(team, batch, {dropout_.at(step), std::uint64_t(step)}, tiles_,
+                   whole_gradient_ ? &*whole_gradient_ : nullptr,
                    [&](double loss) { return update_after(team, batch, loss, step, updates); });
 }
 
@@ -299,9 +302,10 @@ void Trainer<T>::train_step(Team team) {
 template <class T>
 void Trainer<T>::train_on_shards(const Team& team, Index step, Index updates) {
     const Batch<T> whole = whole_step();
+    const double p = dropout_.at(step);
     const auto add = [&](const Batch<T>& batch, int first) {
         const auto number = std::uint64_t(step * shards_.count() + shards_.first() + first);
-        sharded_->add_shards(team, backprop_, batch, first, number, [&](int shard, Range rows) {
+        sharded_->add_shards(team, backprop_, batch, first, {p, number}, [&](int shard, Range rows) {
             double* const totals = totals_.data() + shard * kTotals;
             totals[kLossSum] = backprop_.weighted_losses(rows);
             totals[kRightSum] = counts_right_ ? double(backprop_.right_answers(rows)) : 0;
@@ -344,7 +348,7 @@ std::optional<Update<T>> Trainer<T>::update_after(const Team& team, const Batch<
     if (!std::isfinite(loss)) return std::nullopt;
     if (step % steps_per_epoch_ == 0 && !evaluation_) snapshot_best(team, loss);
     Update<T> update(backprop_.parameters(), state1_.data(), state2_.data(), options_.optimizer,
-                     learning_rate_.at(step), double(updates + 1));
+                     learning_rate_.at(step), weight_decay_.at(step), double(updates + 1));
     update.l2 = T(backprop_.l2(batch));
     if (team.rank == 0) ++updates_;
     return update;

@@ -77,7 +77,7 @@ private:
     const Shards shards_;
     Batches<T> batches_;
     const Index epoch_rows_, steps_per_epoch_;
-    LearningRate learning_rate_;
+    Scheduled learning_rate_, weight_decay_, dropout_;
     bool long_step_;     // a step looks out for an interrupt
     bool counts_right_;  // beside a validation score, what the training rows score
     bool restore_best_;

@@ -32,8 +32,9 @@ void apply_stored_layers(const Team& team, const PanelLayout<T>& layout, const T
     };
     for (Index l = 0; l < layout.layers(); ++l) {
         const LayerPanels<T>& layer = layout.layer(l);
+        const Update<T> of_weights = update.for_weights(layer.inputs);
         for (Index p = 0; p < layer.count(); ++p) {
-            apply({layer.weights(p), layer.biases(p)}, update);
+            apply({layer.weights(p), layer.biases(p)}, of_weights);
             apply({layer.biases(p), layer.biases(p) + layer.width(p)}, update.for_biases());
         }
     }
@@ -42,10 +43,11 @@ void apply_stored_layers(const Team& team, const PanelLayout<T>& layout, const T
 template <class T>
 void apply_stored_tables(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
                          const Update<T>& update, const GradientTiles<T>& tiles, Range part) {
+    const Update<T> of_tables = update.for_tables();
     for (const auto& table : layout.tables()) {
         const Index shift = layout.tables().front().offset;
         deal_numbers(team, {table.offset, table.offset + table.size}, part, [&](Index from, Index n) {
-            tiles.stored(gradient + from - shift, 1, 0, scale, update, from - part.first, n);
+            tiles.stored(gradient + from - shift, 1, 0, scale, of_tables, from - part.first, n);
         });
     }
 }

@@ -118,6 +118,7 @@ class Number(NamedTuple):
     low: float = -math.inf
     high: float = math.inf
     several: bool = False  # whether there may be more than one
+    is_option: bool = False  # low is accepted, is the default, and is left out in texts
 
 
 def name_and_numbers(

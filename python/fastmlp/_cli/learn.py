@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from fastmlp._cli.columns import Columns, choose_columns
 from fastmlp._cli.files import Loaded, check_save_path, load_data
 from fastmlp._cli.option_values import (
+    number_or_text,
     read_activation,
     read_batch_size,
+    read_dropout,
     read_hidden,
     read_learning_rate,
     read_names,
@@ -39,6 +41,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "activation": read_activation,
     "batch_size": read_batch_size,
     "learning_rate": read_learning_rate,
+    "dropout": read_dropout,
     "optimizer": read_optimizer,
     "x": partial(read_names, "--x"),
     "ignore": partial(read_names, "--ignore"),
@@ -107,6 +110,8 @@ class LearnJob:
         if "data" not in settings:
             raise ValueError("Missing argument 'DATA'.")
         settings = {**cls.defaults, **settings}
+        if isinstance(settings.get("dropout"), str):
+            settings["dropout"] = number_or_text(settings["dropout"])
         given = values(settings)
         own = {name: given.pop(name) for name in settings if name in cls.__dataclass_fields__}
         return cls(settings, arguments=given, **own)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 
 from fastmlp._base.validation import Number, name_and_numbers
-from fastmlp.spec.optimizers import ADAMW, Adam
-from fastmlp.spec.schedules import Cosine, OneCycle
+from fastmlp.spec.optimizers import ADAMW_DECAY, Adam
+from fastmlp.spec.schedules import Cosine, CosLog, FlatCos, OneCycle, Schedule
 
 #: The options that are a number or a text.
-NUMBERS_OR_TEXTS = ("learning_rate",)
+NUMBERS_OR_TEXTS = ("learning_rate", "dropout")
 
 #: The options that are several words with commas between them.
 LISTS = ("hidden", "activation", "target", "x", "ignore", "id", "missing", "text")
@@ -33,34 +34,63 @@ def read_activation(text: str) -> str | list[str]:
     return [name.strip() for name in text.split(",")] if "," in text else text
 
 
-_SCHEDULES: dict[str, type[Cosine | OneCycle]] = {"cosine": Cosine, "one_cycle": OneCycle}
+_SCHEDULES: dict[str, Callable[[float], Schedule]] = {
+    "cosine": Cosine,
+    "one_cycle": OneCycle,
+    "cos_log": CosLog,
+    "flat_cos": FlatCos,
+}
 
 
-def read_learning_rate(text: str) -> float | Cosine | OneCycle:
+def read_learning_rate(text: str) -> float | Schedule:
     """Read "0.01" as a number and "cosine(0.01)" or "one_cycle(0.01)" as a schedule."""
+    return _read_scheduled("--learning-rate", text, 0.01)
+
+
+def read_dropout(given: float | str) -> float | Schedule:
+    """Read "flat_cos(0.1)" as a schedule and "0.1" as a number, and take a number as it is."""
+    return _read_scheduled("--dropout", given, 0.1) if isinstance(given, str) else given
+
+
+def number_or_text(text: str) -> float | str:
+    """Return the number that a text is, or the text."""
     try:
-        name, numbers = name_and_numbers("learning_rate", text, dict.fromkeys(_SCHEDULES, Number("", 0.01)))
-        return _SCHEDULES[name](*numbers)
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _read_scheduled(option: str, text: str, default: float) -> float | Schedule:
+    try:
+        name, numbers = name_and_numbers(option, text, dict.fromkeys(_SCHEDULES, Number("", default)))
+        return _SCHEDULES[name](numbers[0])
     except ValueError:
         pass
     try:
         return float(text)
     except ValueError:
+        forms = [f"{name}(rate)" for name in _SCHEDULES]
         raise ValueError(
-            f"--learning-rate must be a number, cosine(rate) or one_cycle(rate), rate above 0; got {text!r}"
+            f"{option} must be a number, {', '.join(forms[:-1])} or {forms[-1]}, rate above 0; got {text!r}"
         ) from None
 
 
 def read_optimizer(text: str) -> str | Adam:
-    """Read "adamw(0.1)" as AdamW with this weight decay; other names stand for themselves."""
+    """Read "adamw(0.1)" as AdamW with this weight decay, which may be a schedule: "adamw(flat_cos(0.1))".
+
+    Other names stand for themselves.
+    """
     if not text.startswith("adamw("):
         return text
     try:
-        _, numbers = name_and_numbers("optimizer", text, {"adamw": Number("", ADAMW.weight_decay)})
+        if text.endswith("))"):
+            return Adam(weight_decay=_read_scheduled("--optimizer", text[len("adamw(") : -1], ADAMW_DECAY))
+        _, numbers = name_and_numbers("optimizer", text, {"adamw": Number("", ADAMW_DECAY)})
         return Adam(weight_decay=numbers[0])
     except ValueError:
         raise ValueError(
-            f"--optimizer: the weight decay must be a number of at least 0, as in adamw(0.1); got {text!r}"
+            f"--optimizer: the weight decay must be a number of at least 0, as in adamw(0.1), or a schedule, "
+            f"as in adamw(flat_cos(0.1)); got {text!r}"
         ) from None
 
 

@@ -275,8 +275,8 @@ Optimizer = Annotated[
 LearningRate = Annotated[
     str | None,
     _training(
-        help="Step size, or a schedule with its largest: cosine(0.003), one_cycle(0.01). "
-        "[one_cycle(0.01), or the optimizer's]"
+        help="Step size, or a schedule with its largest: cosine(0.003), one_cycle(0.01), cos_log(0.04), "
+        "flat_cos(0.01). [one_cycle(0.01), or the optimizer's]"
     ),
 ]
 GivenOptimizer = Annotated[
@@ -287,7 +287,8 @@ GivenLearningRate = Annotated[
     str | None,
     _training(
         "--learning-rate",
-        help="Step size, or a schedule with its largest: cosine(0.003), one_cycle(0.01). [cosine(searched)]",
+        help="Step size, or a schedule with its largest: cosine(0.003), one_cycle(0.01), cos_log(0.04), "
+        "flat_cos(0.01). [cosine(searched)]",
     ),
 ]
 BatchSize = Annotated[str | None, _training(help="Rows in a batch, full or auto. [auto: at most 200]")]
@@ -301,13 +302,9 @@ Epochs = Annotated[
     ),
 ]
 L2 = Annotated[float | None, _training(help="Penalty l2/2 on the sum of squared weights. [0]")]
-Dropout = Annotated[
-    float | None, _training(help="The part of the hidden units dropped in a step. [0.1 or 0.3, or 0]")
-]
-GivenDropout = Annotated[
-    float | None,
-    _training("--dropout", help="The part of the hidden units dropped in a step. [searched]"),
-]
+_DROPOUT = "The part of the hidden units dropped in a step, or a schedule of it: flat_cos(0.15). "
+Dropout = Annotated[str | None, _training(help=_DROPOUT + "[0.1 or 0.3, or 0]")]
+GivenDropout = Annotated[str | None, _training("--dropout", help=_DROPOUT + "[searched]")]
 ClipNorm = Annotated[float | None, _training(help="A longer gradient is scaled down to this length.")]
 Patience = Annotated[int | None, _stopping(help="Stop after so many epochs without a lower loss.")]
 MinDelta = Annotated[float | None, _stopping(help="How much lower, for --patience. [0]")]

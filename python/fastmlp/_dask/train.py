@@ -28,7 +28,7 @@ from fastmlp._training.options import RunSettings, checked_settings
 from fastmlp._training.progress import epoch_bar
 from fastmlp._training.run import Outcome
 from fastmlp.data import TableEncoder
-from fastmlp.spec.schedules import ReduceOnPlateau
+from fastmlp.spec.schedules import ReduceOnPlateau, Schedule
 
 
 def train(
@@ -50,7 +50,7 @@ def train(
     learning_rate: Any = None,
     batch_size: int | str | None = "auto",
     l2: float = 0.0,
-    dropout: float = 0.0,
+    dropout: float | Schedule = 0.0,
     clip_norm: float | None = None,
     validation: Any = None,
     patience: int | None = None,

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
+from fastmlp.spec.schedules import Schedule
+
 
 @dataclass(eq=False, repr=False)
 class CommonParameters:
@@ -39,7 +41,7 @@ class CommonParameters:
     epsilon: float = 1e-8
     n_iter_no_change: float = 10
     max_fun: int = 15000
-    dropout: float = 0.0
+    dropout: float | Schedule = 0.0
     clip_norm: float | None = None
     compute: str | None = None
     scoring: Any = None

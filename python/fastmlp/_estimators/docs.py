@@ -84,8 +84,9 @@ _PARAMETERS = """
         Epochs in a row without improvement that end training; may be infinite.
     max_fun : int, default 15000
         The most calls of the loss that L-BFGS makes.
-    dropout : float, default 0
-        Share of hidden activations that a training step drops, in [0, 1).
+    dropout : float or schedule, default 0
+        Share of hidden activations that a training step drops, in [0, 1); or a schedule with a rate, such as
+        ``fastmlp.FlatCos(0.15)``.
     clip_norm : float, optional
         The gradient is scaled down to this norm where it is longer.
     compute : "bfloat16", optional

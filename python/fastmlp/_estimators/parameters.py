@@ -19,7 +19,7 @@ from fastmlp.spec.activations import ELEMENTWISE
 from fastmlp.spec.losses import LINKS
 from fastmlp.spec.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
 from fastmlp.spec.ranges import bounds
-from fastmlp.spec.schedules import InverseScaling, ReduceOnPlateau, Schedule, as_schedule
+from fastmlp.spec.schedules import InverseScaling, ReduceOnPlateau, Schedule, as_schedule, scheduled
 
 #: scikit-learn's names of activations, where this library has others.
 ACTIVATIONS = {entry.sklearn: entry.name for entry in _ACTIVATIONS.values() if entry.sklearn}
@@ -43,7 +43,6 @@ _REALS: dict[str, dict[str, Any]] = {
     "beta_1": bounds(Adam, "beta1"),
     "beta_2": bounds(Adam, "beta2"),
     "epsilon": bounds(Adam, "eps"),
-    "dropout": {"low": 0, "high": 1, "open_high": True},
 }
 
 
@@ -60,6 +59,7 @@ def _check(p: Any) -> None:
         flag(name, getattr(p, name))
     for name, limits in _REALS.items():
         real(name, getattr(p, name), **limits)
+    scheduled("dropout", p.dropout, low=0, high=1, open_high=True)
     for name in ("clip_norm", "max_time"):
         if getattr(p, name) is not None:
             real(name, getattr(p, name), low=0, open_low=True)
@@ -221,7 +221,7 @@ def run_settings(estimator: Any, rows: int, rate: float, seed: int = 0, first_ep
         limits=_lbfgs_limits(p) if is_lbfgs(p) else None,
         batch_size="auto" if isinstance(p.batch_size, str) else min(int(p.batch_size), rows),
         epochs=max(p.max_iter, first_epoch + 1),
-        dropout=float(p.dropout),
+        dropout=p.dropout if isinstance(p.dropout, Schedule) else float(p.dropout),
         clip_norm=None if p.clip_norm is None else float(p.clip_norm),
         max_time=None if p.max_time is None else float(p.max_time),
         bfloat16=p.compute is not None,

@@ -103,9 +103,9 @@ class Twin:
     def _delta_rounding(self, outputs: Array, delta: Array, of_z: Array) -> Array:
         """Return the errors of the outputs' delta in units of eps."""
         net, values = self._net, self.targets.values
-        y = 1.0 if values is None else np.abs(values)
-        share = self.shares
-        loss = LOSSES[parse_loss(net.loss)[0]]
+        name, numbers = parse_loss(net.loss)
+        loss, share = LOSSES[name], self.shares
+        y = 1.0 if values is None else np.abs(loss.smoothed(values, numbers))
         if loss.link:  # delta is a - y
             return np.asarray((np.abs(delta) + share * y) * (1 + of_z))
         slope = 0.0 if loss.flat else 1.0

@@ -120,11 +120,11 @@ def row_losses(name: str, numbers: tuple[float, ...], eps: float) -> Callable[[F
     """
     entry, c = LOSSES[name], np.array(numbers)
     if entry.link == "softmax":
-        return lambda a, y: -(y * np.log(np.clip(a, eps, 1 - eps))).sum(axis=-1)
+        return lambda a, y: -(entry.smoothed(y, c) * np.log(np.clip(a, eps, 1 - eps))).sum(axis=-1)
     if entry.link == "sigmoid":
 
         def of_probabilities(a: Floats, y: Floats) -> Floats:
-            p = np.clip(a, eps, 1 - eps)
+            p, y = np.clip(a, eps, 1 - eps), entry.smoothed(y, c)
             return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)).sum(axis=-1))
 
         return of_probabilities

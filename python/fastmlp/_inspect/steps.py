@@ -124,13 +124,21 @@ def _step(trace: Pass, rate: float) -> list[str]:
 def _loss_texts(trace: Pass) -> tuple[str, str, Callable[[Row, Row, Row, Row], Any]]:
     """Return the formulas of the loss and of its derivative in the names of this network, and its value."""
     name, numbers = parse_loss(trace.loss_name)
+    loss, y = LOSSES[name], "y"
+    if loss.number is not None and loss.number.name == "smoothing" and numbers:
+        of_each = numbers[0] / loss.classes(trace.W[-1].shape[1])
+        y = f"({_number(1 - numbers[0])} y + {_number(of_each)})"
     names = {
+        "y": y,
         "a": f"a{len(trace.W)}",
         "z": f"z{len(trace.W) - 1}",
         "c": ", ".join(map(_number, numbers)),
     }
-    loss = LOSSES[name]
-    return loss.text.format(**names), loss.derivative.format(**names), loss.value
+
+    def value(z: Row, a: Row, y: Row, c: Row) -> Any:
+        return loss.value(z, a, loss.smoothed(y, c), c)
+
+    return loss.text.format(**names), loss.derivative.format(**names), value
 
 
 def _output_delta(trace: Pass) -> str:

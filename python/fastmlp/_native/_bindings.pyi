@@ -41,7 +41,18 @@ class OptimizerOptions:
     decay2: float
     epsilon: float
     epsilon_hat: bool
-    weight_decay: float
+    @property
+    def weight_decay(self) -> ScheduleOptions: ...
+    @property
+    def rate_factors(self) -> RateFactors: ...
+
+class RateFactors:
+    weight: float
+    bias: float
+    scale: float
+    embedding: float
+    alpha: float
+    fan_in: bool
 
 class ScheduleOptions:
     @property
@@ -56,6 +67,8 @@ class ScheduleOptions:
     final_rate: float
     start_rate: float
     rise: float
+    cycles: float
+    flat: float
     patience: float
     threshold: float
     min_rate: float
@@ -65,12 +78,13 @@ class TrainOptions:
     def optimizer(self) -> OptimizerOptions: ...
     @property
     def schedule(self) -> ScheduleOptions: ...
+    @property
+    def dropout(self) -> ScheduleOptions: ...
     epochs: int
     first_epoch: int
     batch_size: int
     shuffle: bool
     seed: int
-    dropout: float
     clip_norm: float
     bfloat16: bool
     mean_weight: float

@@ -71,10 +71,20 @@ _NUMBERS = {name: loss.number for name, loss in LOSSES.items()}
 
 
 def parse_loss(loss: Any, among: Iterable[str] | None = None) -> tuple[str, tuple[float, ...]]:
-    """Return the name of a loss and its numbers: none, one, or those of several quantiles."""
+    """Return the name of a loss and its numbers: none, one, or those of several quantiles.
+
+    A cross-entropy that does not smooth has none.
+    """
     known = _NUMBERS if among is None else {name: _NUMBERS[name] for name in among}
     name, numbers = name_and_numbers("loss", loss, known)
     number = LOSSES[name].number
+    if number is not None and number.is_option:
+        if not all(number.low <= value < number.high for value in numbers):
+            raise ValueError(
+                f"loss: the {number.name} of {name} must be at least {number.low:g} and below "
+                f"{number.high:g}, got {loss!r}"
+            )
+        return name, () if numbers == (number.default,) else numbers
     if number is not None and not all(number.low < value < number.high for value in numbers):
         bounded = f"between {number.low:g} and {number.high:g}, both excluded"
         accepted = bounded if np.isfinite(number.high) else f"greater than {number.low:g}"

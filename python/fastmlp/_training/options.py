@@ -10,7 +10,7 @@ from fastmlp._base.validation import choice, chosen_seed, flag, integer, power_o
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
 from fastmlp.spec.optimizers import LBFGS, Optimizer, as_optimizer, check_representable
-from fastmlp.spec.schedules import Schedule, as_schedule
+from fastmlp.spec.schedules import Schedule, as_schedule, fill_scheduled, scheduled
 
 _AUTO_BATCH = 200  # rows
 
@@ -25,7 +25,7 @@ class RunSettings:
     limits: dict[str, float] | None  # of L-BFGS, by SciPy's names; None for gradient descent
     batch_size: int | str | None
     epochs: int
-    dropout: float
+    dropout: float | Schedule
     clip_norm: float | None
     max_time: float | None
     shuffle: bool
@@ -65,7 +65,7 @@ def checked_settings(
     positive: dict[str, Any] = {"low": 0, "open_low": True}
     numbers: dict[str, Any] = {
         "epochs": integer("epochs", epochs, low=1),
-        "dropout": real("dropout", dropout, low=0, high=1, open_high=True),
+        "dropout": scheduled("dropout", dropout, low=0, high=1, open_high=True),
         "clip_norm": None if clip_norm is None else real("clip_norm", clip_norm, **positive),
         "patience": None if patience is None else integer("patience", patience, low=1),
         "min_delta": real("min_delta", min_delta, low=0),
@@ -125,7 +125,8 @@ def core_options(
     options.first_epoch, options.epochs = first_epoch, s.epochs
     options.batch_size = s.rows_a_step(rows)
     options.shuffle, options.seed, options.threads = s.shuffle, s.seed, s.threads
-    options.dropout, options.alpha, options.bfloat16 = s.dropout, s.alpha, s.bfloat16
+    options.alpha, options.bfloat16 = s.alpha, s.bfloat16
+    fill_scheduled(options.dropout, s.dropout)
     options.clip_norm = 0 if s.clip_norm is None else s.clip_norm
     options.patience = -1 if s.patience is None else s.patience
     options.min_delta, options.restore_best = s.min_delta, s.restore_best

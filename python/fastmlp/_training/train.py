@@ -36,6 +36,7 @@ from fastmlp._training.together import (
     whole_rows,
 )
 from fastmlp.data import TableEncoder
+from fastmlp.spec.schedules import Schedule
 
 
 def train(
@@ -53,7 +54,7 @@ def train(
     batch_size: int | str | None = "auto",
     epochs: int = 200,
     l2: float = 0.0,
-    dropout: float = 0.0,
+    dropout: float | Schedule = 0.0,
     clip_norm: float | None = None,
     validation: Any = None,
     patience: int | None = None,
@@ -133,7 +134,8 @@ def train(
         `Adam`, `LBFGS`.
     learning_rate : float or schedule, optional
         By default the optimizer's: 0.01 for sgd and adagrad, 0.001 for the others. Schedules: `Constant`,
-        `InverseScaling`, `StepDecay`, `Cosine`, `OneCycle`, `ReduceOnPlateau`.
+        `InverseScaling`, `StepDecay`, `Cosine`, `OneCycle`, `CosLog`, `FlatCos`, `ReduceOnPlateau`. Groups of
+        parameters may learn at other rates: see `RateFactors`.
     batch_size : int, None or "auto", default "auto"
         Rows a step, a multiple of `shards`; None is the full batch, "auto" min(200, n), rounded down to such
         a multiple. The last batch of an epoch may be smaller.
@@ -141,8 +143,9 @@ def train(
         Passes over the rows, at least 1.
     l2 : float, default 0
         Penalty of the squared weights (not biases), part of the loss.
-    dropout : float, default 0
-        Share of hidden activations that a training step drops, in [0, 1).
+    dropout : float or schedule, default 0
+        Share of hidden activations that a training step drops, in [0, 1). A schedule, such as
+        ``FlatCos(0.15)``, must have a rate, and is no `ReduceOnPlateau`.
     clip_norm : float, optional
         The gradient is scaled down to this norm where it is longer.
     validation : (X, y), (X, y, sample_weight) or float, optional
@@ -410,9 +413,10 @@ def _settings_to_share(network: Network, settings: RunSettings, rows: RunRows) -
 def _settings_to_keep(network: Network, settings: RunSettings, rows: RunRows) -> dict[str, Any]:
     """Return what a run must have in common with the one that it goes on from, besides the network."""
     options = core_options(settings, len(rows))
-    names = ("batch_size", "dropout", "clip_norm", "shuffle", "min_delta", "restore_best", "seed")
+    names = ("batch_size", "clip_norm", "shuffle", "min_delta", "restore_best", "seed")
     return {name: getattr(options, name) for name in names} | {
         "compute": "bfloat16" if settings.bfloat16 else None,
+        "dropout": repr(settings.dropout) if isinstance(settings.dropout, Schedule) else settings.dropout,
         "optimizer": repr(settings.optimizer),
         "learning_rate": repr(settings.schedule),
         "shards": settings.shards,

@@ -52,7 +52,8 @@ def from_network(net: Model, X: Any, y: Any, sample_weight: Any = None) -> Tenso
     ]
     scores = _scores(net, layers, _inputs(net, dense_form(rows), tables))
     y, numbers = graph.constant(values, "y"), np.array(net._loss_numbers)
-    losses = _named("losses", LOSSES[net._loss].gates(graph, scores, y, numbers))
+    entry = LOSSES[net._loss]
+    losses = _named("losses", entry.gates(graph, scores, entry.smoothed(y, numbers), numbers))
     loss = losses.mean() if weights is None else (_shares(weights) * losses).sum()
     if net.l2 > 0:
         squares = [(matrix**2).sum() for matrix in [*(W for W, _ in layers), *tables]]

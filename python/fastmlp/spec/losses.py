@@ -35,9 +35,10 @@ class Loss:
     number : Number, optional
         The number that it takes, with its default and range.
     text, derivative : str
-        The loss, and its derivative by a or, with a link, by z, in a trace: {a}, {z} and {c} are replaced.
+        The loss, and its derivative by a or, with a link, by z, in a trace: {a}, {z}, {c} and, where it may
+        be smoothed, {y} are replaced.
     value : callable
-        (z, a, y, c) -> the terms of the loss of one row.
+        (z, a, y, c) -> the terms of the loss of one row; y has been `smoothed`, as in gates.
     gates : callable
         The loss of each row in the functions of `fastmlp.graph`: (graph, scores, y, c), where scores are z
         with a link and a without, and y is a matrix, of 1 and 0 for labels.
@@ -59,6 +60,16 @@ class Loss:
     gates: Callable[[Any, Any, Any, Any], Any]
     kink: Callable[[Any, Any, Any], tuple[Any, tuple[Any, Any, Any]]] | None = None
     flat: bool = False
+
+    def smoothed(self, y: Any, c: Any) -> Any:
+        """Return the targets y (.., outputs) as the loss takes them, whose numbers are c."""
+        if self.number is None or self.number.name != "smoothing" or not len(c):
+            return y
+        return y * (1 - float(c[0])) + float(c[0]) / self.classes(y.shape[-1])
+
+    def classes(self, outputs: int) -> int:
+        """Return how many classes share an output, or the outputs."""
+        return outputs if self.output_per_class else 2
 
     @property
     def of_labels(self) -> bool:
@@ -93,24 +104,30 @@ def _hinge_gates(g: Any, a: Any, y: Any, c: Any) -> Any:
     return ((1 - y) * g.maximum(0, margins)).sum(axis=1)
 
 
+_SMOOTHING = Number("smoothing", 0.0, low=0, high=1, is_option=True)
+
 _ENTRIES = (
     Loss(
         name="softmax_cross_entropy",
-        formula="``-log softmax(z)[y]``; rows of probabilities q: ``-sum q log softmax(z)``",
+        formula="``-log softmax(z)[y]``; rows of probabilities q: ``-sum q log softmax(z)``. "
+        "softmax_cross_entropy(e) smooths the labels of K classes: q becomes (1 - e) q + e / K",
         targets="labels",
         link="softmax",
-        text="sum(-y log {a})",
-        derivative="{a} - y",
+        number=_SMOOTHING,
+        text="sum(-{y} log {a})",
+        derivative="{a} - {y}",
         value=lambda z, a, y, c: np.sum(y) * np.logaddexp.reduce(z) - y @ z,
         gates=lambda g, z, y, c: -(y * z.log_softmax(axis=1)).sum(axis=1),
     ),
     Loss(
         name="binary_cross_entropy",
-        formula="``-y log s(z) - (1 - y) log(1 - s(z))``, s the sigmoid",
+        formula="``-y log s(z) - (1 - y) log(1 - s(z))``, s the sigmoid; binary_cross_entropy(e): y becomes "
+        "(1 - e) y + e / 2",
         targets="two labels",
         link="sigmoid",
-        text="sum(-y log {a} - (1 - y) log(1 - {a}))",
-        derivative="{a} - y",
+        number=_SMOOTHING,
+        text="sum(-{y} log {a} - (1 - {y}) log(1 - {a}))",
+        derivative="{a} - {y}",
         value=lambda z, a, y, c: np.logaddexp(0, z) - y * z,
         gates=lambda g, z, y, c: (y * g.softplus(-z) + (1 - y) * g.softplus(z)).sum(axis=1),
     ),

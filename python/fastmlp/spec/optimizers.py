@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -12,10 +12,89 @@ import numpy as np
 from fastmlp._base.validation import choice
 from fastmlp._native import core as _core
 from fastmlp.spec.ranges import check_fields, flag_field, integer_field, real_field
+from fastmlp.spec.schedules import Schedule, fill_scheduled, scheduled
 
 
 @dataclass(frozen=True)
-class SGD:
+class RateFactors:
+    """Factors of the learning rate for groups of parameters: a group learns at ``eta factor``.
+
+    With ``fan_in``, the rate of the weights W (I, O) of each layer is divided by ``sqrt(I)`` too or, for
+    `SGD`, by ``I``: the steps of a network whose layers are ``x W / sqrt(I) + b`` (the NTK parametrisation).
+    Decoupled weight decay uses ``eta factor``, without ``fan_in``.
+
+    Parameters
+    ----------
+    weight, bias : float, default 1
+        Of all W, and of all b; at least 0, which keeps them as they are.
+    scale : float, default 1
+        Of the scales of inputs.
+    embedding : float, default 1
+        Of the tables of embeddings.
+    alpha : float, default 1
+        Of the numbers of parametric activations.
+    fan_in : bool, default False
+        Whether the rate of W depends on its number of inputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Jacot, Gabriel, Hongler (2018), Neural tangent kernel: convergence and generalization in neural networks.
+    """
+
+    weight: float = real_field(1.0, low=0)
+    bias: float = real_field(1.0, low=0)
+    scale: float = real_field(1.0, low=0)
+    embedding: float = real_field(1.0, low=0)
+    alpha: float = real_field(1.0, low=0)
+    fan_in: bool = flag_field(False)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def fill(self, options: _core.RateFactors) -> None:
+        """Write the options that the core reads."""
+        for one in fields(self):
+            setattr(options, one.name, getattr(self, one.name))
+
+
+_ALL_ONE = RateFactors()
+
+
+def _rate_factors(argument: str, value: Any) -> RateFactors:
+    if not isinstance(value, RateFactors):
+        raise TypeError(f"{argument} must be a RateFactors, such as RateFactors(bias=0.1), got {value!r}")
+    return value
+
+
+@dataclass(frozen=True)
+class _GradientDescent:
+    """What every optimizer has but L-BFGS."""
+
+    rate_factors: RateFactors = field(
+        default=_ALL_ONE, kw_only=True, metadata={"check": _rate_factors, "bounds": {}}
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def __repr__(self) -> str:
+        """Return the arguments; checkpoints that are older than factors have none."""
+        shown = [one.name for one in fields(self) if one.name != "rate_factors"]
+        shown += ["rate_factors"] * (self.rate_factors != _ALL_ONE)
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+    def fill(self, options: _core.OptimizerOptions) -> None:
+        """Write the options that the core reads."""
+        self.rate_factors.fill(options.rate_factors)
+
+
+@dataclass(frozen=True, repr=False)
+class SGD(_GradientDescent):
     """Stochastic gradient descent, with momentum if wanted.
 
     ``v = momentum v - eta g; w += v``, and with Nesterov's look-ahead ``w += momentum v - eta g``.
@@ -30,6 +109,8 @@ class SGD:
         Needs momentum > 0.
     normalized : bool, default False
         Steps of fixed length along the gradient, whether it is clipped or not; a zero gradient makes no step.
+    rate_factors : RateFactors, optional
+        Of groups of parameters; by default all learn at the rate eta.
 
     Raises
     ------
@@ -50,19 +131,20 @@ class SGD:
     default_rate: ClassVar[float] = 0.01
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum greater than 0, got momentum=0.0")
 
     def fill(self, options: _core.OptimizerOptions) -> None:
         """Write the options that the core reads."""
+        super().fill(options)
         options.kind = "nesterov" if self.nesterov else "momentum" if self.momentum else "sgd"
         options.momentum = self.momentum
         options.normalized = self.normalized
 
 
-@dataclass(frozen=True)
-class RMSprop:
+@dataclass(frozen=True, repr=False)
+class RMSprop(_GradientDescent):
     """Steps scaled by a running mean of squared gradients.
 
     ``s = rho s + (1 - rho) g^2; w -= eta g / (sqrt(s) + eps)``
@@ -73,6 +155,8 @@ class RMSprop:
         In [0, 1).
     eps : float, default 1e-8
         Greater than 0.
+    rate_factors : RateFactors, optional
+        Of groups of parameters; by default all learn at the rate eta.
 
     Raises
     ------
@@ -89,18 +173,16 @@ class RMSprop:
 
     default_rate: ClassVar[float] = 0.001
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
     def fill(self, options: _core.OptimizerOptions) -> None:
         """Write the options that the core reads."""
+        super().fill(options)
         options.kind = "rmsprop"
         options.decay2 = self.rho
         options.epsilon = self.eps
 
 
-@dataclass(frozen=True)
-class Adagrad:
+@dataclass(frozen=True, repr=False)
+class Adagrad(_GradientDescent):
     """Steps scaled by the sum of all squared gradients.
 
     ``s += g^2; w -= eta g / (sqrt(s) + eps)``
@@ -109,6 +191,8 @@ class Adagrad:
     ----------
     eps : float, default 1e-10
         Greater than 0.
+    rate_factors : RateFactors, optional
+        Of groups of parameters; by default all learn at the rate eta.
 
     Raises
     ------
@@ -124,17 +208,15 @@ class Adagrad:
 
     default_rate: ClassVar[float] = 0.01
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
     def fill(self, options: _core.OptimizerOptions) -> None:
         """Write the options that the core reads."""
+        super().fill(options)
         options.kind = "adagrad"
         options.epsilon = self.eps
 
 
-@dataclass(frozen=True)
-class Adam:
+@dataclass(frozen=True, repr=False)
+class Adam(_GradientDescent):
     """Adaptive moments; with weight decay, AdamW.
 
     ``m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2``
@@ -148,8 +230,11 @@ class Adam:
         In [0, 1).
     eps : float, default 1e-8
         Greater than 0.
-    weight_decay : float, default 0
-        At least 0; decoupled from the gradient, unlike ``l2``.
+    weight_decay : float or schedule, default 0
+        At least 0; decoupled from the gradient, unlike ``l2``. A schedule, such as ``FlatCos(0.02)``, must
+        have a rate, and is no `ReduceOnPlateau`.
+    rate_factors : RateFactors, optional
+        Of groups of parameters; by default all learn at the rate eta.
 
     Raises
     ------
@@ -165,19 +250,17 @@ class Adam:
     beta1: float = real_field(0.9, low=0, high=1, open_high=True)
     beta2: float = real_field(0.999, low=0, high=1, open_high=True)
     eps: float = real_field(1e-8, low=0, open_low=True)
-    weight_decay: float = real_field(0.0, low=0)
+    weight_decay: float | Schedule = field(default=0.0, metadata={"check": scheduled, "bounds": {"low": 0}})
 
     default_rate: ClassVar[float] = 0.001
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
     def fill(self, options: _core.OptimizerOptions) -> None:
         """Write the options that the core reads."""
+        super().fill(options)
         options.kind = "adam"
         options.decay1, options.decay2 = self.beta1, self.beta2
         options.epsilon = self.eps
-        options.weight_decay = self.weight_decay
+        fill_scheduled(options.weight_decay, self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -227,7 +310,7 @@ class LBFGS:
 
 Optimizer = SGD | RMSprop | Adagrad | Adam | LBFGS
 
-ADAMW = Adam(weight_decay=0.01)
+ADAMW_DECAY = 0.01
 
 #: What each name stands for.
 OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType(
@@ -236,7 +319,7 @@ OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType(
         "rmsprop": RMSprop(),
         "adagrad": Adagrad(),
         "adam": Adam(),
-        "adamw": ADAMW,
+        "adamw": Adam(weight_decay=ADAMW_DECAY),
         "lbfgs": LBFGS(),
     }
 )
@@ -264,3 +347,9 @@ def check_representable(
             raise ValueError(f"{name} must be at least {tiny:.3g} in {dtype}, got {value!r}")
         if value > huge:
             raise ValueError(f"{name} must be at most {huge:.3g} in {dtype}, got {value!r}")
+    factors, rate = options.optimizer.rate_factors, options.schedule.rate
+    largest = max(factors.weight, factors.bias, factors.scale, factors.embedding, factors.alpha)
+    if rate * largest > huge:
+        raise ValueError(
+            f"rate_factors times the rate must be at most {huge:.3g} in {dtype}, got {rate * largest!r}"
+        )

@@ -1,4 +1,4 @@
-"""Learning-rate schedules, each with linear warm-up.
+"""Schedules of the learning rate, dropout and weight decay, each with linear warm-up.
 
 Time is counted in epochs: step s = 0, 1, .. of S steps an epoch lies at e = s / S of E epochs. Warm-up of w
 epochs multiplies the rate by min(1, (s + 1) / (w S)); the schedule's own clock c = max(0, e - w) of C = E -
@@ -7,6 +7,7 @@ w starts behind it; in a run that ends before, it stays at 0. ``rate=None`` is t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -152,6 +153,64 @@ class OneCycle(_Schedule):
 
 
 @dataclass(frozen=True)
+class CosLog(_Schedule):
+    """Cycles from 0 to r and back to 0, each twice as long as the one before.
+
+    ``r / 2 (1 - cos(2 pi log2(1 + (2^cycles - 1) c / C)))``
+
+    Parameters
+    ----------
+    rate : float, optional
+        r > 0; by default the optimizer's.
+    cycles : int, default 4
+        1 to 30.
+    warmup : float, default 0
+        Epochs of linear warm-up.
+
+    References
+    ----------
+    Holzmüller, Grinsztajn, Steinwart (2024), Better by default: strong pre-tuned MLPs and boosted trees on
+    tabular data.
+    """
+
+    cycles: int = integer_field(4, low=1, high=30)
+
+    def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
+        """Write the options that the core reads."""
+        super().fill(options, default_rate)
+        options.kind, options.cycles = "cos_log", self.cycles
+
+
+@dataclass(frozen=True)
+class FlatCos(_Schedule):
+    """r for a while, then half a cosine to 0.
+
+    ``r (1 + cos(pi max(0, c / C - flat) / (1 - flat))) / 2``
+
+    Parameters
+    ----------
+    rate : float, optional
+        r > 0; by default the optimizer's.
+    flat : float, default 0.5
+        Share of the run with the rate r, in [0, 1].
+    warmup : float, default 0
+        Epochs of linear warm-up.
+
+    References
+    ----------
+    Holzmüller, Grinsztajn, Steinwart (2024), Better by default: strong pre-tuned MLPs and boosted trees on
+    tabular data.
+    """
+
+    flat: float = real_field(0.5, low=0, high=1)
+
+    def fill(self, options: _core.ScheduleOptions, default_rate: float) -> None:
+        """Write the options that the core reads."""
+        super().fill(options, default_rate)
+        options.kind, options.flat = "flat_cos", self.flat
+
+
+@dataclass(frozen=True)
 class ReduceOnPlateau(_Schedule):
     """A rate that is cut when the loss stops falling.
 
@@ -190,7 +249,7 @@ class ReduceOnPlateau(_Schedule):
         options.threshold, options.min_rate = self.threshold, self.min_rate
 
 
-Schedule = Constant | InverseScaling | StepDecay | Cosine | OneCycle | ReduceOnPlateau
+Schedule = Constant | InverseScaling | StepDecay | Cosine | OneCycle | CosLog | FlatCos | ReduceOnPlateau
 
 #: Every schedule by its name in the core.
 SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType(
@@ -200,6 +259,8 @@ SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType(
         "step_decay": StepDecay,
         "cosine": Cosine,
         "one_cycle": OneCycle,
+        "cos_log": CosLog,
+        "flat_cos": FlatCos,
         "reduce_on_plateau": ReduceOnPlateau,
     }
 )
@@ -212,3 +273,34 @@ def as_schedule(learning_rate: Any) -> Schedule:
     if learning_rate is None:
         return Constant()
     return Constant(real("learning_rate", learning_rate, low=0, open_low=True))
+
+
+def scheduled(argument: str, value: Any, **bounds: Any) -> float | Schedule:
+    """Return a number within bounds, which are those of `real`, or the schedule of one.
+
+    The schedule has a rate of its own, and no value of it is out of bounds.
+    """
+    if not isinstance(value, Schedule):
+        return real(argument, value, **bounds)
+    if isinstance(value, ReduceOnPlateau):
+        raise ValueError(
+            f"{argument} must be a number or another schedule: ReduceOnPlateau is for learning rates; "
+            f"got {value!r}"
+        )
+    if value.rate is None:
+        raise ValueError(
+            f"{argument} must be a number or a schedule with a rate, as in {type(value).__name__}(0.1); "
+            f"got {value!r}"
+        )
+    real(f"the rate of {argument}", value.rate, **bounds)
+    if isinstance(value, Cosine):
+        real(f"the final rate of {argument}", value.final, **bounds)
+    return value
+
+
+def fill_scheduled(options: _core.ScheduleOptions, value: float | Schedule) -> None:
+    """Write the options that the core reads of a number or the schedule of one."""
+    if isinstance(value, Schedule):
+        value.fill(options, math.nan)
+    else:
+        options.rate = value

@@ -108,7 +108,7 @@ def _filled(line: str, texts: dict[str, str]) -> str:
 
 
 def _named(loss: Loss) -> str:
-    if loss.number is None:
+    if loss.number is None or loss.number.is_option:  # the formula says what it does
         return loss.name
     return f"{loss.name}({loss.number.name}), {loss.number.name} {_default(loss)} by default"
 
