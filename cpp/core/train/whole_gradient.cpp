@@ -40,12 +40,13 @@ void apply_stored_layers(const Team& team, const PanelLayout<T>& layout, const T
 }
 
 template <class T>
-void apply_stored_tables(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
+void apply_stored_arrays(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
                          const Update<T>& update, const GradientTiles<T>& tiles, Range part) {
-    for (const auto& table : layout.tables()) {
-        const Index shift = layout.tables().front().offset;
-        deal_numbers(team, {table.offset, table.offset + table.size}, part, [&](Index from, Index n) {
-            tiles.stored(gradient + from - shift, 1, 0, scale, update, from - part.first, n);
+    for (const auto& array : layout.arrays()) {
+        const Update<T> u = array.penalised() ? update : update.for_biases();
+        const Index shift = layout.arrays_begin();
+        deal_numbers(team, {array.offset, array.offset + array.size}, part, [&](Index from, Index n) {
+            tiles.stored(gradient + from - shift, 1, 0, scale, u, from - part.first, n);
         });
     }
 }
@@ -54,9 +55,8 @@ template <class T>
 void apply_stored(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
                   const Update<T>& update, const GradientTiles<T>& tiles, Range part) {
     apply_stored_layers(team, layout, gradient, 1, 0, scale, update, tiles, part);
-    if (layout.tables().empty()) return;
-    const T* const of_tables = gradient + layout.tables().front().offset;
-    apply_stored_tables(team, layout, of_tables, scale, update, tiles, part);
+    if (layout.arrays().empty()) return;
+    apply_stored_arrays(team, layout, gradient + layout.arrays_begin(), scale, update, tiles, part);
 }
 
 double NormLimit::scale(double squares) const {
@@ -89,9 +89,9 @@ template void apply_stored_layers(const Team&, const PanelLayout<float>&, const 
                                   const Update<float>&, const GradientTiles<float>&, Range);
 template void apply_stored_layers(const Team&, const PanelLayout<double>&, const double*, Index, Index,
                                   double, const Update<double>&, const GradientTiles<double>&, Range);
-template void apply_stored_tables(const Team&, const PanelLayout<float>&, const float*, float,
+template void apply_stored_arrays(const Team&, const PanelLayout<float>&, const float*, float,
                                   const Update<float>&, const GradientTiles<float>&, Range);
-template void apply_stored_tables(const Team&, const PanelLayout<double>&, const double*, double,
+template void apply_stored_arrays(const Team&, const PanelLayout<double>&, const double*, double,
                                   const Update<double>&, const GradientTiles<double>&, Range);
 template void apply_stored(const Team&, const PanelLayout<float>&, const float*, float, const Update<float>&,
                            const GradientTiles<float>&, Range);
