@@ -11,7 +11,9 @@ namespace {
 template <class T>
 BoundNetwork<T> make_network(const std::vector<Index>& sizes, const std::vector<std::string>& activations,
                              const std::string& loss, const std::vector<double>& loss_parameters, double l2,
-                             const std::vector<std::tuple<Index, Index, Index>>& embeddings) {
+                             const std::vector<std::tuple<Index, Index, Index>>& embeddings,
+                             const std::vector<std::tuple<Index, Index, Index>>& periodic, bool input_scale,
+                             bool parametric) {
     Architecture architecture{.sizes = sizes,
                               .activations = {},
                               .loss = named(kLosses, loss),
@@ -19,6 +21,10 @@ BoundNetwork<T> make_network(const std::vector<Index>& sizes, const std::vector<
                               .l2 = l2};
     for (const auto& [column, codes, width] : embeddings)
         architecture.embeddings.push_back({column, codes, width});
+    for (const auto& [column, frequencies, width] : periodic)
+        architecture.periodic.push_back({column, frequencies, width});
+    architecture.input_scale = input_scale;
+    architecture.parametric = parametric;
     for (const std::string& name : activations) architecture.activations.push_back(named(kActivations, name));
     return BoundNetwork<T>(std::move(architecture));
 }
@@ -122,6 +128,13 @@ void draw_table(BoundNetwork<T>& network, Index number, double scale, std::uint6
     });
 }
 
+template <class T>
+void draw_periodic(BoundNetwork<T>& network, Index number, std::uint64_t seed, int threads) {
+    interruptible([&](Monitor& monitor) {
+        network.compute.initialize_periodic(network, number, {seed, threads, &monitor});
+    });
+}
+
 }  // namespace
 
 template <class T>
@@ -134,7 +147,8 @@ void bind_network(py::module_& m, const char* name) {
     bind_run_state<T>(bound);
     bound
         .def(py::init(&make_network<T>), py::arg("sizes"), py::arg("activations"), py::arg("loss"),
-             py::arg("loss_parameters"), py::arg("l2"), py::arg("embeddings") = py::tuple())
+             py::arg("loss_parameters"), py::arg("l2"), py::arg("embeddings") = py::tuple(),
+             py::arg("periodic") = py::tuple(), py::arg("input_scale") = false, py::arg("parametric") = false)
         .def_property_readonly("parameters",
                                [](py::object self) {
                                    auto& network = self.cast<BoundNetwork<T>&>();
@@ -144,6 +158,8 @@ void bind_network(py::module_& m, const char* name) {
         .def("initialize", draw_layer<T>, py::arg("layer"), py::arg("kind"), py::arg("scale"),
              py::arg("seed"), py::arg("threads") = 1)
         .def("initialize_table", draw_table<T>, py::arg("number"), py::arg("scale"), py::arg("seed"),
+             py::arg("threads") = 1)
+        .def("initialize_periodic", draw_periodic<T>, py::arg("number"), py::arg("seed"),
              py::arg("threads") = 1)
         .def(
             "first_unknown_code",

@@ -56,6 +56,7 @@ constexpr Computations<T> computations() {
         },
         .initialize = initialize<T>,
         .initialize_table = initialize_table<T>,
+        .initialize_periodic = initialize_periodic<T>,
         .first_nonfinite = first_nonfinite_on<T>,
         .copy = copy_on<T>,
     };

@@ -70,6 +70,7 @@ struct Computations {
     std::unique_ptr<EnsemblePredictor<T>> (*ensemble)(std::vector<Member> members);
     void (*initialize)(Network<T>& network, Index layer, InitKind kind, double scale, const Drawing& drawing);
     void (*initialize_table)(Network<T>& network, Index number, double scale, const Drawing& drawing);
+    void (*initialize_periodic)(Network<T>& network, Index number, const Drawing& drawing);
     Index (*first_nonfinite)(const T* x, Index n, int threads);
     void (*copy)(const T* from, Index n, T* to, int threads);
 };

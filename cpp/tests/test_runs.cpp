@@ -114,12 +114,13 @@ TEST_CASE_TEMPLATE("embeddings give the same bits on any number of threads", T, 
 
 TEST_CASE("columns without codes come first, then each table's row") {
     const Problem<double> problem(1);
-    std::vector<const double*> tables;
-    for (const Table& table : problem.network.tables())
-        tables.push_back(problem.network.parameters() + table.weights);
+    InputWeights<double> weights;
+    for (const ParameterArray& array : problem.network.arrays())
+        weights.tables.push_back(problem.network.parameters() + array.begin);
+    const std::vector<const double*>& tables = weights.tables;
     const double x[] = {10, 7, 12, 13, 2};
     std::vector<double> inputs(8);
-    problem.network.embed(x, tables, inputs.data());
+    write_inputs(problem.network.input_block(), weights, 0, 1, [&](Index) { return x; }, inputs.data(), 8);
     std::vector<double> expected{10, 12, 13};
     expected.insert(expected.end(), tables[0] + 2 * 2, tables[0] + 3 * 2);
     expected.insert(expected.end(), tables[1] + 7 * 3, tables[1] + 8 * 3);

@@ -97,9 +97,9 @@ public:
     Dropout(std::uint64_t seed, double p)
         : seed_(seed), threshold_(static_cast<std::uint32_t>(p * 4294967296.0)), keep_(1 / (1 - p)) {}
 
-    // Drops elements of the n activations of one row, and of f' beside them.
-    template <class T>
-    void apply(std::uint64_t step, Index layer, Index row, T* a, T* slope, Index n) const {
+    // Drops elements of the n activations of one row, and of arrays beside them, such as f'.
+    template <class T, class... Arrays>
+    void apply(std::uint64_t step, Index layer, Index row, Index n, T* a, Arrays*... beside) const {
         const std::uint32_t stream = static_cast<std::uint32_t>(Stream::dropout) | std::uint32_t(layer) << 8;
         PhiloxBlocks words;
         for (Index first = 0; first < n; first += Index(words.size())) {
@@ -109,7 +109,7 @@ public:
             for (Index j = 0; j < size; ++j) {
                 const T multiplier = words[std::size_t(j)] < threshold_ ? T(0) : T(keep_);
                 a[first + j] *= multiplier;
-                slope[first + j] *= multiplier;
+                ((beside[first + j] *= multiplier), ...);
             }
         }
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <iterator>
 #include <limits>
 
@@ -117,6 +118,52 @@ FASTMLP_NOINLINE P normal_cdf(P x) {
 template <class P>
 FASTMLP_INLINE P normal_pdf(P x) {
     return pmul(constant<P>(0.39894228040143267794), vmath::exp(pmul(constant<P>(-0.5), pmul(x, x))));
+}
+
+// The nearest whole number.
+template <class P>
+FASTMLP_INLINE P round(P x) {
+    constexpr int digits = std::numeric_limits<Scalar<P>>::digits;
+    const P whole = constant<P>(double(std::int64_t{1} << (digits - 1)));  // from here on all numbers are
+    const P s = pabs(x), nearest = psub(padd(s, whole), whole);
+    return por(simd::select(pcmp_lt(s, whole), nearest, s), pand(x, constant<P>(-0.0)));
+}
+
+// 2 pi to the power n over n!, without its sign in the series of cosine and sine.
+constexpr double turn_coefficient(int n) {
+    double c = 1;
+    for (int i = 1; i <= n; ++i) c *= 6.283185307179586476925 / i;
+    return c;
+}
+
+// cos(2 pi r) and sin(2 pi r) for |r| <= 1/4, by their series: x^n / n! with x up to pi/2.
+template <int First, class P>
+FASTMLP_INLINE P turn_series(P square) {
+    constexpr int last = First + (sizeof(Scalar<P>) == 4 ? 12 : 20);
+    P sum = constant<P>((last - First) / 2 % 2 ? -turn_coefficient(last) : turn_coefficient(last));
+    for (int n = last - 2; n >= First; n -= 2) {
+        const double c = turn_coefficient(n);
+        sum = pmadd(sum, square, constant<P>((n - First) / 2 % 2 ? -c : c));
+    }
+    return sum;
+}
+
+template <class P>
+struct Wave {
+    P cos, sin;
+};
+
+// cos(2 pi x w + b) and its sine. Whole turns are taken off x w before anything else is done, which is exact:
+// so the error is that of the product x w, however large it is, and a few ulp of 1.
+template <class P>
+FASTMLP_INLINE Wave<P> wave(P x, P w, P b) {
+    const P turns = pmul(x, w), shift = pmul(b, constant<P>(0.15915494309189533577));
+    const P t = padd(psub(turns, vmath::round(turns)), psub(shift, vmath::round(shift)));
+    const P halves = vmath::round(padd(t, t));  // -2 .. 2
+    const P r = pmadd(halves, constant<P>(-0.5), t), square = pmul(r, r);
+    const P half = pmul(halves, constant<P>(0.5)), odd = pabs(psub(half, vmath::round(half)));  // 1/2 or 0
+    const P sign = pmadd(odd, constant<P>(-4), constant<P>(1));
+    return {pmul(sign, turn_series<0>(square)), pmul(pmul(sign, r), turn_series<1>(square))};
 }
 
 }  // namespace fastmlp::vmath

@@ -38,6 +38,19 @@ SparseForwardTiles<T> sparse_forward_tiles(Activation activation);
 template <class T>
 PairForwardTiles<T> pair_forward_tiles(Activation activation);
 
+// Parametric activations: a = z + alpha (f(z) - z), in the place of z. Where the backward pass follows, slope
+// receives da/dz = 1 + alpha (f'(z) - 1) and partial da/dalpha = f(z) - z; else both are null.
+template <class T>
+struct ParametricOutput {
+    T *a, *slope, *partial;  // [B, ld]
+    Index ld, outputs;
+    const T* alpha;  // [outputs]
+};
+template <class T>
+using BlendRows = void (*)(const ParametricOutput<T>&, Index rows);
+template <class T>
+BlendRows<T> blend_rows(Activation activation);
+
 // Backward: delta_prev[B, I] = (delta[B, O] W^T[O, I]) f'(z_prev)
 template <class T>
 struct BackwardOutput {

@@ -80,6 +80,14 @@ struct Embedding {
     Index column, codes, width;
 };
 
+// A column x of X that becomes `width` inputs: x and, behind it, cos(2 pi x w + b) V + c. w and b have
+// `frequencies` numbers, V is [frequencies, width - 1]; all are learned.
+struct Periodic {
+    Index column, frequencies, width;
+    Index waves() const { return width - 1; }  // inputs besides x
+    Index size() const { return frequencies * (2 + waves()) + waves(); }
+};
+
 struct Architecture {
     std::vector<Index> sizes;             // columns of X, hidden widths, O
     std::vector<Activation> activations;  // one a layer, the last is the output activation
@@ -87,6 +95,9 @@ struct Architecture {
     std::vector<double> loss_parameters = {};  // one an output: delta of huber, q of quantile, smoothing
     double l2 = 0;
     std::vector<Embedding> embeddings = {};
+    std::vector<Periodic> periodic = {};
+    bool input_scale = false;  // each of the first layer's inputs is multiplied by a learned number
+    bool parametric = false;   // hidden layers have a = z + alpha (f(z) - z), with an alpha a neuron
 
     Index layers() const { return Index(sizes.size()) - 1; }
 };

@@ -2,6 +2,8 @@
 
 #include <mutex>
 
+#include "core/model/input_rows.h"
+
 namespace fastmlp {
 
 namespace {
@@ -41,10 +43,11 @@ ForwardPass<T>::ForwardPass(const Network<T>& network, Weights<T> weights,
         forward_.push_back(forward_tiles<T>(layer.activation));
         widest = std::max(widest, layer.outputs);
     }
+    for (Index l = 1; network.is_parametric(l); ++l) blend_.push_back(blend_rows<T>(network.activation(l)));
     const auto grow = ForwardBuffers<T>::grow;
     grow(buffers_->columns, loss_scratch<T>(network.outputs()));
     for (AlignedBuffer<T>& layer : buffers_->layers) grow(layer, kRows * round_up(widest, kLanes<T>));
-    if (!network.tables().empty()) grow(buffers_->embedded, kRows * network.layers().front().inputs);
+    if (network.input_block().any()) grow(buffers_->inputs, kRows * network.input_block().width());
 }
 
 template <class T>
@@ -55,15 +58,16 @@ void ForwardPass<T>::make_scratch(bool sparse) {
     ForwardBuffers<T>::grow(buffers_->scratch, panel_size<T>(longest));
 }
 
-// The first layer's inputs where X is dense: embedded, in the order given, or as they are.
+// The first layer's inputs where X is dense: those of the input block, or X in the order given, or as it is.
 template <class T>
 Features<T> ForwardPass<T>::dense_inputs(const Features<T>& X, Index rows, const std::uint32_t* order) const {
     const auto row = [&](Index i) { return X.from(order ? Index(order[i]) : i).values; };
-    if (!network_.tables().empty()) {
-        const Index width = network_.layers().front().inputs;
-        for (Index i = 0; i < rows; ++i)
-            network_.embed(row(i), weights_.tables, buffers_->embedded.data() + i * width);
-        return {buffers_->embedded.data(), width};
+    if (const InputBlock& block = network_.input_block(); block.any()) {
+        const Index width = block.width();
+        T* const inputs = buffers_->inputs.data();
+        write_inputs(block, weights_.inputs, 0, rows, row, inputs, width);
+        if (block.scaled()) scale_inputs(weights_.inputs.scale, inputs, inputs, rows, width, width);
+        return {inputs, width};
     }
     if (!order) return X;
     const Index width = network_.inputs();
@@ -85,6 +89,7 @@ const T* ForwardPass<T>::raw(const Features<T>& X, Index rows, const std::uint32
         else
             forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_.layers[l], out,
                         {0, TileGrid<T>::tiles(rows, O)});
+        if (l < blend_.size()) blend_[l]({out.a, nullptr, nullptr, ld, O, weights_.alphas[l]}, rows);
         below = {out.a, ld};
     }
     return below.values;

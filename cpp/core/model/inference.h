@@ -13,7 +13,7 @@ namespace fastmlp {
 // other: as much as the largest of them needs.
 template <class T>
 struct ForwardBuffers {
-    AlignedBuffer<T> gathered, embedded, layers[2], columns;
+    AlignedBuffer<T> gathered, inputs, layers[2], columns;
     AlignedBuffer<T> scratch;  // for copies of panels of flat weights
 
     static void grow(AlignedBuffer<T>& buffer, Index size) {
@@ -56,6 +56,7 @@ private:
     Index ld_;
     std::vector<ForwardTiles<T>> forward_;
     SparseForwardTiles<T> sparse_forward_;
+    std::vector<BlendRows<T>> blend_;  // of the hidden layers; empty where they are not parametric
 };
 
 template <class T>

@@ -60,14 +60,29 @@ void initialize(Network<T>& network, Index layer, InitKind kind, double scale, c
 
 template <class T>
 void initialize_table(Network<T>& network, Index number, double scale, const Drawing& drawing) {
-    const Table& table = network.tables()[std::size_t(number)];
-    draw(network.parameters() + table.weights, table.size(), InitKind::uniform, scale,
+    const ParameterArray& table = network.arrays()[std::size_t(number)];
+    draw(network.parameters() + table.begin, table.size, InitKind::uniform, scale,
          std::uint32_t(network.architecture().layers() + number), drawing);
+}
+
+template <class T>
+void initialize_periodic(Network<T>& network, Index number, const Drawing& drawing) {
+    const auto tables = Index(network.tables().size());
+    const Periodic& shape = network.architecture().periodic[std::size_t(number)];
+    T* const begin = network.parameters() + network.arrays()[std::size_t(tables + number)].begin;
+    const PeriodicArrays<T*> p(shape, begin);
+    const auto first = std::uint32_t(network.architecture().layers() + tables + 3 * number);
+    draw(p.w, shape.frequencies, InitKind::normal, 0.1, first, drawing);
+    draw(p.b, shape.frequencies, InitKind::uniform, 3.14159265358979323846, first + 1, drawing);
+    draw(p.V, begin + shape.size() - p.V, InitKind::uniform, 1 / std::sqrt(double(shape.frequencies)),
+         first + 2, drawing);
 }
 
 template void initialize(Network<float>&, Index, InitKind, double, const Drawing&);
 template void initialize(Network<double>&, Index, InitKind, double, const Drawing&);
 template void initialize_table(Network<float>&, Index, double, const Drawing&);
 template void initialize_table(Network<double>&, Index, double, const Drawing&);
+template void initialize_periodic(Network<float>&, Index, const Drawing&);
+template void initialize_periodic(Network<double>&, Index, const Drawing&);
 
 }  // namespace fastmlp

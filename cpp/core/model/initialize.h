@@ -21,4 +21,9 @@ void initialize(Network<T>& network, Index layer, InitKind kind, double scale, c
 template <class T>
 void initialize_table(Network<T>& network, Index number, double scale, const Drawing& drawing);
 
+// Fills the parameters of a periodic column: w with 0.1 * normal numbers, b with numbers up to pi and V and c
+// with numbers up to 1 / sqrt(frequencies) on either side of 0.
+template <class T>
+void initialize_periodic(Network<T>& network, Index number, const Drawing& drawing);
+
 }  // namespace fastmlp

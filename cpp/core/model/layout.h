@@ -1,4 +1,4 @@
-// Where a network's parameters lie in a run: layer by layer in panels, then the tables of embeddings.
+// Where a network's parameters lie in a run: layer by layer in panels, then the other arrays one by one.
 #pragma once
 
 #include "core/base/parallel.h"
@@ -12,7 +12,15 @@ namespace fastmlp {
 template <class T>
 struct Weights {
     std::vector<WeightPanels<T>> layers;
-    std::vector<const T*> tables;
+    InputWeights<T> inputs;
+    std::vector<const T*> alphas;  // of the hidden layers; empty where they are not parametric
+
+    void add(ArrayKind kind, const T* array) {
+        if (kind == ArrayKind::table) inputs.tables.push_back(array);
+        if (kind == ArrayKind::periodic) inputs.periodic.push_back(array);
+        if (kind == ArrayKind::scale) inputs.scale = array;
+        if (kind == ArrayKind::alpha) alphas.push_back(array);
+    }
 };
 
 template <class T>
@@ -25,9 +33,10 @@ public:
             size_ += layers_.back().size();
             panels_ += layers_.back().count();
         }
-        for (const Table& table : network.tables()) {
-            tables_.push_back({size_, table.weights, table.size()});
-            size_ += round_up(table.size(), kLanes<T>);
+        for (const ParameterArray& array : network.arrays()) {
+            arrays_.push_back({array.kind, size_, array.begin, array.size});
+            size_ += round_up(array.size, kLanes<T>);
+            tables_ += array.kind == ArrayKind::table;
         }
     }
 
@@ -41,25 +50,28 @@ public:
     Weights<T> all_weights(const T* parameters) const {
         Weights<T> all;
         for (Index l = 0; l < layers(); ++l) all.layers.push_back(weights(l, parameters));
-        for (const TableRange& table : tables_) all.tables.push_back(parameters + table.offset);
+        for (const Array& array : arrays_) all.add(array.kind, parameters + array.offset);
         return all;
     }
 
-    // Of a table: where it begins, here and in the flat buffer.
-    struct TableRange {
+    // The parameters besides W and b: where each array begins, here and in the flat buffer.
+    struct Array {
+        ArrayKind kind;
         Index offset, flat, size;
+        bool penalised() const { return kind == ArrayKind::table; }
     };
-    const std::vector<TableRange>& tables() const { return tables_; }
+    const std::vector<Array>& arrays() const { return arrays_; }
+    Index arrays_begin() const { return arrays_.empty() ? size_ : arrays_.front().offset; }
 
-    // Sums of squares of the weights, a panel or a table each.
-    Index panels() const { return panels_ + Index(tables_.size()); }
+    // Sums of squares of the weights, a panel or a table each; tables come before other arrays.
+    Index panels() const { return panels_ + tables_; }
     double panel_squares(const T* parameters, Index panel) const {
         for (const LayerPanels<T>& layer : layers_) {
             if (panel < layer.count())
                 return sum_of_squares(parameters + layer.weights(panel), layer.inputs * layer.width(panel));
             panel -= layer.count();
         }
-        const TableRange& table = tables_[std::size_t(panel)];
+        const Array& table = arrays_[std::size_t(panel)];
         return sum_of_squares(parameters + table.offset, table.size);
     }
     double squared_weights(const T* parameters) const {
@@ -81,16 +93,16 @@ public:
     }
 
 private:
-    // Calls copy(flat, panels, n) for each row of each panel, b's included, and each table.
+    // Calls copy(flat, panels, n) for each row of each panel, b's included, and each other array.
     template <class Copy>
     void each_row(int threads, const Copy& copy) const {
         constexpr double kFlops = 8 * sizeof(T);  // that take as long as the copy of a number
         run_team(worth_threads(kFlops * double(size_), threads), nullptr, [&](const Team& team) {
             for (std::size_t l = 0; l < layers_.size(); ++l)
                 each_row_of(layers_[l], team.part(layers_[l].count()), flat_[l], copy);
-            for (const TableRange& table : tables_) {
-                const Range mine = team.part(table.size);
-                copy(table.flat + mine.first, table.offset + mine.first, mine.size());
+            for (const Array& array : arrays_) {
+                const Range mine = team.part(array.size);
+                copy(array.flat + mine.first, array.offset + mine.first, mine.size());
             }
         });
     }
@@ -109,9 +121,9 @@ private:
     }
 
     std::vector<LayerPanels<T>> layers_;
-    std::vector<TableRange> tables_;
+    std::vector<Array> arrays_;
     std::vector<Index> flat_;  // where each layer begins in the flat buffer
-    Index size_ = 0, panels_ = 0;
+    Index size_ = 0, panels_ = 0, tables_ = 0;
 };
 
 // The weights where the network has them.
@@ -120,7 +132,8 @@ Weights<T> flat_weights(const Network<T>& network) {
     Weights<T> all;
     for (const Layer& layer : network.layers())
         all.layers.push_back({network.parameters() + layer.weights, TileGrid<T>::kColumns, layer.outputs});
-    for (const Table& table : network.tables()) all.tables.push_back(network.parameters() + table.weights);
+    for (const ParameterArray& array : network.arrays())
+        all.add(array.kind, network.parameters() + array.begin);
     return all;
 }
 

@@ -5,17 +5,9 @@
 #include <vector>
 
 #include "core/base/memory.h"
-#include "core/model/architecture.h"
+#include "core/model/inputs.h"
 
 namespace fastmlp {
-
-// The table E of an embedding, [codes, width]: row `code` are its numbers.
-struct Table {
-    Index column, codes, width;
-    Index weights;  // where E begins in the flat buffer
-    Index input;    // the first of its columns among the first layer's inputs
-    Index size() const { return codes * width; }
-};
 
 struct Layer {
     Index inputs, outputs;  // W is [inputs, outputs]
@@ -23,40 +15,49 @@ struct Layer {
     Index weights, biases;  // where W and b begin in the flat buffer
 };
 
-// W0, b0, W1, b1, .., E0, E1, .. end to end in one aligned array. A run keeps them in panels (layout.h).
-//
-// The first layer's inputs are the columns of X that hold no codes and, behind them, for each column of codes
-// the row of its table that the code names. (The product of the code's one-hot row and the table would be the
-// same.)
+// The parameters besides W and b, an array each. Tables are penalised and decayed as W is, others are not.
+enum class ArrayKind { table, periodic, scale, alpha };
+struct ParameterArray {
+    ArrayKind kind;
+    Index begin, size;  // in the flat buffer
+};
+
+// W0, b0, W1, b1, .. and the arrays E0, E1, .., P0, P1, .., s, alpha_1, .., alpha_{L-1}, as far as there are
+// any, end to end in one aligned array. A run keeps them in panels (layout.h).
 template <class T>
 class Network {
 public:
-    explicit Network(Architecture architecture) : architecture_(std::move(architecture)) {
-        const std::vector<Embedding>& embeddings = architecture_.embeddings;
-        std::vector<bool> embedded(static_cast<std::size_t>(inputs()));
-        for (const Embedding& e : embeddings) embedded[std::size_t(e.column)] = true;
-        for (Index j = 0; j < inputs(); ++j)
-            if (!embedded[std::size_t(j)]) plain_columns_.push_back(j);
-        Index width = Index(plain_columns_.size()), offset = 0;
-        for (const Embedding& e : embeddings) {
-            tables_.push_back({e.column, e.codes, e.width, 0, width});
-            width += e.width;
-        }
+    explicit Network(Architecture architecture)
+        : architecture_(std::move(architecture)), input_block_(architecture_) {
+        Index offset = 0;
         for (Index l = 0; l < architecture_.layers(); ++l) {
             const auto at = std::size_t(l);
-            const Index I = l == 0 ? width : architecture_.sizes[at], O = architecture_.sizes[at + 1];
+            const Index I = l == 0 ? input_block_.width() : architecture_.sizes[at],
+                        O = architecture_.sizes[at + 1];
             // Losses that take logits bring the output activation with them; the layer itself stays at z.
             const bool logits = l + 1 == architecture_.layers() && takes_logits(architecture_.loss);
-            const Activation activation = logits ? Activation::identity : architecture_.activations[at];
+            // So does one whose activation is parametric, until its rows are blended (kernel/parametric.h).
+            const bool stays = logits || is_parametric(l + 1);
+            const Activation activation = stays ? Activation::identity : architecture_.activations[at];
             layers_.push_back({I, O, activation, offset, offset + I * O});
             offset += I * O + O;
         }
         dense_parameters_ = offset;
-        for (Table& table : tables_) {
-            table.weights = offset;
-            offset += table.size();
-        }
+        const auto add = [&](ArrayKind kind, Index size) {
+            arrays_.push_back({kind, offset, size});
+            offset += size;
+        };
+        for (const Table& table : tables()) add(ArrayKind::table, table.size());
+        for (const PeriodicColumn& column : input_block_.periodic()) add(ArrayKind::periodic, column.size());
+        if (architecture_.input_scale) add(ArrayKind::scale, input_block_.width());
+        for (Index l = 1; is_parametric(l); ++l) add(ArrayKind::alpha, layers_[std::size_t(l - 1)].outputs);
+        constexpr double kCosine = 40;  // operations
+        for (const PeriodicColumn& p : input_block_.periodic())
+            wave_flops_ += double(p.frequencies) * (kCosine + 2 * double(p.waves()));
         parameters_ = AlignedBuffer<T>(offset);
+        for (const ParameterArray& array : arrays_)
+            if (array.kind == ArrayKind::scale || array.kind == ArrayKind::alpha)
+                std::fill_n(parameters() + array.begin, array.size, T(1));
         loss_parameters_.assign(architecture_.loss_parameters.begin(), architecture_.loss_parameters.end());
         loss_parameters_.resize(std::size_t(outputs()));
     }
@@ -67,7 +68,14 @@ public:
     T* parameters() const { return parameters_.data(); }
     Index parameter_count() const { return parameters_.size(); }
     const T* loss_parameters() const { return loss_parameters_.data(); }
-    const std::vector<Table>& tables() const { return tables_; }
+    const InputBlock& input_block() const { return input_block_; }
+    const std::vector<Table>& tables() const { return input_block_.tables(); }
+    const std::vector<ParameterArray>& arrays() const { return arrays_; }
+    // Whether layer 1 .. L has a = z + alpha (f(z) - z), and f.
+    bool is_parametric(Index layer) const {
+        return architecture_.parametric && layer < architecture_.layers();
+    }
+    Activation activation(Index layer) const { return architecture_.activations[std::size_t(layer - 1)]; }
     Index inputs() const { return architecture_.sizes.front(); }  // columns of X
     Index outputs() const { return layers_.back().outputs; }
 
@@ -76,7 +84,7 @@ public:
     // rows.
     double forward_flops(Index rows, double density = 1) const {
         const double missing = (1 - density) * double(inputs()) * double(layers_.front().outputs);
-        return 2.0 * double(rows) * (double(dense_parameters_) - missing);
+        return 2.0 * double(rows) * (double(dense_parameters_) - missing) + double(rows) * wave_flops_;
     }
     double training_flops(Index rows, double density = 1) const {
         constexpr double kUpdateRows = 4;
@@ -90,26 +98,10 @@ public:
         return training_flops(rows) * 5e-11 + double(rows) * width * 2e-8;
     }
 
-    // Writes the first layer's inputs of a row x of X; tables[j] is where the j-th one lies.
-    void embed(const T* x, const std::vector<const T*>& tables, T* inputs) const {
-        for (const Index column : plain_columns_) *inputs++ = x[column];
-        for (std::size_t j = 0; j < tables_.size(); ++j) {
-            const Table& table = tables_[j];
-            inputs = std::copy_n(tables[j] + code_of(table, x) * table.width, table.width, inputs);
-        }
-    }
-
-    // The code of a row x of X. Codes were checked before a run, but X is the user's memory, which may change
-    // meanwhile: whatever stands there, the code is one of the table's.
-    static Index code_of(const Table& table, const T* x) {
-        const T code = x[table.column];
-        return code >= 0 && code < T(table.codes) ? Index(code) : 0;
-    }
-
     // The position of the first element of X [rows, inputs] that should be a code and is not; -1 if none.
     Index first_unknown_code(const T* X, Index rows) const {
-        for (Index i = 0; i < rows && !tables_.empty(); ++i)
-            for (const Table& table : tables_) {
+        for (Index i = 0; i < rows && !tables().empty(); ++i)
+            for (const Table& table : tables()) {
                 const Index at = i * inputs() + table.column;
                 if (!(X[at] >= 0 && X[at] < T(table.codes) && X[at] == std::floor(X[at]))) return at;
             }
@@ -118,10 +110,11 @@ public:
 
 private:
     Architecture architecture_;
+    InputBlock input_block_;
     std::vector<Layer> layers_;
-    std::vector<Table> tables_;
-    std::vector<Index> plain_columns_;  // of X: those without codes
+    std::vector<ParameterArray> arrays_;
     Index dense_parameters_ = 0;
+    double wave_flops_ = 0;  // of periodic columns, a row
     AlignedBuffer<T> parameters_;
     std::vector<T> loss_parameters_;
 };

@@ -51,6 +51,9 @@ struct Update {
     Update for_weights(Index inputs) const { return of_group(&RateFactors::weight, fan_in(inputs)); }
     Update for_biases() const { return undecayed(&RateFactors::bias); }
     Update for_tables() const { return of_group(&RateFactors::embedding); }
+    Update for_periodic() const { return undecayed(&RateFactors::embedding); }
+    Update for_scales() const { return undecayed(&RateFactors::scale); }
+    Update for_alphas() const { return undecayed(&RateFactors::alpha); }
 
 private:
     using Factor = double RateFactors::*;

@@ -21,7 +21,7 @@ RoundedBatch<T>::RoundedBatch(const Network<T>& network, Index max_rows, int thr
         a.column_ld = row_stride<Pair>(width(l));
         if (l < L) arena_.request(a.rows, rows * a.row_ld);
         if (l < L) arena_.request(a.columns, rows / 2 * a.column_ld);
-        if (l > (network.tables().empty() ? 1 : 0)) arena_.request(delta.rows, rows * delta.row_ld);
+        if (l > (network.input_block().any() ? 0 : 1)) arena_.request(delta.rows, rows * delta.row_ld);
     }
     const Index longest = std::max(*std::max_element(widths_.begin(), widths_.end()), max_rows);
     for (Pair*& of_thread : scratch_) arena_.request(of_thread, pair_panel_size(longest));

@@ -31,7 +31,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
     : network_(network),
       layout_(network),
       parameters_(layout_.size()),
-      table_weights_(layout_.all_weights(parameters()).tables),
+      weights_(layout_.all_weights(parameters())),
       seed_(options.seed),
       drops_(options.drops),
       alpha_(options.alpha),
@@ -50,6 +50,7 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
         forward_.push_back(forward_tiles<T>(layer.activation));
         backward_.push_back(backward_tiles<T>(layer.activation));
     }
+    for (Index l = 1; network.is_parametric(l); ++l) blend_.push_back(blend_rows<T>(network.activation(l)));
     allocate(max_rows, options);
     read_parameters();
 }
@@ -57,23 +58,26 @@ Backprop<T>::Backprop(const Network<T>& network, Index max_rows, const BackpropO
 template <class T>
 void Backprop<T>::allocate(Index max_rows, const BackpropOptions& options) {
     const Index L = network_.architecture().layers();
-    const bool copies_inputs = embeds() || (options.gather && !options.entries);
+    const bool copies_inputs = has_input_block() || (options.gather && !options.entries);
     Index longest_panel = 0;  // rows of the longest panel of b that is transposed or copied
     for (Index l = 0; l <= L; ++l) {
         LayerArrays& at = arrays_[std::size_t(l)];
         if (l == 0) {
             at.ld = row_stride<T>(network_.layers().front().inputs);
             if (copies_inputs) arena_.request(at.a, max_rows * at.ld);
-            if (embeds()) arena_.request(at.delta, max_rows * at.ld);
+            if (has_input_block()) arena_.request(at.delta, max_rows * at.ld);
+            if (network_.input_block().scaled()) arena_.request(at.partial, max_rows * at.ld);
             continue;
         }
         const Layer& layer = network_.layers()[std::size_t(l - 1)];
         at.ld = row_stride<T>(layer.outputs);
-        const bool keeps_slope = !slope_from_output(layer.activation) || (drops_ && l < L);
+        const bool parametric = network_.is_parametric(l);
+        const bool keeps_slope = parametric || !slope_from_output(layer.activation) || (drops_ && l < L);
         arena_.request(at.a, max_rows * at.ld);
         if (keeps_slope) arena_.request(at.slope, max_rows * at.ld);
+        if (parametric) arena_.request(at.partial, max_rows * at.ld);
         arena_.request(at.delta, max_rows * at.ld);
-        if (l > 1 || embeds()) longest_panel = std::max(longest_panel, layer.outputs);
+        if (l > 1 || has_input_block()) longest_panel = std::max(longest_panel, layer.outputs);
         const Index part_rows = std::min(max_rows, MatrixPanels<T>::kMostRows);
         const Index tiles = TileGrid<T>::panel_tiles(layer.inputs, TileGrid<T>::kColumns);
         if (MatrixPanels<T>::copies(tiles, part_rows)) longest_panel = std::max(longest_panel, part_rows);
@@ -83,7 +87,7 @@ void Backprop<T>::allocate(Index max_rows, const BackpropOptions& options) {
     const Index parts = gradient_parts(network_, options.shard_rows > 0 ? options.shard_rows : max_rows,
                                        transposed_.has_value());
     if (parts > 1) arena_.request(part_gradients_, parts * layout_.size());
-    if (embeds()) arena_.request(table_gradients_, layout_.size() - layout_.tables().front().offset);
+    arena_.request(array_gradients_, layout_.size() - layout_.arrays_begin());
     arena_.allocate();
 }
 
@@ -134,16 +138,22 @@ void Backprop<T>::end_pass(const Team& team) const {
     if (!split_by_rows()) team.barrier();
 }
 
-// a_0: the rows of X are copied in the order of the batch, or embedded. Sparse rows are found where they are;
-// the gradient needs their entries sorted by feature.
+// a_0: the rows of X are copied in the order of the batch, or go through the input block. Sparse rows are
+// found where they are; the gradient needs their entries sorted by feature.
 template <class T>
 void Backprop<T>::read_inputs(const Team& team, const Batch<T>& batch, const Work& work) {
     assert(batch.rows > 0 && batch.X.sparse() == transposed_.has_value());
     const LayerArrays& at = arrays_[0];
     assert(batch.X.sparse() || (batch.X.ld >= network_.inputs() && (!batch.order || at.a)));
-    const auto embed = [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i)
-            network_.embed(batch.features(i), table_weights_, at.a + i * at.ld);
+    const auto write = [&](Index first, Index last) {
+        const auto row = [&](Index i) { return batch.features(i); };
+        const InputBlock& block = network_.input_block();
+        const InputWeights<T>& weights = weights_.inputs;
+        T* const a = at.a + first * at.ld;
+        if (!block.scaled()) return write_inputs(block, weights, first, last, row, a, at.ld);
+        T* const unscaled = at.partial + first * at.ld;
+        write_inputs(block, weights, first, last, row, unscaled, at.ld);
+        scale_inputs(weights.scale, unscaled, a, last - first, block.width(), at.ld);
     };
     const auto gather = [&](Index first, Index last) {
         const Index width = network_.inputs();
@@ -158,8 +168,8 @@ void Backprop<T>::read_inputs(const Team& team, const Batch<T>& batch, const Wor
     };
     if (transposed_)
         transposed_->sort(team, batch.sparse_rows(), batch.rows);
-    else if (embeds())
-        team.each(work.rows, embed, kRowsPerPoll);
+    else if (has_input_block())
+        team.each(work.rows, write, kRowsPerPoll);
     else if (batch.order)
         team.each(work.rows, gather, kRowsPerPoll);
     else
@@ -169,7 +179,8 @@ void Backprop<T>::read_inputs(const Team& team, const Batch<T>& batch, const Wor
 
 template <class T>
 MatrixView<T> Backprop<T>::activations(Index layer, const Batch<T>& batch) const {
-    if (layer == 0 && !batch.order && !embeds()) return {batch.X.from(batch.first_row).values, batch.X.ld};
+    if (layer == 0 && !batch.order && !has_input_block())
+        return {batch.X.from(batch.first_row).values, batch.X.ld};
     const LayerArrays& at = arrays_[std::size_t(layer)];
     return {at.a, at.ld};
 }
@@ -193,12 +204,25 @@ void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& w
     const Index L = network_.architecture().layers();
     for (Index l = 1; l <= L; ++l) {
         forward_layer(team, l, batch, work);
-        if (!drops_ || l == L) continue;
-        team.each(
-            work.rows, [&](Index first, Index last) { drop_rows(batch, l, {first, last}, drop); },
-            kRowsPerPoll);
+        const bool blends = network_.is_parametric(l), drops = drops_ && l < L;
+        if (!blends && !drops) continue;
+        const auto rows = [&](Index first, Index last) {
+            if (blends) blend(l, {first, last});
+            if (drops) drop_rows(batch, l, {first, last}, drop);
+        };
+        team.each(work.rows, rows, kRowsPerPoll);
         end_pass(team);
     }
+}
+
+// a = z + alpha (f(z) - z), in the place of z.
+template <class T>
+void Backprop<T>::blend(Index l, Range rows) const {
+    const LayerArrays& at = arrays_[std::size_t(l)];
+    const Index begin = rows.first * at.ld, O = layout_.layer(l - 1).outputs;
+    const T* const alpha = weights_.alphas[std::size_t(l - 1)];
+    blend_[std::size_t(l - 1)]({at.a + begin, at.slope + begin, at.partial + begin, at.ld, O, alpha},
+                               rows.size());
 }
 
 // Each shard's rows are numbered by themselves.
@@ -208,9 +232,13 @@ void Backprop<T>::drop_rows(const Batch<T>& batch, Index l, Range rows, Drop dro
     const LayerArrays& at = arrays_[std::size_t(l)];
     const Range all{0, batch.rows};
     for (const Range& shard : batch.shards.empty() ? std::span(&all, 1) : batch.shards) {
-        for (Index i = std::max(rows.first, shard.first); i < std::min(rows.last, shard.last); ++i)
-            dropout.apply(drop.number, l - 1, i - shard.first, at.a + i * at.ld, at.slope + i * at.ld,
-                          layout_.layer(l - 1).outputs);
+        for (Index i = std::max(rows.first, shard.first); i < std::min(rows.last, shard.last); ++i) {
+            const Index row = i - shard.first, begin = i * at.ld, n = layout_.layer(l - 1).outputs;
+            if (at.partial)
+                dropout.apply(drop.number, l - 1, row, n, at.a + begin, at.slope + begin, at.partial + begin);
+            else
+                dropout.apply(drop.number, l - 1, row, n, at.a + begin, at.slope + begin);
+        }
         ++drop.number;
     }
 }
@@ -222,7 +250,8 @@ void Backprop<T>::forward_layer(const Team& team, Index l, const Batch<T>& batch
     const LayerPanels<T>& layer = layout_.layer(l - 1);
     const MatrixView<T> below = activations(l - 1, batch);
     const Index begin = work.product_rows.first * at.ld;
-    const ForwardOutput<T> out{at.a + begin, at.slope ? at.slope + begin : nullptr, at.ld};
+    const bool stores_slope = at.slope && !network_.is_parametric(l);
+    const ForwardOutput<T> out{at.a + begin, stores_slope ? at.slope + begin : nullptr, at.ld};
     const WeightPanels<T> weights = layout_.weights(l - 1, parameters());
     if (l == 1 && transposed_) {
         const SparseProduct<T> z{batch.sparse_rows(), batch.rows, layer.outputs, layer.inputs};
@@ -270,14 +299,15 @@ void Backprop<T>::forward_loss(const Team& team, const Batch<T>& batch, const Wo
     end_pass(team);
 }
 
-// delta_prev = (delta W^T) f'(z_prev), layer by layer, down to embedded inputs.
+// delta_prev = (delta W^T) f'(z_prev), layer by layer, down to the inputs of an input block.
 template <class T>
 void Backprop<T>::backward(const Team& team, const Work& work) {
-    for (Index l = network_.architecture().layers(); l > (embeds() ? 0 : 1); --l) {
+    for (Index l = network_.architecture().layers(); l > (has_input_block() ? 0 : 1); --l) {
         const LayerArrays& below = arrays_[std::size_t(l - 1)];
         const LayerPanels<T>& layer = layout_.layer(l - 1);
         const Index begin = work.product_rows.first * below.ld;
-        const BackwardOutput<T> out{below.a + begin, below.slope ? below.slope + begin : nullptr,
+        const bool uses_slope = below.slope && !below.partial;  // else dLoss/da is needed first
+        const BackwardOutput<T> out{below.a + begin, uses_slope ? below.slope + begin : nullptr,
                                     below.delta + begin, below.ld};
         if (rounded_) {
             rounded_->round_deltas(team, work.rows, l, delta(l).data, delta(l).ld);
@@ -292,7 +322,25 @@ void Backprop<T>::backward(const Team& team, const Work& work) {
             const BackwardTiles<T> backward = backward_[std::size_t(l - 1)];
             deal_tiles(team, d, d.K, [&](Range tiles) { backward(d, weights, out, tiles); });
         }
+        if (!below.partial) continue;
+        const auto rows = [&](Index first, Index last) { differentiate_partial(l - 1, {first, last}); };
+        team.each(work.rows, rows, kRowsPerPoll);
+        end_pass(team);
     }
+}
+
+// What rows add to dLoss/dalpha or dLoss/ds, and delta from dLoss/da.
+template <class T>
+void Backprop<T>::differentiate_partial(Index l, Range rows) {
+    const LayerArrays& at = arrays_[std::size_t(l)];
+    const Index begin = rows.first * at.ld, size = rows.size() * at.ld;
+    T *const delta = at.delta + begin, *const partial = at.partial + begin;
+    for (Index i = 0; i < size; ++i) partial[i] *= delta[i];
+    if (l == 0)
+        return scale_inputs(weights_.inputs.scale, delta, delta, rows.size(), network_.input_block().width(),
+                            at.ld);
+    const T* const slope = at.slope + begin;
+    for (Index i = 0; i < size; ++i) delta[i] *= slope[i];
 }
 
 template <class T>
@@ -324,10 +372,11 @@ void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, Range rows,
                             const GradientTiles<T>& tiles) {
     const Index L = network_.architecture().layers(),
                 parts = gradient_parts(network_, rows.size(), transposed_.has_value());
-    if (embeds()) table_gradients(team, batch, rows);
+    const bool arrays = array_gradients_ != nullptr;
+    if (arrays) array_gradients(team, batch, rows);
     if (parts == 1) {
         for (Index l = L; l >= 1; --l) layer_gradient(team, l, batch, rows, 1, update, tiles);
-        if (embeds()) team.barrier();  // the gradients of the tables are there
+        if (arrays) team.barrier();  // their gradients are there
     } else {
         const Update<T> store(parameters(), part_gradients_, nullptr);
         for (Index l = L; l >= 1; --l)
@@ -335,7 +384,7 @@ void Backprop<T>::gradients(const Team& team, const Batch<T>& batch, Range rows,
         team.barrier();  // the gradients of all parts are there
         apply_stored_layers(team, layout_, part_gradients_, parts, layout_.size(), T(1), update, tiles);
     }
-    apply_stored_tables(team, layout_, table_gradients_, T(1), update, tiles);
+    apply_stored_arrays(team, layout_, array_gradients_, T(1), update, tiles);
 }
 
 // dW[I, O] = a_prev^T[I, B] delta[B, O] and db[O] = sum of the rows of delta, for each part of the batch. Its
@@ -381,21 +430,25 @@ void Backprop<T>::layer_gradient(const Team& team, Index l, const Batch<T>& batc
     team.deal(parts * tasks, in_parts, tiles_per_poll<T>(of.size() / parts));
 }
 
-// dE[code] = sum of delta_0 over the rows that have the code, in their order: each thread for codes of its
-// own.
+// Those of the parameters besides W and b, in the order of the layout.
 template <class T>
-void Backprop<T>::table_gradients(const Team& team, const Batch<T>& batch, Range rows) {
-    T* sums = table_gradients_;
-    for (const Table& table : network_.tables()) {
-        const Range codes = team.part(table.codes);
-        std::fill(sums + codes.first * table.width, sums + codes.last * table.width, T(0));
-        for (Index i = rows.first; i < rows.last; ++i) {
-            const Index code = network_.code_of(table, batch.features(i));
-            if (code < codes.first || code >= codes.last) continue;
-            const T* delta = arrays_[0].delta + i * arrays_[0].ld + table.input;
-            for (Index j = 0; j < table.width; ++j) sums[code * table.width + j] += delta[j];
+void Backprop<T>::array_gradients(const Team& team, const Batch<T>& batch, Range rows) {
+    const auto row = [&](Index i) { return batch.features(i); };
+    const InputBlock& block = network_.input_block();
+    std::size_t table = 0, periodic = 0;
+    Index layer = 0;
+    for (const auto& array : layout_.arrays()) {
+        T* const sums = array_gradients_ + array.offset - layout_.arrays_begin();
+        if (array.kind == ArrayKind::table)
+            table_gradient(team, block.tables()[table++], delta(0), rows, row, sums);
+        else if (array.kind == ArrayKind::periodic)
+            periodic_gradient(team, block.periodic()[periodic++], parameters() + array.offset, delta(0), rows,
+                              row, sums);
+        else {
+            layer += array.kind == ArrayKind::alpha;  // s is layer 0's
+            const LayerArrays& at = arrays_[std::size_t(layer)];
+            column_sums(team, {at.partial, at.ld}, rows, array.size, sums);
         }
-        sums += round_up(table.size(), kLanes<T>);
     }
 }
 

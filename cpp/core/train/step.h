@@ -31,6 +31,7 @@
 #include "core/base/parallel.h"
 #include "core/base/random.h"
 #include "core/model/losses.h"
+#include "core/train/array_gradients.h"
 #include "core/train/rounded_batch.h"
 #include "core/train/transposed_batch.h"
 #include "core/train/whole_gradient.h"
@@ -78,13 +79,6 @@ struct Drop {
     std::uint64_t number = 0;
 };
 
-// A matrix with `ld` elements from row to row.
-template <class T>
-struct MatrixView {
-    const T* data;
-    Index ld;
-};
-
 // How many parts of a batch of so many rows have gradients of their own.
 template <class T>
 Index gradient_parts(const Network<T>& network, Index rows, bool sparse);
@@ -130,15 +124,17 @@ public:
 
     // What the last step left behind.
     MatrixView<T> activations(Index layer, const Batch<T>& batch) const;  // 0 .. L, 0 is the input
-    MatrixView<T> delta(Index layer) const {  // 1 .. L, and 0 where there are embeddings
+    MatrixView<T> delta(Index layer) const {  // 1 .. L, and 0 where there is an input block
         const LayerArrays& at = arrays_[std::size_t(layer)];
         return {at.delta, at.ld};
     }
 
 private:
-    // Of layer 0 .. L, where layer 0 is the input; [B, ld] each, null where there is no need of it.
+    // Of layer 0 .. L, where layer 0 is the input; [B, ld] each, null where there is no need of it. partial
+    // is da/dalpha or, of scaled inputs, da/ds; the backward pass turns it into what each row adds to
+    // dLoss/dalpha.
     struct LayerArrays {
-        T *a = nullptr, *slope = nullptr, *delta = nullptr;
+        T *a = nullptr, *slope = nullptr, *delta = nullptr, *partial = nullptr;
         Index ld = 0;
     };
     // What this thread works on: its rows of the batch, and the rows of its products, which are the same ones
@@ -151,7 +147,7 @@ private:
     Range own_rows(const Team& team, Index rows) const;
     Index first_row(Index part, Index parts, Index rows) const;
     bool split_by_rows() const { return part_gradients_ != nullptr; }
-    bool embeds() const { return !network_.tables().empty(); }
+    bool has_input_block() const { return network_.input_block().any(); }
 
     void read_inputs(const Team& team, const Batch<T>& batch, const Work& work);
     void forward(const Team& team, const Batch<T>& batch, const Work& work, Drop drop);
@@ -159,9 +155,11 @@ private:
     void forward_loss(const Team& team, const Batch<T>& batch, const Work& work);
     void backward(const Team& team, const Work& work);
     void drop_rows(const Batch<T>& batch, Index layer, Range rows, Drop drop) const;
+    void blend(Index layer, Range rows) const;
     void layer_gradient(const Team& team, Index layer, const Batch<T>& batch, Range rows, Index parts,
                         const Update<T>& update, const GradientTiles<T>& tiles) const;
-    void table_gradients(const Team& team, const Batch<T>& batch, Range rows);
+    void array_gradients(const Team& team, const Batch<T>& batch, Range rows);
+    void differentiate_partial(Index layer, Range rows);
 
     Product<T> product(const Work& work, MatrixView<T> a, Index N, Index K) const {
         return {a.data + work.product_rows.first * a.ld, a.ld, 1, work.product_rows.size(), N, K};
@@ -173,7 +171,7 @@ private:
     const Network<T>& network_;
     PanelLayout<T> layout_;
     AlignedBuffer<T> parameters_;
-    std::vector<const T*> table_weights_;
+    const Weights<T> weights_;                      // in parameters_
     std::optional<TransposedBatch<T>> transposed_;  // where X is sparse
     std::optional<RoundedBatch<T>> rounded_;        // where products are in bfloat16
     std::uint64_t seed_;
@@ -184,12 +182,13 @@ private:
     std::vector<LayerArrays> arrays_;
     std::vector<T*> scratch_;       // of each thread: a panel of b, or columns of the loss
     T* part_gradients_ = nullptr;   // [parts, layout]: split by rows, the gradient of each part of the batch
-    T* table_gradients_ = nullptr;  // of all tables
+    T* array_gradients_ = nullptr;  // of the parameters besides W and b
     std::vector<double> row_losses_;       // [B], weighted
     std::vector<double> squares_;          // of the weights, a panel each; empty where there is no penalty
     std::vector<std::uint8_t> row_right_;  // [B], 1 or 0; empty where right answers are not counted
 
     std::vector<ForwardTiles<T>> forward_;  // [l - 1]: of layer l
+    std::vector<BlendRows<T>> blend_;       // the same; empty where no layer is parametric
     std::vector<BackwardTiles<T>>
         backward_;  // [l]: with f' of layer l = 0 .. L - 1, where layer 0 is the input
     SparseForwardTiles<T> sparse_forward_;

@@ -41,13 +41,28 @@ void apply_stored_layers(const Team& team, const PanelLayout<T>& layout, const T
 }
 
 template <class T>
-void apply_stored_tables(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
+Update<T> of_array(ArrayKind kind, const Update<T>& update) {
+    switch (kind) {
+        case ArrayKind::table:
+            return update.for_tables();
+        case ArrayKind::periodic:
+            return update.for_periodic();
+        case ArrayKind::scale:
+            return update.for_scales();
+        case ArrayKind::alpha:
+            break;
+    }
+    return update.for_alphas();
+}
+
+template <class T>
+void apply_stored_arrays(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
                          const Update<T>& update, const GradientTiles<T>& tiles, Range part) {
-    const Update<T> of_tables = update.for_tables();
-    for (const auto& table : layout.tables()) {
-        const Index shift = layout.tables().front().offset;
-        deal_numbers(team, {table.offset, table.offset + table.size}, part, [&](Index from, Index n) {
-            tiles.stored(gradient + from - shift, 1, 0, scale, of_tables, from - part.first, n);
+    for (const auto& array : layout.arrays()) {
+        const Update<T> u = of_array(array.kind, update);
+        const Index shift = layout.arrays_begin();
+        deal_numbers(team, {array.offset, array.offset + array.size}, part, [&](Index from, Index n) {
+            tiles.stored(gradient + from - shift, 1, 0, scale, u, from - part.first, n);
         });
     }
 }
@@ -56,9 +71,8 @@ template <class T>
 void apply_stored(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
                   const Update<T>& update, const GradientTiles<T>& tiles, Range part) {
     apply_stored_layers(team, layout, gradient, 1, 0, scale, update, tiles, part);
-    if (layout.tables().empty()) return;
-    const T* const of_tables = gradient + layout.tables().front().offset;
-    apply_stored_tables(team, layout, of_tables, scale, update, tiles, part);
+    if (layout.arrays().empty()) return;
+    apply_stored_arrays(team, layout, gradient + layout.arrays_begin(), scale, update, tiles, part);
 }
 
 double NormLimit::scale(double squares) const {
@@ -91,9 +105,9 @@ template void apply_stored_layers(const Team&, const PanelLayout<float>&, const 
                                   const Update<float>&, const GradientTiles<float>&, Range);
 template void apply_stored_layers(const Team&, const PanelLayout<double>&, const double*, Index, Index,
                                   double, const Update<double>&, const GradientTiles<double>&, Range);
-template void apply_stored_tables(const Team&, const PanelLayout<float>&, const float*, float,
+template void apply_stored_arrays(const Team&, const PanelLayout<float>&, const float*, float,
                                   const Update<float>&, const GradientTiles<float>&, Range);
-template void apply_stored_tables(const Team&, const PanelLayout<double>&, const double*, double,
+template void apply_stored_arrays(const Team&, const PanelLayout<double>&, const double*, double,
                                   const Update<double>&, const GradientTiles<double>&, Range);
 template void apply_stored(const Team&, const PanelLayout<float>&, const float*, float, const Update<float>&,
                            const GradientTiles<float>&, Range);

@@ -21,9 +21,9 @@ void apply_stored_layers(const Team& team, const PanelLayout<T>& layout, const T
                          Index stride, T scale, const Update<T>& update, const GradientTiles<T>& tiles,
                          Range part = kAllParameters);
 
-// .. and for the tables of embeddings scale * one array, which begins with the first table.
+// .. and for the other arrays of parameters scale * one array, which begins with the first of them.
 template <class T>
-void apply_stored_tables(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
+void apply_stored_arrays(const Team& team, const PanelLayout<T>& layout, const T* gradient, T scale,
                          const Update<T>& update, const GradientTiles<T>& tiles, Range part = kAllParameters);
 
 // Both, for one array that has the gradients of all parameters.

@@ -91,7 +91,7 @@ def prepare(what: str, place: int, part: Part, learning: Learning, *, held: bool
         X = part.X if _is_of(part.X, dtype) else as_features("X", _as_data(part.X), dtype)
         if learning.settings.bfloat16:
             checked_compute("bfloat16", sparse=isinstance(X, SparseRows))
-        if learning.described["embeddings"]:
+        if any(learning.described.get(name) for name in ("embeddings", "periodic", "input_scale")):
             learning.network(None)._check_codes(X)
         targets = form.encode(part.y, dtype, len(part))
         weights = None if part.weights is None else part.weights.astype(dtype)

@@ -66,6 +66,9 @@ def train(
     dtype: Any = "float32",
     compute: str | None = None,
     embeddings: Sequence[tuple[int, int, int]] = (),
+    periodic: Sequence[tuple[int, int, int]] = (),
+    input_scale: bool = False,
+    parametric: bool = False,
     timeout: float = 300.0,
     callbacks: Callable[[Network], Any] | Iterable[Callable[[Network], Any]] = (),
     progress: bool = False,
@@ -97,7 +100,7 @@ def train(
     outer_learning_rate, outer_momentum : float, default 0.7 and 0.9
         Of the outer optimizer. 1 and 0 take the mean of the weights.
     hidden, activation, loss, output_activation, task, optimizer, l2, dropout, clip_norm, shuffle, dtype, \
-compute, embeddings
+compute, embeddings, periodic, input_scale, parametric
         As in `fastmlp.train`; "lbfgs" is refused.
     encode : TableEncoder, optional
         One that is fitted, such as on ``X.head()`` or a sample, turns tables with texts, dates or gaps into
@@ -189,6 +192,11 @@ compute, embeddings
     if encoder is not None and len(embeddings):
         raise ValueError("embeddings are the encoder's own where a table is encoded")
 
+    parts = {
+        "embeddings": embeddings if encoder is None else encoder.embeddings, "periodic": periodic,
+        "input_scale": input_scale, "parametric": parametric,
+    }  # fmt: skip
+
     with Rounds(client, method) as run:
         isa = run.isa()
         known = run.read(X, y, sample_weight, dtype, encoder)
@@ -197,8 +205,7 @@ compute, embeddings
         sizes = (known.columns, *layer_sizes("hidden", hidden), form.outputs)
         network = begun(
             sizes, activation, loss, output_activation, l2, init, settings.seed, dtype,
-            encoder.embeddings if encoder is not None else embeddings, names=known.names,
-            classes=form.classes,
+            parts, names=known.names, classes=form.classes,
         )  # fmt: skip
         network.encoder = encoder
         network.target_names = named_columns(y)

@@ -20,6 +20,7 @@ from fastmlp._estimators.given import Given, UsersRows
 from fastmlp._estimators.handover import taken_over
 from fastmlp._estimators.several import begin, prepared_fit
 from fastmlp._model.architecture import check_memory
+from fastmlp._model.parts import Parts
 from fastmlp._native import threads as _threads
 from fastmlp._rows.memory import CoreRows, check_row_count, checked_mean_weight
 from fastmlp._rows.targets import Targets, row_weights
@@ -210,7 +211,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         self.n_outputs_ = self._count_outputs(y)
         self._hidden = parameters.hidden_layers(self)
         sizes = (X.shape[1], *self._hidden, self.n_outputs_)
-        check_memory("hidden_layer_sizes", sizes, (), X.dtype.itemsize)
+        check_memory("hidden_layer_sizes", sizes, Parts(), X.dtype.itemsize)
         self.n_layers_ = len(sizes)
         self.out_activation_ = parameters.output_activation(self._loss_name())
         self.coefs_, self.intercepts_ = [], []

@@ -15,6 +15,7 @@ from fastmlp._base.files import replace_own_file
 from fastmlp._export import common
 from fastmlp._export.c_columns import COLUMNS
 from fastmlp._export.c_text import Source, integer, number, quoted, string
+from fastmlp._model.parts import refuse_new_parts
 from fastmlp.data._dates import DateColumn
 from fastmlp.spec.activations import ACTIVATIONS
 
@@ -219,6 +220,8 @@ def to_c(network: Predictor, path: str | PathLike[str], name: str = "model") -> 
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"name must be a C identifier (letters, digits and _, no digit first), got {name!r}")
     parts = common.parts(network)
+    for one in parts.networks:
+        refuse_new_parts(one.network._parts, "to_c")
     common.check_finite(parts.networks)
     replace_own_file(path, _header(network, parts, name).encode("ascii"), "a C header of fastmlp", _is_header)
 

@@ -14,6 +14,7 @@ from fastmlp._base.files import replace_own_file
 from fastmlp._export import common
 from fastmlp._export.onnx_columns import COLUMNS, ML_DOMAIN
 from fastmlp._export.onnx_graph import Graph, activation
+from fastmlp._model.parts import refuse_new_parts
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -76,6 +77,8 @@ def to_onnx(network: Predictor, path: str | PathLike[str]) -> None:
     """
     onnx = import_onnx()
     parts = common.parts(network)
+    for one in parts.networks:
+        refuse_new_parts(one.network._parts, "to_onnx")
     common.check_finite(parts.networks)
     size = sum(part.network.n_parameters for part in parts.networks) * parts.dtype.itemsize
     if size > _MOST_BYTES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._export import common
+from fastmlp._model.parts import refuse_new_parts
 from fastmlp.spec.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def to_torch(network: Model) -> Any:
     ImportError
         If PyTorch is not installed.
     """
+    refuse_new_parts(network._parts, "to_torch")
     torch = import_torch()
     from fastmlp._export.torch_modules import ColumnEmbeddings, Exp
 

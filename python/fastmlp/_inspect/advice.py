@@ -126,8 +126,14 @@ def _not_finite(network: Model) -> str:
         if not (np.isfinite(W).all() and np.isfinite(b).all())
     ]
     named = [_named(layers)] if layers else []
-    if not all(np.isfinite(table).all() for table in network.tables):
-        named.append("the embeddings")
+    parts = network._own_views
+    others = {
+        "the embeddings": parts.tables,
+        "the periodic columns": [array for arrays in parts.periodic for array in arrays],
+        "the input scale": [] if parts.scale is None else [parts.scale],
+        "the alphas": parts.alphas,
+    }
+    named += [name for name, arrays in others.items() if not all(np.isfinite(a).all() for a in arrays)]
     return " and ".join(named)
 
 

@@ -11,8 +11,8 @@ from fastmlp._model.model import Model
 class ColumnGroup(NamedTuple):
     """A column of a table, and what became of it.
 
-    `features` are its places in X, `inputs` its rows in the weights of the first layer: those of the
-    embedding where it is embedded, which stand behind all others.
+    `features` are its places in X, `inputs` its rows in the weights of the first layer: those of a
+    periodic column stand behind the plain ones, and those of embeddings behind all others.
     """
 
     name: str
@@ -43,12 +43,13 @@ def column_groups(net: Model, names_of_X: Sequence[str] = ()) -> list[ColumnGrou
 
 def inputs_of_features(net: Model) -> list[list[int]]:
     """Return the rows of the first W that each column of X has."""
-    embedded = {column: width for column, _, width in net.embeddings}
+    wide = (*net.periodic, *net.embeddings)
+    made = {column for column, _, _ in wide}
     inputs: list[list[int]] = [[] for _ in range(net.layer_sizes[0])]
-    plain = (column for column in range(len(inputs)) if column not in embedded)
+    plain = (column for column in range(len(inputs)) if column not in made)
     at = 0
     for column in plain:
         inputs[column], at = [at], at + 1
-    for column, _, width in net.embeddings:
+    for column, _, width in wide:
         inputs[column], at = list(range(at, at + width)), at + width
     return inputs

@@ -164,7 +164,7 @@ def _traces_of_signs(network: Model, X: Features) -> Iterator[Trace]:
     """
     twin = Model(
         network.layer_sizes, network.activations, "absolute_error", "identity", init="zeros",
-        dtype=network.dtype, embeddings=network.embeddings,
+        dtype=network.dtype, **network._parts.described(),
     )  # fmt: skip
     twin.parameters[:] = network.parameters
     random = np.random.default_rng(0)

@@ -279,8 +279,4 @@ def _array_floors(numeric: Array, names: Names) -> Array:
 
 
 def _names(net: Model) -> Names:
-    layers = enumerate(zip(net.weights, net.biases, strict=True))
-    names = [
-        (f"{letter}{i}", array.shape) for i, pair in layers for letter, array in zip("Wb", pair, strict=True)
-    ]
-    return (*names, *((f"E{i}", table.shape) for i, table in enumerate(net.tables)))
+    return tuple((name, array.shape) for name, array in net._own_views.named().items())

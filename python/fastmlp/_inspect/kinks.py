@@ -61,9 +61,15 @@ class Twin:
         """Return the largest |input| of each weight, at least 1, and 1 for the other parameters."""
         sizes = np.ones(len(theta))
         _, _, a = self.forward(theta)
-        for W, inputs in zip(self._net._views(sizes)[0], a, strict=False):
+        for W, inputs in zip(self._net._views(sizes).weights, a, strict=False):
             W *= np.clip(np.abs(inputs).max(axis=0), 1, _LARGEST_INPUT)[:, None]
+        for largest, (w, *_) in zip(self._largest_x(), self._net._views(sizes).periodic, strict=True):
+            w *= np.clip(2 * np.pi * largest, 1, _LARGEST_INPUT)
         return sizes
+
+    def _largest_x(self) -> list[float]:
+        """Return the largest |x| of each periodic column."""
+        return [float(np.abs(self._rows[0][:, column]).max()) for column, *_ in self._net.periodic]
 
     def rounding(self, theta: Array, eps: float) -> tuple[float, Array]:
         """Return about how far float64 can be from the loss, and arithmetic of an eps from the gradient.
@@ -74,7 +80,8 @@ class Twin:
         net = self._net
         net.parameters = theta
         loss, _, z, a, delta = self._batch.trace()
-        W, b, _ = net._views(theta)
+        own = net._views(theta)
+        W, b = own.weights, own.biases
         slopes = [_slopes(*layer) for layer in zip(delta, delta[1:], W[1:], strict=False)]
         of_a, of_z = [np.zeros_like(a[0])], []
         for layer, weights in enumerate(W):
@@ -85,19 +92,35 @@ class Twin:
         of_loss = max(1.0, abs(loss)) + float((np.abs(delta[-1]) * of_z[-1]).sum())
 
         of_gradient = np.zeros_like(theta)
-        of_W, of_b, of_E = net._views(of_gradient)
+        of = net._views(of_gradient)
         of_delta = self._delta_rounding(a[-1], delta[-1], of_z[-1])
         for layer in reversed(range(len(W))):
             size = np.abs(delta[layer])
-            of_W[layer][:] = np.abs(a[layer]).T @ of_delta + of_a[layer].T @ size + net.l2 * np.abs(W[layer])
-            of_b[layer][:] = of_delta.sum(axis=0)
+            of.weights[layer][:] = (
+                np.abs(a[layer]).T @ of_delta + of_a[layer].T @ size + net.l2 * np.abs(W[layer])
+            )
+            of.biases[layer][:] = of_delta.sum(axis=0)
             terms = _norm_product(delta[layer], W[layer].T)
             of_delta = _norm_product(of_delta, W[layer].T) + terms
+            if layer and net.parametric:
+                gap = 1 + 2 * np.abs(z[layer - 1])  # no less than |f(z) - z| of most f
+                of.alphas[layer - 1][:] = (of_delta * gap + terms * (of_z[layer - 1] + gap)).sum(axis=0)
             if layer:
                 curved = 0.0 if ACTIVATIONS[net.activations[layer - 1]].straight else 1.0
                 of_delta = of_delta * slopes[layer - 1] + curved * terms * (of_z[layer - 1] + 1)
-        for table, errors in zip(net._views(theta)[2], of_E, strict=True):
-            errors[:] = of_delta.sum(axis=0).max() + net.l2 * np.abs(table)
+        largest = of_delta.sum(axis=0).max()
+        if of.scale is not None and own.scale is not None:
+            inputs = np.abs(a[0]) / np.maximum(np.abs(own.scale), 1e-3)
+            of.scale[:] = (of_delta * (1 + inputs)).sum(axis=0)
+            largest = largest * np.abs(own.scale).max()
+        for table, errors in zip(own.tables, of.tables, strict=True):
+            errors[:] = largest + net.l2 * np.abs(table)
+        pairs = zip(self._largest_x(), own.periodic, of.periodic, strict=True)
+        for x, (_, _, V, _), (dw, db, dV, dc) in pairs:
+            turns = 1 + 2 * np.pi * x  # an error of an angle is one of the wave
+            dV[:], dc[:] = largest * turns, largest
+            db[:] = largest * turns * (1 + np.abs(V).sum())
+            dw[:] = db * turns
         return float(np.finfo(np.float64).eps) * of_loss, eps * of_gradient
 
     def _delta_rounding(self, outputs: Array, delta: Array, of_z: Array) -> Array:

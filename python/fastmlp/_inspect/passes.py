@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastmlp._model.architecture import Array
 
@@ -26,6 +26,12 @@ class Pass:
     activations: tuple[str, ...]
     loss_name: str
     l2: float
+    dP: list[list[Array]] = field(default_factory=list)  # noqa: N815
+    ds: Array | None = None
+    dalpha: list[Array] = field(default_factory=list)
+    P: list[list[Array]] = field(default_factory=list)
+    s: Array | None = None
+    alpha: list[Array] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.y)

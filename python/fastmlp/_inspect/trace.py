@@ -24,8 +24,8 @@ class Trace(Pass):
     z : list of arrays, (n, O)
         Pre-activations ``a_prev @ W + b``, one a layer.
     a : list of arrays
-        Activations ``f(z)``; ``a[0]`` is X, or what its embeddings make of it, so there is one more than
-        layers; the last are the outputs.
+        Activations ``f(z)``, of parametric layers ``z + alpha (f(z) - z)``; ``a[0]`` is what the first layer
+        reads, so there is one more than layers; the last are the outputs.
     delta : list of arrays, (n, O)
         ``dLoss/dz``, with each row's weight and the division by their sum.
     dW, db : list of arrays, (I, O) and (O,)
@@ -34,8 +34,14 @@ class Trace(Pass):
         The loss of all rows, with the l2 term.
     dE : list of arrays, (codes, width)
         Gradients of the tables, with the l2 term, one an embedding.
-    W, b, E : list of arrays
-        Copies of the weights, biases and tables that the pass used.
+    dP : list of lists of arrays
+        Gradients of w, b, V and c, one list a periodic column.
+    ds : array or None
+        Gradient of the input scale.
+    dalpha : list of arrays, (O,)
+        Gradients of the alphas, one a hidden layer where they are parametric.
+    W, b, E, P, s, alpha
+        Copies of the parameters that the pass used, alike.
     y : array, (n, outputs)
         The targets; for labels 1 in the column of the class and 0 elsewhere.
     share : array, (n,)
@@ -100,14 +106,16 @@ def traced(network: Model, X: Features, targets: Targets, weights: Array | None)
     loss, gradient, z, a, delta = network._core.full_batch(
         X, targets.labels, targets.values, weights, threads=1
     ).trace()
-    dW, db, dE = map(list, network._views(gradient))
+    d, own = network._views(gradient), network._views(network.parameters.copy())
     outputs = network._core_predictor.forward(X, 1)  # with the output activation that belongs to the loss
-    W, b, E = ([part.copy() for part in parts] for parts in network._views(network.parameters))
     y = targets.matrix(outputs.shape[1], network.dtype)
     share = np.ones(len(y)) if weights is None else weights.astype(np.float64)
     return Trace(
-        z, [*a[:-1], outputs], delta, dW, db, loss, dE, W, b, E, y, share / share.sum(),
+        z, [*a[:-1], outputs], delta, [*d.weights], [*d.biases], loss, [*d.tables],
+        [*own.weights], [*own.biases], [*own.tables], y, share / share.sum(),
         (*network.activations, network.output_activation), network.loss, network.l2,
+        [[*arrays] for arrays in d.periodic], d.scale, [*d.alphas],
+        [[*arrays] for arrays in own.periodic], own.scale, [*own.alphas],
     )  # fmt: skip
 
 

@@ -1,31 +1,29 @@
-"""The shapes of a network: layer sizes, activations and embeddings, checked; and views of its parameters."""
+"""The shapes of a network: layer sizes and activations, checked; and views of its parameters."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.text import shortened
-from fastmlp._base.validation import as_array, choice, integer, layer_sizes
+from fastmlp._base.validation import as_array, choice, layer_sizes
+from fastmlp._model.parts import Parts, layer_shapes
 from fastmlp._rows.features import Features, SparseRows
 from fastmlp._rows.targets import has_one_output_for_two, has_output_per_class
 from fastmlp.data import TableEncoder
 from fastmlp.spec.activations import ELEMENTWISE
 from fastmlp.spec.losses import LINKS
 
-Array = NDArray[Any]
+Array: TypeAlias = NDArray[Any]
 
 _LETTERS = 200  # of a value in an error: networks may have thousands of layers or embeddings
-
-#: Column of X, number of codes, width.
-Embedding: TypeAlias = tuple[int, int, int]
 
 
 class Views(tuple[Array, ...]):
@@ -45,48 +43,23 @@ def checked_sizes(sizes: Any) -> tuple[int, ...]:
     return checked
 
 
-def checked_embeddings(embeddings: Any, inputs: int) -> tuple[Embedding, ...]:
-    """Return embeddings, each of a column of its own."""
-    if isinstance(embeddings, str) or not isinstance(embeddings, Sequence):
-        raise TypeError(f"embeddings must be a sequence of (column, codes, width), got {_short(embeddings)}")
-    checked: list[Embedding] = []
-    embedded: set[int] = set()
-    for i, one in enumerate(embeddings):
-        name = f"embeddings[{i}]"
-        if isinstance(one, str) or not isinstance(one, Sequence) or len(one) != 3:
-            raise TypeError(f"{name} must be (column, codes, width), got {_short(one)}")
-        column = integer(f"{name} column", one[0], low=0, high=inputs - 1)
-        if column in embedded:
-            raise ValueError(f"{name}: column {column} has an embedding already")
-        embedded.add(column)
-        # Codes are elements of X: 2**24 is the last whole number up to which float32 has all.
-        codes = integer(f"{name} codes", one[1], low=1, high=2**24)
-        checked.append((column, codes, integer(f"{name} width", one[2], low=1, high=2**20)))
-    return tuple(checked)
-
-
-def layer_shapes(sizes: Sequence[int], embeddings: Sequence[Embedding]) -> list[tuple[int, int]]:
-    """Return the shape of each W; the first reads embedded columns."""
-    inputs = sizes[0] + sum(width - 1 for _, _, width in embeddings)
-    return list(pairwise((inputs, *sizes[1:])))
-
-
-def check_codes(
+def check_inputs(
     X: Features,
-    embeddings: Sequence[Embedding],
+    parts: Parts,
     first_unknown: Callable[[Any], int],
     place: Callable[[int], tuple[int, int]] | None,
 ) -> None:
-    """Refuse rows with anything else than codes in the columns of embeddings.
+    """Refuse sparse rows where parts need dense ones, and anything else than codes in columns of embeddings.
 
     `place` says where the element at a flat index stands, if not there.
     """
     if isinstance(X, SparseRows):
-        raise TypeError("X must be dense for a network with embeddings, got a sparse matrix")
-    at = first_unknown(X)
+        what = "embeddings" if parts.embeddings else "periodic columns" if parts.periodic else "input_scale"
+        raise TypeError(f"X must be dense for a network with {what}, got a sparse matrix")
+    at = first_unknown(X) if parts.embeddings else -1
     if at >= 0:
         row, column = divmod(at, X.shape[1])
-        codes = next(codes for coded, codes, _ in embeddings if coded == column)
+        codes = next(codes for coded, codes, _ in parts.embeddings if coded == column)
         where = place(at)[0] if place else row
         raise ValueError(
             f"X has {float(X[row, column])!r} at row {where}, column {column}, which must be a code: "
@@ -104,10 +77,9 @@ def check_outputs(outputs: int, given: str, loss: str, numbers: Sequence[float])
         )
 
 
-def check_memory(argument: str, sizes: Sequence[int], embeddings: Sequence[Embedding], itemsize: int) -> None:
+def check_memory(argument: str, sizes: Sequence[int], parts: Parts, itemsize: int) -> None:
     """Refuse a network whose parameters do not fit into the memory."""
-    count = sum((i + 1) * o for i, o in layer_shapes(sizes, embeddings))
-    count += sum(codes * width for _, codes, width in embeddings)
+    count = sum((i + 1) * o for i, o in layer_shapes(sizes, parts)) + parts.count(sizes)
     if count * itemsize > _physical_memory():
         raise MemoryError(
             f"{argument}: {_short(sizes)} make {count} parameters, {count * itemsize / 2**30:.0f} GiB: "
@@ -134,18 +106,53 @@ def check_encoder(encoder: Any, network: Any) -> None:
         raise ValueError(f"encoder has {targets} targets, the network {outputs} outputs")
 
 
-def parameter_views(
-    flat: Array, sizes: Sequence[int], embeddings: Sequence[Embedding]
-) -> tuple[Views, Views, Views]:
-    """Return the W, the b and the E in an array that is laid out as the parameters."""
-    shapes: list[tuple[int, ...]] = []
-    for inputs, outputs in layer_shapes(sizes, embeddings):
-        shapes += [(inputs, outputs), (outputs,)]
-    layers = len(shapes)
-    shapes += [(codes, width) for _, codes, width in embeddings]
-    ends = list(accumulate(map(math.prod, shapes), initial=0))
-    parts = [flat[a:b].reshape(shape) for (a, b), shape in zip(pairwise(ends), shapes, strict=True)]
-    return Views(parts[0:layers:2]), Views(parts[1:layers:2]), Views(parts[layers:])
+@dataclass(frozen=True)
+class ParameterViews:
+    """The arrays in an array that is laid out as the parameters."""
+
+    weights: Views
+    biases: Views
+    tables: Views
+    periodic: tuple[Views, ...]  # w, b, V and c of each
+    scale: Array | None
+    alphas: Views
+
+    def named(self) -> dict[str, Array]:
+        """Return the arrays by their names, in their order."""
+        pairs = zip(self.weights, self.biases, strict=True)
+        named = {
+            f"{letter}{i}": array
+            for i, pair in enumerate(pairs)
+            for letter, array in zip("Wb", pair, strict=True)
+        }
+        named |= {f"E{i}": table for i, table in enumerate(self.tables)}
+        for i, arrays in enumerate(self.periodic):
+            named |= {f"P{i}.{letter}": array for letter, array in zip("wbVc", arrays, strict=True)}
+        named |= {} if self.scale is None else {"s": self.scale}
+        return named | {f"alpha{i}": alpha for i, alpha in enumerate(self.alphas)}
+
+
+def parameter_views(flat: Array, sizes: Sequence[int], parts: Parts) -> ParameterViews:
+    """Return the arrays in an array that is laid out as the parameters."""
+    end = 0
+
+    def taken(*shape: int) -> Array:
+        nonlocal end
+        begin, end = end, end + math.prod(shape)
+        return flat[begin:end].reshape(shape)
+
+    layers = [(taken(i, o), taken(o)) for i, o in layer_shapes(sizes, parts)]
+    views = ParameterViews(
+        weights=Views(W for W, _ in layers),
+        biases=Views(b for _, b in layers),
+        tables=Views(taken(codes, width) for _, codes, width in parts.embeddings),
+        periodic=tuple(Views(taken(*shape) for shape in shapes) for shapes in parts.periodic_shapes()),
+        scale=taken(parts.first_inputs(sizes[0])) if parts.input_scale else None,
+        alphas=Views(taken(outputs) for outputs in parts.alphas(sizes)),
+    )
+    if end != len(flat):
+        raise ValueError(f"cannot view {len(flat)} numbers as {end} parameters")
+    return views
 
 
 def _short(value: object) -> str:

@@ -14,7 +14,16 @@ from fastmlp._base.files import replace_own_file
 from fastmlp._base.tensor_file import pieces
 from fastmlp._model.ensemble import EnsembleModel, restored
 from fastmlp._model.ensemble_checks import checked_members
-from fastmlp._model.files import FORMAT, header, may_replace, parameters_by_name, read_file, read_network
+from fastmlp._model.files import (
+    ENSEMBLE_FORMAT,
+    FORMAT,
+    format_of,
+    header,
+    may_replace,
+    parameters_by_name,
+    read_file,
+    read_network,
+)
 from fastmlp._model.model import Model
 from fastmlp._native import core as _core
 from fastmlp.data import TableEncoder
@@ -54,7 +63,7 @@ def _serialized(ensemble: EnsembleModel) -> Iterator[bytes | NDArray[Any]]:
         named = {"history": network.history.table()} | parameters_by_name(network)
         tensors |= {f"{i}.{name}": array for name, array in named.items()}
     described = {
-        "format": FORMAT,
+        "format": format_of(ENSEMBLE_FORMAT, *ensemble.networks),
         "version": version("fastmlp"),
         "weights": ensemble.weights.tolist(),
         "networks": headers,
@@ -83,7 +92,7 @@ class _Part:
 def _read(
     make: type[Made], together: type[Together], described: dict[str, Any], file: Any, path: Path
 ) -> Together:
-    if described["format"] != FORMAT:
+    if described["format"] not in (ENSEMBLE_FORMAT, FORMAT):
         raise ValueError(
             f"its format is {described['format']!r}, this version of fastmlp reads up to {FORMAT}"
         )

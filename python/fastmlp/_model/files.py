@@ -21,20 +21,22 @@ from fastmlp._base.files import replace_own_file
 from fastmlp._base.said import say
 from fastmlp._base.tensor_file import pieces
 from fastmlp._base.text import shortened
-from fastmlp._model.architecture import checked_embeddings, checked_sizes, layer_shapes
+from fastmlp._model.architecture import checked_sizes
 from fastmlp._model.history import History
 from fastmlp._model.history_file import NAME, read_rows
 from fastmlp._model.model import Made, Model, from_metadata, metadata
+from fastmlp._model.parts import Parts, checked_parts, layer_shapes
 from fastmlp._native import core as _core
 from fastmlp.data import TableEncoder
 
 if TYPE_CHECKING:
     from os import PathLike
 
-#: 2 has embeddings or a run, 3 a run whose first epochs lie in another file, 4 several networks; a file
-#: without them is of the first format. Older versions read it unless its encoder has settings that they do
-#: not know, and say which.
-FORMAT = 4
+#: 2 has embeddings or a run, 3 a run whose first epochs lie in another file, 4 several networks, 5 periodic
+#: columns, an input scale or parametric activations, whatever else it has; a file without them is of the
+#: first format. Older versions read it unless its encoder has settings that they do not know, and say which.
+FORMAT = 5
+ENSEMBLE_FORMAT = 4
 _TWO_FILES_FORMAT = 3
 _RUN_FORMAT = 2
 _FIRST_FORMAT = 1
@@ -72,7 +74,7 @@ def save(network: Model, path: str | PathLike[str]) -> None:
 def header(network: Model) -> dict[str, Any]:
     """Return what a model file says of a network besides its numbers."""
     described = metadata(network) | {
-        "format": _RUN_FORMAT if network.embeddings else _FIRST_FORMAT,
+        "format": format_of(_RUN_FORMAT if network.embeddings else _FIRST_FORMAT, network),
         "version": version("fastmlp"),
         "classes": None if network.classes is None else _classes_to_json(network.classes),
         "feature_names": list(network.feature_names),
@@ -84,6 +86,12 @@ def header(network: Model) -> dict[str, Any]:
     return described | ({"origin": network.origin} if network.origin else {})
 
 
+def format_of(format: int, *networks: Model) -> int:
+    """Return the format of a file that would have a given one, were it not for its networks' parts."""
+    parts = (network._parts for network in networks)
+    return FORMAT if any(p.periodic or p.input_scale or p.parametric for p in parts) else format
+
+
 def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes | NDArray[Any]]:
     """Return the content of a model file, piece by piece; with a run, of a checkpoint."""
     if _core.first_nonfinite(network.parameters) >= 0:
@@ -93,7 +101,7 @@ def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes |
     rows = network.history.table() if run is None else run.own_rows
     tensors = {"history": rows} | parameters_by_name(network)
     if run is not None:
-        described["format"] = _RUN_FORMAT if run.file is None else _TWO_FILES_FORMAT
+        described["format"] = format_of(_RUN_FORMAT if run.file is None else _TWO_FILES_FORMAT, network)
         described["run"] = {"settings": run.settings, "steps": run.steps}
         if run.file is not None:
             described["history"] |= {"file": run.file[0], "rows_in_file": run.file[1]}
@@ -103,13 +111,7 @@ def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes |
 
 def parameters_by_name(network: Model) -> dict[str, NDArray[Any]]:
     """Return the parameters by their names in a file, in the order of the flat buffer."""
-    layers = zip(network.weights, network.biases, strict=True)
-    named = {
-        f"{letter}{i}": array
-        for i, pair in enumerate(layers)
-        for letter, array in zip("Wb", pair, strict=True)
-    }
-    return named | {f"E{i}": table for i, table in enumerate(network.tables)}
+    return network._own_views.named()
 
 
 def may_replace(path: Path) -> bool:
@@ -178,11 +180,12 @@ def _no_memory(path: str | PathLike[str]) -> MemoryError:
 def _check_format(described: dict[str, Any]) -> None:
     if "networks" in described:
         raise ValueError("it holds an ensemble of networks, where one network is needed")
-    if described["format"] not in (_FIRST_FORMAT, _RUN_FORMAT, _TWO_FILES_FORMAT):
+    if described["format"] not in (_FIRST_FORMAT, _RUN_FORMAT, _TWO_FILES_FORMAT, FORMAT):
         raise ValueError(
             f"its format is {described['format']!r}, this version of fastmlp reads up to {FORMAT}"
         )
-    if (described["format"] == _TWO_FILES_FORMAT) != ("file" in described["history"]):
+    in_two_files = "file" in described["history"]
+    if described["format"] != FORMAT and (described["format"] == _TWO_FILES_FORMAT) != in_two_files:
         raise ValueError(f"its format is {described['format']!r}, which does not go with its history")
     if described["dtype"] not in _DTYPES:
         raise ValueError(f"its dtype is {described['dtype']!r}")
@@ -199,11 +202,7 @@ def read_network(
     _check_format(described)
     _check_counts(described, len(file.keys()))
     sizes = checked_sizes(described["layer_sizes"])
-    embeddings = checked_embeddings(described.get("embeddings", []), sizes[0])
-    shapes: dict[str, list[int]] = {}
-    for i, (inputs, outputs) in enumerate(layer_shapes(sizes, embeddings)):
-        shapes[f"W{i}"], shapes[f"b{i}"] = [inputs, outputs], [outputs]
-    shapes |= {f"E{i}": [codes, width] for i, (_, codes, width) in enumerate(embeddings)}
+    shapes = _shapes(sizes, checked_parts(**_described_parts(described), inputs=sizes[0]))
     history = described["history"]
     expected = (
         {*shapes} if "rows" in history else {*shapes, "history"}
@@ -238,9 +237,27 @@ def read_network(
     return network
 
 
+def _described_parts(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says of parts; not all files have them."""
+    return {name: described[name] for name in Parts().described() if name in described}
+
+
+def _shapes(sizes: tuple[int, ...], parts: Parts) -> dict[str, list[int]]:
+    """Return the shape of each tensor that has parameters."""
+    shapes: dict[str, list[int]] = {}
+    for i, (inputs, outputs) in enumerate(layer_shapes(sizes, parts)):
+        shapes[f"W{i}"], shapes[f"b{i}"] = [inputs, outputs], [outputs]
+    shapes |= {f"E{i}": [codes, width] for i, (_, codes, width) in enumerate(parts.embeddings)}
+    for i, of_column in enumerate(parts.periodic_shapes()):
+        shapes |= {f"P{i}.{letter}": [*shape] for letter, shape in zip("wbVc", of_column, strict=True)}
+    if parts.input_scale:
+        shapes["s"] = [parts.first_inputs(sizes[0])]
+    return shapes | {f"alpha{i}": [outputs] for i, outputs in enumerate(parts.alphas(sizes))}
+
+
 def _check_counts(described: dict[str, Any], tensors: int) -> None:
-    """Refuse more layers or embeddings than there can be, before any work is done for each of them."""
-    for name in ("layer_sizes", "embeddings"):
+    """Refuse more layers or parts than there can be, before any work is done for each of them."""
+    for name in ("layer_sizes", "embeddings", "periodic"):
         several = described.get(name)
         if isinstance(several, list) and len(several) > tensors:
             raise ValueError(f"it has {len(several)} {name}, but only {tensors} tensors")

@@ -28,6 +28,13 @@ def initialize_tables(core: _core.Network32, tables: int, seed: int) -> None:
         core.initialize_table(number, _TABLE_SCALE, seed, threads)
 
 
+def initialize_periodic(core: _core.Network32, columns: int, seed: int) -> None:
+    """Draw the parameters of periodic columns; see `Network`."""
+    threads = _threads.for_bytes(core.parameters.nbytes)
+    for number in range(columns):
+        core.initialize_periodic(number, seed, threads)
+
+
 def initialize(
     core: _core.Network32, activations: Sequence[str], shapes: Sequence[tuple[int, int]], init: str, seed: int
 ) -> None:

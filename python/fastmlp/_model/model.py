@@ -17,25 +17,24 @@ from fastmlp._base.validation import (
 )
 from fastmlp._model.architecture import (
     Array,
-    Embedding,
+    ParameterViews,
     Views,
-    check_codes,
     check_encoder,
+    check_inputs,
     check_memory,
     check_outputs,
     checked_classes,
-    checked_embeddings,
     checked_feature_names,
     checked_output_activation,
     checked_sizes,
     checked_target_names,
     default_classes,
     hidden_activations,
-    layer_shapes,
     parameter_views,
 )
 from fastmlp._model.history import History
-from fastmlp._model.init import assign_layers, initialize, initialize_tables
+from fastmlp._model.init import assign_layers, initialize, initialize_periodic, initialize_tables
+from fastmlp._model.parts import Embedding, Periodic, checked_parts, layer_shapes
 from fastmlp._model.predictor import Predictor
 from fastmlp._native import core as _core
 from fastmlp._native import threads as _threads
@@ -63,11 +62,14 @@ class Model(Predictor):
         seed: int | None = 0,
         dtype: Any = "float32",
         embeddings: Sequence[Embedding] = (),
+        periodic: Sequence[Periodic] = (),
+        input_scale: bool = False,
+        parametric: bool = False,
     ) -> None:
         self._dtype = dtype_name(dtype)
         self._layer_sizes = checked_sizes(layer_sizes)
-        self._embeddings = checked_embeddings(embeddings, self.layer_sizes[0])
-        check_memory("layer_sizes", self.layer_sizes, self.embeddings, self.dtype.itemsize)
+        self._parts = checked_parts(embeddings, periodic, input_scale, parametric, inputs=self.layer_sizes[0])
+        check_memory("layer_sizes", self.layer_sizes, self._parts, self.dtype.itemsize)
         self._activations = hidden_activations(activation, len(self.layer_sizes) - 2)
         self._loss, self._loss_numbers = parse_loss(loss)
         check_outputs(self.layer_sizes[-1], loss, self._loss, self._loss_numbers)
@@ -88,23 +90,32 @@ class Model(Predictor):
             self._loss_numbers * (1 if len(self._loss_numbers) > 1 else self.layer_sizes[-1]),
             self.l2,
             self.embeddings,
+            self.periodic,
+            self.input_scale,
+            self.parametric,
         )
         self._parameters: Array = self._core.parameters
         self._seed: int | None = chosen_seed(seed)
         if self.embeddings:
             initialize_tables(self._core, len(self.embeddings), self._seed)
+        if self.periodic:
+            initialize_periodic(self._core, len(self.periodic), self._seed)
         if hasattr(init, "layer_sizes") and hasattr(init, "parameters"):
             self._copy_parameters(init)
         elif isinstance(init, str):
             activations = (*self.activations, self.output_activation)
-            shapes = layer_shapes(self.layer_sizes, self.embeddings)
+            shapes = layer_shapes(self.layer_sizes, self._parts)
             initialize(self._core, activations, shapes, init, self._seed)
         else:
             assign_layers(list(zip(self.weights, self.biases, strict=True)), init)
 
     @property
     def parameters(self) -> Array:
-        """W0, b0, W1, b1, .., E0, .. end to end, (n_parameters,): a writable view of the core's memory."""
+        """W0, b0, W1, b1, .. and what else is learned, end to end: a writable view of the core's memory.
+
+        Behind the layers lie E0, E1, .. of embeddings, w, b, V and c of each periodic column, the input scale
+        and the alphas of each hidden layer.
+        """
         return self._parameters
 
     @parameters.setter
@@ -114,17 +125,32 @@ class Model(Predictor):
     @property
     def weights(self) -> Views:
         """W of each layer, (I, O): writable views of the same memory."""
-        return self._own_views[0]
+        return self._own_views.weights
 
     @property
     def biases(self) -> Views:
         """The b of each layer, (O,): writable views of the same memory."""
-        return self._own_views[1]
+        return self._own_views.biases
 
     @property
     def tables(self) -> Views:
         """The E of each embedding, (codes, width): writable views of the same memory."""
-        return self._own_views[2]
+        return self._own_views.tables
+
+    @property
+    def periodic_parameters(self) -> tuple[Views, ...]:
+        """Of each periodic column w (k,), b (k,), V (k, width - 1) and c (width - 1,): writable views."""
+        return self._own_views.periodic
+
+    @property
+    def scale(self) -> Array | None:
+        """What the first layer's inputs are multiplied by, a writable view; None without an input scale."""
+        return self._own_views.scale
+
+    @property
+    def alphas(self) -> Views:
+        """The alpha of each hidden layer, (O,), writable views; none where activations are not parametric."""
+        return self._own_views.alphas
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -134,7 +160,22 @@ class Model(Predictor):
     @property
     def embeddings(self) -> tuple[Embedding, ...]:
         """Column, number of codes and width of each embedding."""
-        return self._embeddings
+        return self._parts.embeddings
+
+    @property
+    def periodic(self) -> tuple[Periodic, ...]:
+        """Column, number of frequencies and width of each periodic column."""
+        return self._parts.periodic
+
+    @property
+    def input_scale(self) -> bool:
+        """Whether the first layer's inputs are multiplied by learned numbers."""
+        return self._parts.input_scale
+
+    @property
+    def parametric(self) -> bool:
+        """Whether hidden layers have ``a = z + alpha (f(z) - z)`` with a learned alpha a neuron."""
+        return self._parts.parametric
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -271,18 +312,17 @@ class Model(Predictor):
         """Begin with the parameters of another model."""
         if init.layer_sizes != self.layer_sizes:
             raise ValueError(f"init has layer sizes {init.layer_sizes}, but {self.layer_sizes} are needed")
-        if init.embeddings != self.embeddings:
-            raise ValueError(f"init has embeddings {init.embeddings}, but {self.embeddings} are needed")
+        self._parts.check_same(init)
         source = as_numbers("init", init.parameters, self.dtype)
         _core.copy(source, self.parameters, _threads.for_bytes(source.nbytes))
 
     @cached_property
-    def _own_views(self) -> tuple[Views, Views, Views]:
+    def _own_views(self) -> ParameterViews:
         return self._views(self._parameters)
 
-    def _views(self, flat: Array) -> tuple[Views, Views, Views]:
-        """Return the W, the b and the E in an array that is laid out as the parameters."""
-        return parameter_views(flat, self.layer_sizes, self.embeddings)
+    def _views(self, flat: Array) -> ParameterViews:
+        """Return the arrays in an array that is laid out as the parameters."""
+        return parameter_views(flat, self.layer_sizes, self._parts)
 
     def _matrix(self, X: Any) -> Features:
         if self._encodes(X):
@@ -296,8 +336,9 @@ class Model(Predictor):
         return features
 
     def _check_codes(self, X: Features, place: Callable[[int], tuple[int, int]] | None = None) -> None:
-        if self.embeddings:
-            check_codes(X, self.embeddings, self._core.first_unknown_code, place)
+        parts = self._parts
+        if parts.embeddings or parts.periodic or parts.input_scale:
+            check_inputs(X, parts, self._core.first_unknown_code, place)
 
     def __reduce__(self) -> Any:
         names = ("stop_reason", "origin", "_classes", "_encoder", "_feature_names", "_target_names")
@@ -310,8 +351,16 @@ class Model(Predictor):
 
 
 def metadata(model: Model) -> dict[str, Any]:
-    """Return what makes an untrained model."""
-    return {
+    """Return what makes an untrained model; what older versions do not know only where it is used."""
+    parts = model._parts
+    added: dict[str, Any] = {}
+    if parts.periodic:
+        added["periodic"] = [list(column) for column in parts.periodic]
+    if parts.input_scale:
+        added["input_scale"] = True
+    if parts.parametric:
+        added["parametric"] = True
+    return added | {
         "layer_sizes": list(model.layer_sizes),
         "activation": list(model.activations),
         "loss": model.loss,
@@ -328,10 +377,11 @@ def from_metadata(make: type[Made], described: dict[str, Any], parameters: NDArr
 
     A subclass may have a constructor of its own, which is not called.
     """
-    names = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
-    embeddings = described.get("embeddings", [])  # older files have none
+    names: tuple[str, ...] = ("layer_sizes", "activation", "loss", "output_activation", "l2", "dtype")
+    optional = ("embeddings", "periodic", "input_scale", "parametric")  # not all files have them
+    names += tuple(name for name in optional if name in described)
     model = make.__new__(make)
-    Model.__init__(model, **{name: described[name] for name in names}, embeddings=embeddings, init="zeros")
+    Model.__init__(model, **{name: described[name] for name in names}, init="zeros")
     seed = described.get("seed")
     model._seed = None if seed is None else chosen_seed(seed)
     if parameters is not None:

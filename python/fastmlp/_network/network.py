@@ -52,6 +52,19 @@ class Network(Evaluated, Model):
         stands for a row of a table E (codes, width) that is learned with the weights. The first layer reads
         the other columns of X and, behind them, these rows; the result is that of one-hot columns times E.
         Tables begin uniform within -0.05 and 0.05 and are penalised as weights are.
+    periodic : sequence of (column, frequencies, width), default ()
+        Columns x of X that become ``width`` inputs: x and, behind it, ``cos(2 pi x w + b) V + c`` with
+        learned w and b (frequencies,), V (frequencies, width - 1) and c (width - 1,). w begins normal with
+        deviation 0.1, b uniform within -pi and pi, V and c within -1 and 1 over sqrt(frequencies). They are
+        not penalised.
+        The first layer reads the plain columns of X, then those of each periodic one, then those of each
+        embedding. (Gorishniy, Rubachev, Babenko, On embeddings for numerical features, NeurIPS 2022, and
+        Holzmüller, Grinsztajn, Steinwart, Better by default, NeurIPS 2024.)
+    input_scale : bool, default False
+        Multiply each of these inputs by a learned number, `scale`, that begins as 1 and is not penalised.
+    parametric : bool, default False
+        Hidden layers have ``a = z + alpha (f(z) - z)`` with a learned alpha a neuron that begins as 1 and is
+        not penalised; see `alphas`.
 
     Attributes
     ----------

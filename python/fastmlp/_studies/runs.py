@@ -95,7 +95,7 @@ def untrained(network: Network, settings: Mapping[str, Any]) -> Network:
     """Return the network that a run with these settings began with."""
     start = Network(
         network.layer_sizes, network.activations, network.loss, network.output_activation, network.l2,
-        settings.get("init", "auto"), settings.get("seed", 0), network.dtype, network.embeddings,
+        settings.get("init", "auto"), settings.get("seed", 0), network.dtype, **network._parts.described(),
     )  # fmt: skip
     start.classes = network.classes
     return start

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.validation import as_numbers
 from fastmlp._inspect.columns import inputs_of_features
-from fastmlp._model.architecture import checked_embeddings, hidden_activations, parameter_views
+from fastmlp._model.architecture import hidden_activations, parameter_views
+from fastmlp._model.parts import checked_parts
 from fastmlp._network.network import Network
 from fastmlp._rows.targets import TargetForm, parse_loss
 from fastmlp.data._table import quoted
 
-Embeddings = Sequence[tuple[int, int, int]]
+#: The arguments of `Network` that make parts: embeddings, periodic, input_scale, parametric.
+PartArguments: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,11 @@ class _Start:
     """Parameters to begin with, as `Network` takes them for init."""
 
     layer_sizes: tuple[int, ...]
-    embeddings: tuple[tuple[int, int, int], ...]
     parameters: NDArray[Any]
+    embeddings: tuple[tuple[int, int, int], ...]
+    periodic: tuple[tuple[int, int, int], ...]
+    input_scale: bool
+    parametric: bool
 
 
 def is_network(init: Any) -> bool:
@@ -63,7 +69,7 @@ def known_classes(init: Any) -> NDArray[Any] | None:
 
 def begun(
     sizes: tuple[int, ...], activation: Any, loss: str, output_activation: Any, l2: Any, init: Any, seed: int,
-    dtype: str, embeddings: Embeddings, *, names: tuple[str, ...], classes: NDArray[Any] | None,
+    dtype: str, parts: PartArguments, *, names: tuple[str, ...], classes: NDArray[Any] | None,
 ) -> Network:  # fmt: skip
     """Return the network of a run; `names` are the columns of X and `classes` the labels of y.
 
@@ -73,8 +79,8 @@ def begun(
         If init is a network of other columns, labels, activations or sizes.
     """
     if is_network(init):
-        init = _matched(init, activation, names, classes, embeddings)
-    network = Network(sizes, activation, loss, output_activation, l2, init, seed, dtype, embeddings)
+        init = _matched(init, activation, names, classes, parts)
+    network = Network(sizes, activation, loss, output_activation, l2, init, seed, dtype, **parts)
     if classes is not None:
         classes.flags.writeable = False
     network._classes = classes  # found in y, so that they need no check
@@ -84,7 +90,7 @@ def begun(
 
 
 def _matched(
-    init: Any, activation: Any, names: tuple[str, ...], classes: NDArray[Any] | None, embeddings: Embeddings
+    init: Any, activation: Any, names: tuple[str, ...], classes: NDArray[Any] | None, parts: PartArguments
 ) -> Any:
     """Return init, checked, with its inputs in the order of the columns."""
     hidden = getattr(init, "activations", None)
@@ -99,22 +105,40 @@ def _matched(
     if known is not None and classes is not None and not np.array_equal(known, classes):
         had, given = quoted(known.tolist()), quoted(classes.tolist())
         raise ValueError(f"y must have the labels of init, {had}; got {given}")
-    rows = _first_rows(init, names, embeddings)
+    rows = _first_rows(init, names, parts)
     if rows is None:
         return init
-    order, of_tables = rows
-    parameters = as_numbers("init", init.parameters, init.parameters.dtype).copy()
-    weights, _, tables = parameter_views(parameters, init.layer_sizes, init.embeddings)
-    weights[0][...] = weights[0][order]
-    dense = len(parameters) - sum(table.size for table in tables)
-    parameters = np.concatenate([parameters[:dense], *(tables[i].ravel() for i in of_tables)])
-    return _Start(init.layer_sizes, checked_embeddings(embeddings, len(names)), parameters)
+    wanted = checked_parts(**parts, inputs=len(names))
+    has = checked_parts(**{name: getattr(init, name) for name in parts}, inputs=len(names))
+    replace(wanted, embeddings=has.embeddings, periodic=has.periodic).check_same(init)
+    given = as_numbers("init", init.parameters, init.parameters.dtype)
+    parameters = np.empty_like(given)
+    old = parameter_views(given, init.layer_sizes, has)
+    new = parameter_views(parameters, init.layer_sizes, wanted)
+    kept = (chain(views.weights, views.biases, views.alphas) for views in (new, old))
+    for to, values in zip(*kept, strict=True):
+        to[...] = values
+    new.weights[0][...] = old.weights[0][rows.order]
+    for table, at in zip(new.tables, rows.tables, strict=True):
+        table[...] = old.tables[at]
+    for waves, at in zip(new.periodic, rows.periodic, strict=True):
+        for to, values in zip(waves, old.periodic[at], strict=True):
+            to[...] = values
+    if new.scale is not None and old.scale is not None:
+        new.scale[...] = old.scale[rows.order]
+    return _Start(init.layer_sizes, parameters, **wanted.described())
 
 
-def _first_rows(
-    init: Any, names: tuple[str, ...], embeddings: Embeddings
-) -> tuple[NDArray[np.int64], list[int]] | None:
-    """Return the rows of init's first W, and its tables, in the order of the columns; None if they are so."""
+class _Rows(NamedTuple):
+    """The rows of init's first W, and its tables and periodic columns, in the order of other columns."""
+
+    order: NDArray[np.int64]
+    tables: list[int]
+    periodic: list[int]
+
+
+def _first_rows(init: Any, names: tuple[str, ...], parts: PartArguments) -> _Rows | None:
+    """Return what of init goes where, as its columns have another order; None if they have the same."""
     old = tuple(getattr(init, "feature_names", ()))
     if not old or not names or old == names:
         return None
@@ -124,14 +148,27 @@ def _first_rows(
             f"init alone has {quoted(name for name in old if name not in set(names))}, "
             f"X alone {quoted(name for name in names if name not in set(old))}"
         )
-    place = {name: i for i, name in enumerate(old)}
-    tables = {old[column]: at for at, (column, _, _) in enumerate(init.embeddings)}
-    wanted = [names[column] for column, _, _ in embeddings]
-    if set(wanted) != set(tables):
-        raise ValueError(f"embeddings must be of {quoted(tables)}, as those of init, got {quoted(wanted)}")
-    for (_, *shape), name in zip(embeddings, wanted, strict=True):
-        if tuple(shape) != tuple(init.embeddings[tables[name]][1:]):
-            raise ValueError(f"init has embeddings {init.embeddings}, but {tuple(embeddings)} are needed")
+    tables = _places("embeddings", init, parts["embeddings"], names)
+    periodic = _places("periodic", init, parts["periodic"], names)
     inputs = inputs_of_features(init)
-    read = (*(name for name in names if name not in tables), *wanted)
-    return np.array([row for name in read for row in inputs[place[name]]]), [tables[name] for name in wanted]
+    place = {name: i for i, name in enumerate(old)}
+    wide = {**periodic, **tables}
+    read = (*(name for name in names if name not in wide), *wide)
+    order = np.array([row for name in read for row in inputs[place[name]]])
+    return _Rows(order, [*tables.values()], [*periodic.values()])
+
+
+def _places(
+    argument: str, init: Any, given: Sequence[tuple[int, int, int]], names: tuple[str, ...]
+) -> dict[str, int]:
+    """Return which of init's embeddings or periodic columns the wanted ones are, by the columns' names."""
+    old = tuple(init.feature_names)
+    has = getattr(init, argument)
+    known = {old[column]: at for at, (column, _, _) in enumerate(has)}
+    wanted = [names[column] for column, _, _ in given]
+    if set(wanted) != set(known):
+        raise ValueError(f"{argument} must be of {quoted(known)}, as those of init, got {quoted(wanted)}")
+    for (_, *shape), name in zip(given, wanted, strict=True):
+        if tuple(shape) != tuple(has[known[name]][1:]):
+            raise ValueError(f"init has {argument} {has}, but {tuple(given)} are needed")
+    return {name: known[name] for name in wanted}

@@ -112,7 +112,8 @@ class Preparation:
         sizes = (given.width, *widths, given.form.outputs)
         network = begun(
             sizes, a["activation"], given.loss, a["output_activation"], a["l2"], a["init"], settings.seed,
-            dtype, data.embeddings, names=given.names, classes=given.form.classes,
+            dtype, {name: a[name] for name in ("periodic", "input_scale", "parametric")}
+            | {"embeddings": data.embeddings}, names=given.names, classes=given.form.classes,
         )  # fmt: skip
         network.encoder, network.target_names = data.encoder, data.target_names
         divided = self._divided(group, network, a, settings.seed)

@@ -71,6 +71,9 @@ def train(
     compute: str | None = None,
     threads: int | None = None,
     embeddings: Sequence[tuple[int, int, int]] = (),
+    periodic: Sequence[tuple[int, int, int]] = (),
+    input_scale: bool = False,
+    parametric: bool = False,
     memory_limit: int | str | None = None,
     checkpoint: str | PathLike[str] | None = None,
     every: int = 1,
@@ -194,6 +197,12 @@ def train(
     embeddings : sequence of (column, codes, width), default ()
         Columns of X that hold codes of categories, for which numbers are learned; see `Network`.
         `TableEncoder.embeddings` has those of an encoded table.
+    periodic : sequence of (column, frequencies, width), default ()
+        Columns of X that become ``width`` inputs, the column and learned waves of it; see `Network`.
+    input_scale : bool, default False
+        Multiply each input of the first layer by a learned number, which begins as 1.
+    parametric : bool, default False
+        Hidden layers have ``a = z + alpha (f(z) - z)`` with a learned alpha a neuron, which begins as 1.
     memory_limit : int or str, optional
         Bytes, or a text such as "500 MB", that the process should stay within while rows are read in windows:
         blocks of consecutive rows in a new order each epoch, shuffled again in each window. The order depends
@@ -295,6 +304,7 @@ def train(
             X, y, validation, sample_weight, local, in_numbers, processes
         )
 
+        parts = {"periodic": periodic, "input_scale": input_scale, "parametric": parametric}
         with _threads.at_most(settings.threads):
             loss = loss_to_go_on_with(loss, task, init)
             data = encoded(
@@ -311,7 +321,7 @@ def train(
             sizes = (given.width, *layer_sizes("hidden", hidden), given.form.outputs)
             network = begun(
                 sizes, activation, given.loss, output_activation, l2, init, settings.seed, dtype,
-                data.embeddings, names=given.names, classes=given.form.classes,
+                parts | {"embeddings": data.embeddings}, names=given.names, classes=given.form.classes,
             )  # fmt: skip
             network.encoder, network.target_names = data.encoder, data.target_names
             rows = divide_rows(

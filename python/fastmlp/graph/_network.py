@@ -8,6 +8,7 @@ import numpy as np
 
 from fastmlp._model.architecture import Array
 from fastmlp._model.model import Model
+from fastmlp._model.parts import refuse_new_parts
 from fastmlp._rows.features import dense_form
 from fastmlp.graph import _engine as graph
 from fastmlp.graph._engine import Tensor
@@ -43,6 +44,7 @@ def from_network(net: Model, X: Any, y: Any, sample_weight: Any = None) -> Tenso
     """
     if not isinstance(net, Model):
         raise TypeError(f"net must be a fastmlp.Network, got {net!r:.60}")
+    refuse_new_parts(net._parts, "the graph")
     rows, targets, weights = net._checked_rows(X, y, sample_weight)
     values = targets.matrix(net.layer_sizes[-1], net.dtype)
     tables = [Tensor(E, f"E{i}") for i, E in enumerate(net.tables)]

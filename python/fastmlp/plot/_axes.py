@@ -38,9 +38,10 @@ def input_names(net: Model) -> tuple[str, ...]:
     names = feature_names(net)
     if not names:
         return ()
-    embedded = {column for column, _, _ in net.embeddings}
-    plain = [name for i, name in enumerate(names) if i not in embedded]
-    parts = [f"{names[column]}[{i}]" for column, _, width in net.embeddings for i in range(width)]
+    wide = (*net.periodic, *net.embeddings)
+    made = {column for column, _, _ in wide}
+    plain = [name for i, name in enumerate(names) if i not in made]
+    parts = [f"{names[column]}[{i}]" for column, _, width in wide for i in range(width)]
     return (*plain, *parts)
 
 

@@ -94,15 +94,15 @@ def loss_landscape(
 def _direction(net: Model, rng: np.random.Generator) -> Floats:
     """Return a random direction, laid out as the parameters, each unit's part as long as the unit's own."""
     direction = rng.standard_normal(net.n_parameters)
-    dW, db, dE = net._views(direction)
+    parts = net._views(direction)
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # of weights that are not finite; nor are the losses then
-        for W, b, weights, biases in zip(net.weights, net.biases, dW, db, strict=True):
+        for W, b, weights, biases in zip(net.weights, net.biases, parts.weights, parts.biases, strict=True):
             scale = _lengths(np.vstack([W, b]), 0) / _lengths(np.vstack([weights, biases]), 0)
             weights *= scale
             biases *= scale
-        for E, table in zip(net.tables, dE, strict=True):
+        for E, table in zip(net.tables, parts.tables, strict=True):
             table *= (_lengths(E, 1) / _lengths(table, 1))[:, np.newaxis]
     return direction
 
