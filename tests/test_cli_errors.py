@@ -110,8 +110,8 @@ def write_bad_files() -> None:
         (
             "train iris --learning-rate cosine(0.1",
             (
-                "--learning-rate must be a number, cosine(rate) or one_cycle(rate), rate above 0; "
-                "got 'cosine(0.1'"
+                "--learning-rate must be a number, cosine(rate), one_cycle(rate), cos_log(rate) or "
+                "flat_cos(rate), rate above 0; got 'cosine(0.1'"
             ),
         ),
         (

@@ -87,9 +87,9 @@ def test_every_view_of_a_smoothed_loss_says_the_same(loss: str) -> None:
         trace.show()
     text = stream.getvalue()
     kept, of_each = (0.9, 0.1 / 3) if "softmax" in loss else (0.75, 0.125)
-    assert f"a2 - ({kept:g} y + {of_each:.6g})" in text
+    assert f"a2 - ({kept:g} y + {of_each:.4g})" in text
     (told,) = re.findall(r"^ {4}loss = .*?(?: {2,}|\n +)(\S+)$", text, re.MULTILINE)
-    assert float(told) == pytest.approx(trace.loss, rel=1e-4)
+    assert float(told) == pytest.approx(trace.loss, rel=1e-3)
 
 
 def test_labels_that_are_not_smoothed_have_no_number(tmp_path: Path) -> None:

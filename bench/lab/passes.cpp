@@ -65,7 +65,7 @@ void run(const std::string& name) {
 
     Backprop<float> backprop(network, c.batch, {.gather = true});
     const AlignedBuffer<float> m(backprop.layout().size()), v(backprop.layout().size());
-    const Update<float> update(backprop.parameters(), m.data(), v.data(), OptimizerOptions{}, 1e-4, 10);
+    const Update<float> update(backprop.parameters(), m.data(), v.data(), OptimizerOptions{}, 1e-4, 0, 10);
     Time deltas, adam, sgd;
     for (const double start = now(); now() - start < 1.5;)
         for (Index b = 0; b < kBatches; ++b)
@@ -79,7 +79,7 @@ void run(const std::string& name) {
                     gradient_tiles<float>(gradients == &adam ? Optimizer::adam : Optimizer::sgd);
                 const double begin = now();
                 double middle = begin;
-                backprop.step(Team{}, batch, 0, tiles, nullptr, [&](double) {
+                backprop.step(Team{}, batch, {}, tiles, nullptr, [&](double) {
                     middle = now();
                     return std::optional(update);
                 });

@@ -21,7 +21,7 @@ std::pair<double, std::vector<T>> loss_and_gradient(const Network<T>& network, c
     store.l2 = T(network.architecture().l2);
     double loss = 0;
     run_team(threads, nullptr, [&](const Team& team) {
-        backprop.step(team, batch, 0, store_gradient_tiles<T>(), nullptr, [&](double of_batch) {
+        backprop.step(team, batch, {}, store_gradient_tiles<T>(), nullptr, [&](double of_batch) {
             if (team.rank == 0) loss = of_batch;
             return std::optional(store);
         });
