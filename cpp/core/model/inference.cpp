@@ -85,6 +85,7 @@ Features<T> ForwardPass<T>::dense_inputs(const Features<T>& X, Index rows, const
 template <class T>
 const T* ForwardPass<T>::raw(const Features<T>& X, Index rows, const std::uint32_t* order) {
     Features<T> below = X.sparse() ? X : dense_inputs(X, rows, order);
+    const std::size_t blends = blend_.size();
     for (std::size_t l = 0; l < forward_.size(); ++l) {
         const Layer& layer = network_.layers()[l];
         const Index I = layer.inputs, O = layer.outputs, ld = round_up(O, kLanes<T>);
@@ -96,7 +97,7 @@ const T* ForwardPass<T>::raw(const Features<T>& X, Index rows, const std::uint32
         else
             forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_.layers[l], out,
                         {0, TileGrid<T>::tiles(rows, O)});
-        if (l < blend_.size()) blend_[l]({out.a, nullptr, nullptr, ld, O, weights_.alphas[l]}, rows);
+        if (l < blends) blend_[l]({out.a, nullptr, nullptr, ld, O, weights_.alphas[l]}, rows);
         below = {out.a, ld};
     }
     return below.values;
