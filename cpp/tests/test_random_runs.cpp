@@ -56,6 +56,11 @@ struct RandomRun {
         a.loss_parameters.assign(std::size_t(a.sizes.back()), 0.5);
         a.l2 = below(2) ? 0.01 : 0;
         if (below(3) == 0) a.embeddings = {{below(a.sizes.front()), 1 + below(9), 1 + below(4)}};
+        const Index column = below(a.sizes.front());
+        const bool coded = !a.embeddings.empty() && a.embeddings.front().column == column;
+        if (below(3) == 0 && !coded) a.periodic = {{column, 1 + below(40), 2 + below(9)}};
+        a.input_scale = below(4) == 0;
+        a.parametric = below(3) == 0;
     }
 
     void draw_rows() {
@@ -109,6 +114,8 @@ struct RandomRun {
         for (Index l = 0; l < architecture.layers(); ++l) initialize(network, l, InitKind::uniform, 0.3, {1});
         for (std::size_t j = 0; j < architecture.embeddings.size(); ++j)
             initialize_table(network, Index(j), 0.3, {1});
+        for (std::size_t j = 0; j < architecture.periodic.size(); ++j)
+            initialize_periodic(network, Index(j), {1});
         TrainOptions with_threads = options;
         with_threads.threads = threads;
         with_threads.bfloat16 = bfloat16;
@@ -149,7 +156,7 @@ TEST_CASE_TEMPLATE("a run drawn at random gives the same bits on any team, from 
         const RandomRun<T> run(number);
         const std::vector<double> alone = run.result(1, false);
         for (const int threads : {2, 3, 5}) CHECK(same_bits(run.result(threads, false), alone));
-        if (run.architecture.embeddings.empty())
+        if (!InputBlock(run.architecture).any())
             for (const int threads : {1, 3}) CHECK(same_bits(run.result(threads, true), alone));
     }
     set_exact_threads(false);

@@ -21,11 +21,12 @@ struct Problem {
     std::vector<T> X;
     std::vector<std::int32_t> labels;
 
-    explicit Problem(Index rows, bool embeds = true) : network(architecture(embeds)) {
+    explicit Problem(Index rows, bool all_parts = true) : network(architecture(all_parts)) {
         RandomSequence random(7, Stream::init, 99);
         for (Index l = 0; l < network.architecture().layers(); ++l)
             initialize(network, l, InitKind::normal, 0.4, {1});
         for (Index j = 0; j < Index(network.tables().size()); ++j) initialize_table(network, j, 0.5, {1});
+        if (all_parts) initialize_periodic(network, 0, {1});
         for (Index i = 0; i < rows; ++i) {
             for (Index j = 0; j < kInputs; ++j) X.push_back(T(random.normal()));
             X[std::size_t(i * kInputs + 1)] = T(random.below(11));
@@ -34,14 +35,17 @@ struct Problem {
         }
     }
 
-    static Architecture architecture(bool embeds) {
+    static Architecture architecture(bool all_parts) {
         Architecture a{{kInputs, 6, kOutputs},
                        {Activation::tanh, Activation::identity},
                        Loss::softmax_cross_entropy,
                        {},
                        0.01,
                        {}};
-        if (embeds) a.embeddings = {{4, 3, 2}, {1, 11, 3}};
+        if (!all_parts) return a;
+        a.embeddings = {{4, 3, 2}, {1, 11, 3}};
+        a.periodic = {{2, 5, 3}};
+        a.input_scale = a.parametric = true;
         return a;
     }
     Index rows() const { return Index(labels.size()); }
@@ -83,7 +87,7 @@ std::vector<T> trained(const TrainOptions& o, const Callbacks<T>& calls = {}, In
 
 }  // namespace
 
-TEST_CASE("the gradient of tables is the slope of the loss, also where a tall batch is cut into parts") {
+TEST_CASE("the gradient of all parts is the slope of the loss, also where a tall batch is cut into parts") {
     for (const Index rows : {Index(9), Index(24000)}) {
         Problem<double> problem(rows);
         const std::vector<double> gradient = loss_and_gradient(problem, 1).second;
@@ -92,7 +96,7 @@ TEST_CASE("the gradient of tables is the slope of the loss, also where a tall ba
     }
 }
 
-TEST_CASE_TEMPLATE("embeddings give the same bits on any number of threads", T, float, double) {
+TEST_CASE_TEMPLATE("all parts give the same bits on any number of threads", T, float, double) {
     set_exact_threads(true);
     const Problem<T> problem(3000);
     const auto expected = loss_and_gradient(problem, 1);
@@ -112,16 +116,26 @@ TEST_CASE_TEMPLATE("embeddings give the same bits on any number of threads", T, 
     set_exact_threads(false);
 }
 
-TEST_CASE("columns without codes come first, then each table's row") {
+TEST_CASE("plain columns come first, then periodic ones, then each table's row") {
     const Problem<double> problem(1);
-    InputWeights<double> weights;
-    for (const ParameterArray& array : problem.network.arrays())
-        weights.tables.push_back(problem.network.parameters() + array.begin);
+    const InputWeights<double> weights = flat_weights(problem.network).inputs;
     const std::vector<const double*>& tables = weights.tables;
-    const double x[] = {10, 7, 12, 13, 2};
-    std::vector<double> inputs(8);
-    write_inputs(problem.network.input_block(), weights, 0, 1, [&](Index) { return x; }, inputs.data(), 8);
-    std::vector<double> expected{10, 12, 13};
+    const double x[] = {10, 7, 0.7, 13, 2};
+    std::vector<double> inputs(10);
+    const auto row = [&](Index) { return x; };
+    write_inputs(problem.network.input_block(), weights, 0, 1, row, inputs.data(), 10);
+    std::vector<double> expected{10, 13, 0.7};
+    const Periodic& shape = problem.network.architecture().periodic.front();
+    const PeriodicArrays<const double*> p(shape, weights.periodic.front());
+    for (Index v = 0; v < shape.waves(); ++v) {
+        double wave = p.c[v];
+        for (Index k = 0; k < shape.frequencies; ++k)
+            wave +=
+                std::cos(2 * 3.14159265358979323846 * x[2] * p.w[k] + p.b[k]) * p.V[k * shape.waves() + v];
+        const double got = inputs[expected.size()];
+        CHECK(got == doctest::Approx(wave).epsilon(1e-12));
+        expected.push_back(got);
+    }
     expected.insert(expected.end(), tables[0] + 2 * 2, tables[0] + 3 * 2);
     expected.insert(expected.end(), tables[1] + 7 * 3, tables[1] + 8 * 3);
     CHECK(inputs == expected);

@@ -85,17 +85,20 @@ struct Problem {
                 last - first,
                 {nullptr, values.data() + first * kOutputs, weights.data() + first}};
     }
-    static Network<T> network(bool embeds) {
+    static Network<T> network(bool all_parts) {
         Architecture a{{kInputs, 40, kOutputs},
                        {Activation::tanh, Activation::identity},
                        Loss::squared_error,
                        {},
                        0.01,
                        {}};
-        if (embeds) a.embeddings = {{4, 3, 2}};
+        if (all_parts) a.embeddings = {{4, 3, 2}};
+        if (all_parts) a.periodic = {{1, 5, 3}};
+        a.input_scale = a.parametric = all_parts;
         Network<T> network(a);
         for (Index l = 0; l < a.layers(); ++l) initialize(network, l, InitKind::normal, 0.4, {1});
         for (Index j = 0; j < Index(network.tables().size()); ++j) initialize_table(network, j, 0.5, {1});
+        if (all_parts) initialize_periodic(network, 0, {1});
         return network;
     }
 };
@@ -132,7 +135,7 @@ TrainOptions options_of(Index rows, Index validation_rows) {
 
 // The parameters and records of each process, one behind the other.
 template <class T>
-std::vector<std::vector<double>> trained(int processes, const TrainOptions& options, bool embeds) {
+std::vector<std::vector<double>> trained(int processes, const TrainOptions& options, bool all_parts) {
     constexpr Index kRows = 90, kHeld = 30;
     const Problem<T> problem(kRows + kHeld);
     std::vector<std::vector<double>> results(std::size_t(processes), std::vector<double>{});
@@ -142,7 +145,7 @@ std::vector<std::vector<double>> trained(int processes, const TrainOptions& opti
         const int first = rank * kShards / processes, last = (rank + 1) * kShards / processes;
         const Data<T> data = problem.data(kRows * first / kShards, kRows * last / kShards);
         const Data<T> held = problem.data(kRows + kHeld * first / kShards, kRows + kHeld * last / kShards);
-        Network<T> network = Problem<T>::network(embeds);
+        Network<T> network = Problem<T>::network(all_parts);
         std::vector<T> s1(std::size_t(network.parameter_count())), s2(s1), best(s1);
         RunState<T> state{s1.data(), s2.data(), 0, best.data()};
         Callbacks<T> calls;
@@ -165,15 +168,15 @@ std::vector<std::vector<double>> trained(int processes, const TrainOptions& opti
 TEST_CASE_TEMPLATE("shards give the same bits on any number of processes and threads", T, float, double) {
     set_exact_threads(true);
     for (const bool clips : {false, true})
-        for (const bool embeds : {false, true}) {
+        for (const bool all_parts : {false, true}) {
             TrainOptions o = options_of(90, 30);
             o.clip_norm = clips ? 0.5 : 0;
             o.dropout.rate = 0.1;
-            const std::vector<double> expected = trained<T>(1, o, embeds).front();
+            const std::vector<double> expected = trained<T>(1, o, all_parts).front();
             REQUIRE(expected.size() > 12);
             for (const int processes : {1, 2, 4}) {
                 o.threads = processes < 4 ? 2 : 1;
-                const auto results = trained<T>(processes, o, embeds);
+                const auto results = trained<T>(processes, o, all_parts);
                 CHECK(results.front() == expected);
                 for (const auto& result : results)
                     CHECK(std::equal(result.begin(), result.end(), expected.begin()));

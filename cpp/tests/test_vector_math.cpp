@@ -98,6 +98,21 @@ TEST_CASE_TEMPLATE("far out, functions reach their limits", T, float, double) {
     CHECK(apply<T>([](auto z) { return activations::Mish::slope(z, z); }, -far) == 0);
 }
 
+TEST_CASE_TEMPLATE("waves are right to a few ulp of 1 at any number of turns", T, float, double) {
+    constexpr long double pi = 3.14159265358979323846L;
+    for (const T w : {T(0.25), T(1), T(4096)})  // products of powers of two are exact
+        for (Index i = -400; i < 400; ++i) {
+            const T x = T(i) * T(0.37), b = T(i) / 9;
+            const long double turns = static_cast<long double>(x) * w;
+            const long double u = 2 * pi * (turns - std::round(turns)) + b;
+            const auto cos = [&](auto p) { return vmath::wave(p, simd::set1(w), simd::set1(b)).cos; };
+            const auto sin = [&](auto p) { return vmath::wave(p, simd::set1(w), simd::set1(b)).sin; };
+            const long double bound = std::numeric_limits<T>::epsilon() * (4 + std::abs(b));
+            CHECK(std::abs(apply<T>(cos, x) - std::cos(u)) < bound);
+            CHECK(std::abs(apply<T>(sin, x) - std::sin(u)) < bound);
+        }
+}
+
 TEST_CASE_TEMPLATE("a NaN stays a NaN in every activation", T, float, double) {
     constexpr T nan = std::numeric_limits<T>::quiet_NaN();
     for (const auto& activation : kActivations) {

@@ -8,6 +8,15 @@ namespace fastmlp {
 
 namespace {
 
+// Not in line: those that read X as it is need neither its code nor its frame.
+template <class T, class Row>
+FASTMLP_NOINLINE void block_inputs(const InputBlock& block, const InputWeights<T>& weights, Index rows,
+                                   const Row& row, T* inputs) {
+    const Index width = block.width();
+    write_inputs(block, weights, 0, rows, row, inputs, width);
+    if (block.scaled()) scale_inputs(weights.scale, inputs, inputs, rows, width, width);
+}
+
 // Output activations that belong to a loss act on z in place: softmax over the row, sigmoid and exp on each
 // element. z is [rows, ld].
 template <class T>
@@ -63,11 +72,9 @@ template <class T>
 Features<T> ForwardPass<T>::dense_inputs(const Features<T>& X, Index rows, const std::uint32_t* order) const {
     const auto row = [&](Index i) { return X.from(order ? Index(order[i]) : i).values; };
     if (const InputBlock& block = network_.input_block(); block.any()) {
-        const Index width = block.width();
         T* const inputs = buffers_->inputs.data();
-        write_inputs(block, weights_.inputs, 0, rows, row, inputs, width);
-        if (block.scaled()) scale_inputs(weights_.inputs.scale, inputs, inputs, rows, width, width);
-        return {inputs, width};
+        block_inputs(block, weights_.inputs, rows, row, inputs);
+        return {inputs, block.width()};
     }
     if (!order) return X;
     const Index width = network_.inputs();
@@ -78,6 +85,7 @@ Features<T> ForwardPass<T>::dense_inputs(const Features<T>& X, Index rows, const
 template <class T>
 const T* ForwardPass<T>::raw(const Features<T>& X, Index rows, const std::uint32_t* order) {
     Features<T> below = X.sparse() ? X : dense_inputs(X, rows, order);
+    const std::size_t blends = blend_.size();
     for (std::size_t l = 0; l < forward_.size(); ++l) {
         const Layer& layer = network_.layers()[l];
         const Index I = layer.inputs, O = layer.outputs, ld = round_up(O, kLanes<T>);
@@ -89,7 +97,7 @@ const T* ForwardPass<T>::raw(const Features<T>& X, Index rows, const std::uint32
         else
             forward_[l]({below.values, below.ld, 1, rows, O, I}, weights_.layers[l], out,
                         {0, TileGrid<T>::tiles(rows, O)});
-        if (l < blend_.size()) blend_[l]({out.a, nullptr, nullptr, ld, O, weights_.alphas[l]}, rows);
+        if (l < blends) blend_[l]({out.a, nullptr, nullptr, ld, O, weights_.alphas[l]}, rows);
         below = {out.a, ld};
     }
     return below.values;

@@ -59,9 +59,10 @@ public:
             tables_.push_back({e, width_});
             width_ += e.width;
         }
+        any_ = scaled_ || !tables_.empty() || !periodic_.empty();
     }
 
-    bool any() const { return scaled_ || !tables_.empty() || !periodic_.empty(); }  // else a row of X is read
+    bool any() const { return any_; }  // else a row of X is read as it is
     bool scaled() const { return scaled_; }
     Index width() const { return width_; }
     const std::vector<Index>& plain_columns() const { return plain_columns_; }
@@ -73,7 +74,7 @@ private:
     std::vector<Table> tables_;
     std::vector<PeriodicColumn> periodic_;
     Index width_;
-    bool scaled_;
+    bool scaled_, any_;
 };
 
 }  // namespace fastmlp

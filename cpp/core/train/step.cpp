@@ -204,7 +204,7 @@ void Backprop<T>::forward(const Team& team, const Batch<T>& batch, const Work& w
     const Index L = network_.architecture().layers();
     for (Index l = 1; l <= L; ++l) {
         forward_layer(team, l, batch, work);
-        const bool blends = network_.is_parametric(l), drops = drops_ && l < L;
+        const bool blends = l <= Index(blend_.size()), drops = drops_ && l < L;
         if (!blends && !drops) continue;
         const auto rows = [&](Index first, Index last) {
             if (blends) blend(l, {first, last});
@@ -250,7 +250,7 @@ void Backprop<T>::forward_layer(const Team& team, Index l, const Batch<T>& batch
     const LayerPanels<T>& layer = layout_.layer(l - 1);
     const MatrixView<T> below = activations(l - 1, batch);
     const Index begin = work.product_rows.first * at.ld;
-    const bool stores_slope = at.slope && !network_.is_parametric(l);
+    const bool stores_slope = at.slope && !at.partial;  // else blend() does
     const ForwardOutput<T> out{at.a + begin, stores_slope ? at.slope + begin : nullptr, at.ld};
     const WeightPanels<T> weights = layout_.weights(l - 1, parameters());
     if (l == 1 && transposed_) {

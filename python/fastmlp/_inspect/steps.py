@@ -16,6 +16,7 @@ Row = NDArray[np.float64]
 
 LEARNING_RATE = 0.1  # of the step that is shown
 
+_PERIODIC = ("w", "b", "V", "c")
 _FORMULA_WIDTH = 36
 _INDENT = 4
 _EDGE_UNITS = 3  # of a wide layer the first and last so many are shown
@@ -42,16 +43,16 @@ def of_row(trace: Pass, row: int = 0, rate: float = LEARNING_RATE) -> str:
 
 
 def _forward(trace: Pass, row: int) -> list[str]:
-    lines = [_line("a0 = x" if not trace.E else "a0 = x, with rows of E for codes", trace.a[0][row])]
+    lines = _parts_of_inputs(trace)
+    lines.append(_line(_inputs_formula(trace), trace.a[0][row]))
     for layer, f in enumerate(trace.activations):
         after = layer + 1
         lines += [
             _line(f"W{layer}", trace.W[layer]),
             _line(f"b{layer}", trace.b[layer]),
             _line(f"z{layer} = a{layer} W{layer} + b{layer}", trace.z[layer][row]),
-            _line(
-                f"a{after} = " + (f"z{layer}" if f == "identity" else f"{f}(z{layer})"), trace.a[after][row]
-            ),
+            *([_line(f"alpha{layer}", trace.alpha[layer])] if _is_parametric(trace, layer) else []),
+            _line(f"a{after} = {_activation_formula(trace, f, layer)}", trace.a[after][row]),
         ]
     formula, _, value = _loss_texts(trace)
     z, a, y = (part[row].astype(np.float64) for part in (trace.z[-1], trace.a[-1], trace.y))
@@ -76,7 +77,11 @@ def _backward(trace: Pass, row: int) -> list[str]:
         if layer == last:
             formula = _output_delta(trace)
         else:
-            formula = _times_slope(f"delta{layer + 1} W{layer + 1}^T", trace.activations[layer], layer)
+            of_a = f"delta{layer + 1} W{layer + 1}^T"
+            formula = _times_slope(trace, of_a, trace.activations[layer], layer)
+            if _is_parametric(trace, layer) and not many:
+                gap = f"({_f(trace.activations[layer], layer)} - z{layer})"
+                lines.append(_line(f"dalpha{layer} = ({of_a}) * {gap}", trace.dalpha[layer]))
         delta = trace.delta[layer][row]
         if many:
             of_weights = np.outer(trace.a[layer][row], delta)
@@ -91,14 +96,28 @@ def _backward(trace: Pass, row: int) -> list[str]:
                 _line(f"dW{layer} = a{layer}^T delta{layer}" + _penalty(trace, "W", layer), trace.dW[layer]),
                 _line(f"db{layer} = delta{layer}", trace.db[layer]),
             ]
-    read = trace.delta[0][row] @ trace.W[0].T  # what a0 receives: the columns of X, then the rows of E
+    return lines + _backward_inputs(trace, row)
+
+
+def _backward_inputs(trace: Pass, row: int) -> list[str]:
+    """Return what scales, periodic columns and tables receive."""
+    many, lines = len(trace) > 1, []
+    read = trace.delta[0][row] @ trace.W[0].T  # what a0 receives: plain columns, periodic ones, rows of E
+    of_inputs = "delta0 W0^T"
+    if trace.s is not None and trace.ds is not None:
+        if not many:
+            lines.append(_line(f"ds = ({of_inputs}) * a0 / s", trace.ds))
+        read, of_inputs = read * trace.s, "(delta0 W0^T) * s"
+    for column, arrays in enumerate(trace.dP if not many else []):
+        names = zip(_PERIODIC, arrays, strict=True)
+        lines += [_line(f"dP{column}.{letter}: by its part of {of_inputs}", d) for letter, d in names]
     end = len(read)
     for table in range(len(trace.E) - 1, -1, -1):
         start = end - trace.E[table].shape[1]
         if many:
-            lines.append(_line(f"to dE{table}, at the row's code: its part of delta0 W0^T", read[start:end]))
+            lines.append(_line(f"to dE{table}, at the row's code: its part of {of_inputs}", read[start:end]))
         else:
-            formula = f"dE{table}: its part of delta0 W0^T at the row's code" + _penalty(trace, "E", table)
+            formula = f"dE{table}: its part of {of_inputs} at the row's code" + _penalty(trace, "E", table)
             lines.append(_line(formula, trace.dE[table]))
         end = start
     return lines
@@ -113,6 +132,13 @@ def _step(trace: Pass, rate: float) -> list[str]:
     ]
     for table, (E, dE) in enumerate(zip(trace.E, trace.dE, strict=True)):
         steps.append((f"E{table}", E, dE, _penalty(trace, "E", table)))
+    for column, (P, dP) in enumerate(zip(trace.P, trace.dP, strict=True)):
+        names = zip(_PERIODIC, P, dP, strict=True)
+        steps += [(f"P{column}.{letter}", values, d, "") for letter, values, d in names]
+    if trace.s is not None and trace.ds is not None:
+        steps.append(("s", trace.s, trace.ds, ""))
+    pairs = zip(trace.alpha, trace.dalpha, strict=True)
+    steps += [(f"alpha{layer}", alpha, d, "") for layer, (alpha, d) in enumerate(pairs)]
     lines = []
     for name, value, gradient, penalty in steps:
         if len(trace) > 1:
@@ -144,12 +170,46 @@ def _loss_texts(trace: Pass) -> tuple[str, str, Callable[[Row, Row, Row, Row], A
 def _output_delta(trace: Pass) -> str:
     derivative = _loss_texts(trace)[1]
     if LOSSES[parse_loss(trace.loss_name)[0]].link is None:
-        derivative = _times_slope(derivative, trace.activations[-1], len(trace.W) - 1)
+        derivative = _times_slope(trace, derivative, trace.activations[-1], len(trace.W) - 1)
     return derivative if len(trace) == 1 else f"w {_factor(derivative)}"
 
 
-def _times_slope(derivative: str, activation: str, layer: int) -> str:
-    return derivative if activation == "identity" else f"{_factor(derivative)} * {activation}'(z{layer})"
+def _times_slope(trace: Pass, derivative: str, activation: str, layer: int) -> str:
+    slope = "1" if activation == "identity" else f"{activation}'(z{layer})"
+    if _is_parametric(trace, layer):
+        return f"{_factor(derivative)} * (1 + alpha{layer} ({slope} - 1))"
+    return derivative if slope == "1" else f"{_factor(derivative)} * {slope}"
+
+
+def _is_parametric(trace: Pass, layer: int) -> bool:
+    return layer < len(trace.alpha)
+
+
+def _f(activation: str, layer: int) -> str:
+    return f"z{layer}" if activation == "identity" else f"{activation}(z{layer})"
+
+
+def _activation_formula(trace: Pass, activation: str, layer: int) -> str:
+    f = _f(activation, layer)
+    return f"z{layer} + alpha{layer} ({f} - z{layer})" if _is_parametric(trace, layer) else f
+
+
+def _parts_of_inputs(trace: Pass) -> list[str]:
+    """Return the parameters that make a0 of x, besides tables."""
+    lines = [
+        _line(f"P{column}.{letter}", array)
+        for column, arrays in enumerate(trace.P)
+        for letter, array in zip(_PERIODIC, arrays, strict=True)
+    ]
+    return lines + ([] if trace.s is None else [_line("s", trace.s)])
+
+
+def _inputs_formula(trace: Pass) -> str:
+    made = ["cos(2 pi x w + b) V + c of P"] * bool(trace.P) + ["rows of E for codes"] * bool(trace.E)
+    inputs = "x, with " + " and ".join(made) if made else "x"
+    if trace.s is None:
+        return f"a0 = {inputs}"
+    return f"a0 = s * ({inputs})" if made else "a0 = s * x"
 
 
 def _factor(formula: str) -> str:

@@ -18,6 +18,7 @@ from fastmlp._model.files import (
     ENSEMBLE_FORMAT,
     FORMAT,
     format_of,
+    has_parts,
     header,
     may_replace,
     parameters_by_name,
@@ -92,7 +93,9 @@ class _Part:
 def _read(
     make: type[Made], together: type[Together], described: dict[str, Any], file: Any, path: Path
 ) -> Together:
-    if described["format"] not in (ENSEMBLE_FORMAT, FORMAT):
+    headers = described["networks"]
+    several = isinstance(headers, list) and any(map(has_parts, headers))
+    if described["format"] != (FORMAT if several else ENSEMBLE_FORMAT):
         raise ValueError(
             f"its format is {described['format']!r}, this version of fastmlp reads up to {FORMAT}"
         )
@@ -103,7 +106,6 @@ def _read(
     for key in file.keys():  # noqa: SIM118 (not a dict)
         place, _, name = key.partition(".")
         names.setdefault(place, []).append(name)
-    headers = described["networks"]
     if set(names) != {str(i) for i in range(len(names))} or len(names) != len(headers):
         raise ValueError(f"it has {len(headers)} networks, its tensors are of {sorted(names)[:9]}")
     encoders = [TableEncoder.from_dict(encoder) for encoder in described["encoders"]]

@@ -92,6 +92,12 @@ def format_of(format: int, *networks: Model) -> int:
     return FORMAT if any(p.periodic or p.input_scale or p.parametric for p in parts) else format
 
 
+def has_parts(described: Any) -> bool:
+    """Whether a network is described that files before the last format cannot have."""
+    names = ("periodic", "input_scale", "parametric")
+    return isinstance(described, dict) and any(described.get(name) for name in names)
+
+
 def serialized(network: Model, run: RunRecord | None = None) -> Iterator[bytes | NDArray[Any]]:
     """Return the content of a model file, piece by piece; with a run, of a checkpoint."""
     if _core.first_nonfinite(network.parameters) >= 0:
@@ -184,6 +190,8 @@ def _check_format(described: dict[str, Any]) -> None:
         raise ValueError(
             f"its format is {described['format']!r}, this version of fastmlp reads up to {FORMAT}"
         )
+    if (described["format"] == FORMAT) != has_parts(described):
+        raise ValueError(f"its format is {described['format']!r}, which does not go with its network")
     in_two_files = "file" in described["history"]
     if described["format"] != FORMAT and (described["format"] == _TWO_FILES_FORMAT) != in_two_files:
         raise ValueError(f"its format is {described['format']!r}, which does not go with its history")

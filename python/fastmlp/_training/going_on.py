@@ -111,9 +111,9 @@ def _matched(
     wanted = checked_parts(**parts, inputs=len(names))
     has = checked_parts(**{name: getattr(init, name) for name in parts}, inputs=len(names))
     replace(wanted, embeddings=has.embeddings, periodic=has.periodic).check_same(init)
-    given = as_numbers("init", init.parameters, init.parameters.dtype)
-    parameters = np.empty_like(given)
-    old = parameter_views(given, init.layer_sizes, has)
+    values_of_init = as_numbers("init", init.parameters, init.parameters.dtype)
+    parameters = np.empty_like(values_of_init)
+    old = parameter_views(values_of_init, init.layer_sizes, has)
     new = parameter_views(parameters, init.layer_sizes, wanted)
     kept = (chain(views.weights, views.biases, views.alphas) for views in (new, old))
     for to, values in zip(*kept, strict=True):
