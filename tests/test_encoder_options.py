@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -181,6 +182,14 @@ def test_networks_of_folds_are_the_mean_of_logarithms(tmp_path: Path) -> None:
     np.testing.assert_allclose(error, np.abs(ensemble.predict(table) - table["price"]).mean(), rtol=1e-6)
     chosen = fastmlp.Ensemble.greedy(ensemble.networks, table, "price", size=2)
     assert len(chosen.networks) >= 1
+    fastmlp.export.to_onnx(ensemble, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (got,) = session.run(["prediction"], {"x": table["x"][:, None]})
+    np.testing.assert_allclose(got, ensemble.predict(table), rtol=1e-5)
+    fastmlp.export.to_c(ensemble, tmp_path / "model.h")
+    header = (tmp_path / "model.h").read_text()
+    assert "values in the units of log(1 + target)" in header
+    assert "values[i] = expm1(" in header
     plain = fastmlp.train(table, "price", encode=True, hidden=(4,), epochs=1)
     with pytest.raises(ValueError, match="an encoder with target_transform"):
         fastmlp.Ensemble([ensemble.networks[0], plain])
