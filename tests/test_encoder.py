@@ -298,7 +298,11 @@ def test_transform_says_what_is_wrong_and_where(csv: str, message: str, tmp_path
         ),
         ({"ignore": "id"}, TypeError, "ignore must be a collection of column names, got the string 'id'"),
         ({"target": "y", "ignore": ["y"]}, ValueError, "the target column 'y' cannot be ignored"),
-        ({"scale": "minmax"}, ValueError, "scale must be one of standard, robust, common; got 'minmax'"),
+        (
+            {"scale": "minmax"},
+            ValueError,
+            "scale must be one of standard, robust, common, clipped, quantile; got 'minmax'",
+        ),
         ({"max_one_hot": -1}, ValueError, "max_one_hot must be at least 0, got -1"),
         ({"min_count": 1.5}, TypeError, "min_count must be an integer, got 1.5"),
     ],
@@ -323,7 +327,7 @@ def test_an_encoder_must_be_fitted_first() -> None:
 
 # ------------------------------------------------------------------------------------------------------- JSON
 
-KINDS = "'kind' must be one of 'number', 'date', 'boolean', 'category', 'embedding'"
+KINDS = "'kind' must be one of 'number', 'date', 'boolean', 'category', 'pair', 'embedding'"
 
 
 def every_kind() -> Table:
@@ -398,9 +402,9 @@ def test_a_dict_of_the_first_version_is_understood_forever() -> None:
         ((), None, "encoder: expected an object whose 'format' is 'fastmlp.TableEncoder'"),
         ((), [], "encoder: expected an object whose 'format' is 'fastmlp.TableEncoder'"),
         (("format",), "pickle", "encoder: expected an object whose 'format' is 'fastmlp.TableEncoder'"),
-        (("version",), 4, "encoder: this fastmlp reads versions 1 to 3, the data has another"),
-        (("version",), True, "encoder: this fastmlp reads versions 1 to 3, the data has another"),
-        (("version",), [2], "encoder: this fastmlp reads versions 1 to 3, the data has another"),
+        (("version",), 5, "encoder: this fastmlp reads versions 1 to 4, the data has another"),
+        (("version",), True, "encoder: this fastmlp reads versions 1 to 4, the data has another"),
+        (("version",), [2], "encoder: this fastmlp reads versions 1 to 4, the data has another"),
         (("extra",), 1, "encoder: unknown field 'extra'"),
         (("columns",), {}, "encoder: 'columns' must be an array, got an object"),
         (("columns",), [], "encoder: there must be columns, and no two names the same"),

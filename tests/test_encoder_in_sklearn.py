@@ -93,7 +93,8 @@ def test_clones_have_the_parameters_unchanged_and_are_not_fitted() -> None:
     parameters = encoder.get_params()
     assert parameters == {
         "target": ["size"], "task": "regression", "scale": "robust", "scale_target": True, "ignore": ["new"],
-        "max_one_hot": 7, "min_count": 2,
+        "max_one_hot": 7, "min_count": 2, "embedding_width": None, "binary": "plain", "unknown": "own",
+        "target_transform": None,
     }  # fmt: skip
     assert parameters["ignore"] is ignore
     copy = clone(encoder.fit(FRAME.fillna(0.5)))

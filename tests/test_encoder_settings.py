@@ -54,8 +54,8 @@ def test_an_encoder_of_the_usual_settings_is_written_as_it_was_before_settings_w
     ("name", "value", "message"),
     [
         ("task", "other", "task must be 'auto', 'classification' or 'regression', got 'other'"),
-        ("scale", "none", "scale must be one of standard, robust, common; got 'none'"),
-        ("scale", 5, "scale must be one of standard, robust, common; got 5"),
+        ("scale", "none", "scale must be one of standard, robust, common, clipped, quantile; got 'none'"),
+        ("scale", 5, "scale must be one of standard, robust, common, clipped, quantile; got 5"),
         ("scale_target", 1, "'scale_target' must be true or false, got 1"),
         ("max_one_hot", -1, "max_one_hot must be at least 0, got -1"),
         ("min_count", "2", "min_count must be an integer, got '2'"),

@@ -20,11 +20,14 @@ import fastmlp
 from export_tools import (
     DTYPES,
     HIDDEN,
+    HOSTILE_COLUMNS,
     NAN,
+    OPTIONS,
     OUTPUTS,
     EmbeddedNetwork,
     as_numbers,
     assert_rows_close,
+    homes,
     network,
     network_of_homes,
     new_homes,
@@ -231,7 +234,7 @@ def predict_table(net: fastmlp.Network, table: Table, folder: Path) -> list[str]
         if net.classes is None:
             show = "double v; model_predict(n, t, &v);"
         blocks.append(
-            f"{{ const double n[] = {{ {values} }}; const char *const t[] = {{ {strings} }}; {show}"
+            f"{{ const double n[] = {{ {values} }}; const char *const t[] = {{ {strings or 'NULL'} }}; {show}"
             ' printf("%.17g\\n", (double)v); }'
         )
     body = "\n".join(blocks)
@@ -251,6 +254,28 @@ def test_a_tables_row_goes_in_and_units_or_labels_come_out(target: str, dtype: s
         assert got == [float(label == "b") for label in predicted]
     else:
         np.testing.assert_allclose(got, net.encoder.inverse_target(predicted), rtol=RTOL[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("options", OPTIONS)
+def test_options_of_the_encoder_are_computed_too(options: str, dtype: str, tmp_path: Path) -> None:
+    net = network_of_homes("price", dtype, **OPTIONS[options])
+    for table in (new_homes(), homes()):
+        got = [float(line) for line in predict_table(net, table, tmp_path)]
+        np.testing.assert_allclose(got, net.predict(table), rtol=20 * RTOL[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("scale", ["clipped", "quantile"])
+@pytest.mark.parametrize("values", HOSTILE_COLUMNS)
+def test_hostile_columns_are_scaled_alike(scale: Any, values: list[float], tmp_path: Path) -> None:
+    encoder = TableEncoder("y", scale=scale).fit(Table({"x": values, "y": np.arange(len(values)) + 0.5}))
+    net = network((len(encoder.feature_names), 1), dtype="float64")
+    net.encoder = encoder
+    table = Table({"x": np.array([*values, np.nan, -1.7e308, -1, 0, 5e-324, 1, 1e300])})
+    got = [float(line) for line in predict_table(net, table, tmp_path)]
+    np.testing.assert_allclose(got, net.predict(table), rtol=1e-12, atol=1e-14)
 
 
 @needs_compiler

@@ -19,10 +19,14 @@ import fastmlp
 from export_tools import (
     DTYPES,
     HIDDEN,
+    HOSTILE_COLUMNS,
+    NAN,
+    OPTIONS,
     OUTPUTS,
     EmbeddedNetwork,
     as_numbers,
     assert_rows_close,
+    homes,
     network,
     network_of_homes,
     new_homes,
@@ -211,6 +215,33 @@ def test_a_tables_columns_go_in_and_units_or_labels_come_out(target: str, dtype:
         expected = net.encoder.inverse_target(net.predict(X))
         np.testing.assert_allclose(got["prediction"], expected, rtol=RTOL[dtype])
         assert got["prediction"].dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("options", OPTIONS)
+def test_options_of_the_encoder_are_computed_too(options: str, dtype: str, path: Path) -> None:
+    net = network_of_homes("price", dtype, **OPTIONS[options])
+    to_onnx(net, path)
+    for table in (new_homes(), homes()):
+        inputs = table_inputs(table)
+        inputs = {name: value for name, value in inputs.items() if name not in ("price", "kind")}
+        inputs["column_9"] = inputs.pop("label")
+        got = run(path, **inputs)["prediction"]
+        np.testing.assert_allclose(got, net.predict(table), rtol=20 * RTOL[dtype])
+        assert got.dtype == np.float64
+
+
+@pytest.mark.parametrize("scale", ["clipped", "quantile"])
+@pytest.mark.parametrize("values", HOSTILE_COLUMNS)
+def test_hostile_columns_are_scaled_alike(scale: Any, values: list[float], path: Path) -> None:
+    encoder = TableEncoder("y", scale=scale).fit(Table({"x": values, "y": np.arange(len(values)) + 0.5}))
+    net = network((len(encoder.feature_names), 1), dtype="float64")
+    net.encoder = encoder
+    to_onnx(net, path)
+    x = np.array([*values, NAN, -1.7e308, -1, 0, 5e-324, 1, 1e300])
+    np.testing.assert_allclose(
+        run(path, x=x[:, None])["prediction"], net.predict(Table({"x": x})), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_large_numbers_keep_their_differences(path: Path) -> None:

@@ -211,7 +211,8 @@ Metric = Annotated[
 Scale = Annotated[
     str | None,
     _columns(
-        help="Of numbers: standard, robust (against outliers) or common (one for all columns). "
+        help="Of numbers: standard, robust (against outliers), common (one for all columns), clipped "
+        "(robust, and smoothly within -3 and 3) or quantile (to a normal distribution). "
         "[standard; common for pixels]"
     ),
 ]

@@ -24,7 +24,7 @@ from fastmlp._inspect.evaluate import plain_inputs
 from fastmlp._rows.targets import gives_probabilities
 from fastmlp.data import Table
 from fastmlp.data._table import quoted
-from fastmlp.data._target import target_units
+from fastmlp.data._target import learns_log, target_units
 
 if TYPE_CHECKING:
     from fastmlp._network.ensemble import Ensemble
@@ -85,8 +85,12 @@ def _rounded(network: Network | Ensemble, predicted: NDArray[Any]) -> NDArray[An
     Those of a target that is standardised keep the digits of float64, as values near 1e9 with a deviation of
     10 need them.
     """
-    scale, mean = target_units(network._reader._target)  # type: ignore[union-attr]
+    target = network._reader._target  # type: ignore[union-attr]
+    single = any(net.dtype == np.float32 for net in getattr(network, "networks", (network,)))
+    if learns_log(target):  # a relative error of the values
+        fits = np.abs(predicted).max(initial=0) < np.finfo(np.float32).max
+        return predicted.astype(np.float32) if single and fits else predicted
+    scale, mean = target_units(target)
     if not mean.any() and (scale == 1).all():
         return predicted.astype(network.dtype)
-    single = any(net.dtype == np.float32 for net in getattr(network, "networks", (network,)))
     return rounded(predicted, scale) if single else predicted

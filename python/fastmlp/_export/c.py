@@ -17,6 +17,7 @@ from fastmlp._export.c_columns import COLUMNS
 from fastmlp._export.c_text import Source, integer, number, quoted, string
 from fastmlp._model.parts import refuse_new_parts
 from fastmlp.data._dates import DateColumn
+from fastmlp.data._target import LOG_OF_MOST
 from fastmlp.spec.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -167,6 +168,10 @@ static const double scale[] = { $scale }, mean[] = { $mean };
 for (size_t i = 0; i < $size; i++)
     values[i] = values[i] * scale[$which] + mean[$which];"""
 
+_FROM_LOG = """\
+for (size_t i = 0; i < $size; i++)
+    values[i] = expm1(values[i] > $most ? $most : values[i]);"""
+
 #: A row of a table, as the encoder takes it.
 _RAW = "const double *numbers, const char *const *texts"
 
@@ -195,7 +200,8 @@ def to_c(network: Predictor, path: str | PathLike[str], name: str = "model") -> 
 
     Of an ensemble, ``model_forward`` gives the weighted mean of its networks' outputs, in double if they have
     different dtypes. If they have encoders of their own, it takes ``numbers`` and ``texts``, too, and gives
-    values as double in the units of the target; there is no ``model_encode``.
+    values as double in the units of the target, or of log(1 + target) if that was learned; there is no
+    ``model_encode``.
 
     There is no state and no allocation; the activations of the two widest layers are on the stack.
 
@@ -266,7 +272,11 @@ def _comment(network: Predictor, parts: common.Parts, places: dict[str, str], so
     for shape in dict.fromkeys(map(_shape, networks)):
         lines.append(f"   {shape}; loss {network.loss}.")
     takes = "the columns of a table" if len(parts.encoders) > 1 else "${name}_n_inputs numbers"
-    writes = "values in the units of the target" if parts.shift is not None else "activations"
+    writes = "activations"
+    if parts.shift is not None:
+        writes = "values in the units of " + (
+            "log(1 + target)" if common.learned_log(network) else "the target"
+        )
     lines += [
         f"   ${{name}}_forward takes {takes} and writes ${{name}}_n_outputs {writes}.",
         f"   ${{name}}_predict {_PREDICTIONS[_kind(network)].says}.",
@@ -421,6 +431,8 @@ def _predict(source: Source, network: Predictor, parts: common.Parts) -> None:
         scale, mean = (", ".join(map(number, numbers)) for numbers in units)
         which = "i" if len(units[0]) > 1 else "0"
         body.append(source.fill(_UNITS, size=size, scale=scale, mean=mean, which=which))
+    if common.learned_log(network):
+        body.append(source.fill(_FROM_LOG, size=size, most=number(LOG_OF_MOST)))
     _function(
         source, prediction.result, "predict", arguments + prediction.argument.replace("$type", kind), body
     )

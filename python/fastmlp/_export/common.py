@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastmlp._model.ensemble import EnsembleModel
 from fastmlp._model.model import Model
 from fastmlp._rows.targets import parse_loss
-from fastmlp.data._target import target_units
+from fastmlp.data._target import learns_log, target_units
 from fastmlp.spec.losses import LOSSES, Loss
 
 if TYPE_CHECKING:
@@ -86,8 +86,16 @@ def units(network: Predictor) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
     Each is an array of one number for all outputs, or of one for each of several targets.
     """
-    scale, mean = target_units(None if network.encoder is None else network.encoder._target)
-    return None if (scale == 1).all() and (mean == 0).all() else (scale, mean)
+    target = None if network.encoder is None else network.encoder._target
+    scale, mean = target_units(target)
+    own = (scale == 1).all() and (mean == 0).all() and not learns_log(target)
+    return None if own else (scale, mean)
+
+
+def learned_log(network: Predictor) -> bool:
+    """Return whether the values, in the units that `units` gives, are log(1 + y) of the target y."""
+    encoder = network._reader
+    return encoder is not None and learns_log(encoder._target)
 
 
 def labels(network: Predictor) -> NDArray[Any] | None:

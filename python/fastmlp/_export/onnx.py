@@ -15,6 +15,7 @@ from fastmlp._export import common
 from fastmlp._export.onnx_columns import COLUMNS, ML_DOMAIN
 from fastmlp._export.onnx_graph import Graph, activation
 from fastmlp._model.parts import refuse_new_parts
+from fastmlp.data._target import LOG_OF_MOST
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -257,6 +258,9 @@ def _values(graph: Graph, network: Predictor, outputs: str) -> list[Value]:
         scale, mean = units
         outputs = graph.add("Add", graph.add("Mul", graph.to_double(outputs), scale), mean)
         dtype = np.dtype(np.float64)
+    if common.learned_log(network):
+        exponent = graph.add("Min", outputs, np.float64(LOG_OF_MOST))  # those of an ensemble are double, too
+        outputs = graph.add("Sub", graph.add("Exp", exponent), np.float64(1))
     if size == 1:
         outputs = graph.add("Reshape", outputs, np.array([-1]))
     graph.add("Identity", outputs, name="prediction")

@@ -43,7 +43,7 @@ def _by_loss(library: EnsembleModel, X: Any, y: Any, sample_weight: Any) -> tupl
     rows, targets, weights = library._checked_rows(X, y, sample_weight)
     outputs = _library_outputs(library, rows)
     if library._own_units:  # the loss of values is that of the standardised ones
-        outputs = np.stack([library._reader.learned_target(each) for each in outputs])  # type: ignore[union-attr]
+        outputs = np.stack([library._reader.learned_target(library._to_units(each)) for each in outputs])  # type: ignore[union-attr]
     truth = targets.matrix(library._n_outputs, np.float64)
     if targets.labels is not None and LOSSES[library._loss].link == "softmax":
         # Of probabilities only that of the true class matters.

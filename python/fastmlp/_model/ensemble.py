@@ -22,7 +22,7 @@ from fastmlp._rows.targets import has_one_output_for_two
 from fastmlp.data import TableEncoder
 from fastmlp.data._frames import read_frame
 from fastmlp.data._match import check_columns
-from fastmlp.data._target import target_units
+from fastmlp.data._target import from_log, learns_log, target_units
 
 Array = NDArray[Any]
 
@@ -172,18 +172,24 @@ class EnsembleModel(Predictor):
         Raises
         ------
         TypeError, ValueError
-            As `Network.forward`.
+            As `Network.forward`; with `return_std`, for values that were learned as log(1 + y), which come
+            back from the mean of the logarithms.
         """
         if not flag("return_std", return_std):
             return super().predict(X)
         X = self._rows(X)
+        in_units = self._in_units(X)
+        if in_units and self._learns_log:
+            raise ValueError(
+                "return_std must be False where the target was learned as log(1 + y): its deviation has no "
+                "place in the units of y; inverse_target of the mean and of the mean plus a deviation has"
+            )
         most = _threads.resolve(None)
         with _threads.at_most(most):
             blocks = self._matrix(X)
         outputs, deviations = self._core.moments(blocks.core_form(), most, True)
         assert deviations is not None
         check_finite(outputs)
-        in_units = self._in_units(X)
         return self._predicted(outputs, in_units), self._deviations(outputs, deviations, in_units)
 
     def predictor(self) -> Callable[[Array], Array]:
@@ -233,7 +239,14 @@ class EnsembleModel(Predictor):
         return outputs * scale + shift
 
     def _to_units(self, values: Array) -> Array:
-        return values if self._own_units else super()._to_units(values)
+        if not self._own_units:
+            return super()._to_units(values)
+        return from_log(values) if self._learns_log else values
+
+    @property
+    def _learns_log(self) -> bool:
+        """Whether the networks learned log(1 + y), of which outputs in units of their own are the mean."""
+        return self._reader is not None and learns_log(self._reader._target)
 
     def _matrix(self, X: Any) -> Blocks:
         if self._encodes(X):

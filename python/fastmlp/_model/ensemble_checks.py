@@ -10,6 +10,7 @@ import numpy as np
 from fastmlp._base.text import shortened
 from fastmlp._model.model import Model
 from fastmlp._rows.targets import some_of
+from fastmlp.data._target import learns_log
 from fastmlp.spec.losses import LOSSES
 
 _LETTERS = 200  # of a list of names in a message
@@ -96,6 +97,8 @@ def _check_inputs(i: int, member: Model, first: Model) -> None:
         raise _differs(i, "an encoder for", own.task, others.task)
     if own.target_names != others.target_names:
         raise _differs(i, "an encoder with the target", own.target_names, others.target_names)
+    if learns_log(own._target) != learns_log(others._target):
+        raise _differs(i, "an encoder with target_transform", own.target_transform, others.target_transform)
     for reads, other in ((own, others), (others, own)):
         known = {*other.input_names, *other.ignore, *other.dropped}
         unknown = [name for name in reads.input_names if name not in known]

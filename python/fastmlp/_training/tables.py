@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,12 +252,17 @@ def _new_encoder(
     """Return an encoder with the settings of another one, for these targets."""
     if like.target is not None and like.target_names != targets:
         raise ValueError(f"encode has the target {quoted(like.target_names)}, y is {quoted(targets)}")
-    return TableEncoder(
-        None if not targets else targets[0] if len(targets) == 1 else targets,
-        task=cast(Any, task), scale=cast(Any, like.scale), ignore=like.ignore, max_one_hot=like.max_one_hot,
-        scale_target=like.scale_target and scales_target(settings.loss, settings.output_activation),
-        min_count=like.min_count,
-    )  # fmt: skip
+    if like.target_transform is not None and not targets:
+        raise ValueError(
+            f"target_transform must be None where y is given beside the table, got "
+            f"{like.target_transform!r}; name columns of X as y, or transform y"
+        )
+    own = {
+        "target": None if not targets else targets[0] if len(targets) == 1 else targets,
+        "task": task,
+        "scale_target": like.scale_target and scales_target(settings.loss, settings.output_activation),
+    }
+    return TableEncoder(**like._parameters() | own)
 
 
 def named_targets(X: Any, y: Any) -> tuple[str, ...]:

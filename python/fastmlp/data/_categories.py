@@ -6,14 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._base.text import shortened
 from fastmlp.data._cells import is_number
-from fastmlp.data._checks import boolean, fields, string, strings
+from fastmlp.data._checks import boolean, fields, string, strings, with_optional
 from fastmlp.data._table import Column, Table, missing_values
 
 _WIDEST = 50
@@ -33,7 +33,8 @@ class CategoryColumn:
 
     After those of the categories, an input for `other` ones, which training rows did not have or had too
     rarely, and, if training rows had missing values, one for `missing`; elsewhere a missing value is another.
-    Without an input for others (as version 1 wrote), they are zeros throughout.
+    Without an input for others (as version 1 wrote), they are zeros throughout. With `zeros`, a missing value
+    without an input of its own is zeros, too, not another category.
     """
 
     kind: ClassVar[str] = "category"
@@ -42,6 +43,7 @@ class CategoryColumn:
     categories: tuple[str, ...]
     other: bool
     missing: bool
+    zeros: bool = False
 
     @property
     def feature_names(self) -> list[str]:
@@ -55,7 +57,8 @@ class CategoryColumn:
         """The numbers of its inputs."""
         size = len(self.categories)
         other = size if self.other else -1
-        return Numbering(0, other, size + self.other if self.missing else other)
+        unless_own = -1 if self.zeros else other
+        return Numbering(0, other, size + self.other if self.missing else unless_own)
 
     def encode(self, table: Table, out: NDArray[Any]) -> None:
         """Write a 1 where a row has the category of the input."""
@@ -65,18 +68,61 @@ class CategoryColumn:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {"kind": self.kind, **asdict(self), "categories": list(self.categories)}
+        described = {"kind": self.kind, **asdict(self), "categories": list(self.categories)}
+        if not self.zeros:
+            del described["zeros"]
+        return described
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> CategoryColumn:
         """Rebuild the column `to_dict` described; `where` names it in messages."""
-        given = fields(data, ("kind", "name", "categories", "other", "missing"), where)
+        names = ("kind", "name", "categories", "other", "missing", "zeros")
+        given = fields(with_optional(data, {"zeros": False}), names, where)
         return cls(
             string(given, "name", where),
             _categories(given, where),
             boolean(given, "other", where),
             boolean(given, "missing", where),
+            boolean(given, "zeros", where),
         )
+
+
+@dataclass(frozen=True)
+class PairColumn:
+    """A column of two strings: -1 for the first in sorted order, 1 for the second, 0 for all else."""
+
+    kind: ClassVar[str] = "pair"
+
+    name: str
+    categories: tuple[str, ...]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The names of the inputs it becomes."""
+        return [f"{self.name}={self.categories[1]}"]
+
+    @property
+    def numbering(self) -> Numbering:
+        """The numbers of the categories, before they become signs."""
+        return Numbering(0, -1, -1)
+
+    def encode(self, table: Table, out: NDArray[Any]) -> None:
+        """Write the signs."""
+        places = _places(as_texts(table, self.name), self.categories, self.numbering)
+        out[:, 0] = np.where(places < 0, 0, 2 * places - 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"kind": self.kind, "name": self.name, "categories": list(self.categories)}
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str) -> PairColumn:
+        """Rebuild the column `to_dict` described; `where` names it in messages."""
+        given = fields(data, ("kind", "name", "categories"), where)
+        categories = _categories(given, where)
+        if len(categories) != 2:
+            raise ValueError(f"{where}: 'categories' must be two")
+        return cls(string(given, "name", where), categories)
 
 
 @dataclass(frozen=True)
@@ -92,6 +138,7 @@ class EmbeddingColumn:
     name: str
     categories: tuple[str, ...]
     missing: bool
+    own_width: int | None = None
 
     @property
     def n_codes(self) -> int:
@@ -100,13 +147,15 @@ class EmbeddingColumn:
 
     @property
     def width(self) -> int:
-        """How many values stand for a category: min(50, round(1.6 n_codes^0.56)).
+        """How many values stand for a category: `own_width`, or else min(50, round(1.6 n_codes^0.56)).
 
         References
         ----------
         The rule of thumb of the fastai library, `emb_sz_rule`; J. Howard and S. Gugger, fastai: A Layered API
         for Deep Learning, Information 11(2), 108, 2020.
         """
+        if self.own_width is not None:
+            return self.own_width
         return min(_WIDEST, round(1.6 * math.pow(self.n_codes, 0.56)))
 
     @property
@@ -125,32 +174,56 @@ class EmbeddingColumn:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {"kind": self.kind, **asdict(self), "categories": list(self.categories)}
+        own = {} if self.own_width is None else {"width": self.own_width}
+        described = {"kind": self.kind, "name": self.name, "categories": list(self.categories)}
+        return {**described, "missing": self.missing, **own}
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> EmbeddingColumn:
         """Rebuild the column `to_dict` described; `where` names it in messages."""
-        given = fields(data, ("kind", "name", "categories", "missing"), where)
-        return cls(string(given, "name", where), _categories(given, where), boolean(given, "missing", where))
+        names = ("kind", "name", "categories", "missing", "width")
+        given = fields(with_optional(data, {"width": None}), names, where)
+        width = given["width"]
+        if width is not None and (type(width) is not int or width < 1):
+            raise ValueError(f"{where}: 'width' must be a whole number of at least 1")
+        return cls(
+            string(given, "name", where), _categories(given, where), boolean(given, "missing", where), width
+        )
 
 
-def fit_texts(
-    table: Table, name: str, max_one_hot: int, min_count: int
-) -> CategoryColumn | EmbeddingColumn | str:
+class TextSettings(NamedTuple):
+    """How columns of strings are encoded: the arguments of `TableEncoder` of these names."""
+
+    max_one_hot: int = 32
+    min_count: int = 2
+    embedding_width: int | None = None
+    sign: bool = False
+    zeros: bool = False
+
+
+TextColumn: TypeAlias = CategoryColumn | PairColumn | EmbeddingColumn
+
+
+def fit_texts(table: Table, name: str, settings: TextSettings) -> TextColumn | str:
     """Take the categories from a column of strings, sorted by code point.
 
     Returns
     -------
-    CategoryColumn, EmbeddingColumn or str
+    CategoryColumn, PairColumn, EmbeddingColumn or str
         If most of the strings occur once, as identifiers and free text do, the note that says so.
     """
     counts = Counter(table[name].tolist())
     missing = counts.pop(None, 0) > 0
-    if mostly_once(counts, max_one_hot):
+    if mostly_once(counts, settings.max_one_hot):
         return _note(table, name, counts)
-    categories = tuple(sorted(text for text, count in counts.items() if count >= min_count))
-    if len(categories) > max_one_hot:
-        return EmbeddingColumn(name, categories, missing)
+    categories = tuple(sorted(text for text, count in counts.items() if count >= settings.min_count))
+    rare = len(categories) < len(counts)
+    if settings.sign and len(categories) == 2 and not rare:
+        return PairColumn(name, categories)
+    if len(categories) > settings.max_one_hot:
+        return EmbeddingColumn(name, categories, missing, settings.embedding_width)
+    if settings.zeros:
+        return CategoryColumn(name, categories, other=rare, missing=False, zeros=True)
     return CategoryColumn(name, categories, other=True, missing=missing)
 
 

@@ -20,6 +20,11 @@ def fields(data: Any, names: Sequence[str], where: str) -> dict[str, Any]:
     return data
 
 
+def with_optional(data: Any, defaults: dict[str, Any]) -> Any:
+    """Return an object with these fields where it has none such; what is no object, as it is."""
+    return defaults | data if isinstance(data, dict) else data
+
+
 def array(data: dict[str, Any], name: str, where: str) -> list[Any]:
     """Return a field that must be an array."""
     value = data[name]
@@ -64,6 +69,11 @@ def finite(data: dict[str, Any], name: str, where: str) -> float:
         if math.isfinite(number):
             return number
     raise ValueError(f"{where}: {name!r} must be a finite number, got {_short(value)}")
+
+
+def numbers(data: dict[str, Any], name: str, where: str) -> tuple[float, ...]:
+    """Return a field that must be an array of finite numbers."""
+    return tuple(finite({name: value}, name, where) for value in array(data, name, where))
 
 
 def _short(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from fastmlp._base.said import say
 from fastmlp._base.text import shortened
 from fastmlp.data._cells import MISSING, MISSING_AMONG_NUMBERS
-from fastmlp.data._checks import boolean, fields, finite, string
+from fastmlp.data._checks import boolean, fields, finite, numbers, string, with_optional
 from fastmlp.data._numbers import read_numbers
-from fastmlp.data._scaling import Floats, Scaling, median, standardize
+from fastmlp.data._quantiles import MOST, Floats, Points, normal_points
+from fastmlp.data._scaling import Scaling, median, smooth_clip, smooth_unclip, standardize
 from fastmlp.data._table import Table, missing_values
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ class NumberColumn:
     Center and scale (see `SCALINGS`) and median are those of the values present in the training rows. A
     constant column has scale 0 and becomes 0. With `indicator`, which is so when training rows had missing
     values, a second input is 1 where the value is missing and 0 elsewhere.
+
+    What is `clipped` goes on through `smooth_clip`. With `quantiles`, the value becomes that of the normal
+    distribution (see `normal_points`) instead, and center and scale are not used.
     """
 
     kind: ClassVar[str] = "number"
@@ -62,6 +67,8 @@ class NumberColumn:
     scale: float
     median: float
     indicator: bool
+    clipped: bool = False
+    quantiles: tuple[float, ...] = ()
 
     @classmethod
     def fit(cls, table: Table, name: str, scaling: Scaling) -> Self:
@@ -69,8 +76,8 @@ class NumberColumn:
         values = cls.values(table, name)
         missing = np.isnan(values)
         known = values[~missing]
-        center, scale = scaling(known)
-        return cls(name, center, scale, median(known), bool(missing.any()))
+        center, scale, clipped, quantiles = scaling(known)
+        return cls(name, center, scale, median(known), bool(missing.any()), clipped, quantiles)
 
     @staticmethod
     def values(table: Table, name: str) -> Floats:
@@ -82,6 +89,26 @@ class NumberColumn:
         """The names of the inputs it becomes."""
         return [self.name, f"{self.name} is missing"] if self.indicator else [self.name]
 
+    @cached_property
+    def points(self) -> Points:
+        """What the quantiles go through."""
+        return normal_points(self.quantiles)
+
+    def scaled(self, values: Floats) -> Floats:
+        """Return what values that are not missing become; infinity for those too far away."""
+        if self.quantiles:
+            return self.points.at(values)
+        with np.errstate(over="ignore"):
+            scaled = standardize(values, self.center, self.scale)
+        return smooth_clip(scaled) if self.clipped else scaled
+
+    def unscaled(self, encoded: Floats) -> Floats:
+        """Return the values that become these; where there are several, one of them."""
+        if self.quantiles:
+            return self.points.inverse(encoded)
+        plain = smooth_unclip(encoded) if self.clipped else encoded
+        return plain * self.scale + self.center
+
     def encode(self, table: Table, out: NDArray[Any]) -> None:
         """Write the standardised values, and the indicator if there is one."""
         self._write(self.values(table, self.name), table, out)
@@ -90,7 +117,7 @@ class NumberColumn:
         missing = np.isnan(values)
         filled = np.where(missing, self.median, values)
         with np.errstate(over="ignore"):
-            out[:, 0] = standardize(filled, self.center, self.scale)
+            out[:, 0] = self.scaled(filled)
         bad = np.flatnonzero(~np.isfinite(out[:, 0]))
         if len(bad):
             raise ValueError(
@@ -102,13 +129,19 @@ class NumberColumn:
             out[:, 1] = missing
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return {"kind": self.kind, **asdict(self)}
+        """Return plain values that JSON can hold; what is not used is left out, as earlier versions did."""
+        described = {"kind": self.kind, **asdict(self)}
+        if not self.clipped:
+            del described["clipped"]
+        if not self.quantiles:
+            del described["quantiles"]
+        return described | ({"quantiles": list(self.quantiles)} if self.quantiles else {})
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> Self:
         """Rebuild the column `to_dict` described; `where` names it in messages."""
-        given = fields(data, ("kind", "name", "center", "scale", "median", "indicator"), where)
+        names = ("kind", "name", "center", "scale", "median", "indicator", "clipped", "quantiles")
+        given = fields(with_optional(data, {"clipped": False, "quantiles": []}), names, where)
         scale = finite(given, "scale", where)
         if scale < 0:
             raise ValueError(f"{where}: 'scale' must not be negative, got {scale!r}")
@@ -118,22 +151,28 @@ class NumberColumn:
             scale=scale,
             median=finite(given, "median", where),
             indicator=boolean(given, "indicator", where),
+            clipped=boolean(given, "clipped", where),
+            quantiles=_checked_quantiles(given, where),
         )
 
 
 @dataclass(frozen=True)
 class BoolColumn:
-    """A column of booleans: 1 for true, 0 for false; what most training rows had for a missing one."""
+    """A column of booleans: 1 for true, 0 for false; what most training rows had for a missing one.
+
+    With `sign`, it is 1 for true, -1 for false and 0 for a missing one.
+    """
 
     kind: ClassVar[str] = "boolean"
 
     name: str
     usual: bool
+    sign: bool = False
 
     @classmethod
-    def fit(cls, table: Table, name: str) -> BoolColumn:
+    def fit(cls, table: Table, name: str, sign: bool = False) -> BoolColumn:
         """Take the more frequent value from a table."""
-        return cls(name, bool(table[name].mean() > 0.5))
+        return cls(name, bool(table[name].mean() > 0.5), sign)
 
     @property
     def feature_names(self) -> list[str]:
@@ -141,19 +180,34 @@ class BoolColumn:
         return [self.name]
 
     def encode(self, table: Table, out: NDArray[Any]) -> None:
-        """Write zeros and ones."""
+        """Write zeros and ones, or signs."""
         flags = as_flags(table, self.name)
-        out[:, 0] = np.where(np.isnan(flags), self.usual, flags)
+        if self.sign:
+            out[:, 0] = np.where(np.isnan(flags), 0, 2 * flags - 1)
+        else:
+            out[:, 0] = np.where(np.isnan(flags), self.usual, flags)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {"kind": self.kind, **asdict(self)}
+        described = {"kind": self.kind, "name": self.name, "usual": self.usual}
+        return described | ({"sign": True} if self.sign else {})
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> BoolColumn:
         """Rebuild the column `to_dict` described; `where` names it in messages."""
-        given = fields(data, ("kind", "name", "usual"), where)
-        return cls(string(given, "name", where), boolean(given, "usual", where))
+        given = fields(with_optional(data, {"sign": False}), ("kind", "name", "usual", "sign"), where)
+        return cls(
+            string(given, "name", where), boolean(given, "usual", where), boolean(given, "sign", where)
+        )
+
+
+def _checked_quantiles(given: dict[str, Any], where: str) -> tuple[float, ...]:
+    quantiles = numbers(given, "quantiles", where)
+    if len(quantiles) > MOST or list(quantiles) != sorted(quantiles):
+        raise ValueError(f"{where}: 'quantiles' must be at most {MOST} numbers that do not fall")
+    if quantiles and given["clipped"]:
+        raise ValueError(f"{where}: 'clipped' and 'quantiles' do not go together")
+    return quantiles
 
 
 def as_numbers(table: Table, name: str, few_odd: bool = False) -> Floats:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from fastmlp.data._cells import parse_dates
 from fastmlp.data._checks import strings
 from fastmlp.data._columns import NumberColumn, unexpected
-from fastmlp.data._scaling import Floats, Scaling
+from fastmlp.data._quantiles import Floats
+from fastmlp.data._scaling import Scaling
 from fastmlp.data._table import Table, missing_values
 
 if TYPE_CHECKING:

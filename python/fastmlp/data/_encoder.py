@@ -11,44 +11,18 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp._base.said import say
 from fastmlp._base.validation import choice, integer
 from fastmlp.data._arrays import is_array, read_rows
-from fastmlp.data._categories import CategoryColumn, EmbeddingColumn, fit_texts
-from fastmlp.data._checks import array, boolean, fields, strings
+from fastmlp.data._categories import EmbeddingColumn, TextColumn, TextSettings, fit_texts
 from fastmlp.data._columns import BoolColumn, EncodedColumn, NumberColumn
 from fastmlp.data._dates import DateColumn
+from fastmlp.data._encoder_json import described, restored
 from fastmlp.data._scaling import SCALINGS, Scaling
 from fastmlp.data._table import Table, quoted
-from fastmlp.data._target import (
-    LabelTarget,
-    SeveralTargets,
-    Target,
-    ValueTarget,
-    check_present,
-    target_from_dict,
-)
+from fastmlp.data._target import LabelTarget, SeveralTargets, Target, ValueTarget, check_present, listed
 from fastmlp.data._task import Task, told_task
 from fastmlp.data._transformer import Transformer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-FORMAT = "fastmlp.TableEncoder"
-
-#: 3 has several targets and cycles of dates; an encoder without is written as the version before.
-VERSION = 3
-_PLAIN_VERSION = 2
-
-_KINDS: dict[str, type[EncodedColumn]] = {
-    column.kind: column for column in (NumberColumn, DateColumn, BoolColumn, CategoryColumn, EmbeddingColumn)
-}
-
-#: The arguments that `fit` goes by, with their defaults.
-_SETTINGS: dict[str, Any] = {
-    "task": "auto",
-    "scale": "standard",
-    "scale_target": True,
-    "max_one_hot": 32,
-    "min_count": 2,
-}
 
 
 class TableEncoder(Transformer):
@@ -81,11 +55,19 @@ class TableEncoder(Transformer):
     task : {"auto", "classification", "regression"}, default "auto"
         Whether the target holds labels or quantities; "auto" leaves it to `choose_task`, and warns where
         that has to guess.
-    scale : {"standard", "robust", "common"}, default "standard"
-        "robust" takes the median for the mean, and the interquartile range / 1.349 for the standard deviation
-        where it is not 0, so that outliers do not decide the scale. "common" takes mean and standard
-        deviation of all columns of numbers together, which suits columns of one unit, such as pixels. The
-        target is not concerned.
+    scale : {"standard", "robust", "common", "clipped", "quantile"}, default "standard"
+        How numbers and days are scaled; the target is not concerned. Each goes by the values that training
+        rows have; a missing one is the median, as ever, and a constant column 0.
+
+        - "robust" takes the median for the mean, and the interquartile range / 1.349 for the standard
+          deviation where it is not 0, so that outliers do not decide the scale;
+        - "common" takes mean and standard deviation of all columns of numbers together, which suits columns
+          of one unit, such as pixels;
+        - "clipped": z = (x - median) / interquartile range becomes z / sqrt(1 + (z / 3)^2), which is never
+          beyond -3 and 3. Where that range is 0, half the whole range stands for it (Holzmueller et al.,
+          NeurIPS 2024);
+        - "quantile": the column's quantiles, at most 1000, become those of the normal distribution, and what
+          is between two of them is linear. What is beyond the first or last is as that one.
     scale_target : bool, default True
         Whether quantities are standardised. False suits counts and outputs that have bounds.
     ignore : collection of str, default ()
@@ -95,6 +77,18 @@ class TableEncoder(Transformer):
     min_count : int, default 2
         Categories of fewer training rows than this count as other ones, so that there is something to learn
         about those.
+    embedding_width : int, optional
+        How many values stand for a category that is embedded; None takes the rule of `embeddings`.
+    binary : {"plain", "sign"}, default "plain"
+        With "sign", booleans become -1 and 1, and so do strings of two categories, in sorted order, if no
+        training row had a third one. What is missing, or neither of the two, becomes 0.
+    unknown : {"own", "zeros"}, default "own"
+        What strings with an input for each category do for others. With "zeros", a missing value is 0 in all
+        of these inputs; so is a category that training rows did not have, unless they had rare ones (see
+        `min_count`), whose input then stands for it. Embedded strings are not concerned.
+    target_transform : {"log1p"}, optional
+        Quantities are learned as log(1 + y), standardised then; ``inverse_target`` gives y. It suits those
+        that are at least 0 and skewed, such as prices. Labels have no logarithm and are refused.
 
     Attributes
     ----------
@@ -116,11 +110,15 @@ class TableEncoder(Transformer):
         target: str | Sequence[str] | None = None,
         *,
         task: Task | Literal["auto"] = "auto",
-        scale: Literal["standard", "robust", "common"] = "standard",
+        scale: Literal["standard", "robust", "common", "clipped", "quantile"] = "standard",
         scale_target: bool = True,
         ignore: Collection[str] = (),
         max_one_hot: int = 32,
         min_count: int = 2,
+        embedding_width: int | None = None,
+        binary: Literal["plain", "sign"] = "plain",
+        unknown: Literal["own", "zeros"] = "own",
+        target_transform: Literal["log1p"] | None = None,
     ) -> None:
         if task not in ("auto", "classification", "regression"):
             raise ValueError(f"task must be 'auto', 'classification' or 'regression', got {task!r}")
@@ -131,6 +129,12 @@ class TableEncoder(Transformer):
         choice("scale", scale, SCALINGS)
         integer("max_one_hot", max_one_hot, low=0)
         integer("min_count", min_count, low=1)
+        if embedding_width is not None:
+            integer("embedding_width", embedding_width, low=1)
+        choice("binary", binary, ("plain", "sign"))
+        choice("unknown", unknown, ("own", "zeros"))
+        if target_transform is not None:
+            choice("target_transform", target_transform, ("log1p",))
         self.target = target
         _check_target(target)
         for name in self.target_names:
@@ -139,14 +143,18 @@ class TableEncoder(Transformer):
         # Kept as they were given: scikit-learn's clone compares them.
         self._wanted_task = task
         self.scale, self.scale_target, self.ignore = scale, scale_target, ignore
-        self.max_one_hot, self.min_count = max_one_hot, min_count
+        self.max_one_hot, self.min_count, self.embedding_width = max_one_hot, min_count, embedding_width
+        self.binary, self.unknown, self.target_transform = binary, unknown, target_transform
         self.columns: tuple[EncodedColumn, ...] = ()
         self.dropped: tuple[str, ...] = ()
         self.decimal: dict[str, str] = {}
         self._target: Target | None = None
 
     def _parameters(self) -> dict[str, Any]:
-        own = ("target", "task", "scale", "scale_target", "ignore", "max_one_hot", "min_count")
+        own = (
+            *("target", "task", "scale", "scale_target", "ignore", "max_one_hot", "min_count"),
+            *("embedding_width", "binary", "unknown", "target_transform"),
+        )
         return {name: self._wanted_task if name == "task" else getattr(self, name) for name in own}
 
     def fit(self, table: Any, y: Any = None) -> Self:
@@ -283,7 +291,7 @@ class TableEncoder(Transformer):
     @property
     def target_names(self) -> tuple[str, ...]:
         """The columns to predict, in the order of the outputs; () without a target."""
-        return _listed(self.target)
+        return listed(self.target)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -293,8 +301,7 @@ class TableEncoder(Transformer):
     @property
     def text_columns(self) -> tuple[str, ...]:
         """The input columns that hold strings; `read_csv(text=...)` keeps them so."""
-        texts = (CategoryColumn, EmbeddingColumn)
-        return tuple(column.name for column in self.columns if isinstance(column, texts))
+        return tuple(column.name for column in self.columns if isinstance(column, TextColumn))
 
     @property
     def feature_names(self) -> list[str]:
@@ -305,7 +312,8 @@ class TableEncoder(Transformer):
     def embeddings(self) -> tuple[tuple[int, int, int], ...]:
         """The inputs that are numbers of categories: (index of the input, how many numbers, width).
 
-        `fastmlp.train` takes them as ``embeddings``. The width is min(50, round(1.6 n^0.56)) for n numbers.
+        `fastmlp.train` takes them as ``embeddings``. The width is `embedding_width`, or else
+        min(50, round(1.6 n^0.56)) for n numbers.
         """
         found, index = [], 0
         for column in self.columns:
@@ -324,24 +332,7 @@ class TableEncoder(Transformer):
         """
         if not self.columns:
             raise ValueError("the encoder is not fitted; call fit(table) first")
-        settings = {
-            "task": self._wanted_task,
-            "scale": self.scale,
-            "scale_target": bool(self.scale_target),
-            "max_one_hot": int(self.max_one_hot),
-            "min_count": int(self.min_count),
-        }
-        # The defaults are left out, so that versions which know no settings read the encoder too.
-        return {
-            "format": FORMAT,
-            "version": VERSION if self._is_of_version_3() else _PLAIN_VERSION,
-            "columns": [column.to_dict() for column in self.columns],
-            "target": None if self._target is None else self._target.to_dict(),
-            "ignore": [*self.ignore, *self.dropped],
-        } | {
-            **({} if settings == _SETTINGS else {"settings": settings}),
-            **({"decimal": self.decimal} if self.decimal else {}),
-        }
+        return described(self)
 
     @classmethod
     def from_dict(cls, data: Any) -> TableEncoder:
@@ -352,39 +343,13 @@ class TableEncoder(Transformer):
         ValueError
             If data is anything that `to_dict` does not write.
         """
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise ValueError(f"encoder: expected an object whose 'format' is {FORMAT!r}")
-        version = data.get("version")
-        if version not in range(1, VERSION + 1) or isinstance(version, (bool, float)):
-            raise ValueError(f"encoder: this fastmlp reads versions 1 to {VERSION}, the data has another")
-        names = ("format", "version", "columns", "target", "ignore", "settings", "decimal")
-        given = fields({"settings": _SETTINGS, "decimal": {}} | data, names, "encoder")
-        columns = tuple(
-            _column_from_dict(_upgraded(column) if version == 1 else column, f"encoder: column {i}")
-            for i, column in enumerate(array(given, "columns", "encoder"))
-        )
-        target = None if given["target"] is None else target_from_dict(given["target"], "encoder: target")
-        predicted = None if target is None else target.name_or_names
-        ignore = strings(given, "ignore", "encoder")
-        used = [*(column.name for column in columns), *_listed(predicted), *ignore]
-        if not columns or len(set(used)) < len(used):
-            raise ValueError("encoder: there must be columns, and no two names the same")
-        encoder = cls(predicted, ignore=ignore, **_checked_settings(given))
-        if target is not None and encoder._wanted_task not in ("auto", target.task):
-            raise ValueError(f"encoder: the target is for {target.task}, not {encoder._wanted_task}")
-        encoder.columns, encoder._target = columns, target
-        encoder.decimal = _checked_decimal(given["decimal"])
-        return encoder
+        return restored(cls, data)
 
     def __repr__(self) -> str:
         if not self.columns:
             return f"<TableEncoder target={self.target!r}, not fitted>"
         size = f"{len(self.columns)} columns, {len(self.feature_names)} inputs"
         return f"<TableEncoder target={self.target!r}: {size}>"
-
-    def _is_of_version_3(self) -> bool:
-        cycles = any(isinstance(column, DateColumn) and column.cycles for column in self.columns)
-        return cycles or isinstance(self._target, SeveralTargets)
 
     def _scaling(self, table: Table, names: list[str]) -> Scaling:
         """Return what gives the center and scale of a column of numbers."""
@@ -393,33 +358,48 @@ class TableEncoder(Transformer):
             return own
         values = [NumberColumn.values(table, name) for name in names if table[name].dtype.kind in "if"]
         together = np.concatenate(values) if values else np.empty(0)
-        center_and_scale = own(together[~np.isnan(together)])
-        return lambda _: center_and_scale
+        of_all = own(together[~np.isnan(together)])
+        return lambda _: of_all
 
     def _fit_column(self, table: Table, name: str, scaling: Scaling) -> EncodedColumn | str:
         """Return the encoded column, or why it is left out."""
         kind = table[name].dtype.kind
         if kind == "O":
-            return fit_texts(table, name, self.max_one_hot, self.min_count)
+            return fit_texts(table, name, self._texts())
         if kind == "b":
-            return BoolColumn.fit(table, name)
+            return BoolColumn.fit(table, name, sign=self.binary == "sign")
         if kind == "M":
             return DateColumn.fit(table, name, SCALINGS[self.scale])
         return NumberColumn.fit(table, name, scaling)
 
+    def _texts(self) -> TextSettings:
+        return TextSettings(
+            int(self.max_one_hot),
+            int(self.min_count),
+            None if self.embedding_width is None else int(self.embedding_width),
+            sign=self.binary == "sign",
+            zeros=self.unknown == "zeros",
+        )
+
     def _fit_target(self, table: Table) -> Target | None:
         if self.target is None:
             return None
+        log = self.target_transform is not None
         if not isinstance(self.target, str) and len(self.target) > 1:
-            return SeveralTargets.fit(table, self.target_names, self._wanted_task, self.scale_target)
+            return SeveralTargets.fit(table, self.target_names, self._wanted_task, self.scale_target, log)
         (name,) = self.target_names
         check_present(table, name)
         task = self._wanted_task
         if task == "auto":
             task = told_task(f"{table.source}: the target column {name!r}", table[name])
         if task == "classification":
+            if log:
+                raise ValueError(
+                    f"target_transform must be None for labels, which the target column {name!r} holds, got "
+                    f"{self.target_transform!r}; task='regression' takes it for quantities"
+                )
             return LabelTarget.fit(table, name)
-        return ValueTarget.fit(table, name, self.scale_target)
+        return ValueTarget.fit(table, name, self.scale_target, log)
 
     def _fitted_target(self) -> Target:
         if self._target is None:
@@ -438,14 +418,8 @@ class TableEncoder(Transformer):
                 )
 
 
-def _listed(names: Any) -> tuple[str, ...]:
-    if names is None:
-        return ()
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
 def _check_target(target: Any) -> None:
-    names = _listed(target) if isinstance(target, (str, Sequence, np.ndarray, type(None))) else (target,)
+    names = listed(target) if isinstance(target, (str, Sequence, np.ndarray, type(None))) else (target,)
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"target must be a column's name, several of them or None, got {target!r}")
     if target is not None and (not names or len(set(names)) < len(names)):
@@ -455,37 +429,3 @@ def _check_target(target: Any) -> None:
 def _check_has(table: Table, name: str) -> None:
     if name not in table:
         raise ValueError(f"{table.source}: no column {name!r}; its columns are {quoted(table.names)}")
-
-
-def _column_from_dict(data: Any, where: str) -> EncodedColumn:
-    kind = data.get("kind") if isinstance(data, dict) else None
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f"{where}: 'kind' must be one of {quoted(_KINDS)}")
-    return _KINDS[kind].from_dict(data, where)
-
-
-def _checked_settings(data: dict[str, Any]) -> dict[str, Any]:
-    where = "encoder: settings"
-    settings = fields(data["settings"], [*_SETTINGS], where)
-    boolean(settings, "scale_target", where)
-    try:
-        TableEncoder(**settings)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{where}: {error}") from None
-    return settings
-
-
-def _checked_decimal(data: Any) -> dict[str, str]:
-    if not isinstance(data, dict) or any(mark not in (".", ",") for mark in data.values()):
-        raise ValueError("encoder: 'decimal' must give '.' or ',' for columns")
-    return dict(data)
-
-
-def _upgraded(column: Any) -> Any:
-    """Return a column of version 1 as version 2 writes it; what is none, as it is."""
-    kind = column.get("kind") if isinstance(column, dict) else None
-    if kind == NumberColumn.kind:
-        return {"center" if field == "mean" else field: value for field, value in column.items()}
-    if kind == CategoryColumn.kind:
-        return {**column, "other": False, "missing": False}
-    return column

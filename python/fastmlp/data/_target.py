@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.data._checks import array, fields, finite, string
+from fastmlp.data._checks import array, boolean, fields, finite, string, with_optional
 from fastmlp.data._columns import as_numbers
-from fastmlp.data._scaling import Floats, mean_and_scale, standardize
+from fastmlp.data._quantiles import Floats
+from fastmlp.data._scaling import mean_and_scale, standardize
 from fastmlp.data._table import Table, missing_values, quoted
 from fastmlp.data._task import Task, choose_task
+
+
+def listed(names: Any) -> tuple[str, ...]:
+    """Return the columns that a target names: none, one or several."""
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def check_present(table: Table, name: str) -> None:
@@ -84,7 +92,8 @@ class LabelTarget:
 class ValueTarget:
     """Values: given to the network as (y - mean) / scale, with the training rows' mean and deviation.
 
-    A constant target has scale 0: the network learns 0 and `decode` gives the mean.
+    A constant target has scale 0: the network learns 0 and `decode` gives the mean. With `log`, y is
+    log(1 + y), and mean and scale are of that; y must be greater than -1, and at least 0 in training.
     """
 
     kind: ClassVar[str] = "values"
@@ -93,6 +102,7 @@ class ValueTarget:
     name: str
     mean: float
     scale: float
+    log: bool = False
 
     @property
     def name_or_names(self) -> str:
@@ -100,11 +110,20 @@ class ValueTarget:
         return self.name
 
     @classmethod
-    def fit(cls, table: Table, name: str, scaled: bool) -> ValueTarget:
+    def fit(cls, table: Table, name: str, scaled: bool, log: bool = False) -> ValueTarget:
         """Take mean and scale from a table, or 0 and 1 if the values are not to be scaled."""
         check_present(table, name)
-        mean, scale = mean_and_scale(as_numbers(table, name))
-        return cls(name, mean, scale) if scaled else cls(name, 0.0, 1.0)
+        values = as_numbers(table, name)
+        if log:
+            low = np.flatnonzero(values < 0)
+            if len(low):
+                raise ValueError(
+                    f"{table.source}: {table.place(low[0])}, target column {name!r}: "
+                    f"target_transform='log1p' needs values of at least 0, got {values[low[0]]:g}"
+                )
+            values = np.log1p(values)
+        mean, scale = mean_and_scale(values)
+        return cls(name, mean, scale, log) if scaled else cls(name, 0.0, 1.0, log)
 
     def encode(self, table: Table) -> Floats:
         """Return the standardised values."""
@@ -113,24 +132,36 @@ class ValueTarget:
 
     def learned(self, y: ArrayLike) -> Floats:
         """Return values standardised."""
-        return standardize(np.asarray(y, dtype=np.float64), self.mean, self.scale)
+        values = np.asarray(y, dtype=np.float64)
+        if self.log:
+            low = np.flatnonzero(values.ravel() <= -1)
+            if len(low):
+                raise ValueError(
+                    f"the target {self.name!r} is learned as log(1 + y): y must be greater than -1, got "
+                    f"{values.ravel()[low[0]]:g}"
+                )
+            values = np.log1p(values)
+        return standardize(values, self.mean, self.scale)
 
     def decode(self, y: ArrayLike) -> Floats:
         """Return values in the target's own units."""
-        return np.asarray(y, dtype=np.float64) * self.scale + self.mean
+        values = np.asarray(y, dtype=np.float64) * self.scale + self.mean
+        return from_log(values) if self.log else values
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {"kind": self.kind, "name": self.name, "mean": self.mean, "scale": self.scale}
+        described = {"kind": self.kind, "name": self.name, "mean": self.mean, "scale": self.scale}
+        return described | ({"log": True} if self.log else {})
 
     @classmethod
     def from_dict(cls, data: Any, where: str) -> ValueTarget:
         """Rebuild the target `to_dict` described."""
-        given = fields(data, ("kind", "name", "mean", "scale"), where)
+        given = fields(with_optional(data, {"log": False}), ("kind", "name", "mean", "scale", "log"), where)
         scale = finite(given, "scale", where)
         if scale < 0:
             raise ValueError(f"{where}: 'scale' must not be negative, got {scale!r}")
-        return cls(string(given, "name", where), finite(given, "mean", where), scale)
+        mean, log = finite(given, "mean", where), boolean(given, "log", where)
+        return cls(string(given, "name", where), mean, scale, log)
 
 
 @dataclass(frozen=True)
@@ -149,7 +180,12 @@ class SeveralTargets:
 
     @classmethod
     def fit(
-        cls, table: Table, names: tuple[str, ...], task: Task | Literal["auto"], scaled: bool
+        cls,
+        table: Table,
+        names: tuple[str, ...],
+        task: Task | Literal["auto"],
+        scaled: bool,
+        log: bool = False,
     ) -> SeveralTargets:
         """Take means and scales from a table.
 
@@ -169,7 +205,7 @@ class SeveralTargets:
                 "labels; predict those with a network of their own, or set task='regression' if they are "
                 "numbers"
             )
-        return cls(tuple(ValueTarget.fit(table, name, scaled) for name in names))
+        return cls(tuple(ValueTarget.fit(table, name, scaled, log) for name in names))
 
     def encode(self, table: Table) -> Floats:
         """Return the standardised values, (n, targets)."""
@@ -204,17 +240,37 @@ class SeveralTargets:
         given = array(fields(data, ("kind", "targets"), where), "targets", where)
         if len(given) < 2:
             raise ValueError(f"{where}: 'targets' must hold two targets or more")
-        return cls(tuple(ValueTarget.from_dict(one, f"{where}: target {i}") for i, one in enumerate(given)))
+        targets = tuple(ValueTarget.from_dict(one, f"{where}: target {i}") for i, one in enumerate(given))
+        if len({target.log for target in targets}) > 1:
+            raise ValueError(f"{where}: 'log' must be the same for all targets")
+        return cls(targets)
 
 
 Target = LabelTarget | ValueTarget | SeveralTargets
 
 
+#: The greatest z of which `from_log` is finite.
+LOG_OF_MOST: Final = 709.78271289338
+
+
+def from_log(values: Floats) -> Floats:
+    """Return exp(z) - 1 of z = log(1 + y); z beyond 709.78 counts as that, as its y is no finite number."""
+    result: Floats = np.expm1(np.minimum(values, LOG_OF_MOST))
+    return result
+
+
+def learns_log(target: Target | None) -> bool:
+    """Tell whether the values of the target are learned as log(1 + y)."""
+    first = target.targets[0] if isinstance(target, SeveralTargets) else target
+    return isinstance(first, ValueTarget) and first.log
+
+
 def target_units(target: Target | None) -> tuple[Floats, Floats]:
     """Return (scale, mean) by which ``y * scale + mean`` has the target's own units.
 
-    Each is an array of one number for all outputs, or of one for each of several targets; 1 and 0 where
-    nothing was standardised.
+    Where `learns_log` of the target, these are the units of log(1 + y), of which `from_log` gives y. Each is
+    an array of one number for all outputs, or of one for each of several targets; 1 and 0 where nothing was
+    standardised.
     """
     if isinstance(target, ValueTarget):
         target = SeveralTargets((target,))

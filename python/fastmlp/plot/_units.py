@@ -24,8 +24,8 @@ _MICROSECONDS = 86_400_000_000  # of a day
 class FeatureAxis:
     """What an axis shows of one feature.
 
-    A feature that is a number or a date of the encoder's table is shown in the units of its column, ``value =
-    encoded * scale + center``, dates in days since 1970-01-01; and with it vary all other features that the
+    A feature that is a number or a date of the encoder's table is shown in the units of its column (see
+    `NumberColumn.unscaled`), dates in days since 1970-01-01; and with it vary all other features that the
     column has become. Any other feature is shown as it is.
 
     Attributes
@@ -52,7 +52,7 @@ class FeatureAxis:
     def shown(self, X: NDArray[np.generic]) -> Floats:
         """Return the values of the feature in the axis's units."""
         values = X[:, self.feature].astype(np.float64)
-        return values if self.column is None else values * self.column.scale + self.column.center
+        return values if self.column is None else self.column.unscaled(values)
 
     def encoded(self, values: Floats) -> Floats:
         """Return the features, (n, features), that stand for values in the axis's units."""
