@@ -1,4 +1,4 @@
-"""ONNX files of networks with periodic columns, an input scale and parametric activations."""
+"""ONNX files and C headers of networks with periodic columns, an input scale and parametric activations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 import fastmlp
 from export_tools import DTYPES, HIDDEN, PARTS, assert_rows_close, network_of_parts, rows_of_parts
 from fastmlp.export import to_onnx
+from test_ensemble_exports import c_program
+from test_export_c import REAL, forward_of, needs_compiler, run_c
 from test_export_onnx import run
 
 #: Of ONNX Runtime: roundings of more layers than in test_export_onnx add up.
@@ -76,3 +78,43 @@ def test_a_network_with_parts_is_not_read_from_onnx(tmp_path: Path) -> None:
         to_onnx(network_of_parts(parts, "float32"), tmp_path / "model.onnx")
         with pytest.raises(ValueError, match="neither a dense layer nor the end of an activation"):
             fastmlp.from_onnx(tmp_path / "model.onnx")
+
+
+# ---------------------------------------------------------------------------------------------------------- C
+
+SANITIZERS = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all")
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_c_computes_them(dtype: str) -> None:
+    nets, X = [network_of_parts(parts, dtype) for parts in PARTS.values()], rows_of_parts(200, dtype)
+    for net, got in zip(nets, forward_of(nets, X, SANITIZERS), strict=True):
+        assert_rows_close(got, net.forward(X), RTOL[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_c_blends_every_activation(dtype: str) -> None:
+    nets = [network_of_parts({"parametric": True}, dtype, activation) for activation in HIDDEN]
+    X = rows_of_parts(100, dtype)
+    for net, got in zip(nets, forward_of(nets, X), strict=True):
+        assert_rows_close(got, net.forward(X), RTOL[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_waves_of_many_turns_keep_their_digits_in_c(dtype: str) -> None:
+    net, X = waves(dtype)
+    assert_rows_close(forward_of([net], X)[0], net.forward(X), 1e-6 if dtype == "float32" else 1e-14)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtypes", [("float32",), ("float64",), ("float32", "float64")], ids=len)
+def test_c_computes_them_in_ensembles(dtypes: Any, tmp_path: Path) -> None:
+    ensemble = ensemble_of_parts(dtypes)
+    ensemble.to_c(tmp_path / "e.h")
+    X = rows_of_parts(60, ensemble.dtype.name)
+    program = c_program("e.h", (5, 3), REAL[X.dtype.name])
+    got = np.frombuffer(run_c(tmp_path, program, X.tobytes()), X.dtype).reshape(60, 3)
+    assert_rows_close(got, ensemble.forward(X), 1e-5 if "float32" in dtypes else 1e-13)
