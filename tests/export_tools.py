@@ -164,3 +164,37 @@ class EmbeddedNetwork(fastmlp.Network):
         ):
             a = reference.ACTIVATIONS[name][0](a @ W + b)
         return a
+
+
+#: Networks with learned parts besides W and b: each alone, all together, and with embeddings.
+PARTS = {
+    "periodic": {"periodic": ((1, 6, 4),)},
+    "scale": {"input_scale": True},
+    "parametric": {"parametric": True},
+    "only periodic": {"periodic": ((4, 1, 2), (1, 9, 3), (0, 3, 2), (2, 2, 2), (3, 5, 7))},
+    "scaled embeddings": {"embeddings": ((1, 3, 2), (3, 4, 1)), "input_scale": True},
+    "all": {
+        "embeddings": ((1, 3, 2), (3, 4, 1)), "periodic": ((4, 5, 3), (0, 2, 2)),
+        "input_scale": True, "parametric": True,
+    },
+}  # fmt: skip
+
+
+def network_of_parts(
+    parts: dict[str, Any],
+    dtype: str,
+    activation: str | tuple[str, ...] = ("gelu", "identity", "relu"),
+    loss: str = "squared_error",
+    outputs: int = 2,
+) -> fastmlp.Network:
+    """Return a network whose parts all differ from what they begin as."""
+    net = fastmlp.Network((5, 6, 4, 7, outputs), activation, loss, dtype=dtype, seed=1, **parts)
+    net.parameters += np.random.default_rng(1).normal(0, 0.3, net.n_parameters).astype(dtype)
+    return net
+
+
+def rows_of_parts(n: int, dtype: str) -> np.ndarray:
+    """Return rows whose columns 1 and 3 may be codes."""
+    X = rows(n, 5, dtype)
+    X[:, 1], X[:, 3] = np.arange(n) % 3, np.arange(n) % 4
+    return X

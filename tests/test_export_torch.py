@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 
 import fastmlp
-from export_tools import DTYPES, HIDDEN, OUTPUTS, EmbeddedNetwork, assert_rows_close, network, rows
+from export_tools import (
+    DTYPES,
+    HIDDEN,
+    OUTPUTS,
+    PARTS,
+    EmbeddedNetwork,
+    assert_rows_close,
+    network,
+    network_of_parts,
+    rows,
+    rows_of_parts,
+)
 from fastmlp.export import from_torch, to_torch
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -59,6 +70,51 @@ def test_codes_of_embeddings_are_looked_up(dtype: str) -> None:
     assert all(parameter.requires_grad for parameter in module.parameters())
     with pytest.raises(ValueError, match=r"module\[0\] is ColumnEmbeddings; accepted are"):
         from_torch(module)
+
+
+PARAMETERS = {"w": "P{}.w", "b": "P{}.b", "V": "P{}.V", "c": "P{}.c", "s": "s", "alpha": "alpha{}"}
+
+
+def gradients(module: Any) -> dict[str, np.ndarray]:
+    """Return the gradients of a module's parameters by the names that the network's views have."""
+    found: dict[str, np.ndarray] = {}
+    for path, parameter in module.named_parameters():
+        name, gradient = path.rpartition(".")[2], parameter.grad.numpy()
+        if isinstance(module.get_submodule(path.rpartition(".")[0]), nn.Linear):
+            gradient, form = gradient.T, "W{}" if name == "weight" else "b{}"
+        else:
+            form = PARAMETERS.get(name, "E{}")
+        free = (form.format(i) for i in range(len(found) + 1))
+        found[next(name for name in free if name not in found)] = gradient
+    return found
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("parts", PARTS)
+def test_other_parts_are_modules_with_the_cores_gradients(parts: str, dtype: str) -> None:
+    net, X = network_of_parts(PARTS[parts], dtype), rows_of_parts(60, dtype)
+    module, y = to_torch(net), rows(60, 2, dtype)
+    output = pickle.loads(pickle.dumps(module))(torch.tensor(X))
+    rtol = {"float32": 1e-5, "float64": 1e-13}[dtype]
+    assert_rows_close(output.detach().numpy(), net.forward(X), rtol)
+    loss = ((module(torch.tensor(X)) - torch.tensor(y)) ** 2).sum() / (2 * len(X))
+    loss.backward()
+    expected = net._views(net.loss_and_gradient(X, y)[1]).named()
+    got = gradients(module)
+    assert got.keys() == expected.keys()
+    for name, gradient in expected.items():
+        largest = max(1, np.abs(gradient).max())
+        np.testing.assert_allclose(got[name], gradient, rtol=0, atol=10 * rtol * largest, err_msg=name)
+    with pytest.raises(ValueError, match=r"is (InputColumns|InputScale|Parametric|ColumnEmbeddings); accept"):
+        from_torch(module)
+
+
+def test_waves_of_many_turns_keep_their_digits() -> None:
+    net = fastmlp.Network((1, 3), loss="squared_error", periodic=[(0, 4, 3)], seed=1)
+    X = np.linspace(-1e4, 1e4, 1001, dtype=np.float32)[:, None]
+    net.weights[0] = np.diag([0, 1, 1])
+    net.periodic_parameters[0][0][...] = [1, 0.5, 2, -4]
+    assert_rows_close(to_torch(net)(torch.tensor(X)).detach().numpy(), net.forward(X), 1e-6)
 
 
 def test_nested_modules_dropout_and_missing_biases() -> None:

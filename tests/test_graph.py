@@ -77,7 +77,7 @@ def test_the_gates_of_two_inputs_have_the_numeric_gradient(gate: Gate, shapes: t
     "gate",
     [
         graph.neg, graph.exp, graph.expm1, graph.abs, graph.identity, graph.relu, graph.sigmoid,
-        graph.softplus, graph.tanh, graph.normal_cdf,
+        graph.softplus, graph.tanh, graph.normal_cdf, graph.cos, graph.sin,
     ],
 )  # fmt: skip
 def test_the_gates_of_one_input_have_the_numeric_gradient(gate: Gate, shape: tuple[int, ...]) -> None:
@@ -153,8 +153,8 @@ def test_elements_that_are_read_twice_add_up() -> None:
 def test_every_gate_is_a_method_too() -> None:
     x = positive(2, 3)
     for name in (
-        "exp", "expm1", "log", "sqrt", "abs", "relu", "sigmoid", "softplus", "tanh", "normal_cdf", "softmax",
-        "log_softmax", "sum", "mean", "max", "transpose",
+        "exp", "expm1", "log", "sqrt", "abs", "relu", "sigmoid", "softplus", "tanh", "normal_cdf",
+        "cos", "sin", "softmax", "log_softmax", "sum", "mean", "max", "transpose",
     ):  # fmt: skip
         np.testing.assert_array_equal(getattr(Tensor(x), name)().value, getattr(graph, name)(x).value)
     np.testing.assert_array_equal(Tensor(x).maximum(1).value, graph.maximum(x, 1).value)

@@ -10,6 +10,7 @@ import pytest
 
 import fastmlp
 import reference as ref
+from export_tools import PARTS, network_of_parts, rows_of_parts
 from fastmlp import graph
 from fastmlp.graph import Tensor
 from problems import Case, network, prepared
@@ -36,9 +37,7 @@ def check(net: fastmlp.Network, X: Any, y: Any, w: Any = None) -> Tensor:
             assert got.shape == want.shape
             largest = np.abs(want).max() if letter == "z" else scale
             np.testing.assert_allclose(got, want, rtol=0, atol=100 * eps * largest, err_msg=f"{letter}{i}")
-    names = [f"{letter}{i}" for i in range(len(net.weights)) for letter in "Wb"]
-    names += [f"E{i}" for i in range(len(net.tables))]
-    gradient = np.concatenate([loss.find(name).grad.ravel() for name in names])
+    gradient = np.concatenate([loss.find(name).grad.ravel() for name in net._own_views.named()])
     np.testing.assert_allclose(gradient, net.loss_and_gradient(X, y, w)[1], rtol=0, atol=100 * eps * scale)
     return loss
 
@@ -92,6 +91,32 @@ def test_tables_of_embeddings_have_the_cores_gradient(embeddings: Any, l2: float
     net = fastmlp.Network((5, 6, 3), "tanh", embeddings=embeddings, l2=l2, dtype=dtype)
     loss = check(net, X, y, np.linspace(0, 2, len(y)))
     np.testing.assert_allclose(loss.find("a0").value, net.trace(X, y).a[0])
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", ["squared_error", "softmax_cross_entropy"])
+@pytest.mark.parametrize("parts", PARTS)
+def test_other_parts_have_the_cores_gradient(parts: str, loss: str, dtype: str) -> None:
+    net = network_of_parts(PARTS[parts] | {"l2": 0.1}, dtype, loss=loss, outputs=3)
+    X, y = rows_of_parts(30, dtype), np.arange(30) % 3
+    y = y if "entropy" in loss else np.eye(3)[y]
+    w = np.linspace(0, 2, 30)
+    found, trace = check(net, X, y, w), net.trace(X, y, w)
+    close = {"rtol": 0, "atol": 1e-4 if dtype == "float32" else 1e-12}
+    if parts != "parametric":
+        np.testing.assert_allclose(found.find("a0").value, trace.a[0], **close)
+    for i in range(4):
+        np.testing.assert_allclose(found.find(f"z{i}").value, trace.z[i], **close)
+    for i in range(3):
+        np.testing.assert_allclose(found.find(f"a{i + 1}").value, trace.a[i + 1], **close)
+
+
+@pytest.mark.parametrize("activation", ref.ACTIVATIONS)
+def test_every_parametric_activation_has_the_cores_gradient(activation: str) -> None:
+    net = network_of_parts({"parametric": True}, "float64", activation)
+    X = rows_of_parts(30, "float64")
+    check(net, X, X[:, :2])
 
 
 def test_inputs_that_are_all_codes_have_no_plain_columns() -> None:

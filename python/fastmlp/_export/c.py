@@ -14,8 +14,8 @@ import numpy as np
 from fastmlp._base.files import replace_own_file
 from fastmlp._export import common
 from fastmlp._export.c_columns import COLUMNS
+from fastmlp._export.c_inputs import write_inputs
 from fastmlp._export.c_text import Source, integer, number, quoted, string
-from fastmlp._model.parts import refuse_new_parts
 from fastmlp.data._dates import DateColumn
 from fastmlp.data._target import LOG_OF_MOST
 from fastmlp.spec.activations import ACTIVATIONS
@@ -35,6 +35,17 @@ static inline void ${name}_$activation($real *a, size_t n)
     for (size_t i = 0; i < n; i++) {
         const $real z = a[i];
         a[i] = $formula;
+    }
+}
+"""
+
+_PARAMETRIC = """\
+/* a = z + alpha (f(z) - z) */
+static inline void ${name}_parametric_$activation($real *a, const $real *alpha, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const $real z = a[i], f = $formula;
+        a[i] = z + alpha[i] * (f - z);
     }
 }
 """
@@ -64,14 +75,6 @@ static inline void ${name}_dense(const $real *in, const $real *W, const $real *b
     for (size_t i = 0; i < n_in; i++)
         for (size_t j = 0; j < n_out; j++)
             z[j] += in[i] * W[i * n_out + j];
-}
-"""
-
-_CODE = """\
-/* the row of a table of n rows; a code that is none of them is taken for 0 */
-static inline size_t ${name}_code($real code, size_t n)
-{
-    return code >= 0 && code < n ? (size_t)code : 0;
 }
 """
 
@@ -226,8 +229,6 @@ def to_c(network: Predictor, path: str | PathLike[str], name: str = "model") -> 
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"name must be a C identifier (letters, digits and _, no digit first), got {name!r}")
     parts = common.parts(network)
-    for one in parts.networks:
-        refuse_new_parts(one.network._parts, "to_c")
     common.check_finite(parts.networks)
     replace_own_file(path, _header(network, parts, name).encode("ascii"), "a C header of fastmlp", _is_header)
 
@@ -348,19 +349,23 @@ def _encode(source: Source, encoder: TableEncoder, places: dict[str, str]) -> No
 
 def _forward(source: Source, network: Model) -> None:
     sizes = [network.weights[0].shape[0], *network.layer_sizes[1:]]
-    body, value = _embed(source, network, sizes[0])
+    body, value = write_inputs(source, network, sizes[0])
     if len(sizes) > 2:
         buffers = ", ".join(f"a{i}[{size}]" for i, size in enumerate(_buffers(sizes[1:-1])))
         body.append(f"$real {buffers};")
-    names = common.layer_activations(network)
-    layers = zip(network.weights, network.biases, names, pairwise(sizes), strict=True)
-    for i, (W, b, activation, (inputs, outputs)) in enumerate(layers):
+    activations = zip(common.layer_activations(network), common.layer_alphas(network), strict=True)
+    layers = zip(network.weights, network.biases, activations, pairwise(sizes), strict=True)
+    for i, (W, b, (activation, alpha), (inputs, outputs)) in enumerate(layers):
         source.numbers(f"W{i}", W)
         source.numbers(f"b{i}", b)
         into = "out" if i == len(sizes) - 2 else f"a{i % 2}"
         arrays = f"${{name}}_${{part}}W{i}, ${{name}}_${{part}}b{i}"
         body.append(f"${{name}}_dense({value}, {arrays}, {inputs}, {outputs}, {into});")
-        if activation != "identity":
+        if alpha is not None:
+            source.numbers(f"alpha{i}", alpha)
+            source.once(_PARAMETRIC, activation=activation, formula=source.fill(ACTIVATIONS[activation].c))
+            body.append(f"${{name}}_parametric_{activation}({into}, ${{name}}_${{part}}alpha{i}, {outputs});")
+        elif activation != "identity":
             formula = source.fill(ACTIVATIONS[activation].c)
             template = _ELEMENTWISE if formula else _SOFTMAX
             source.once(template, activation=activation, formula=formula)
@@ -395,24 +400,6 @@ def _mean(source: Source, parts: common.Parts, size: int) -> None:
 def _buffers(hidden: list[int]) -> list[int]:
     """Return the sizes of the one or two arrays that hidden layers take in turn."""
     return [max(hidden[start::2]) for start in range(min(2, len(hidden)))]
-
-
-def _embed(source: Source, network: Model, width: int) -> tuple[list[str], str]:
-    """Return the statements that put tables' rows in the place of codes, and the array they fill."""
-    embeddings = common.embeddings(network)
-    if not embeddings:
-        return [], "x"
-    plain = common.plain_columns(network)
-    body = [f"$real e[{width}];"] + [f"e[{i}] = x[{column}];" for i, column in enumerate(plain)]
-    source.once(_CODE)
-    at = len(plain)
-    for i, (column, table) in enumerate(embeddings):
-        source.numbers(f"table{i}", table)
-        codes, size = table.shape
-        row = f"${{name}}_${{part}}table{i} + {size} * ${{name}}_code(x[{column}], {codes})"
-        body.append(f"memcpy(e + {at}, {row}, {size} * sizeof *e);")
-        at += size
-    return body, "e"
 
 
 def _predict(source: Source, network: Predictor, parts: common.Parts) -> None:

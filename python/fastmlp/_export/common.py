@@ -60,15 +60,39 @@ def embeddings(network: Model) -> tuple[tuple[int, NDArray[Any]], ...]:
     return tuple((column, table) for (column, *_), table in pairs)
 
 
+class Waves(NamedTuple):
+    """A periodic column x of X, whose numbers are x and ``cos(2 pi (x w + b)) V + c``: b in turns."""
+
+    column: int
+    w: NDArray[Any]
+    b: NDArray[Any]
+    V: NDArray[Any]
+    c: NDArray[Any]
+
+
+def periodic(network: Model) -> list[Waves]:
+    """Return the periodic columns, in order."""
+    turn = network.dtype.type(1 / (2 * np.pi))
+    pairs = zip(network.periodic, network.periodic_parameters, strict=True)
+    return [Waves(column, w, b * turn, V, c) for (column, *_), (w, b, V, c) in pairs]
+
+
 def plain_columns(network: Model) -> list[int]:
-    """Return the columns of X that are numbers, not codes of an embedding."""
-    codes = {column for column, _ in embeddings(network)}
-    return [column for column in range(network.layer_sizes[0]) if column not in codes]
+    """Return the columns of X that the first layer reads as they are."""
+    others = {column for column, *_ in (*network.embeddings, *network.periodic)}
+    return [column for column in range(network.layer_sizes[0]) if column not in others]
 
 
 def layer_activations(network: Model) -> tuple[str, ...]:
     """Return the activation of each layer, the output's with them."""
     return (*network.activations, network.output_activation)
+
+
+def layer_alphas(network: Model) -> tuple[NDArray[Any] | None, ...]:
+    """Return the alpha of each layer's activation, None where there is none or it changes nothing."""
+    straight = (name == "identity" for name in network.activations)
+    used = network.alphas or (None,) * len(network.activations)
+    return (*(None if skip else alpha for alpha, skip in zip(used, straight, strict=True)), None)
 
 
 def loss_entry(network: Predictor) -> Loss:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,6 @@ from fastmlp._base.files import replace_own_file
 from fastmlp._export import common
 from fastmlp._export.onnx_columns import COLUMNS, ML_DOMAIN
 from fastmlp._export.onnx_graph import Graph, activation
-from fastmlp._model.parts import refuse_new_parts
 from fastmlp.data._target import LOG_OF_MOST
 
 if TYPE_CHECKING:
@@ -78,8 +78,6 @@ def to_onnx(network: Predictor, path: str | PathLike[str]) -> None:
     """
     onnx = import_onnx()
     parts = common.parts(network)
-    for one in parts.networks:
-        refuse_new_parts(one.network._parts, "to_onnx")
     common.check_finite(parts.networks)
     size = sum(part.network.n_parameters for part in parts.networks) * parts.dtype.itemsize
     if size > _MOST_BYTES:
@@ -189,7 +187,7 @@ def _encodable(values: NDArray[Any]) -> NDArray[Any]:
 def _mean(graph: Graph, parts: common.Parts, Xs: list[str]) -> str:
     """Add all networks and the weighted mean of their outputs."""
     outputs = [
-        _forward(graph, part.network, _embedded(graph, part.network, Xs[part.encoder]))
+        _forward(graph, part.network, _inputs(graph, part.network, Xs[part.encoder]))
         for part in parts.networks
     ]
     factors = [part.factor for part in parts.networks]
@@ -205,23 +203,47 @@ def _mean(graph: Graph, parts: common.Parts, Xs: list[str]) -> str:
     )
 
 
-def _embedded(graph: Graph, network: Model, X: str) -> str:
-    """Put the rows of the tables in the place of their codes, after the other columns."""
-    embeddings = common.embeddings(network)
-    if not embeddings:
-        return X
-    plain = np.array(common.plain_columns(network), dtype=np.int64)
-    parts = [graph.add("Gather", X, plain, axis=1)] if len(plain) else []
-    for column, table in embeddings:
-        code = graph.cast(graph.add("Gather", X, np.int64(column), axis=1), np.int64)
-        parts.append(graph.add("Gather", table.astype(graph.dtype, copy=False), code))
-    return graph.add("Concat", *parts, axis=1)
+def _inputs(graph: Graph, network: Model, X: str) -> str:
+    """Add what the first layer reads: plain columns, periodic ones and the rows of tables, all scaled."""
+    embeddings, periodic = common.embeddings(network), common.periodic(network)
+    value = X
+    if embeddings or periodic:
+        plain = np.array(common.plain_columns(network), dtype=np.int64)
+        parts = [graph.add("Gather", X, plain, axis=1)] if len(plain) else []
+        for waves in periodic:
+            parts += _periodic(graph, waves, X)
+        for column, table in embeddings:
+            code = graph.cast(graph.add("Gather", X, np.int64(column), axis=1), np.int64)
+            parts.append(graph.add("Gather", graph.own(table), code))
+        value = graph.add("Concat", *parts, axis=1)
+    return value if network.scale is None else graph.add("Mul", value, graph.own(network.scale))
+
+
+def _periodic(graph: Graph, waves: common.Waves, X: str) -> list[str]:
+    """Add a periodic column and its waves; whole turns are taken off, so that large ones keep their digits.
+
+    Then cos(2 pi t) is sin(2 pi (1/4 - |t|)), which is accurate near its zeros, too.
+    """
+    w, b, V, c = (graph.own(values) for values in waves[1:])
+    x = graph.add("Gather", X, np.array([waves.column]), axis=1)
+    turns = graph.add("Mul", x, w)
+    t = graph.add("Add", graph.add("Sub", turns, graph.add("Round", turns)), b)
+    t = graph.add("Abs", graph.add("Sub", t, graph.add("Round", t)))
+    cosines = graph.add("Sin", graph.add("Mul", graph.add("Sub", 0.25, t), 2 * math.pi))
+    return [x, graph.add("Gemm", cosines, V, c)]
 
 
 def _forward(graph: Graph, network: Model, value: str) -> str:
-    for W, b, name in zip(network.weights, network.biases, common.layer_activations(network), strict=True):
-        W, b = (array.astype(graph.dtype, copy=False) for array in (W, b))
-        value = activation(graph, name, graph.add("Gemm", value, W, b))
+    layers = zip(
+        network.weights, network.biases, common.layer_activations(network), common.layer_alphas(network),
+        strict=True,
+    )  # fmt: skip
+    for W, b, name, alpha in layers:
+        z = graph.add("Gemm", value, graph.own(W), graph.own(b))
+        value = activation(graph, name, z)
+        if alpha is not None:
+            gap = graph.add("Sub", value, z)
+            value = graph.add("Add", z, graph.add("Mul", gap, graph.own(alpha)))
     return value
 
 

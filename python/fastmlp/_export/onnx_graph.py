@@ -41,6 +41,10 @@ class Graph:
         self.constants[name] = array
         return name
 
+    def own(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return numbers of a network in the graph's dtype."""
+        return values.astype(self.dtype, copy=False)
+
     def cast(self, value: str, dtype: DTypeLike) -> str:
         """Add a conversion to another type."""
         from onnx import helper

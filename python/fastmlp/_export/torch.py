@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._export import common
-from fastmlp._model.parts import refuse_new_parts
 from fastmlp.spec.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -16,7 +15,9 @@ def to_torch(network: Model) -> Any:
     """Return a network as PyTorch modules that compute what `Network.forward` does.
 
     The output activation is the last module. A network with embeddings begins with a module that looks up the
-    codes. The encoder, labels and units stay behind: rows are those of ``network.encoder.transform``.
+    codes; periodic columns, an input scale and parametric activations are modules, too, whose parameters have
+    the names w, b, V, c, s and alpha. The encoder, labels and units stay behind: rows are those of
+    ``network.encoder.transform``.
 
     Parameters
     ----------
@@ -32,25 +33,53 @@ def to_torch(network: Model) -> Any:
     ImportError
         If PyTorch is not installed.
     """
-    refuse_new_parts(network._parts, "to_torch")
     torch = import_torch()
-    from fastmlp._export.torch_modules import ColumnEmbeddings, Exp
+    from fastmlp._export.torch_modules import Parametric
 
-    modules: list[Any] = []
-    tables = [(column, torch.tensor(table)) for column, table in common.embeddings(network)]
-    if tables:
-        modules.append(ColumnEmbeddings(common.plain_columns(network), tables))
-    for W, b, name in zip(network.weights, network.biases, common.layer_activations(network), strict=True):
+    modules = _inputs(torch, network)
+    alphas = (*(network.alphas or (None,) * len(network.activations)), None)
+    layers = zip(network.weights, network.biases, common.layer_activations(network), alphas, strict=True)
+    for W, b, name, alpha in layers:
         linear = torch.nn.Linear(*W.shape, device="meta")  # no numbers are drawn
         linear.weight, linear.bias = (torch.nn.Parameter(torch.tensor(values)) for values in (W.T, b))
         modules.append(linear)
-        kind = ACTIVATIONS[name].torch
-        if name == "exp":  # PyTorch has no module for it
-            modules.append(Exp())
-        elif kind is not None:
-            module, accepted = kind
-            modules.append(getattr(torch.nn, module)(**{key: values[0] for key, values in accepted.items()}))
+        f = _activation(torch, name)
+        if alpha is not None:
+            modules.append(Parametric(f or torch.nn.Identity(), torch.tensor(alpha)))
+        elif f is not None:
+            modules.append(f)
     return torch.nn.Sequential(*modules)
+
+
+def _inputs(torch: Any, network: Model) -> list[Any]:
+    """Return the modules between X and the first layer."""
+    from fastmlp._export.torch_modules import ColumnEmbeddings, InputColumns, InputScale, PeriodicColumn
+
+    modules: list[Any] = []
+    plain = common.plain_columns(network)
+    tables = [(column, torch.tensor(table)) for column, table in common.embeddings(network)]
+    pairs = zip(network.periodic, network.periodic_parameters, strict=True)
+    periodic = [PeriodicColumn(column, *map(torch.tensor, arrays)) for (column, *_), arrays in pairs]
+    if periodic:
+        modules.append(InputColumns(plain, periodic + ([ColumnEmbeddings([], tables)] if tables else [])))
+    elif tables:
+        modules.append(ColumnEmbeddings(plain, tables))
+    if network.scale is not None:
+        modules.append(InputScale(torch.tensor(network.scale)))
+    return modules
+
+
+def _activation(torch: Any, name: str) -> Any:
+    """Return an activation's module, None for the identity."""
+    from fastmlp._export.torch_modules import Exp
+
+    if name == "exp":  # PyTorch has no module for it
+        return Exp()
+    kind = ACTIVATIONS[name].torch
+    if kind is None:
+        return None
+    module, accepted = kind
+    return getattr(torch.nn, module)(**{key: values[0] for key, values in accepted.items()})
 
 
 def import_torch() -> Any:

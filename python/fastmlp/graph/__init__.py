@@ -20,6 +20,7 @@ from fastmlp.graph._engine import (
     add,
     concatenate,
     constant,
+    cos,
     div,
     exp,
     expm1,
@@ -39,6 +40,7 @@ from fastmlp.graph._engine import (
     relu,
     reshape,
     sigmoid,
+    sin,
     softmax,
     softplus,
     sqrt,
@@ -52,15 +54,15 @@ if TYPE_CHECKING:
     from fastmlp.graph._network import from_network as from_network
 
 __all__ = [  # without abs, max, pow and sum, so that import * keeps Python's
-    "Tensor", "add", "concatenate", "constant", "div", "exp", "expm1", "from_network", "identity", "index",
-    "log", "log_softmax", "matmul", "maximum", "mean", "minimum", "mul", "neg", "normal_cdf", "relu",
-    "reshape", "sigmoid", "softmax", "softplus", "sqrt", "sub", "tanh", "transpose",
+    "Tensor", "add", "concatenate", "constant", "cos", "div", "exp", "expm1", "from_network", "identity",
+    "index", "log", "log_softmax", "matmul", "maximum", "mean", "minimum", "mul", "neg", "normal_cdf", "relu",
+    "reshape", "sigmoid", "sin", "softmax", "softplus", "sqrt", "sub", "tanh", "transpose",
 ]  # fmt: skip
 
 # The package is where users, and pickles, find them.
 for _public in (
-    Tensor, abs, add, concatenate, constant, div, exp, expm1, identity, index, log, log_softmax,
-    matmul, max, maximum, mean, minimum, mul, neg, normal_cdf, pow, relu, reshape, sigmoid, softmax,
+    Tensor, abs, add, concatenate, constant, cos, div, exp, expm1, identity, index, log, log_softmax,
+    matmul, max, maximum, mean, minimum, mul, neg, normal_cdf, pow, relu, reshape, sigmoid, sin, softmax,
     softplus, sqrt, sub, sum, tanh, transpose,
 ):  # fmt: skip
     _public.__module__ = __name__

@@ -133,6 +133,8 @@ sigmoid = _unary("sigmoid", _sigmoid, lambda x, f: f * _sigmoid(-x),
 softplus = _unary("softplus", lambda x: np.logaddexp(0, x), lambda x, f: _sigmoid(x),
                   "``log(1 + e^x)``, finite for all x: slope sigmoid(x).")
 tanh = _unary("tanh", np.tanh, lambda x, f: 1 - f**2, "Hyperbolic tangent t: slope 1 - t^2.")
+cos = _unary("cos", np.cos, lambda x, f: -np.sin(x), "Cosine of x in radians: slope -sin(x).")
+sin = _unary("sin", np.sin, lambda x, f: np.cos(x), "Sine of x in radians: slope cos(x).")
 normal_cdf = _unary("normal_cdf", _normal_cdf, _normal_pdf,
                     "``P(N(0, 1) < x)``: its slope is the normal density; x * normal_cdf(x) is gelu(x).")
 # fmt: on
@@ -347,6 +349,7 @@ class Tensor(Node):
 
     maximum, minimum, exp, expm1, log, sqrt, abs = maximum, minimum, exp, expm1, log, sqrt, abs
     relu, sigmoid, softplus, tanh, normal_cdf = relu, sigmoid, softplus, tanh, normal_cdf
+    cos, sin = cos, sin
     softmax, log_softmax = softmax, log_softmax
     sum, mean, max, reshape, transpose = sum, mean, max, reshape, transpose
     show, explain, to_dot, to_svg, _repr_svg_ = show, explain, to_dot, to_svg, notebook_svg
