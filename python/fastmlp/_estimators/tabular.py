@@ -282,7 +282,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         y = column_or_1d(np.asarray(y), warn=True)
         check_classification_targets(y)
         if len(np.unique(y)) < 2:
-            raise ValueError(f"y must hold at least two classes, got one class: {y[0]!r}")
+            raise ValueError(f"y must hold at least two classes, got one class: {str(y[0])!r}")
         return y
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
