@@ -46,6 +46,8 @@ if _TYPE_CHECKING:
     from fastmlp._estimators import MLPClassifier as MLPClassifier
     from fastmlp._estimators import MLPRegressor as MLPRegressor
     from fastmlp._estimators import RandomizedSearchCV as RandomizedSearchCV
+    from fastmlp._estimators import TabularClassifier as TabularClassifier
+    from fastmlp._estimators import TabularRegressor as TabularRegressor
     from fastmlp._inspect.gradcheck import gradcheck as gradcheck
     from fastmlp._report import report as report
     from fastmlp._search import Search as Search
@@ -113,6 +115,8 @@ _LAZY = {
     "MLPClassifier": "fastmlp._estimators",
     "MLPRegressor": "fastmlp._estimators",
     "RandomizedSearchCV": "fastmlp._estimators",
+    "TabularClassifier": "fastmlp._estimators",
+    "TabularRegressor": "fastmlp._estimators",
     "compare_inits": "fastmlp._studies",
     "from_onnx": "fastmlp.export",
     "from_torch": "fastmlp.export",

@@ -12,5 +12,9 @@ except ImportError:
 from fastmlp._estimators.classifier import MLPClassifier
 from fastmlp._estimators.regressor import MLPRegressor
 from fastmlp._estimators.search import GridSearchCV, RandomizedSearchCV
+from fastmlp._estimators.tabular import TabularClassifier, TabularRegressor
 
-__all__ = ["GridSearchCV", "MLPClassifier", "MLPRegressor", "RandomizedSearchCV"]
+__all__ = [
+    "GridSearchCV", "MLPClassifier", "MLPRegressor", "RandomizedSearchCV", "TabularClassifier",
+    "TabularRegressor",
+]  # fmt: skip

@@ -32,10 +32,10 @@ def select(
     """Return how often each network is chosen; see `Ensemble.greedy`."""
     size = integer("size", size, low=1)
     if metric == LOSS:
-        return _selected(*_by_loss(library, X, y, sample_weight), size)
+        return greedy_counts(*_by_loss(library, X, y, sample_weight), size)
     if callable(metric):
         raise TypeError(f"metric must be {LOSS!r} or the name of a metric, got {metric!r}")
-    return _selected(*_by_metric(library, X, y, metric, sample_weight), size)
+    return greedy_counts(*_by_metric(library, X, y, metric, sample_weight), size)
 
 
 def _by_loss(library: EnsembleModel, X: Any, y: Any, sample_weight: Any) -> tuple[NDArray[Any], _Measured]:
@@ -82,7 +82,7 @@ def _by_metric(
     return outputs, measured
 
 
-def _selected(outputs: NDArray[Any], measured: _Measured, size: int) -> NDArray[np.int64]:
+def greedy_counts(outputs: NDArray[Any], measured: _Measured, size: int) -> NDArray[np.int64]:
     """Return how often each of the outputs, (networks, n, outputs), is in the best of the greedy means."""
     networks = len(outputs)
     together = max(1, _BLOCK_BYTES // max(1, 8 * outputs[0].size))
