@@ -66,13 +66,6 @@ class Parts:
         }  # fmt: skip
 
 
-def refuse_new_parts(parts: Parts, what: str) -> None:
-    """Refuse a network with parts that have no counterpart where it is to go."""
-    has = [name for name in ("periodic", "input_scale", "parametric") if getattr(parts, name)]
-    if has:
-        raise ValueError(f"{what} has no {', '.join(has)}: it takes networks without them")
-
-
 def checked_parts(
     embeddings: Any = (),
     periodic: Any = (),
