@@ -68,9 +68,7 @@ def hist_gradient_boosting(task: Task, categories: list[str], seed: int) -> Any:
     from sklearn import ensemble
 
     regression = task == "regression"
-    kind = (
-        ensemble.HistGradientBoostingRegressor if regression else ensemble.HistGradientBoostingClassifier
-    )
+    kind = ensemble.HistGradientBoostingRegressor if regression else ensemble.HistGradientBoostingClassifier
     return kind(random_state=seed, categorical_features="from_dtype")
 
 

@@ -1,4 +1,4 @@
-"""fastmlp's estimators for tables beside LightGBM, CatBoost, HistGradientBoosting, scikit-learn's MLP and RealMLP-TD-S.
+"""fastmlp's estimators for tables beside boosted trees, scikit-learn's MLP and RealMLP-TD-S.
 
     pip install '.[bench-tables]'
     python bench/tables.py [--tables NAME,..] [--models NAME,..] [--splits 3] [--folder DIR] --results FILE
@@ -82,7 +82,10 @@ def run(options: argparse.Namespace) -> None:
                 with options.results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(result) + "\n")
                 score = SCORE[SETS[name].task]
-                print(f"{name} {seed} {model}: {score} {result[score]:.4f}, {result['seconds']:.1f} s", flush=True)
+                print(
+                    f"{name} {seed} {model}: {score} {result[score]:.4f}, {result['seconds']:.1f} s",
+                    flush=True,
+                )
 
 
 def read(path: Path) -> list[Result]:
@@ -97,7 +100,9 @@ def averages(results: list[Result]) -> dict[str, dict[str, dict[str, float]]]:
         groups[result["table"], result["model"]].append(result)
     by_table: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     for (table, model), group in groups.items():
-        scores = {s: mean(r[s] for r in group) for s in ("r2", "rmse", "accuracy", "log_loss") if s in group[0]}
+        scores = {
+            s: mean(r[s] for r in group) for s in ("r2", "rmse", "accuracy", "log_loss") if s in group[0]
+        }
         by_table[table][model] = scores | {"seconds": median(r["seconds"] for r in group)}
     return by_table
 
@@ -156,7 +161,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--show", action="store_true", help="print what the file has, and measure nothing")
     parser.add_argument("--half", choices=HALVES, help="show the tables of this half alone")
     options = parser.parse_args()
-    options.tables = [n for n in SETS if n in options.tables.split(",") or SETS[n].half in options.tables.split(",")]
+    options.tables = [
+        n for n in SETS if n in options.tables.split(",") or SETS[n].half in options.tables.split(",")
+    ]
     options.models = options.models.split(",")
     if unknown := set(options.models) - set(CONTENDERS):
         parser.error(f"unknown models: {', '.join(sorted(unknown))}; known: {', '.join(CONTENDERS)}")

@@ -28,7 +28,7 @@ SAME_AS_REPEATED = {
 def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train networks that take a moment, with the rest of the recipe as it is."""
     small = {"hidden": (32, 32), "activation": "mish", "learning_rate": OneCycle(0.02)}
-    monkeypatch.setattr(recipe, "_MOST_EPOCHS", 60)
+    monkeypatch.setattr(recipe, "_MOST_EPOCHS", dict.fromkeys(recipe._MOST_EPOCHS, 60))
     original = recipe.tabular_recipe
     monkeypatch.setattr(tabular, "tabular_recipe", lambda task, rows: original(task, rows) | small)
     monkeypatch.setattr(tabular, "PORTFOLIO", recipe.PORTFOLIO[:2])
@@ -63,7 +63,7 @@ def people(n: int = 240, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
-def X_and_y(task: str, seed: int = 0) -> tuple[pd.DataFrame, Any]:
+def rows_of(task: str, seed: int = 0) -> tuple[pd.DataFrame, Any]:
     frame = people(seed=seed)
     y = frame.pop("price")
     return frame, y.to_numpy() if task == "regression" else np.where(y > 1, "dear", "cheap")
@@ -75,9 +75,9 @@ ESTIMATORS = {"regression": TabularRegressor, "classification": TabularClassifie
 @pytest.mark.parametrize("quality", tabular.QUALITIES)
 @pytest.mark.parametrize("task", ESTIMATORS)
 def test_raw_tables_are_learned_and_new_rows_predicted(task: str, quality: str, tmp_path: Path) -> None:
-    X, y = X_and_y(task)
+    X, y = rows_of(task)
     model = ESTIMATORS[task](quality, random_state=0).fit(X, y)
-    held_out, truth = X_and_y(task, seed=1)
+    held_out, truth = rows_of(task, seed=1)
     held_out.loc[:5, "street"] = "a new street"
     assert model.score(held_out, truth) > 0.8
     assert model.evaluation_.score > 0.8
@@ -90,7 +90,7 @@ def test_raw_tables_are_learned_and_new_rows_predicted(task: str, quality: str, 
 
 @pytest.mark.parametrize("task", ESTIMATORS)
 def test_the_bits_do_not_depend_on_threads_and_the_seed_decides(task: str) -> None:
-    X, y = X_and_y(task)
+    X, y = rows_of(task)
 
     def parameters(**options: Any) -> Any:
         model = ESTIMATORS[task]("good", **options).fit(X, y)
@@ -102,7 +102,7 @@ def test_the_bits_do_not_depend_on_threads_and_the_seed_decides(task: str) -> No
 
 
 def test_deviations_are_those_of_the_networks() -> None:
-    X, y = X_and_y("regression")
+    X, y = rows_of("regression")
     model = TabularRegressor("good", random_state=0).fit(X, y)
     mean, std = model.predict(X, return_std=True)
     each = np.array([net.predict(X) for net in model.model_.networks])
@@ -114,14 +114,14 @@ def test_deviations_are_those_of_the_networks() -> None:
 
 
 def test_columns_that_tell_are_important() -> None:
-    X, y = X_and_y("regression")
+    X, y = rows_of("regression")
     importances = TabularRegressor("good", random_state=0).fit(X, y).feature_importances_
     assert importances.shape == (6,)
     assert set(np.argsort(importances)[-3:]) == {0, 1, 4}  # size, place, new
 
 
 def test_rows_of_weight_zero_are_as_if_they_were_not_there() -> None:
-    X, y = X_and_y("regression")
+    X, y = rows_of("regression")
     weights = np.r_[np.ones(200), np.zeros(40)]
     weighted = TabularRegressor("fast", random_state=0).fit(X, y, sample_weight=weights)
     without = TabularRegressor("fast", random_state=0).fit(X[:200], y[:200], sample_weight=np.ones(200))
@@ -130,8 +130,8 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there() -> None:
 
 @pytest.mark.parametrize("quality", tabular.QUALITIES)
 def test_rows_of_ones_own_choose_the_best_epoch(quality: str) -> None:
-    X, y = X_and_y("classification")
-    X_val, y_val = X_and_y("classification", seed=2)
+    X, y = rows_of("classification")
+    X_val, y_val = rows_of("classification", seed=2)
     model = TabularClassifier(quality, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
     np.testing.assert_array_equal(model.evaluation_.truth, y_val)
     assert model.feature_importances_[0] > 0
@@ -140,7 +140,7 @@ def test_rows_of_ones_own_choose_the_best_epoch(quality: str) -> None:
 
 
 def test_a_class_of_one_row_is_known_to_all_networks() -> None:
-    X, y = X_and_y("classification")
+    X, y = rows_of("classification")
     y = np.where(np.arange(len(y)) == 7, "unique", y)
     model = TabularClassifier("good", random_state=0).fit(X, y)
     assert model.classes_.tolist() == ["cheap", "dear", "unique"]
@@ -148,7 +148,7 @@ def test_a_class_of_one_row_is_known_to_all_networks() -> None:
 
 
 def test_a_short_time_means_fewer_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, y = X_and_y("regression")
+    X, y = rows_of("regression")
     seconds = iter(np.arange(0.0, 1e6, 1.0))  # a clock by which each look at it takes a second
     monkeypatch.setattr(tabular.time, "monotonic", lambda: float(next(seconds)))
     model = TabularRegressor("fast", max_time=20, random_state=0).fit(X, y)
@@ -165,11 +165,11 @@ def test_a_short_time_means_fewer_epochs(monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_wrong_parameters_are_named(parameters: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said.replace("(", r"\(")):
-        TabularRegressor(**parameters).fit(*X_and_y("regression"))
+        TabularRegressor(**parameters).fit(*rows_of("regression"))
 
 
 def test_wrong_rows_are_named() -> None:
-    X, y = X_and_y("classification")
+    X, y = rows_of("classification")
     with pytest.raises(ValueError, match="y must hold at least two classes, got one class: 'cheap'"):
         TabularClassifier().fit(X, np.full(len(X), "cheap"))
     with pytest.raises(ValueError, match="must have as many rows"):
@@ -180,7 +180,7 @@ def test_wrong_rows_are_named() -> None:
 
 
 def test_models_are_written_as_onnx_and_c(tmp_path: Path) -> None:
-    X, y = X_and_y("regression")
+    X, y = rows_of("regression")
     model = TabularRegressor("good", random_state=0).fit(X[["size", "new"]], y)
     model.to_onnx(tmp_path / "model.onnx")
     model.to_c(tmp_path / "model.h")

@@ -94,11 +94,11 @@ class BaseTabular(BaseEstimator):
         self.configurations_ = learned.configurations
         if self._task == "classification":
             self.classes_ = self.model_.classes
-        share = _MOST_HELD // max(1, len(learned.held)) or 1
-        self._held = [(net, rows.X.take(held[:share]), rows.y[held[:share]]) for net, held in learned.held]
+        held = [(net, rows.X.take(part), rows.y[part]) for net, part in learned.held]
         if rows.validation is not None:
-            self._held = [(self.model_, *(part[:_MOST_HELD] if isinstance(part, np.ndarray) else part.take(
-                np.arange(min(part.n_rows, _MOST_HELD))) for part in rows.validation))]  # fmt: skip
+            held = [(self.model_, *rows.validation)]
+        share = max(1, _MOST_HELD // len(held))
+        self._held = [(net, X.take(np.arange(min(share, len(y)))), y[:share]) for net, X, y in held]
         return self
 
     def _rows_to_learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> TabularRows:

@@ -1,4 +1,4 @@
-"""How the estimators for tables learn: one network, an ensemble over folds, or the best of several ensembles."""
+"""How the estimators for tables learn: one network, an ensemble over folds, or the best of several."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
 from fastmlp._training.many import train_many
 from fastmlp._training.recipe import FOLDS, HELD_BACK, PORTFOLIO, tabular_encoder, tabular_recipe
-from fastmlp._training.runs import Runs
 from fastmlp.data import Table, kfold
 from fastmlp.data._task import Task
 
@@ -180,7 +179,10 @@ class Learner:
         return outputs, lambda candidates: np.average(losses(candidates, truth), axis=-1, weights=weights)
 
     def _trained(
-        self, folds: Sequence[tuple[Rows, Rows]], changed: Mapping[str, Any] = MappingProxyType({}), seed: int | None = None
+        self,
+        folds: Sequence[tuple[Rows, Rows]],
+        changed: Mapping[str, Any] = MappingProxyType({}),
+        seed: int | None = None,
     ) -> list[Network]:
         """Train a network on each fold, in as many epochs as the time allows."""
         rows = self.rows
@@ -194,21 +196,23 @@ class Learner:
         if rows.validation is not None:
             specs = [spec | {"rows": np.arange(len(rows.y))} for spec in specs]
         arguments["epochs"] = self._affordable(specs, arguments)
-        return list(self._run(specs, arguments))
+        return self._run(specs, arguments)
 
     def _validation(self, held: Rows) -> Any:
         return held if self.rows.validation is None else self.rows.validation
 
-    def _run(self, specs: list[dict[str, Any]], arguments: Mapping[str, Any]) -> Runs:
+    def _run(self, specs: list[dict[str, Any]], arguments: Mapping[str, Any]) -> list[Network]:
         runs = train_many(
             self.rows.X, self.rows.y, specs, task=self.rows.task, sample_weight=self.rows.weights,
             encode=tabular_encoder(), threads=self.threads, max_time=self.deadline.left(),
             progress=self.progress, **arguments,
         )  # fmt: skip
+        networks = []
         for network, error in zip(runs, runs.errors, strict=True):
             if network is None or not len(network.history):
                 raise error or TimeoutError("max_time was over before an epoch had ended")
-        return runs
+            networks.append(network)
+        return networks
 
     def _affordable(self, specs: list[dict[str, Any]], arguments: Mapping[str, Any]) -> int:
         """Return the epochs of the recipe, or as many as fit into the time that is left."""
@@ -222,7 +226,9 @@ class Learner:
         assert left is not None
         return int(np.clip(_TARGET_SHARE * left / spent, 1, epochs))
 
-    def _held(self, networks: Sequence[Network], folds: Sequence[tuple[Rows, Rows]]) -> list[tuple[Network, Rows]]:
+    def _held(
+        self, networks: Sequence[Network], folds: Sequence[tuple[Rows, Rows]]
+    ) -> list[tuple[Network, Rows]]:
         if self.rows.validation is not None:
             return []
         return [(network, held) for network, (_, held) in zip(networks, folds, strict=True)]
@@ -251,7 +257,9 @@ class Learner:
             [_outputs(net, self.rows.X.take(held)) for net, (_, held) in zip(networks, folds, strict=True)]
         )
 
-    def _evaluated(self, outputs: Array, classes: Array | None, folds: Sequence[tuple[Rows, Rows]]) -> Evaluation:
+    def _evaluated(
+        self, outputs: Array, classes: Array | None, folds: Sequence[tuple[Rows, Rows]]
+    ) -> Evaluation:
         """Compare such outputs with the truth."""
         table, y, weights = self._tested(folds)
         predicted = outputs if classes is None else classes[outputs.argmax(axis=1)]
