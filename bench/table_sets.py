@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Task = Literal["regression", "classification"]
 HALVES = ("choose", "judge")
 
-#: Files with columns x0 .. and y, of the UCI Machine Learning Repository and the like, and California's houses.
+#: Files with columns x0 .. and y: tables of the UCI Machine Learning Repository and the like.
 FOLDER = Path(__file__).parents[2] / "shared" / "tables"
 HOUSES = Path("..") / "data" / "housing.csv.gz"
 
