@@ -95,9 +95,9 @@ TEST_CASE("uniform and normal numbers have their moments") {
 TEST_CASE("dropout keeps the mean and its mask does not depend on the order of rows") {
     const Dropout dropout(9, 0.25);
     std::vector<double> a(4001, 1.0), slope(4001, 2.0), again(4001, 1.0), unused(4001, 0.0);
-    dropout.apply(3, 1, 7, a.data(), slope.data(), 4001);
-    dropout.apply(3, 1, 6, unused.data(), unused.data(), 4001);
-    dropout.apply(3, 1, 7, again.data(), unused.data(), 4001);
+    dropout.apply(3, 1, 7, 4001, a.data(), slope.data());
+    dropout.apply(3, 1, 6, 4001, unused.data(), unused.data());
+    dropout.apply(3, 1, 7, 4001, again.data(), unused.data());
     CHECK(a == again);
     double sum = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
