@@ -21,7 +21,7 @@ def train_in_runs(runs: int, epochs: int, optimizer: str) -> tuple[NDArray[np.fl
     for run in range(runs):
         options = _core.TrainOptions()
         options.first_epoch, options.epochs = run * epochs, (run + 1) * epochs
-        options.batch_size, options.dropout, options.alpha = 20, 0.2, 0.3
+        options.batch_size, options.dropout.rate, options.alpha = 20, 0.2, 0.3
         options.optimizer.kind, options.optimizer.momentum, options.schedule.rate = optimizer, 0.9, 0.01
         state = net._core.RunState(s1, s2, steps)
         net._core.train(X, y, None, None, None, None, options, None, state)

@@ -38,7 +38,7 @@ def guarded(array):
 
 def options(batch_size):
     made = _core.TrainOptions()
-    made.epochs, made.batch_size, made.shuffle, made.dropout = 2, batch_size, True, 0.2
+    made.epochs, made.batch_size, made.shuffle, made.dropout.rate = 2, batch_size, True, 0.2
     return made
 
 rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp._model.architecture import checked_embeddings
+from fastmlp._model.parts import checked_embeddings
 from fastmlp.data import Table, TableEncoder, audit, read
 
 N = 40_000

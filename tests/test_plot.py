@@ -433,7 +433,8 @@ class TestLossLandscape:
         net.weights[0][:, 1] *= 100
         net.weights[0][:, 2] = 0
         rng = np.random.default_rng(3)
-        dW, db, dE = net._views(_direction(net, rng))
+        moved_by = net._views(_direction(net, rng))
+        dW, db, dE = moved_by.weights, moved_by.biases, moved_by.tables
         for W, b, weights, biases in zip(net.weights, net.biases, dW, db, strict=True):
             moved = np.sqrt((weights**2).sum(axis=0) + biases**2)
             np.testing.assert_allclose(moved, np.sqrt((W**2).sum(axis=0) + b**2), rtol=1e-5)

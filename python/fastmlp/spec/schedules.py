@@ -163,7 +163,7 @@ class CosLog(_Schedule):
     rate : float, optional
         r > 0; by default the optimizer's.
     cycles : int, default 4
-        1 to 30.
+        In [1, 30].
     warmup : float, default 0
         Epochs of linear warm-up.
 
