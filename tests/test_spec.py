@@ -219,9 +219,8 @@ def test_docstrings_of_optimizers_and_schedules_give_the_defaults_and_ranges(cho
     assert set(told) == {field.name for field in fields}
     for field in fields:
         value, rest = told[field.name]
-        assert (None if value is None else eval(value)) == (
-            None if field.default == fastmlp.RateFactors() else field.default
-        )
+        default = None if field.default == fastmlp.RateFactors() else field.default
+        assert (None if value is None else eval(value)) == default
         bounds = field.metadata["bounds"]
         if "high" in bounds and field.name != "warmup":
             brackets = "(" if bounds.get("open_low") else "[", ")" if bounds.get("open_high") else "]"
