@@ -120,6 +120,13 @@ def test_columns_that_tell_are_important() -> None:
     assert set(np.argsort(importances)[-3:]) == {0, 1, 4}  # size, place, new
 
 
+def test_importances_are_those_of_the_last_fit() -> None:
+    X, y = rows_of("regression")
+    model = TabularRegressor("fast", random_state=0).fit(X, y)
+    assert model.feature_importances_.shape == (6,)
+    assert model.fit(X[["size", "new"]], y).feature_importances_.shape == (2,)
+
+
 def test_rows_of_weight_zero_are_as_if_they_were_not_there() -> None:
     X, y = rows_of("regression")
     weights = np.r_[np.ones(200), np.zeros(40)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy, deepcopy
 from functools import cache
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from fastmlp._base.validation import (
 )
 from fastmlp._estimators import parameters
 from fastmlp._estimators.constructor import CommonParameters
+from fastmlp._estimators.written import WrittenAsOne
 from fastmlp._model.history import History
 from fastmlp._network.ensemble import Ensemble
 from fastmlp._network.network import Network
@@ -58,7 +58,9 @@ def _of_each_network(name: str) -> AttributeError:
     )
 
 
-class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FittedMLP(
+    CommonParameters, WrittenAsOne, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Weights, and the network that computes with them.
 
     ``coefs_`` and ``intercepts_`` are views of the network's memory. They may be changed in place, or
@@ -148,40 +150,6 @@ class FittedMLP(CommonParameters, ClassNamePrefixFeaturesOutMixin, TransformerMi
             init=list(zip(network.weights[:-1], network.biases[:-1], strict=True)),
         )  # fmt: skip
         return hidden._forward_on(parameters.threads(self), X)
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the network, or the ensemble, to a safetensors file for `fastmlp.load`; see `Network.save`.
-
-        Parameters
-        ----------
-        path : path
-            A file that exists is replaced once the new one is complete.
-        """
-        self._as_one().save(path)
-
-    def to_onnx(self, path: str | PathLike[str]) -> None:
-        """Write the network, or the ensemble, as an ONNX model; see `fastmlp.export.to_onnx`.
-
-        With several quantiles, it gives all of them, sorted, as `predict_quantiles` does.
-
-        Parameters
-        ----------
-        path : path
-        """
-        self._as_one().to_onnx(path)
-
-    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
-        """Write the network, or the ensemble, as one C99 header; see `fastmlp.export.to_c`.
-
-        With several quantiles, it gives all of them, sorted, as `predict_quantiles` does.
-
-        Parameters
-        ----------
-        path : path
-        name : str, default "model"
-            What the functions begin with.
-        """
-        self._as_one().to_c(path, name)
 
     @classmethod
     def from_sklearn(cls, fitted: Any) -> Self:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features, ch
 
 from fastmlp._base.validation import choice, column_names, flag, real, same_length
 from fastmlp._estimators import parameters
+from fastmlp._estimators.written import WrittenAsOne
 from fastmlp._inspect.evaluate import evaluate
 from fastmlp._inspect.evaluation import Evaluation
 from fastmlp._inspect.importance import permutation_importances
@@ -29,11 +29,56 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Array = NDArray[Any]
+Class = TypeVar("Class", bound=type[Any])
 
 _MOST_HELD = 2000  # rows that are kept for the importances of columns
 
+#: What both classes say of themselves.
+_PARAMETERS = """\
+    Numbers, categories, dates and text are encoded, missing values are told as such, and networks are trained
+    with settings that do well on most tables (``fastmlp._training.recipe``).
 
-class BaseTabular(BaseEstimator):
+    Parameters
+    ----------
+    quality : {"fast", "good", "best"}, default "good"
+        "fast": one network. "good": an ensemble of networks, each held back from one of five folds of the
+        rows. "best": several kinds of networks in folds, and the ensemble of them that does best on the rows
+        held back, by greedy selection.
+    max_time : float, optional
+        Seconds for `fit`: fewer epochs are trained, and fewer kinds of networks tried, where it is short.
+    random_state : int, RandomState or None, default None
+        Of folds, initial weights and batches.
+    n_jobs : int, optional
+        The most threads, -1 for all processors; the result has the same bits at any number of them.
+    verbose : bool, default False
+        Show the progress.
+
+    Attributes
+    ----------
+    model_ : Network or Ensemble
+        What was learned, with its encoder: it takes tables as they are.
+    evaluation_ : Evaluation
+        Of the rows that were held back: each is predicted by networks that have not learned from it. As the
+        best epoch was chosen on them, it is a little better than new rows will be.
+    configurations_ : list of dict
+        Of "best": the kinds of networks in the ensemble, by what they have in place of the usual settings,
+        and the weight of each.
+    feature_importances_ : array, (columns,)
+        See there.
+    n_features_in_ : int
+    feature_names_in_ : array
+        Where X has names.
+"""
+
+
+def _documented(estimator: Class) -> Class:
+    """Add the shared part to a class docstring."""
+    estimator.__doc__ = (estimator.__doc__ or "").replace("    <parameters>\n", _PARAMETERS)
+    estimator.__module__ = "fastmlp"  # where users, and pickles, find it
+    return estimator
+
+
+class BaseTabular(WrittenAsOne, BaseEstimator):
     """What the classifier and the regressor for tables share."""
 
     model_: Network | Ensemble
@@ -98,6 +143,7 @@ class BaseTabular(BaseEstimator):
         if rows.validation is not None:
             held = [(self.model_, *rows.validation)]
         share = max(1, _MOST_HELD // len(held))
+        self.__dict__.pop("_importances", None)  # those of an earlier fit
         self._held = [(net, X.take(np.arange(min(share, len(y)))), y[:share]) for net, X, y in held]
         return self
 
@@ -180,38 +226,34 @@ class BaseTabular(BaseEstimator):
             self._importances = total
         return self._importances
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the network, or the ensemble, to a safetensors file for `fastmlp.load`.
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Return the most probable labels, or the values.
 
         Parameters
         ----------
-        path : path
-            A file that exists is replaced once the new one is complete.
+        X : table, (n, columns)
+            With the columns of the fit.
+        return_std : bool, default False
+            Return as well how far the networks of an ensemble are apart.
+
+        Returns
+        -------
+        array, (n,), or a pair of it and an array (n, classes) or (n,)
+            The standard deviations of the probabilities, or of the values.
+
+        Raises
+        ------
+        ValueError
+            If return_std is True and there is one network, or X is wrong.
         """
+        table = self._fitted_table(X)
+        if flag("return_std", return_std):
+            return self._several().predict(table, return_std=True)
+        return self.model_.predict(table)
+
+    def _as_one(self) -> Network | Ensemble:
         check_is_fitted(self, "model_")
-        self.model_.save(path)
-
-    def to_onnx(self, path: str | PathLike[str]) -> None:
-        """Write the network, or the ensemble, as an ONNX model; see `fastmlp.export.to_onnx`.
-
-        Parameters
-        ----------
-        path : path
-        """
-        check_is_fitted(self, "model_")
-        self.model_.to_onnx(path)
-
-    def to_c(self, path: str | PathLike[str], name: str = "model") -> None:
-        """Write the network, or the ensemble, as one C99 header; see `fastmlp.export.to_c`.
-
-        Parameters
-        ----------
-        path : path
-        name : str, default "model"
-            What the functions begin with.
-        """
-        check_is_fitted(self, "model_")
-        self.model_.to_c(path, name)
+        return self.model_
 
     def _several(self) -> Ensemble:
         """Return the ensemble, whose networks differ."""
@@ -224,46 +266,14 @@ class BaseTabular(BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
-        tags.non_deterministic = False
         return tags
 
 
+@_documented
 class TabularClassifier(ClassifierMixin, BaseTabular):
     """Learn labels from a raw table, by networks of one recipe.
 
-    Numbers, categories, dates and text are encoded, missing values are told as such, and networks are trained
-    with settings that do well on most tables (``fastmlp._training.recipe``).
-
-    Parameters
-    ----------
-    quality : {"fast", "good", "best"}, default "good"
-        "fast": one network. "good": an ensemble of networks, each held back from one of five folds of the
-        rows. "best": several kinds of networks in folds, and the ensemble of them that does best on the rows
-        held back, by greedy selection.
-    max_time : float, optional
-        Seconds for `fit`: fewer epochs are trained, and fewer kinds of networks tried, where it is short.
-    random_state : int, RandomState or None, default None
-        Of folds, initial weights and batches.
-    n_jobs : int, optional
-        The most threads, -1 for all processors; the result has the same bits at any number of them.
-    verbose : bool, default False
-        Show the progress.
-
-    Attributes
-    ----------
-    model_ : Network or Ensemble
-        What was learned, with its encoder: it takes tables as they are.
-    evaluation_ : Evaluation
-        Of the rows that were held back: each is predicted by networks that have not learned from it. As the
-        best epoch was chosen on them, it is a little better than new rows will be.
-    configurations_ : list of dict
-        Of "best": the kinds of networks in the ensemble, by what they have in place of the usual settings,
-        and the weight of each.
-    feature_importances_ : array, (columns,)
-        See there.
-    n_features_in_ : int
-    feature_names_in_ : array
-        Where X has names.
+    <parameters>
     classes_ : array
         The labels, sorted.
 
@@ -285,31 +295,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             raise ValueError(f"y must hold at least two classes, got one class: {str(y[0])!r}")
         return y
 
-    def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Return the most probable labels.
-
-        Parameters
-        ----------
-        X : table, (n, columns)
-            With the columns of the fit.
-        return_std : bool, default False
-            Return as well how far the networks of an ensemble are apart.
-
-        Returns
-        -------
-        array, (n,), or a pair of it and an array (n, classes)
-            The standard deviations of the probabilities.
-
-        Raises
-        ------
-        ValueError
-            If return_std is True and there is one network, or X is wrong.
-        """
-        table = self._fitted_table(X)
-        if flag("return_std", return_std):
-            return self._several().predict(table, return_std=True)
-        return self.model_.predict(table)
-
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, (n, classes), in the order of ``classes_``.
 
@@ -321,42 +306,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return self.model_.predict_proba(table)
 
 
+@_documented
 class TabularRegressor(RegressorMixin, BaseTabular):
     """Learn a quantity from a raw table, by networks of one recipe.
 
-    Numbers, categories, dates and text are encoded, missing values are told as such, and networks are trained
-    with settings that do well on most tables (``fastmlp._training.recipe``).
-
-    Parameters
-    ----------
-    quality : {"fast", "good", "best"}, default "good"
-        "fast": one network. "good": an ensemble of networks, each held back from one of five folds of the
-        rows. "best": several kinds of networks in folds, and the ensemble of them that does best on the rows
-        held back, by greedy selection.
-    max_time : float, optional
-        Seconds for `fit`: fewer epochs are trained, and fewer kinds of networks tried, where it is short.
-    random_state : int, RandomState or None, default None
-        Of folds, initial weights and batches.
-    n_jobs : int, optional
-        The most threads, -1 for all processors; the result has the same bits at any number of them.
-    verbose : bool, default False
-        Show the progress.
-
-    Attributes
-    ----------
-    model_ : Network or Ensemble
-        What was learned, with its encoder: it takes tables as they are.
-    evaluation_ : Evaluation
-        Of the rows that were held back: each is predicted by networks that have not learned from it. As the
-        best epoch was chosen on them, it is a little better than new rows will be.
-    configurations_ : list of dict
-        Of "best": the kinds of networks in the ensemble, by what they have in place of the usual settings,
-        and the weight of each.
-    feature_importances_ : array, (columns,)
-        See there.
-    n_features_in_ : int
-    feature_names_in_ : array
-        Where X has names.
+    <parameters>
 
     Examples
     --------
@@ -378,31 +332,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         if not np.isfinite(y).all():
             raise ValueError("y must hold finite numbers, got NaN or infinity")
         return y.astype(np.float64)
-
-    def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Return the predicted values.
-
-        Parameters
-        ----------
-        X : table, (n, columns)
-            With the columns of the fit.
-        return_std : bool, default False
-            Return as well how far the networks of an ensemble are apart.
-
-        Returns
-        -------
-        array, (n,), or a pair of such arrays
-            The second one holds standard deviations.
-
-        Raises
-        ------
-        ValueError
-            If return_std is True and there is one network, or X is wrong.
-        """
-        table = self._fitted_table(X)
-        if flag("return_std", return_std):
-            return self._several().predict(table, return_std=True)
-        return self.model_.predict(table)
 
 
 def _numbers_or_texts(array: Array) -> Array:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._inspect.evaluate import evaluate_rows
 from fastmlp._inspect.evaluation import Evaluation, compare_predictions
 from fastmlp._inspect.selection import greedy_counts, row_losses
 from fastmlp._network.ensemble import Ensemble
@@ -55,7 +54,7 @@ class TabularRows:
     def folds(self, count: int, seed: int) -> list[tuple[Rows, Rows]]:
         """Return the rows to learn from and those held back, so often; each row is held back once.
 
-        Rows of classes that have fewer rows than there are folds are always learned from.
+        The row of a class that has one only is always learned from.
         """
         n = len(self.y)
         if self.task == "regression":
@@ -83,7 +82,7 @@ class TabularModel:
     held : list of (network, array of int)
         Each network with the rows of X that it was held back from; empty of rows of one's own.
     configurations : list of dict
-        The arguments of `train` that each kind of network has, with its score and weight.
+        Of several kinds of networks, what each has in place of the recipe's, and its weight.
     """
 
     model: Network | Ensemble
@@ -124,17 +123,21 @@ class Learner:
 
     def fast(self) -> TabularModel:
         """Return one network; a fifth of the rows chooses its best epoch."""
-        held = self.rows.folds(round(1 / HELD_BACK), self.seed)[:1]
-        (network,) = self._trained(held)
-        return self._single(network, held[0][1])
+        folds = self.rows.folds(round(1 / HELD_BACK), self.seed)[:1]
+        (network,) = networks = self._trained(folds)
+        return self._learned(network, networks, folds)
 
     def good(self) -> TabularModel:
         """Return an ensemble of networks, each held back from one fold of the rows."""
         folds = self.rows.folds(FOLDS, self.seed)
         networks = self._trained(folds)
-        outputs = self._held_outputs(networks, folds)
-        evaluation = self._evaluated(outputs, networks[0].classes, folds)
-        return TabularModel(Ensemble(networks), evaluation, self._held(networks, folds))
+        return self._learned(Ensemble(networks), networks, folds)
+
+    def _learned(
+        self, model: Network | Ensemble, networks: Sequence[Network], folds: Sequence[tuple[Rows, Rows]]
+    ) -> TabularModel:
+        evaluation = self._evaluated(self._held_outputs(networks, folds), networks[0].classes, folds)
+        return TabularModel(model, evaluation, self._held(networks, folds))
 
     def best(self) -> TabularModel:
         """Return an ensemble of the kinds of networks that are best together, as far as the time goes.
@@ -232,11 +235,6 @@ class Learner:
         if self.rows.validation is not None:
             return []
         return [(network, held) for network, (_, held) in zip(networks, folds, strict=True)]
-
-    def _single(self, network: Network, held: Rows) -> TabularModel:
-        rows = self.rows
-        X, y = (rows.X.take(held), rows.y[held]) if rows.validation is None else rows.validation
-        return TabularModel(network, evaluate_rows(network, X, y), self._held([network], [(held, held)]))
 
     def _tested(self, folds: Sequence[tuple[Rows, Rows]]) -> tuple[Table, Array, Array | None]:
         """Return the rows that networks are tested on: all that are held back, in the order of the folds."""

@@ -30,7 +30,7 @@ class RateFactors:
     scale : float, default 1
         Of the scales of inputs.
     embedding : float, default 1
-        Of the tables of embeddings.
+        Of the tables of embeddings and of the parameters of periodic columns.
     alpha : float, default 1
         Of the numbers of parametric activations.
     fan_in : bool, default False
