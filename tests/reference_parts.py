@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tests import reference
+
+import reference
 
 
 def inputs(net: Any, X: np.ndarray) -> np.ndarray:

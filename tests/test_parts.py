@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import sparse
-from tests import reference, reference_parts
-from tests.test_embeddings import by_hand
 
 import fastmlp
+import reference
+import reference_parts
+from test_embeddings import by_hand
 
 Array = NDArray[Any]
 

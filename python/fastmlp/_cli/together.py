@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from fastmlp._cli.stderr import speak
@@ -35,12 +38,32 @@ def started_processes(timeout: float) -> Iterator[Processes | None]:
     from fastmlp._processes.processes import Processes
 
     processes = Processes(world(), timeout)
+    with_one_interrupt(processes)
     try:
         with processes.together():
             yield processes
     except BaseException as error:
         speak(_speaks(processes, error), processes.rank)
         raise
+
+
+def with_one_interrupt(processes: Processes) -> None:
+    """Let Ctrl-C interrupt this process once, and no more after another one has told of it.
+
+    A launcher sends Ctrl-C to all processes, one after the other, and a terminal may send it to them, too:
+    what comes later is the same Ctrl-C, and must not end the saving of what was learned. A second one ends
+    the launcher, and it all processes.
+    """
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if not (interrupted or processes.interrupted):
+            interrupted = True
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _speaks(processes: Processes, error: BaseException) -> bool:

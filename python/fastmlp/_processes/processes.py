@@ -228,6 +228,12 @@ class Processes:
             raise error or next(iter(known.values())).error()
         return cast("Result", result)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether this process knows that one of them was interrupted by Ctrl-C."""
+        failure = self._watch.words.failure
+        return failure is not None and failure.error().interrupted
+
     def any_told(self, what: Callable[[int, Failure], bool], seconds: float) -> bool:
         """Tell whether another process has told of such a failure, waiting some seconds for it.
 

@@ -95,7 +95,7 @@ class Watch:
         return ProcessError(f"{who} not answered for {time_out}", awaited if awaited in silent else silent[0])
 
     def tell(self, error: BaseException) -> None:
-        """Tell all others of an error, unless one is known already."""
+        """Tell all others of an error; see `Words.tell`."""
         self.words.tell(error, _SETTLE)
 
     def failed(self, error: BaseException, awaited: int | None, receive: Any, requests: list[Any]) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from fastmlp._processes.ending import end_all_at_exit
-from fastmlp._processes.failure import Failure
+from fastmlp._processes.failure import Failure, ProcessError
 
 _TAG = 1  # of these messages; that of data is 0
 _ASK, _HERE, _GONE, _GONE_OPEN = b'"ask"', b'"here"', b'"gone"', b'"gone, with messages under way"'
@@ -56,6 +56,7 @@ class Words:
         self._others_done = True
         self._here: set[int] = set()
         self._gone: set[int] = set()
+        self._told_mine = False
         self.failure: Failure | None = None
         self.told: dict[int, Failure] = {}
         self.settled = True
@@ -68,11 +69,12 @@ class Words:
             raise self.failure.error()
 
     def tell(self, error: BaseException, seconds: float) -> None:
-        """Tell all others of an error, unless one is known already.
+        """Tell all others of an error of this process, once; of that of another one, unless it is known.
 
         A message may need calls from here to leave: it has some seconds for it.
         """
-        if self.failure is None:
+        if not self._told_mine and not (self.failure and isinstance(error, ProcessError)):
+            self._told_mine = True
             failure = Failure.of(error, self._rank)
             self._fail(failure)
             with suppress(self._mpi.Exception):
@@ -81,6 +83,7 @@ class Words:
 
     def know(self, failures: dict[int, Failure]) -> None:
         """Take down the failures of processes, which all of them know already: nobody need be told."""
+        self._told_mine = self._rank in failures
         self.told.update({rank: failure for rank, failure in failures.items() if rank != self._rank})
         self._fail(failures.get(self._rank) or next(iter(failures.values())))
 
